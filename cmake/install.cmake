@@ -1,0 +1,1 @@
+# `cmake --install`: programs, librayc with its pkg-config file and CMake package, examples.

@@ -1,0 +1,42 @@
+# The programs: what a user runs.  A part that has no main.c yet is left out.
+file(GLOB client_sources CONFIGURE_DEPENDS client/*.c)
+set(librayc_objects ${client_sources})
+add_library(rayc_objects OBJECT ${client_sources})
+target_link_libraries(rayc_objects PUBLIC rayc_proto PkgConfig::libzmq PkgConfig::libczmq)
+target_compile_definitions(rayc_objects PRIVATE RAYC_BIN_DIR="${CMAKE_INSTALL_FULL_BINDIR}")
+
+# librayc holds what it needs of common and proto, hidden: a user links -lrayc and nothing of ours else.
+add_library(rayc_shared SHARED $<TARGET_OBJECTS:rayc_objects>)
+target_link_libraries(rayc_shared PRIVATE rayc_proto PkgConfig::libzmq PkgConfig::libczmq)
+target_link_options(rayc_shared PRIVATE -Wl,--exclude-libs,ALL)
+set_target_properties(rayc_shared PROPERTIES OUTPUT_NAME rayc VERSION ${PROJECT_VERSION} SOVERSION 0)
+target_include_directories(rayc_shared INTERFACE ${CMAKE_SOURCE_DIR}/client)
+add_library(rayc_static STATIC $<TARGET_OBJECTS:rayc_objects> ${common_sources} ${proto_sources})
+target_link_libraries(rayc_static PUBLIC PkgConfig::libzmq PkgConfig::libczmq PkgConfig::msgpack PkgConfig::libsodium Threads::Threads)
+set_target_properties(rayc_static PROPERTIES OUTPUT_NAME rayc)
+
+add_executable(rayc-head head/main.c)
+target_link_libraries(rayc-head PRIVATE rayc_head)
+add_executable(rayc-worker worker/main.c)
+target_link_libraries(rayc-worker PRIVATE rayc_worker)
+
+file(GLOB cli_sources CONFIGURE_DEPENDS client/cli/*.c client/cli/cmd/*.c)
+add_executable(rayc ${cli_sources})
+target_link_libraries(rayc PRIVATE rayc_objects PkgConfig::jansson)
+target_compile_definitions(rayc PRIVATE RAYC_EXAMPLES_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/rayc/examples")
+
+file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)
+add_executable(rayc-bench ${bench_sources})
+target_link_libraries(rayc-bench PRIVATE rayc_objects)
+
+file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
+add_executable(rayc-sim ${sim_sources})
+target_link_libraries(rayc-sim PRIVATE rayc_head rayc_worker_core m)
+
+file(GLOB example_sources CONFIGURE_DEPENDS examples/*.c)
+foreach(source ${example_sources})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE rayc_shared)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples)
+endforeach()

@@ -1,0 +1,21 @@
+# Unit tests are found by name: tests/unit/NAME_test.c is the test NAME, one cmocka program each.
+pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/*_test.c)
+foreach(source ${unit_tests})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE rayc_head rayc_worker PkgConfig::cmocka)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS unit)
+endforeach()
+
+# System tests run real processes: tests/system/NAME.sh, told where the build is.
+file(GLOB system_tests CONFIGURE_DEPENDS tests/system/*.sh)
+foreach(source ${system_tests})
+  get_filename_component(name ${source} NAME_WE)
+  if(NOT name STREQUAL "lib")
+    add_test(NAME system_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
+    set_tests_properties(system_${name} PROPERTIES TIMEOUT 300 LABELS system)
+  endif()
+endforeach()

@@ -1,0 +1,163 @@
+/*  core.h - the head as a function.  core_step() changes memory only; core_ready() says what must happen now,
+    in this order: write the rows in one transaction, then send, then wake at the deadline.
+
+    It has no I/O, clock, allocation, thread, log or global.  Time arrives in events, randomness is a seeded
+    generator in the state, memory is the caller's: core_bytes() of address space, touched only as it is used.
+    Entities link by index.  Bytes of arguments and results pass through as borrowed slices that are valid
+    from core_step() to the end of the core_ready() loop after it, and are never looked into. */
+#ifndef RAYC_CORE_H
+#define RAYC_CORE_H
+#include "common/base.h"
+#include "head/rows.h"
+#include "proto/proto.h"
+
+struct core;
+
+/*  Every capacity.  core_limits() gives the defaults for a memory budget. */
+struct limits {
+    uint32_t tasks;    /* unfinished tasks */
+    uint32_t edges;    /* arguments that unfinished tasks wait for */
+    uint32_t leases;   /* lease rows: runs of tasks leased together */
+    uint32_t specs;
+    uint32_t jobs;     /* kept, ended ones included: the oldest ended job makes room */
+    uint32_t sessions;
+    uint32_t nodes;
+    uint32_t peers;    /* watchers */
+};
+struct limits core_limits(void);
+
+struct config {
+    uint32_t beat_ms;
+    uint32_t suspect_ms;  /* a silent worker gets nothing new */
+    uint32_t lease_ms;    /* a silent worker is given up, 2 s later its tasks are leased again */
+    uint32_t orphan_ms;   /* how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
+    uint32_t gone_ms;     /* a peer whose connection broke and did not come back is given up this soon */
+    uint32_t fail_infeasible; /* 1: a demand that no node can meet fails at once */
+    uint32_t embedded;
+    uint32_t job_days_max; /* an ended job is deleted after so many days */
+    char version[32];
+    char cluster[HASH_TEXT + 1];
+};
+struct config core_config(void);
+
+enum event_kind {
+    EV_TICK = 1,     /* time has passed */
+    EV_MESSAGE,      /* `msg` from `peer` */
+    EV_PEER_GONE,    /* the connection of `peer` broke; it may come back as another peer */
+    EV_SYNCED,       /* everything that was ready before `number` calls of core_ready() is on the disk */
+    EV_LOOKED_UP,    /* answer to a lookup: task `number` has ended in `state`, or is unknown (0) */
+    EV_RESTORE,      /* a row from the store, before EV_RESTORED */
+    EV_RESTORED      /* all rows were given; the head opens */
+};
+
+/*  Rows as they are read back (head/store.c fills them, in this order: epoch, jobs, sessions, specs, nodes, tasks, leases). */
+struct restored {
+    enum { RESTORE_EPOCH, RESTORE_JOB, RESTORE_SESSION, RESTORE_SPEC, RESTORE_NODE, RESTORE_TASK, RESTORE_LEASE } table;
+    uint64_t epoch;      /* EPOCH: of the last head; the next serials of rows ever used */
+    uint64_t node_last;
+    struct {
+        uint64_t id;
+        struct slice submission, digest, entrypoint, message;
+        uint32_t kind, durability, detached, state, stopping;
+        uint64_t array_first, array_last, created_ms, started_ms, ended_ms, total, finished, failed;
+        int32_t exit_code;
+    } job;
+    struct {
+        uint64_t id, job, low, last; /* last: greatest counter of a row, 0: none */
+        uint32_t closed;
+    } session;
+    struct {
+        uint64_t id, session;
+        uint32_t idx;
+        struct slice record;
+    } spec;
+    struct {
+        uint64_t id;
+        struct slice key, name, capacity;
+    } node; /* those that were not DEAD */
+    struct {
+        uint64_t id, spec, fence, submitted_ms;
+        uint32_t state, attempt, charged, crashes, cancelled;
+        struct slice deps;
+    } task; /* those that have not ended, in order of id */
+    struct row_lease_new lease;
+};
+
+struct event {
+    enum event_kind kind;
+    uint32_t peer;
+    uint64_t now_ms;  /* CLOCK_BOOTTIME: leases and timers */
+    uint64_t wall_ms; /* for people only */
+    uint64_t number;
+    uint32_t state;
+    const struct msg *msg;
+    const struct restored *row;
+};
+
+/*  A message to send after the rows are committed. */
+enum send_kind {
+    SEND_MESSAGE, /* msg, whole */
+    SEND_START,   /* one start: joined with its neighbours for the same peer into one START */
+    SEND_RESULT,  /* one result: likewise into one RESULTS */
+    SEND_LEASE    /* one lease: likewise into one RECALL */
+};
+struct send {
+    enum send_kind kind;
+    uint32_t peer;
+    bool synced;       /* only after the rows are on the disk, too */
+    uint64_t stream;   /* of SEND_START and SEND_RESULT: seq of the message it will be in */
+    union {
+        struct msg msg;
+        struct {
+            uint64_t task, token, spec;
+            uint32_t attempt;
+            bool new_spec;      /* the peer has not been told this spec: put its SPEC_INFO in */
+            bool has_args;      /* else the shell reads them from the store */
+            bool has_deps;      /* the shell reads deps from the store, and the results they name */
+            struct slice args;
+            uint64_t job;
+        } start;
+        struct rec_result result;
+        struct rec_lease lease;
+    } as;
+};
+
+struct batch {
+    const uint8_t *rows; /* packed: see row_next() */
+    size_t row_bytes;
+    uint32_t row_count;
+    const struct send *sends;
+    uint32_t send_count;
+    const uint64_t *lookups; /* task ids; answer each with EV_LOOKED_UP */
+    uint32_t lookup_count;
+    bool must_sync;          /* a reply waits for the disk: sync soon */
+    uint64_t deadline_ms;    /* in now_ms; UINT64_MAX: nothing is due */
+};
+
+size_t core_bytes(const struct limits *limits);
+struct core *core_init(void *memory, const struct limits *limits, const struct config *config, uint64_t seed);
+void core_step(struct core *self, const struct event *event);
+
+/*  True: do what `out` says, then call again.  False when quiet; out->deadline_ms is set in both cases.
+    Call at least once per CORE_EVENTS_PER_TURN events: the room for rows and sends is bounded. */
+enum { CORE_EVENTS_PER_TURN = 16 };
+bool core_ready(struct core *self, struct batch *out);
+
+/*  Walks a batch's rows: false at the end. */
+bool row_next(const struct batch *batch, size_t *cursor, enum row_kind *kind, const void **row);
+
+/*  True if every invariant holds; O(everything).  For tests and the simulator. */
+bool core_check(const struct core *self, struct diag *why);
+
+/*  Questions of the shell. */
+uint64_t core_epoch(const struct core *self);
+bool core_idle(const struct core *self);          /* embedded: no client is attached and no job is unfinished */
+uint64_t core_job_find(const struct core *self, struct slice id); /* submission id, its unique prefix, or number; 0: none */
+bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task, uint64_t token); /* is this its driver's attempt? */
+
+struct core_stats {
+    uint64_t tasks_waiting, tasks_ready, tasks_leased, accepted, finished, failed, retries;
+    uint32_t nodes_alive, jobs_open, sessions_open;
+};
+struct core_stats core_stats(const struct core *self);
+#endif

@@ -1,0 +1,133 @@
+/*  worker.h - the worker as a function: leases, executors, resources, reports, reconnects.
+    worker_step() changes memory only; worker_ready() says what must now happen, in order.
+    Same rules as head/core/core.h: no I/O, clock, allocation, thread, log or global. */
+#ifndef RAYC_WORKER_H
+#define RAYC_WORKER_H
+#include "common/base.h"
+#include "proto/proto.h"
+
+struct worker;
+
+struct worker_limits {
+    uint32_t attempts;  /* held at a time: running, waiting, or ended and not yet acknowledged */
+    uint32_t executors; /* processes at a time */
+    uint32_t specs;
+    uint32_t reports;   /* DONE frames not yet acknowledged */
+};
+struct worker_limits worker_limits(void);
+
+struct worker_config {
+    char key[HASH_TEXT + 1]; /* of the worker's folder */
+    char name[NAME_MAX_BYTES];
+    char version[32];
+    uint32_t pid;
+    uint32_t idle_ms;  /* an executor without work ends after this long */
+    uint32_t grace_ms; /* between SIGTERM and SIGKILL */
+    uint32_t amount_count;
+    struct {
+        char name[RESOURCE_NAME_MAX + 1];
+        uint64_t units;
+    } amounts[RESOURCES_MAX];
+    char gpus[64][8]; /* names for CUDA_VISIBLE_DEVICES, one per whole GPU */
+};
+
+enum worker_event_kind {
+    WEV_TICK = 1,
+    WEV_CONNECTED,       /* to a head, maybe another one: say HELLO */
+    WEV_DISCONNECTED,
+    WEV_MESSAGE,         /* `msg`; its slices stay valid until ACT_FREE_FRAME of `frame` */
+    WEV_PROGRAM,         /* the program of `hash` is here (code OK) or cannot be had (code, text) */
+    WEV_SPAWNED,         /* executor `executor` runs as `pid` */
+    WEV_SPAWN_FAILED,    /* it could not be started: code is errno, text says what */
+    WEV_RAN,             /* executor `executor` reports one task: `ran` */
+    WEV_TAKEN,           /* answer to ACT_TAKE_BACK: of the tasks given, those from `number` on have not begun and never will */
+    WEV_EXITED,          /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
+                            `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
+    WEV_STOP             /* SIGTERM: give everything back and exit */
+};
+
+struct worker_event {
+    enum worker_event_kind kind;
+    uint64_t now_ms;  /* CLOCK_BOOTTIME */
+    uint64_t wall_ms;
+    const struct msg *msg;
+    uint32_t frame;
+    struct slice hash;
+    uint32_t executor;
+    uint32_t number;
+    uint32_t pid;
+    int32_t status;
+    int32_t code;
+    uint64_t run_us;
+    struct slice text, value, output, log;
+    const struct rec_ran *ran;
+};
+
+enum act_kind {
+    ACT_SEND = 1,    /* msg to the head */
+    ACT_REPORT,      /* one DONE record; neighbours with the same `report` are joined into one DONE frame with seq = report */
+    ACT_RESEND,      /* send the kept DONE frame of seq `report` again */
+    ACT_FORGET,      /* drop it: acknowledged */
+    ACT_FETCH,       /* the program of spec `spec` is needed: answer with WEV_PROGRAM */
+    ACT_SPAWN,       /* start executor `executor` for spec `spec`; of a command or driver: for attempt `held` */
+    ACT_GIVE,        /* hand `held` to executor `executor`; neighbours are joined into one RUN */
+    ACT_TAKE_BACK,   /* let the executor claim no more of what was given: answer with WEV_TAKEN */
+    ACT_KILL,        /* end executor `executor` with all its descendants; how = SIGTERM, SIGINT or SIGKILL */
+    ACT_FREE_FRAME,  /* nothing refers to frame `frame` any more */
+    ACT_EXIT         /* the worker ends; how: 0 in order, 1 come back as a new node */
+};
+
+/*  An attempt as the shell needs it to run it; borrowed from the START frame. */
+struct held {
+    uint64_t task, token;
+    uint32_t attempt;
+    uint64_t job;
+    struct slice args;
+    struct list deps;
+};
+
+struct act {
+    enum act_kind kind;
+    uint32_t executor;
+    uint32_t frame;
+    int how;
+    uint64_t report;
+    const struct spec_view *spec; /* valid while the worker lives */
+    struct held held;
+    char gpus[256];               /* ACT_SPAWN: CUDA_VISIBLE_DEVICES; "" none */
+    union {
+        struct msg msg;
+        struct rec_done done;
+    } as;
+};
+
+/*  A spec, copied from its SPEC_INFO: the shell keeps the bytes (worker_spec_bytes()), the core the rest. */
+struct spec_view {
+    uint64_t id, job;
+    uint32_t kind;
+    uint32_t run_ms_max;
+    uint32_t cpus_units;              /* for OMP_NUM_THREADS */
+    char name[NAME_MAX_BYTES + 1];
+    char program[HASH_TEXT + 1];
+    char submission[NAME_MAX_BYTES + 1];
+    struct slice body;                /* borrowed from its frame, which is never freed before the spec */
+};
+
+struct worker_batch {
+    const struct act *acts;
+    uint32_t act_count;
+    uint64_t deadline_ms;
+};
+
+size_t worker_bytes(const struct worker_limits *limits);
+struct worker *worker_init(void *memory, const struct worker_limits *limits, const struct worker_config *config);
+void worker_step(struct worker *self, const struct worker_event *event);
+bool worker_ready(struct worker *self, struct worker_batch *out); /* as core_ready() */
+bool worker_check(const struct worker *self, struct diag *why);
+
+struct worker_stats {
+    uint32_t waiting, running, executors, unreported;
+    uint64_t node, epoch;
+};
+struct worker_stats worker_stats(const struct worker *self);
+#endif

@@ -1,0 +1,44 @@
+/*  spawn.h - the spawner: a small process, forked from the worker before anything else, that is the parent of
+    every executor.  It is a child subreaper: what an executor leaves behind, even by double fork and setsid,
+    becomes its child and is killed with the executor.  When the worker dies, by any signal, it kills every
+    executor with all descendants and exits; when it dies itself, the kernel kills its children (PDEATHSIG).
+
+    Not thread-safe: one thread of the worker uses it. */
+#ifndef RAYC_SPAWN_H
+#define RAYC_SPAWN_H
+#include "common/base.h"
+#include "common/err.h"
+
+struct spawner;
+
+enum { SPAWN_FDS_MAX = 8 };
+
+struct spawn_request {
+    uint32_t id;           /* the caller's; free again after SPAWN_EXITED or SPAWN_FAILED */
+    const char *path;      /* absolute: executed as it is; without a slash: found in PATH of env, else of the worker */
+    const char *const *argv;
+    const char *const *env;
+    const char *cwd;       /* NULL: as the worker */
+    int fds[SPAWN_FDS_MAX];/* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
+    uint64_t token;        /* of the attempt, also in env as RAYC_FENCE: marks descendants */
+};
+
+enum spawn_event_kind { SPAWN_STARTED = 1, SPAWN_FAILED, SPAWN_EXITED };
+struct spawn_event {
+    enum spawn_event_kind kind;
+    uint32_t id;
+    uint32_t pid;      /* STARTED */
+    int32_t error;     /* FAILED: errno of chdir or execve */
+    int32_t status;    /* EXITED: exit status, or -signal; its process group and descendants are gone */
+    uint64_t max_rss_bytes, cpu_us;
+};
+
+MUST_CHECK int spawner_start(struct spawner **out);      /* before any thread exists */
+void spawner_stop(struct spawner **self);                /* kills everything; NULL-safe */
+int spawner_fd(const struct spawner *self);              /* readable: call spawner_next() */
+MUST_CHECK int spawner_spawn(struct spawner *self, const struct spawn_request *request);
+/*  Signals the process group; with SIGKILL also every descendant.  Unknown ids are ignored. */
+MUST_CHECK int spawner_kill(struct spawner *self, uint32_t id, int signal);
+bool spawner_next(struct spawner *self, struct spawn_event *out); /* false: nothing now */
+bool spawner_dead(const struct spawner *self);
+#endif
