@@ -1,0 +1,16 @@
+/*  key.h - the key of a cluster: one CURVE key pair (czmq's zcert in a file of mode 0600) that head, workers and
+    clients share.  Whoever has it is a member. */
+#ifndef RAYC_KEY_H
+#define RAYC_KEY_H
+#include "common/base.h"
+#include "common/err.h"
+
+struct cluster_key {
+    char public_text[41]; /* Z85 */
+    char secret_text[41];
+};
+
+/*  ERR_NOT_FOUND: no such file.  ERR_KEY: unreadable, not a key, or readable by others (why says which). */
+MUST_CHECK int key_load(const char *path, struct cluster_key *out, struct diag *why);
+MUST_CHECK int key_make(const char *path, struct cluster_key *out); /* ERR_CONFLICT: the file exists */
+#endif
