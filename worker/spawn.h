@@ -20,7 +20,7 @@ struct spawn_request {
     const char *const *env;
     const char *cwd;       /* NULL: as the worker */
     int fds[SPAWN_FDS_MAX];/* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
-    uint64_t token;        /* of the attempt, also in env as RAYC_FENCE: marks descendants */
+    uint64_t mark;         /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
 };
 
 enum spawn_event_kind { SPAWN_STARTED = 1, SPAWN_FAILED, SPAWN_EXITED };

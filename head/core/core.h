@@ -44,8 +44,8 @@ enum event_kind {
     EV_TICK = 1,     /* time has passed */
     EV_MESSAGE,      /* `msg` from `peer` */
     EV_PEER_GONE,    /* the connection of `peer` broke; it may come back as another peer */
-    EV_SYNCED,       /* everything that was ready before `number` calls of core_ready() is on the disk */
-    EV_LOOKED_UP,    /* answer to a lookup: task `number` has ended in `state`, or is unknown (0) */
+    EV_SYNCED,       /* the rows of batches up to `number` are on the disk */
+    EV_LOOKED_UP,    /* answer to a lookup: task `number` of spec `spec` has ended in `state`, or is unknown (0) */
     EV_RESTORE,      /* a row from the store, before EV_RESTORED */
     EV_RESTORED      /* all rows were given; the head opens */
 };
@@ -74,7 +74,8 @@ struct restored {
     struct {
         uint64_t id;
         struct slice key, name, capacity;
-    } node; /* those that were not DEAD */
+        uint32_t dead;
+    } node; /* those that were not DEAD, or still have leases; `dead` says which */
     struct {
         uint64_t id, spec, fence, submitted_ms;
         uint32_t state, attempt, charged, crashes, cancelled;
@@ -89,37 +90,39 @@ struct event {
     uint64_t now_ms;  /* CLOCK_BOOTTIME: leases and timers */
     uint64_t wall_ms; /* for people only */
     uint64_t number;
+    uint64_t spec;
     uint32_t state;
     const struct msg *msg;
     const struct restored *row;
 };
 
-/*  A message to send after the rows are committed. */
-enum send_kind {
-    SEND_MESSAGE, /* msg, whole */
-    SEND_START,   /* one start: joined with its neighbours for the same peer into one START */
-    SEND_RESULT,  /* one result: likewise into one RESULTS */
-    SEND_LEASE    /* one lease: likewise into one RECALL */
-};
+/*  What to send after the rows are committed, in this order: messages, starts, results, leases.
+    `synced`: only after the rows are on the disk, too. */
 struct send {
-    enum send_kind kind;
     uint32_t peer;
-    bool synced;       /* only after the rows are on the disk, too */
-    uint64_t stream;   /* of SEND_START and SEND_RESULT: seq of the message it will be in */
-    union {
-        struct msg msg;
-        struct {
-            uint64_t task, token, spec;
-            uint32_t attempt;
-            bool new_spec;      /* the peer has not been told this spec: put its SPEC_INFO in */
-            bool has_args;      /* else the shell reads them from the store */
-            bool has_deps;      /* the shell reads deps from the store, and the results they name */
-            struct slice args;
-            uint64_t job;
-        } start;
-        struct rec_result result;
-        struct rec_lease lease;
-    } as;
+    bool synced;
+    struct msg msg;
+};
+struct start_send { /* neighbours for one peer and stream are joined into one START with seq = stream */
+    uint32_t peer;
+    uint32_t attempt;
+    uint64_t stream;
+    uint64_t task, token, spec;
+    struct slice args;  /* of this turn; p NULL: the shell reads them from the store */
+    bool synced;
+    bool new_spec;      /* the peer has not been told this spec: put its SPEC_INFO in */
+    bool has_deps;      /* the shell reads deps from the store, and the results they name */
+};
+struct result_send { /* likewise into one RESULTS */
+    uint32_t peer;
+    bool synced;
+    bool stored; /* only result.task is set: the shell reads the rest from the store */
+    uint64_t stream;
+    struct rec_result result;
+};
+struct lease_send { /* likewise into one RECALL */
+    uint32_t peer;
+    struct rec_lease lease;
 };
 
 struct batch {
@@ -128,9 +131,15 @@ struct batch {
     uint32_t row_count;
     const struct send *sends;
     uint32_t send_count;
+    const struct start_send *starts;
+    uint32_t start_count;
+    const struct result_send *results;
+    uint32_t result_count;
+    const struct lease_send *leases;
+    uint32_t lease_count;
     const uint64_t *lookups; /* task ids; answer each with EV_LOOKED_UP */
     uint32_t lookup_count;
-    bool must_sync;          /* a reply waits for the disk: sync soon */
+    uint64_t number;         /* of this batch, for EV_SYNCED: 1, 2, 3, ... */
     uint64_t deadline_ms;    /* in now_ms; UINT64_MAX: nothing is due */
 };
 

@@ -39,20 +39,22 @@ enum worker_event_kind {
     WEV_PROGRAM,         /* the program of `hash` is here (code OK) or cannot be had (code, text) */
     WEV_SPAWNED,         /* executor `executor` runs as `pid` */
     WEV_SPAWN_FAILED,    /* it could not be started: code is errno, text says what */
-    WEV_RAN,             /* executor `executor` reports one task: `ran` */
-    WEV_TAKEN,           /* answer to ACT_TAKE_BACK: of the tasks given, those from `number` on have not begun and never will */
+    WEV_RAN,             /* executor `executor` reports one task: `ran`, with its `output` and `log` as in rec_done */
+    WEV_TAKEN,           /* answer to ACT_TAKE_BACK, told before WEV_EXITED if it can be told at all: of the tasks given,
+                            those from `number` on have not begun and never will */
     WEV_EXITED,          /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
     WEV_STOP             /* SIGTERM: give everything back and exit */
 };
 
+/*  What an event borrows (`msg` of a WEV_MESSAGE apart) stays valid until worker_ready() has said false. */
 struct worker_event {
     enum worker_event_kind kind;
     uint64_t now_ms;  /* CLOCK_BOOTTIME */
     uint64_t wall_ms;
     const struct msg *msg;
     uint32_t frame;
-    struct slice hash;
+    struct slice hash; /* hex digits, as in spec_view.program */
     uint32_t executor;
     uint32_t number;
     uint32_t pid;
@@ -65,11 +67,13 @@ struct worker_event {
 
 enum act_kind {
     ACT_SEND = 1,    /* msg to the head */
-    ACT_REPORT,      /* one DONE record; neighbours with the same `report` are joined into one DONE frame with seq = report */
+    ACT_REPORT,      /* one DONE record; neighbours with the same `report` are joined into one DONE frame with seq = report,
+                        kept until ACT_FORGET; how 1: send it now, 0: only keep it, ACT_RESEND comes after the next join */
     ACT_RESEND,      /* send the kept DONE frame of seq `report` again */
     ACT_FORGET,      /* drop it: acknowledged */
     ACT_FETCH,       /* the program of spec `spec` is needed: answer with WEV_PROGRAM */
-    ACT_SPAWN,       /* start executor `executor` for spec `spec`; of a command or driver: for attempt `held` */
+    ACT_SPAWN,       /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: by spec->kind == SPEC_FUNCTION.
+                        start executor `executor` for spec `spec`; of a command or driver: for attempt `held` */
     ACT_GIVE,        /* hand `held` to executor `executor`; neighbours are joined into one RUN */
     ACT_TAKE_BACK,   /* let the executor claim no more of what was given: answer with WEV_TAKEN */
     ACT_KILL,        /* end executor `executor` with all its descendants; how = SIGTERM, SIGINT or SIGKILL */
@@ -101,7 +105,7 @@ struct act {
     } as;
 };
 
-/*  A spec, copied from its SPEC_INFO: the shell keeps the bytes (worker_spec_bytes()), the core the rest. */
+/*  A spec, copied from its SPEC_INFO.  Only `body` stays in its frame. */
 struct spec_view {
     uint64_t id, job;
     uint32_t kind;
@@ -122,9 +126,16 @@ struct worker_batch {
 size_t worker_bytes(const struct worker_limits *limits);
 struct worker *worker_init(void *memory, const struct worker_limits *limits, const struct worker_config *config);
 void worker_step(struct worker *self, const struct worker_event *event);
-bool worker_ready(struct worker *self, struct worker_batch *out); /* as core_ready() */
+/*  As core_ready(): true: do what `out` says, in order, then call again.  What `out` points to is valid until the next
+    call.  Call it until it says false at least once per WORKER_EVENTS_PER_TURN events. */
+enum { WORKER_EVENTS_PER_TURN = 256 };
+bool worker_ready(struct worker *self, struct worker_batch *out);
 bool worker_check(const struct worker *self, struct diag *why);
 
+/*  Order after a reconnect: HELLO, WELCOME, then every unacknowledged DONE again, NODE_JOIN, NODE_JOINED, INVENTORY
+    (with the unacknowledged ones as ended).  The head resends the START of a lease that the INVENTORY lacks, with the
+    same token: so a START whose token is held, or in an unacknowledged report, is dropped, and so is one whose token is
+    of an older epoch than the head's. */
 struct worker_stats {
     uint32_t waiting, running, executors, unreported;
     uint64_t node, epoch;

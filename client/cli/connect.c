@@ -1,0 +1,107 @@
+/*  connect.c - finds or starts the cluster of a command (client/cluster.h), and dials. */
+#include "client/cli/connect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "client/cli/daemon.h"
+#include "client/cluster.h"
+#include "client/rayc.h"
+
+enum { FIRST_MS = 5000, STARTED_MS = 20000, AGAIN_MS = 10000, RECONNECT_MS = 600000 };
+
+void cli_export(const struct cli *self)
+{
+    if (self->options.state_dir) {
+        setenv("RAYC_STATE_DIR", self->state_dir, 1);
+    }
+    if (self->options.key_file) {
+        setenv("RAYC_KEY_FILE", self->options.key_file, 1);
+    }
+}
+
+int fail_ask(const struct cli *self, int code)
+{
+    const char *text = ask_text(self->ask);
+    return fail(self, code, "%s", *text ? text : err_text(code));
+}
+
+/*  How long to wait for a head that went away: long for those that wait for a job. */
+static uint32_t again_ms(const struct cli *self)
+{
+    bool waits = (self->command->flags & CMD_WAITS) || self->options.follow;
+    const char *text = getenv("RAYC_RECONNECT_MS");
+    long value = text ? strtol(text, NULL, 10) : 0;
+    return value > 0 ? (uint32_t)value : waits ? RECONNECT_MS : AGAIN_MS;
+}
+
+/*  While no head answers: an embedded one may have died, and nobody else would start it again. */
+static void on_lost(void *context, uint64_t lost_ms)
+{
+    const struct cli *self = context;
+    cluster_revive();
+    if (lost_ms >= 2000 && lost_ms < 3000) {
+        detail(self, "waiting for the head at %s", ask_address(self->ask));
+    }
+}
+
+static int start_reader(struct cli *self, char address[ADDRESS_BYTES_MAX])
+{
+    char database[PATH_BYTES];
+    if (file_path(database, sizeof(database), self->state_dir, "rayc.db") != OK || access(database, F_OK) != 0) {
+        address[0] = 0;
+        return 0;
+    }
+    detail(self, "no head is running: starting one to read %s", database);
+    return daemon_start_reader(self, address, ADDRESS_BYTES_MAX);
+}
+
+static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_BYTES_MAX], struct cluster_key *key,
+                bool *has_key)
+{
+    int rc = cluster_find(self->options.address, address, key, has_key);
+    if (rc == OK) {
+        return 0;
+    }
+    if (rc != ERR_NOT_FOUND) {
+        return fail(self, rc, "%s", rayc_error()->text);
+    }
+    *has_key = false;
+    if (mode == CONNECT_READ) {
+        return start_reader(self, address);
+    }
+    if (mode == CONNECT_WORK) {
+        rc = cluster_start_embedded(address);
+        return rc == OK ? 0 : fail(self, rc, "%s", rayc_error()->text);
+    }
+    return fail(self, ERR_UNREACHABLE,
+                "no cluster is running in the state folder %s: start one with 'rayc start --head', or give --address",
+                self->state_dir);
+}
+
+int cli_connect(struct cli *self, enum connect_mode mode)
+{
+    cli_export(self);
+    char address[ADDRESS_BYTES_MAX] = "";
+    struct cluster_key key;
+    bool has_key = false;
+    int exit_code = find(self, mode, address, &key, &has_key);
+    if (exit_code || !address[0]) {
+        return exit_code;
+    }
+    bool local = strncmp(address, "ipc://", 6) == 0;
+    struct ask_to to = { .address = address,
+                         .key = has_key ? &key : NULL,
+                         .first_ms = local ? STARTED_MS : FIRST_MS,
+                         .again_ms = again_ms(self),
+                         .lost = local ? on_lost : NULL,
+                         .context = self };
+    int rc = ask_open(&self->ask, &to);
+    if (rc != OK) {
+        return fail_ask(self, rc);
+    }
+    if (mode == CONNECT_WORK && ask_embedded(self->ask)) {
+        cluster_revive(); /* the head may be one that only answered questions: it needs a worker now */
+    }
+    return 0;
+}

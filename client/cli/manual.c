@@ -1,0 +1,246 @@
+/*  manual.c - the help pages. */
+#include "client/cli/manual.h"
+
+#include <ctype.h>
+#include "client/cli/near.h"
+#include "client/cli/options.h"
+#include "common/err.h"
+#include "proto/proto.h"
+
+enum { PAGE_COLUMNS = 96, HELP_COLUMN = 34 };
+
+/*  Prints `text` from column HELP_COLUMN on, broken at spaces. */
+static void print_folded(FILE *out, const char *text)
+{
+    size_t room = PAGE_COLUMNS - HELP_COLUMN;
+    while (strlen(text) > room) {
+        size_t n = room;
+        while (n > 0 && text[n] != ' ') {
+            n--;
+        }
+        n = n ? n : room;
+        fprintf(out, "%.*s\n%*s", (int)n, text, HELP_COLUMN, "");
+        text += n + (text[n] == ' ');
+    }
+    fprintf(out, "%s\n", text);
+}
+
+static void print_entry(FILE *out, const char *left, const char *text)
+{
+    int n = fprintf(out, "  %s", left);
+    if (n >= HELP_COLUMN - 1) {
+        fputc('\n', out);
+        n = 0;
+    }
+    fprintf(out, "%*s", HELP_COLUMN - n, "");
+    print_folded(out, text);
+}
+
+static void print_lines(FILE *out, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        fprintf(out, "  %.*s\n", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
+static void print_command_line(FILE *out, const struct command *command)
+{
+    char name[64];
+    print_entry(out, command_name(command, name, sizeof(name)), command->help);
+}
+
+void manual_overview(FILE *out)
+{
+    fputs("rayc runs programs with tasks, and commands, on a cluster; nothing accepted is lost.\n\n"
+          "Usage: rayc [OPTION]... COMMAND [ARG]...\n\nExamples:\n"
+          "  rayc submit parallel_compute           run an example, on a cluster of its own\n"
+          "  rayc submit -- ./script.sh arg         run a command as a job\n"
+          "  rayc start --head                      start a cluster that stays\n"
+          "  rayc job logs -f @last                 follow the newest job\n\nCommands:\n",
+          out);
+    for (int i = 0; i < COMMANDS; i++) {
+        print_command_line(out, command_at((enum command_id)i));
+    }
+    fputs("\nTopics: rayc help exit-codes | env | protocol\n"
+          "Each command explains itself: rayc COMMAND --help\n",
+          out);
+}
+
+void manual_noun(FILE *out, const char *noun)
+{
+    fprintf(out, "Commands of 'rayc %s':\n", noun);
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(command_at((enum command_id)i)->noun, noun) == 0) {
+            print_command_line(out, command_at((enum command_id)i));
+        }
+    }
+}
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+    char left[128];
+    char letter[8] = "    ";
+    if (row->letter) {
+        snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+    }
+    snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument[0] ? " " : "", row->argument);
+    print_entry(out, left, row->help);
+}
+
+void manual_command(FILE *out, const struct command *command)
+{
+    char name[64];
+    command_name(command, name, sizeof(name));
+    fprintf(out, "%c%s.\n\nUsage: rayc %s [OPTION]...%s%s\n\nExamples:\n", toupper(command->help[0]),
+            command->help + 1, name, command->operands[0] ? " " : "", command->operands);
+    print_lines(out, command->examples);
+    size_t count;
+    const struct option_row *rows = option_rows(&count);
+    bool own = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!option_everywhere(&rows[i]) && (rows[i].on >> command->id & 1)) {
+            fputs(own ? "" : "\nOptions:\n", out);
+            own = true;
+            print_option(out, &rows[i]);
+        }
+    }
+    fputs("\nOptions of every command:\n", out);
+    for (size_t i = 0; i < count; i++) {
+        if (option_everywhere(&rows[i])) {
+            print_option(out, &rows[i]);
+        }
+    }
+    if (strstr(command->operands, "JOB") || strstr(command->operands, "TASK")) {
+        fputs("\nAn id may be cut to a beginning that no other has; @last is the newest.\n", out);
+    }
+}
+
+static void topic_exit_codes(FILE *out)
+{
+    fputs("Exit codes of rayc\n"
+          "  0    done; of submit and job wait: the job succeeded\n"
+          "  1    the operation failed\n"
+          "  2    the command line is wrong\n"
+          "  3    there is no such job, task or node\n"
+          "  4    the head cannot be reached\n"
+          "  5    the cluster's key is missing or was refused\n"
+          "  6    no node can ever meet the demand\n"
+          "  7    it exists already, with another content\n"
+          "  8    the other side, or the database, is of another version\n"
+          "  74   the database cannot be read or written\n"
+          "  75   another process is using this state folder\n"
+          "\nOf submit and job wait, which pass the job's own exit code on:\n"
+          "  0-123  of the job's driver; an array: 0, or 1 if a task failed\n"
+          "  124    job wait --timeout: the time is over, the job goes on\n"
+          "  125    rayc itself failed (the head unreachable, no node large enough, ...; error.code with -o json);\n"
+          "         but 2 and 7 as above\n"
+          "  126    the program cannot be executed\n"
+          "  127    the program was not found\n"
+          "  128+n  the driver was killed by signal n\n"
+          "  130    the job was stopped, or Ctrl-C has detached this command from it\n"
+          "\nFailures by name (error.code with -o json):\n",
+          out);
+#define ERR(name, code, exit, text) fprintf(out, "  %-12s %3d  %s\n", #name, exit, text);
+#include "common/err.def"
+#undef ERR
+}
+
+static void topic_env(FILE *out)
+{
+    static const struct {
+        const char *name, *text;
+    } variables[] = {
+        { "RAYC_ADDRESS", "address of the head; --address goes before it" },
+        { "RAYC_STATE_DIR", "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
+        { "RAYC_KEY_FILE", "key of the cluster; --key-file goes before it" },
+        { "RAYC_OUTPUT", "table or json; -o goes before it" },
+        { "RAYC_PROGRAMS", "folders in which submit looks for PROGRAM, separated by colons" },
+        { "RAYC_RECONNECT_MS", "how long submit, job wait and job logs -f wait for a head that went away (default 600000)" },
+        { "RAYC_LOG", "error, warn, info or debug: log lines of rayc, head and worker on stderr" },
+        { "NO_COLOR", "set and not empty: no colours; nor with TERM=dumb" },
+        { "COLUMNS", "width of tables (default: the terminal's; not a terminal: as wide as it needs)" },
+    };
+    static const struct {
+        const char *name, *text;
+    } inside[] = {
+        { "RAYC_ADDRESS", "the cluster's head, for programs that submit tasks" },
+        { "RAYC_JOB_ID", "the job's number" },
+        { "RAYC_SUBMISSION_ID", "and its submission id" },
+        { "RAYC_TASK_ID", "the task's id" },
+        { "RAYC_TASK_INDEX", "of a task of an array: its index" },
+        { "RAYC_ATTEMPT", "1, 2, ..." },
+        { "RAYC_FENCE", "grows with each attempt: outside systems can refuse a lower one" },
+        { "CUDA_VISIBLE_DEVICES", "the GPUs that the attempt holds" },
+    };
+    fputs("Environment of rayc\n", out);
+    for (size_t i = 0; i < COUNT(variables); i++) {
+        print_entry(out, variables[i].name, variables[i].text);
+    }
+    fputs("\nSet for a job\n", out);
+    for (size_t i = 0; i < COUNT(inside); i++) {
+        print_entry(out, inside[i].name, inside[i].text);
+    }
+    fputs("\nOf the submitter's environment a job gets PATH, HOME, USER, LANG, LC_*, TERM and TZ, and what --env and\n"
+          "--env-file name; nothing else.\n",
+          out);
+}
+
+static void topic_protocol(FILE *out)
+{
+    static const char *const types[] = { "u32", "u64", "i32", "i64", "str", "bin", "list" };
+    fprintf(out, "The protocol of rayc, version %d.%d: a frame is a msgpack array [id, seq, fields...]\n", PROTO_MAJOR,
+            PROTO_MINOR);
+    for (int record = 0; record < 2; record++) {
+        int kinds = record ? (int)RECORD_KINDS : (int)MSG_KINDS;
+        fprintf(out, "\n%s\n", record ? "Records, the elements of lists" : "Messages");
+        for (int kind = 0; kind < kinds; kind++) {
+            const struct shape *shape =
+                record ? proto_record((enum record_kind)kind) : proto_message((enum msg_kind)kind);
+            if (!shape || !shape->name) {
+                continue;
+            }
+            if (record) {
+                fprintf(out, "\n%s: %s\n", shape->name, shape->doc);
+            } else {
+                fprintf(out, "\n%d %s (%s the head): %s\n", kind, shape->name, shape->to_head ? "to" : "not to",
+                        shape->doc);
+            }
+            for (int i = 0; i < shape->field_count; i++) {
+                const struct field *field = &shape->fields[i];
+                fprintf(out, "    %-4s %-14s %s\n", types[field->type], field->name, field->doc);
+            }
+        }
+    }
+}
+
+static const struct topic {
+    const char *name;
+    void (*print)(FILE *out);
+} topics[] = {
+    { "exit-codes", topic_exit_codes },
+    { "env", topic_env },
+    { "protocol", topic_protocol },
+};
+
+bool manual_topic(FILE *out, const char *topic)
+{
+    for (size_t i = 0; i < COUNT(topics); i++) {
+        if (strcmp(topics[i].name, topic) == 0) {
+            topics[i].print(out);
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *manual_topic_near(const char *typed)
+{
+    struct near near;
+    near_begin(&near, typed);
+    for (size_t i = 0; i < COUNT(topics); i++) {
+        near_offer(&near, topics[i].name);
+    }
+    return near_found(&near);
+}

@@ -1,0 +1,20 @@
+/*  query.h - the head's views as JSON: pages joined, ids completed. */
+#ifndef RAYC_CLI_QUERY_H
+#define RAYC_CLI_QUERY_H
+#include <jansson.h>
+#include "client/cli/cli.h"
+
+/*  All rows of a view that the options ask for (--filter, --limit), as one object like an ANSWER; the caller frees
+    it.  NULL: *exit_code.  `kind` is what an empty answer is called when there is nothing to ask yet. */
+json_t *query_rows(struct cli *cli, const char *view, const char *kind, const char *job, int *exit_code);
+/*  How many rows a view has where `filter` holds; below zero: *exit_code. */
+int64_t query_count(struct cli *cli, const char *view, const char *filter, int *exit_code);
+/*  The one row of an id, its unique prefix, or @last.  NULL: *exit_code. */
+json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_code);
+/*  The number of a job or task that a row tells; 0 with *exit_code otherwise. */
+uint64_t query_number(struct cli *cli, const char *view, const char *id, int *exit_code);
+
+/*  Prints rows as -o asks for, and says how many are not shown. */
+struct column;
+int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count, const char *noun);
+#endif

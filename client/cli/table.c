@@ -1,0 +1,275 @@
+/*  table.c - layout and printing of tables. */
+#include "client/cli/table.h"
+
+#include <langinfo.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include "common/clock.h"
+
+enum { SHRUNK_MIN = 8, GAP = 2 };
+
+unsigned text_letters(const char *text)
+{
+    unsigned n = 0;
+    for (; *text; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+size_t text_bytes(const char *text, unsigned letters)
+{
+    size_t n = 0;
+    while (text[n]) {
+        if (((unsigned char)text[n] & 0xc0) != 0x80 && letters-- == 0) {
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
+void table_layout(unsigned *widths, const struct column *columns, size_t count, unsigned room)
+{
+    unsigned total = (unsigned)(GAP * (count - 1));
+    for (size_t i = 0; i < count; i++) {
+        total += widths[i];
+    }
+    while (total > room) {
+        size_t widest = count;
+        for (size_t i = 0; i < count; i++) {
+            bool shrinks = (columns[i].flags & COLUMN_SHRINKS) && widths[i] > SHRUNK_MIN;
+            if (shrinks && (widest == count || widths[i] > widths[widest])) {
+                widest = i;
+            }
+        }
+        if (widest == count) {
+            return;
+        }
+        widths[widest]--;
+        total--;
+    }
+}
+
+/*  Letters of a line of stdout; UINT32_MAX: any number. */
+static unsigned line_room(void)
+{
+    const char *columns = getenv("COLUMNS");
+    long n = columns ? strtol(columns, NULL, 10) : 0;
+    if (n > 0 && n < 10000) {
+        return (unsigned)n;
+    }
+    struct winsize size;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    return UINT32_MAX;
+}
+
+void cell_text(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    (void)cli;
+    const json_t *value = json_object_get(item, key);
+    out[0] = 0;
+    if (json_is_string(value)) {
+        text_clean(slice_of(json_string_value(value), json_string_length(value)), out, CELL_BYTES);
+    } else if (value && !json_is_null(value)) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+        text_clean(slice_text(text), out, CELL_BYTES);
+        free(text);
+    }
+}
+
+void cell_id(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    cell_text(cli, item, key, out);
+    out[text_bytes(out, ID_LETTERS)] = 0;
+}
+
+static int64_t milliseconds(const json_t *item, const char *key)
+{
+    return json_integer_value(json_object_get(item, key));
+}
+
+void cell_time(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    int64_t ms = milliseconds(item, key);
+    time_t seconds = ms / 1000;
+    struct tm parts;
+    out[0] = 0;
+    if (ms > 0 && (cli->options.utc ? gmtime_r(&seconds, &parts) : localtime_r(&seconds, &parts))) {
+        strftime(out, CELL_BYTES, cli->options.utc ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &parts);
+    }
+}
+
+void cell_duration(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    (void)cli, (void)key;
+    int64_t start = milliseconds(item, "start_time_ms");
+    int64_t end = milliseconds(item, "end_time_ms");
+    out[0] = 0;
+    if (start <= 0) {
+        return;
+    }
+    int64_t ms = (end > 0 ? end : (int64_t)clock_wall_ms()) - start;
+    ms = ms < 0 ? 0 : ms;
+    if (ms < 60000) {
+        snprintf(out, CELL_BYTES, "%.*fs", ms < 10000 ? 2 : 1, (double)ms / 1000);
+    } else if (ms < 3600000) {
+        snprintf(out, CELL_BYTES, "%dm%02ds", (int)(ms / 60000), (int)(ms / 1000 % 60));
+    } else {
+        snprintf(out, CELL_BYTES, "%lldh%02dm", (long long)(ms / 3600000), (int)(ms / 60000 % 60));
+    }
+}
+
+/*  12.5, or 512.0 MiB of memory. */
+static void print_amount(const char *name, double value, char *out, size_t capacity)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    if (strcmp(name, "memory") != 0) {
+        snprintf(out, capacity, "%.10g", value);
+        return;
+    }
+    size_t unit = 0;
+    while (value >= 1024 && unit + 1 < COUNT(units)) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(out, capacity, "%.*f%s", unit ? 1 : 0, value, units[unit]);
+}
+
+void cell_amounts(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    json_t *amounts = json_object_get(item, key);
+    if (!json_is_object(amounts)) {
+        cell_text(cli, item, key, out);
+        return;
+    }
+    char text[CELL_BYTES] = "";
+    size_t n = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach(amounts, name, value) {
+        char amount[64];
+        print_amount(name, json_number_value(value), amount, sizeof(amount));
+        int more = snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : "", name, amount);
+        if (more < 0 || (n += (size_t)more) >= sizeof(text)) {
+            break;
+        }
+    }
+    text_clean(slice_text(text), out, CELL_BYTES);
+}
+
+/*  Green what goes well, red what does not, yellow what waits. */
+static const char *state_colour(const char *state)
+{
+    static const struct {
+        const char *begins, *colour;
+    } colours[] = {
+        { "SUCCEEDED", "\033[32m" }, { "FINISHED", "\033[32m" }, { "ALIVE", "\033[32m" }, { "FAILED", "\033[31m" },
+        { "DEAD", "\033[31m" },      { "PENDING", "\033[33m" },  { "SUSPECT", "\033[33m" },
+    };
+    for (size_t i = 0; i < COUNT(colours); i++) {
+        if (strncmp(state, colours[i].begins, strlen(colours[i].begins)) == 0) {
+            return colours[i].colour;
+        }
+    }
+    return "";
+}
+
+static void print_cell(const struct column *column, const char *text, unsigned width, bool last, bool colour)
+{
+    static const char *dots = NULL;
+    if (!dots) {
+        dots = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "\u2026" : "~";
+    }
+    unsigned letters = text_letters(text);
+    const char *paint = colour && (column->flags & COLUMN_STATE) ? state_colour(text) : "";
+    unsigned pad = letters < width ? width - letters : 0;
+    if (column->flags & COLUMN_RIGHT) {
+        printf("%*s", (int)pad, "");
+    }
+    fputs(paint, stdout);
+    if (letters > width && width > 0) {
+        printf("%.*s%s", (int)text_bytes(text, width - 1), text, dots);
+    } else {
+        fputs(text, stdout);
+    }
+    fputs(*paint ? "\033[0m" : "", stdout);
+    if (!last) {
+        printf("%*s", (int)((column->flags & COLUMN_RIGHT ? 0 : pad) + GAP), "");
+    }
+}
+
+void table_print(const struct cli *cli, const struct column *columns, size_t count, const json_t *items)
+{
+    ensure(count > 0 && count <= TABLE_COLUMNS_MAX);
+    unsigned widths[TABLE_COLUMNS_MAX];
+    char cell[CELL_BYTES];
+    bool headers = !cli->options.no_headers;
+    bool colour = cli_colour(cli, stdout);
+    for (size_t c = 0; c < count; c++) {
+        widths[c] = headers ? text_letters(columns[c].title) : 1;
+        for (size_t i = 0; i < json_array_size(items); i++) {
+            columns[c].cell(cli, json_array_get(items, i), columns[c].key, cell);
+            unsigned letters = text_letters(cell);
+            widths[c] = letters > widths[c] ? letters : widths[c];
+        }
+    }
+    table_layout(widths, columns, count, line_room());
+    for (size_t c = 0; headers && c < count; c++) {
+        print_cell(&columns[c], columns[c].title, widths[c], c + 1 == count, false);
+        fputs(c + 1 == count ? "\n" : "", stdout);
+    }
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        for (size_t c = 0; c < count; c++) {
+            columns[c].cell(cli, json_array_get(items, i), columns[c].key, cell);
+            print_cell(&columns[c], cell, widths[c], c + 1 == count, colour);
+        }
+        putchar('\n');
+    }
+}
+
+static bool word_of(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = strstr(words, word); p; p = strstr(p + 1, word)) {
+        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void record_print(const struct cli *cli, const json_t *item, const char *hidden)
+{
+    const char *key;
+    json_t *value;
+    int width = 0;
+    json_object_foreach((json_t *)item, key, value) {
+        bool shown = !json_is_null(value) && !word_of(hidden, key);
+        width = shown && (int)strlen(key) > width ? (int)strlen(key) : width;
+    }
+    json_object_foreach((json_t *)item, key, value) {
+        if (json_is_null(value) || word_of(hidden, key)) {
+            continue;
+        }
+        char cell[CELL_BYTES];
+        char ms_key[128];
+        snprintf(ms_key, sizeof(ms_key), "%s_ms", key);
+        if (json_object_get(item, ms_key)) {
+            cell_time(cli, item, ms_key, cell);
+        } else {
+            cell_amounts(cli, item, key, cell);
+        }
+        printf("%-*s  %s\n", width, key, cell);
+    }
+}
+
+void json_print(const json_t *object)
+{
+    json_dumpf(object, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
+    putchar('\n');
+}

@@ -1,0 +1,354 @@
+/*  serve.c - a resident executor: takes tasks in order, runs them, and gathers their results in the shared page.
+    The page, not the socket, says which tasks may begin, so nothing that the worker takes back is ever run twice.
+    Results leave in one frame when nothing more can begin, or by size, or by age; the worker reads them in the page
+    if this process dies before. */
+#include "client/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "client/task.h"
+#include "common/clock.h"
+#include "proto/channel.h"
+
+enum {
+    FUNCTIONS_MAX = 1024,
+    SIZE_BYTES = 4,                 /* before each frame */
+    READ_BYTES = 256 * 1024,        /* asked of the socket at once */
+    RAN_BYTES = 128,                /* of a RAN record without value and text */
+    FLUSH_BYTES = 32 * 1024,
+    FLUSH_US = 1000,
+    YIELDS_MAX = 100                /* while the worker is about to raise the limit */
+};
+
+struct server {
+    struct channel_page *page;
+    struct wire results;   /* over page->buffer */
+    uint32_t result_count;
+    uint64_t oldest_us;    /* when the first of them came */
+    uint32_t next;         /* number of the next record of the RUN frames */
+    uint32_t claimed;      /* number that may run, taken from the page; NONE: no number */
+    uint64_t now_us;
+    uint64_t wall_us;      /* add to a monotonic time to get that of the wall */
+    uint64_t output;       /* bytes in the output file */
+    struct {
+        uint8_t *p;
+        size_t from, to, capacity;
+    } in;
+    struct wire out;       /* a frame with its size in front; grows */
+    struct rayc_task task;
+};
+
+static const rayc_function *functions[FUNCTIONS_MAX];
+static size_t functions_used;
+static struct server server; /* also the signal handler's */
+
+/* --- functions ---------------------------------------------------------------------------------------- */
+
+void rayc_register_(const rayc_function *function)
+{
+    ensure(functions_used < FUNCTIONS_MAX);
+    functions[functions_used++] = function;
+}
+
+size_t function_count(void)
+{
+    return functions_used;
+}
+
+static bool is_named(const rayc_function *function, struct slice name)
+{
+    return strncmp(function->name, (const char *)name.p, name.n) == 0 && function->name[name.n] == 0;
+}
+
+const rayc_function *function_find(struct slice name)
+{
+    static size_t last; /* the same one is asked for again and again */
+    if (last < functions_used && is_named(functions[last], name)) {
+        return functions[last];
+    }
+    for (size_t i = 0; i < functions_used; i++) {
+        if (is_named(functions[i], name)) {
+            last = i;
+            return functions[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- results ------------------------------------------------------------------------------------------ */
+
+static void send_all(const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t sent = send(CHANNEL_FD, p, n, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            p += sent;
+            n -= (size_t)sent;
+        } else if (errno != EINTR) {
+            exit(0); /* the worker is gone */
+        }
+    }
+}
+
+static void send_records(struct server *self, const struct wire *records, uint32_t count)
+{
+    size_t needed = SIZE_BYTES + RAN_BYTES + records->n;
+    if (needed > self->out.capacity) {
+        uint8_t *p = realloc(self->out.p, needed);
+        ensure(p != NULL);
+        self->out.p = p;
+        self->out.capacity = needed;
+    }
+    self->out.n = SIZE_BYTES;
+    struct msg_ran msg = { .ran = wire_list(records, count) };
+    proto_put(&self->out, MSG_RAN, &msg);
+    ensure(!self->out.full);
+    uint32_t size = (uint32_t)(self->out.n - SIZE_BYTES);
+    for (unsigned i = 0; i < SIZE_BYTES; i++) {
+        self->out.p[i] = (uint8_t)(size >> 8 * i);
+    }
+    send_all(self->out.p, self->out.n);
+}
+
+/*  `used` falls before `generation` moves: whoever reads the new generation cannot see the old bytes as valid. */
+static void flush(struct server *self)
+{
+    if (self->result_count == 0) {
+        return;
+    }
+    send_records(self, &self->results, self->result_count);
+    self->results.n = 0;
+    self->result_count = 0;
+    atomic_store(&self->page->used, 0);
+    atomic_fetch_add(&self->page->generation, 1);
+}
+
+/*  A result that is larger than the page goes by itself. */
+static void send_large(struct server *self, const struct rec_ran *ran, size_t bytes)
+{
+    struct wire record = { malloc(bytes), 0, bytes, false };
+    ensure(record.p != NULL);
+    proto_put_record(&record, REC_RAN, ran);
+    ensure(!record.full);
+    send_records(self, &record, 1);
+    free(record.p);
+}
+
+static void report(struct server *self, const struct rec_ran *ran)
+{
+    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n;
+    if (bytes > self->results.capacity - self->results.n) {
+        flush(self);
+    }
+    if (bytes > self->results.capacity) {
+        send_large(self, ran, bytes);
+        return;
+    }
+    if (self->result_count++ == 0) {
+        self->oldest_us = self->now_us;
+    }
+    proto_put_record(&self->results, REC_RAN, ran);
+    ensure(!self->results.full);
+    atomic_store_explicit(&self->page->used, (uint32_t)self->results.n, memory_order_release);
+    if (self->results.n > FLUSH_BYTES || self->now_us - self->oldest_us > FLUSH_US) {
+        flush(self);
+    }
+}
+
+/* --- one task ----------------------------------------------------------------------------------------- */
+
+/*  Where the output ends, also of what was written past stdio. */
+static uint64_t output_end(void)
+{
+    if (__fpending(stdout) > 0) {
+        fflush(stdout);
+    }
+    off_t at = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+    return at > 0 ? (uint64_t)at : 0;
+}
+
+static void run_function(struct rayc_task *task)
+{
+    const rayc_function *function = function_find(task->run.name);
+    if (function == NULL) {
+        task->outcome = OUTCOME_NO_SUCH_TASK;
+        return;
+    }
+    if (task->outcome == OUTCOME_OK) {
+        task_end(task, function->run(task));
+    }
+}
+
+static void run_task(struct server *self, const struct rec_run *run, uint32_t number)
+{
+    struct rayc_task *task = &self->task;
+    struct rec_ran ran = { .number = number,
+                           .started_ms = (self->now_us + self->wall_us) / 1000,
+                           .output_from = self->output };
+    uint64_t started_us = self->now_us;
+    task_begin(task, run);
+    run_function(task);
+    self->now_us = clock_us();
+    self->output = output_end();
+    ran.outcome = task->outcome;
+    ran.status = task->status;
+    ran.run_us = self->now_us - started_us;
+    ran.output_to = self->output;
+    if (task->outcome == OUTCOME_OK) {
+        ran.value = slice_of(task->result.p, task->result.n);
+    }
+    ran.text = slice_of(task->text, task->text_bytes);
+    if (task->outcome == OUTCOME_NO_SUCH_TASK) {
+        ran.text = slice_text("the program has no RAYC_TASK of this name; is it the same build?");
+    }
+    report(self, &ran);
+}
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    server.task.cancelled = 1;
+}
+
+/* --- the order of work -------------------------------------------------------------------------------- */
+
+static void take_time(struct server *self)
+{
+    self->now_us = clock_us();
+}
+
+/*  May the record of this number run?  False: it was taken back.  The limit follows the frame: when the worker has
+    not raised it yet, it is about to. */
+static bool may_begin(struct server *self, uint32_t number)
+{
+    for (unsigned tries = 0; self->claimed == NONE; tries++) {
+        self->claimed = channel_claim(self->page);
+        if (self->claimed != NONE) {
+            break;
+        }
+        if (channel_begun(self->page) > number) {
+            return false;
+        }
+        flush(self);
+        if (tries < YIELDS_MAX) {
+            sched_yield();
+        } else {
+            struct pollfd closed = { CHANNEL_FD, 0, 0 };
+            if (poll(&closed, 1, 1) > 0) {
+                exit(0); /* POLLHUP */
+            }
+        }
+        take_time(self);
+    }
+    if (self->claimed != number) {
+        ensure(self->claimed > number);
+        return false;
+    }
+    self->claimed = NONE;
+    return true;
+}
+
+static void on_run(struct server *self, struct msg_run *msg)
+{
+    struct rec_run run;
+    while (next_run(&msg->runs, &run)) {
+        uint32_t number = self->next++;
+        if (may_begin(self, number)) {
+            run_task(self, &run, number);
+        }
+    }
+}
+
+/*  Makes room and reads more.  Ends the process when there will be no more. */
+static void read_more(struct server *self, size_t wanted)
+{
+    size_t have = self->in.to - self->in.from;
+    if (self->in.from > 0) {
+        memmove(self->in.p, self->in.p + self->in.from, have);
+        self->in.from = 0;
+        self->in.to = have;
+    }
+    size_t capacity = wanted > READ_BYTES ? wanted : READ_BYTES;
+    if (capacity > self->in.capacity) {
+        self->in.p = realloc(self->in.p, capacity);
+        ensure(self->in.p != NULL);
+        self->in.capacity = capacity;
+    }
+    ssize_t n = read(CHANNEL_FD, self->in.p + have, self->in.capacity - have);
+    if (n > 0) {
+        self->in.to += (size_t)n;
+    } else if (n == 0 || errno != EINTR) {
+        exit(0);
+    }
+}
+
+static struct slice read_frame(struct server *self)
+{
+    size_t wanted = SIZE_BYTES;
+    for (;;) {
+        size_t have = self->in.to - self->in.from;
+        const uint8_t *p = self->in.p + self->in.from;
+        if (have >= SIZE_BYTES) {
+            size_t size = p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+            ensure(size <= FRAME_MAX);
+            wanted = SIZE_BYTES + size;
+            if (have >= wanted) {
+                self->in.from += wanted;
+                return slice_of(p + SIZE_BYTES, size);
+            }
+        }
+        read_more(self, wanted);
+    }
+}
+
+static void open_page(struct server *self)
+{
+    void *page = mmap(NULL, sizeof(*self->page), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_PAGE_FD, 0);
+    if (page == MAP_FAILED) {
+        fprintf(stderr, "rayc: RAYC_EXECUTOR is set, but no worker started this program: %s\n", strerror(errno));
+        exit(125);
+    }
+    close(CHANNEL_PAGE_FD);
+    self->page = page;
+    self->results = (struct wire){ self->page->buffer, 0, CHANNEL_BUFFER, false };
+}
+
+void serve_tasks(void)
+{
+    struct server *self = &server;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    unsetenv("RAYC_EXECUTOR"); /* a program that a task starts is no executor */
+    fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+    open_page(self);
+    struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
+    sigaction(SIGINT, &action, NULL);
+    self->claimed = NONE;
+    self->output = output_end();
+    for (;;) {
+        if (self->claimed == NONE) {
+            self->claimed = channel_claim(self->page);
+        }
+        if (self->claimed == NONE) {
+            flush(self);
+        }
+        struct slice frame = read_frame(self);
+        struct msg msg;
+        struct diag why = { 0 };
+        if (proto_decode(frame, &msg, &why) != OK || msg.kind != MSG_RUN) {
+            fprintf(stderr, "rayc: the worker sent what an executor cannot read: %s\n", why.text);
+            exit(125);
+        }
+        take_time(self);
+        self->wall_us = clock_wall_ms() * 1000 - self->now_us;
+        on_run(self, &msg.as.run);
+    }
+}

@@ -1,0 +1,284 @@
+/*  session.c - a session's life, and requests: what callers' threads do with it. */
+#include "client/session_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "client/failure.h"
+#include "common/clock.h"
+
+#define SECONDS_MAX 1e9 /* longer is for ever */
+
+static int break_text(struct session *self)
+{
+    return failure_set(self->broken, slice_text(self->broken_text));
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------ */
+
+uint64_t session_deadline(double seconds)
+{
+    if (seconds < 0 || seconds > SECONDS_MAX) {
+        return UINT64_MAX;
+    }
+    return seconds > 0 ? clock_us() + (uint64_t)(seconds * 1e6) : 0;
+}
+
+int session_usable(const struct session *self)
+{
+    return self->closing ? failure_say(RAYC_ECLOSED, "rayc_shutdown() was called") : RAYC_OK;
+}
+
+void session_wake(struct session *self)
+{
+    if (self->asleep) {
+        self->asleep = false;
+        uint64_t one = 1;
+        ssize_t n = write(self->wake_fd, &one, sizeof(one));
+        ensure(n == sizeof(one));
+    }
+}
+
+int session_sleep(struct session *self, uint64_t until_us)
+{
+    int rc = 0;
+    self->callers++;
+    if (until_us == UINT64_MAX) {
+        rc = pthread_cond_wait(&self->changed, &self->lock);
+    } else {
+        struct timespec until = { (time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000 };
+        rc = pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    }
+    self->callers--;
+    if (self->closing) {
+        pthread_cond_broadcast(&self->changed); /* session_close() waits for us to be gone */
+        return session_usable(self);
+    }
+    return rc == ETIMEDOUT ? RAYC_ETIMEOUT : RAYC_OK;
+}
+
+/* --- life --------------------------------------------------------------------------------------------- */
+
+static int init_lock(struct session *self)
+{
+    pthread_condattr_t attributes;
+    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->wake_fd < 0 || pthread_condattr_init(&attributes) != 0) {
+        return RAYC_ESYSTEM;
+    }
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int rc = pthread_cond_init(&self->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return rc == 0 && pthread_mutex_init(&self->lock, NULL) == 0 ? RAYC_OK : RAYC_ESYSTEM;
+}
+
+static int start(struct session *self)
+{
+    if (init_lock(self) != RAYC_OK) {
+        return failure_say(RAYC_ESYSTEM, "cannot make an eventfd: %s", strerror(errno));
+    }
+    int rc = link_open(&self->link, self->address, self->config.key);
+    if (rc != OK) {
+        return failure_say(rc, "cannot use the address '%s': %s", self->address, err_text(rc));
+    }
+    rc = pthread_create(&self->thread, NULL, session_run, self);
+    if (rc != 0) {
+        link_close(&self->link);
+        return failure_say(RAYC_ESYSTEM, "cannot start a thread: %s", strerror(rc));
+    }
+    return RAYC_OK;
+}
+
+static int wait_open(struct session *self)
+{
+    int rc = RAYC_OK;
+    pthread_mutex_lock(&self->lock);
+    while (rc == RAYC_OK && self->broken == 0 && self->id == 0) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    if (rc == RAYC_OK && self->broken != 0) {
+        rc = break_text(self);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return rc;
+}
+
+void session_set_program(struct session *self, const char *hash)
+{
+    snprintf(self->program, sizeof(self->program), "%s", hash);
+}
+
+/*  Every task is with the head, and the head says goodbye. */
+static void leave(struct session *self)
+{
+    int rc = RAYC_OK;
+    pthread_mutex_lock(&self->lock);
+    self->waiters++;
+    session_wake(self);
+    while (rc == RAYC_OK && self->broken == 0 && self->outbox.below < self->outbox.next) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    self->waiters--;
+    bool alive = self->broken == 0 && self->id != 0;
+    pthread_mutex_unlock(&self->lock);
+    if (alive) {
+        struct msg_bye bye = { .session = self->id };
+        struct reply reply;
+        if (session_ask(self, MSG_BYE, &bye, RAYC_FOREVER, &reply) == RAYC_OK) {
+            reply_free(&reply);
+        }
+    }
+}
+
+static void end(struct session *self)
+{
+    leave(self);
+    pthread_mutex_lock(&self->lock);
+    self->closing = true;
+    session_wake(self);
+    pthread_cond_broadcast(&self->changed);
+    while (self->callers > 0) {
+        pthread_cond_wait(&self->changed, &self->lock);
+    }
+    pthread_mutex_unlock(&self->lock);
+    pthread_join(self->thread, NULL);
+    link_close(&self->link);
+    close(self->wake_fd);
+    pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
+    refs_fini(&self->refs);
+    refs_fini(&self->born);
+    specs_fini(&self->specs);
+    outbox_fini(&self->outbox);
+    free(self->args.p);
+    free(self->deps.p);
+    free(self->frame.p);
+    free(self->address);
+    pthread_mutex_unlock(&self->lock);
+}
+
+int session_open(struct session **out, const struct session_config *config)
+{
+    struct session *self = calloc(1, sizeof(*self));
+    char *address = strdup(config->address);
+    ensure(self != NULL && address != NULL);
+    self->config = *config;
+    self->address = address;
+    if (config->key != NULL) {
+        self->key = *config->key;
+        self->config.key = &self->key;
+    }
+    self->wake_at = UINT64_MAX;
+    refs_init(&self->refs);
+    refs_init(&self->born);
+    specs_init(&self->specs);
+    outbox_init(&self->outbox);
+    memcpy(self->submission, "rayc_", 5);
+    random_text(self->submission + 5, 16);
+    int rc = start(self);
+    if (rc != RAYC_OK) {
+        free(address);
+        free(self);
+        return rc;
+    }
+    rc = wait_open(self);
+    if (rc != RAYC_OK) {
+        rayc_failure why = *rayc_error();
+        end(self);
+        free(self); /* nobody else has seen it */
+        return failure_set(rc, slice_text(why.text));
+    }
+    *out = self;
+    return RAYC_OK;
+}
+
+void session_close(struct session *self)
+{
+    static struct session *_Atomic closed; /* a late caller may still look at one: they are never freed */
+    end(self);
+    self->closed_before = closed;
+    closed = self;
+}
+
+/* --- requests ----------------------------------------------------------------------------------------- */
+
+static void unlink_request(struct session *self, struct request *request)
+{
+    struct request **at = &self->requests;
+    while (*at != NULL && *at != request) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = request->next;
+    }
+}
+
+/*  Waits under the lock until the request is done or cannot be. */
+static int wait_request(struct session *self, struct request *request, double seconds)
+{
+    uint64_t until_us = session_deadline(seconds);
+    int rc = session_usable(self);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
+    request->next = self->requests;
+    self->requests = request;
+    session_wake(self);
+    while (rc == RAYC_OK && !request->done && self->broken == 0) {
+        rc = session_sleep(self, until_us);
+    }
+    unlink_request(self, request);
+    if (request->done) {
+        return RAYC_OK;
+    }
+    if (self->broken != 0) {
+        return break_text(self);
+    }
+    return rc == RAYC_ETIMEOUT ? failure_say(rc, "the head at %s did not answer in time", self->address) : rc;
+}
+
+static int take_reply(struct request *request, struct reply *out)
+{
+    out->bytes = request->reply;
+    int rc = proto_decode(slice_of(request->reply, request->reply_bytes), &out->msg, NULL);
+    ensure(rc == OK); /* the thread has decoded it before */
+    if (out->msg.kind == MSG_REFUSED) {
+        rc = out->msg.as.refused.code < 0 ? out->msg.as.refused.code : ERR_FRAME;
+        failure_set(rc, out->msg.as.refused.text);
+        reply_free(out);
+    }
+    return rc;
+}
+
+/*  Bytes that a message may need beyond its fields. */
+static size_t request_bound(enum msg_kind kind)
+{
+    return kind == MSG_PROGRAM_PUT ? CHUNK_MAX + 1024 : 4 * TEXT_MAX;
+}
+
+int session_ask(struct session *self, enum msg_kind kind, void *message, double seconds, struct reply *out)
+{
+    size_t bound = request_bound(kind);
+    struct request request = { .frame = { malloc(bound), 0, bound, false } };
+    ensure(request.frame.p != NULL);
+    pthread_mutex_lock(&self->lock);
+    request.seq = ++self->seq;
+    memcpy(message, &request.seq, sizeof(request.seq)); /* every message starts with it */
+    proto_put(&request.frame, kind, message);
+    int rc = request.frame.full ? failure_say(RAYC_ETOOLARGE, "the request is too large")
+                                : wait_request(self, &request, seconds);
+    pthread_mutex_unlock(&self->lock);
+    free(request.frame.p);
+    if (rc == RAYC_OK) {
+        return take_reply(&request, out);
+    }
+    free(request.reply);
+    return rc;
+}
+
+void reply_free(struct reply *reply)
+{
+    free(reply->bytes);
+    reply->bytes = NULL;
+}

@@ -1,0 +1,90 @@
+/*  session_inside.h - struct session, for session.c, submit.c (callers' threads) and session_io.c (its own thread). */
+#ifndef RAYC_SESSION_INSIDE_H
+#define RAYC_SESSION_INSIDE_H
+#include <pthread.h>
+#include "client/outbox.h"
+#include "client/refs.h"
+#include "client/session.h"
+#include "client/specs.h"
+#include "common/link.h"
+
+enum { BROKEN_TEXT_MAX = 1024 };
+#define BORN_FAILED (1ull << 63) /* in rayc_ref.number: of session.born, unknown to the head */
+#define SEQ_SUBMIT  (1ull << 62) /* in the seq of what is no session_ask(): its refusal ends the session */
+
+enum phase {
+    PHASE_DOWN = 0, /* no connection */
+    PHASE_GREETING, /* HELLO is sent */
+    PHASE_OPENING,  /* JOB_OPEN, JOB_ATTACH or RESUME is sent */
+    PHASE_READY
+};
+
+/*  Of a caller that waits for a reply. */
+struct request {
+    struct request *next;
+    uint64_t seq;
+    struct wire frame;
+    bool sent; /* on this connection */
+    bool done;
+    int code;            /* OK, or why there is no reply */
+    uint8_t *reply;      /* malloced */
+    size_t reply_bytes;
+};
+
+struct session {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int wake_fd; /* eventfd: the thread has something to do */
+    pthread_t thread;
+    struct session *closed_before;
+    struct session_config config;
+    char *address;
+    struct cluster_key key;
+    char program[HASH_TEXT_BYTES];
+
+    /*  Under the lock. */
+    bool asleep;   /* the thread sleeps: write to wake_fd */
+    bool closing;
+    uint32_t callers; /* that wait for `changed` */
+    int broken;       /* not 0: nothing more can come; with its text */
+    char broken_text[BROKEN_TEXT_MAX];
+    uint64_t job, id; /* of the session; 0: not open yet */
+    enum phase phase;
+    uint64_t seq;
+    struct refs refs; /* by counter */
+    struct refs born; /* failed at birth: by number without BORN_FAILED */
+    struct specs specs;
+    struct outbox outbox;
+    struct request *requests;
+    struct wire args, deps; /* scratch */
+    uint32_t waiters;       /* callers that wait for results: what was submitted must leave */
+    uint64_t watched_ended; /* watched references that have ended, ever */
+    uint64_t wake_at;       /* wake the waiters when watched_ended gets there */
+
+    /*  Of the thread alone. */
+    struct link *link;
+    struct wire frame;        /* what is being sent */
+    bool said;                /* something was sent since the link was read */
+    char submission[32];
+    uint64_t epoch;           /* the highest met */
+    uint32_t beat_ms;
+    uint64_t lost_ms;         /* since when no head answers; 0: one does */
+    uint64_t greeted_ms, beat_at_ms, revive_at_ms, resend_at_ms;
+    bool warned;
+    uint64_t opening_seq, beat_seq;
+    uint64_t results_seen;    /* seq of the newest RESULTS without a gap before it */
+    uint64_t poll_next;       /* counter from which to ask again; 0: nothing to ask */
+    uint64_t beat_below;      /* what the last answer to a beat said */
+    uint32_t stalled_beats, missed_beats;
+};
+
+void *session_run(void *session); /* the thread */
+void session_break(struct session *self, int code, struct slice text); /* under the lock */
+
+/*  Under the lock, for callers. */
+void session_wake(struct session *self);
+/*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT; RAYC_ECLOSED. */
+int session_sleep(struct session *self, uint64_t until_us);
+int session_usable(const struct session *self); /* RAYC_OK, RAYC_ECLOSED */
+uint64_t session_deadline(double seconds);
+#endif

@@ -1,0 +1,153 @@
+/*  key.c - czmq's zcert for the contents of a key file, and our own rules about who may have written or read it. */
+#include "common/key.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "common/file.h"
+#include "common/log.h"
+
+enum { KEY_FILE_BYTES_MAX = 64 * 1024 };
+
+/*  Opens a file of a folder; a link may lead on within the folder (Kubernetes mounts secrets so), not out of it. */
+static int open_beneath(const char *path)
+{
+    char dir[PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    struct slice parent = slash != NULL ? slice_of(path, (size_t)(name - path)) : slice_text(".");
+    if (!slice_copy_text(parent, dir, sizeof(dir))) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        return -1;
+    }
+    const uint64_t flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    struct open_how how = { .flags = flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+    int fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+    if (fd < 0 &&
+        (errno == ENOSYS || errno == EPERM)) { /* an older kernel or sandbox: no links at all */
+        fd = openat(folder, name, (int)flags | O_NOFOLLOW);
+    }
+    int saved = errno;
+    close(folder);
+    errno = saved;
+    return fd;
+}
+
+/*  What is wrong with the file as a place for a secret; NULL: nothing.  Others may not read it, nor may another user
+    have written it.  A file of root's may be for a group: so Kubernetes gives secrets to pods that are not root. */
+static const char *refuse(int fd)
+{
+    struct stat info;
+    ensure(fstat(fd, &info) == 0);
+    if (!S_ISREG(info.st_mode)) {
+        return "is not a regular file";
+    }
+    if (info.st_uid != 0 && info.st_uid != geteuid()) {
+        return "belongs to another user";
+    }
+    mode_t allowed = info.st_uid == 0 && geteuid() != 0 ? 0740 : 0700;
+    if ((info.st_mode & 0777 & ~allowed) != 0) {
+        return "can be read or written by others; chmod 600 it";
+    }
+    return info.st_size > KEY_FILE_BYTES_MAX ? "is too large for a key" : NULL;
+}
+
+static bool take(zcert_t *cert, struct cluster_key *out)
+{
+    static const char no_secret[] = "0000000000000000000000000000000000000000";
+    const char *public_text = zcert_public_txt(cert);
+    const char *secret_text = zcert_secret_txt(cert);
+    return strcmp(secret_text, no_secret) != 0 &&
+           slice_copy_text(slice_text(public_text), out->public_text, sizeof(out->public_text)) &&
+           slice_copy_text(slice_text(secret_text), out->secret_text, sizeof(out->secret_text));
+}
+
+/*  zcert only takes a path, and would prefer PATH_secret if there was one; this path names the open file itself. */
+static bool load(int fd, struct cluster_key *out)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    zcert_t *cert = zcert_load(path);
+    bool good = cert != NULL && take(cert, out);
+    zcert_destroy(&cert);
+    return good;
+}
+
+int key_load(const char *path, struct cluster_key *out, struct diag *why)
+{
+    int fd = open_beneath(path);
+    const char *problem = NULL;
+    if (fd < 0) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return ERR_NOT_FOUND;
+        }
+        problem =
+            errno == EXDEV || errno == ELOOP ? "is a link that leaves its folder" : strerror(errno);
+    } else {
+        problem = refuse(fd);
+        if (problem == NULL && !load(fd, out)) {
+            problem = "is not a key with a public and a secret part";
+        }
+        close(fd);
+    }
+    if (problem == NULL) {
+        return OK;
+    }
+    *why = (struct diag){ .field = "key" };
+    snprintf(why->text, sizeof(why->text), "key file %.90s: %s", path, problem);
+    return ERR_KEY;
+}
+
+/*  Gives the whole, synced file its name, unless the name is taken. */
+static int publish(const char *temporary, const char *path)
+{
+    int fd = open(temporary, O_RDONLY | O_CLOEXEC);
+    bool good = fd >= 0 && fchmod(fd, 0600) == 0 && fsync(fd) == 0 && link(temporary, path) == 0;
+    int rc = good ? OK : errno == EEXIST ? ERR_CONFLICT : ERR_SYSTEM;
+    if (rc == ERR_SYSTEM) {
+        log_error("key.write", "path=\"%s\" error=\"%s\"", path, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+int key_make(const char *path, struct cluster_key *out)
+{
+    char temporary[PATH_BYTES];
+    int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+    if (length < 0 || (size_t)length >= sizeof(temporary)) {
+        return ERR_TOO_LARGE;
+    }
+    int fd = mkostemp(temporary, O_CLOEXEC); /* of mode 0600, before there is a secret in it */
+    if (fd < 0) {
+        log_error("key.write", "path=\"%s\" error=\"%s\"", path, strerror(errno));
+        return ERR_SYSTEM;
+    }
+    close(fd);
+    zcert_t *cert = zcert_new();
+    ensure(cert != NULL && take(cert, out));
+    int rc = ERR_SYSTEM;
+    if (zcert_save_secret(cert, temporary) != 0) {
+        log_error("key.write", "path=\"%s\" error=\"cannot write the key\"", path);
+    } else {
+        rc = publish(temporary, path);
+    }
+    zcert_destroy(&cert);
+    unlink(temporary);
+    if (rc != OK) {
+        *out = (struct cluster_key){ 0 };
+    }
+    return rc;
+}

@@ -1,0 +1,302 @@
+/*  core.c - memory, dispatch, and the order of a turn. */
+#include "head/core/core.h"
+
+#include "head/core/state.h"
+
+struct limits core_limits(void)
+{
+    return (struct limits){ .tasks = 10000000,
+                            .edges = 4000000,
+                            .leases = 1000000,
+                            .specs = 65536,
+                            .jobs = 10000,
+                            .sessions = 32768,
+                            .nodes = NODES_MAX,
+                            .peers = 8192 };
+}
+
+struct config core_config(void)
+{
+    return (struct config){ .beat_ms = 1000,
+                            .suspect_ms = 5000,
+                            .lease_ms = 30000,
+                            .orphan_ms = 600000,
+                            .gone_ms = 5000,
+                            .job_days_max = 30 };
+}
+
+/*  Carves the memory; with base NULL it only adds up. */
+struct carver {
+    uint8_t *base;
+    size_t n;
+};
+
+static void *carve(struct carver *carver, size_t bytes)
+{
+    void *p = carver->base ? carver->base + carver->n : NULL;
+    carver->n += (bytes + 63) & ~(size_t)63;
+    return p;
+}
+
+static void carve_pool(struct carver *carver, struct pool *pool, uint32_t capacity, uint32_t slot_bytes)
+{
+    void *memory = carve(carver, pool_bytes(capacity, slot_bytes));
+    if (memory) {
+        pool_init(pool, memory, capacity, slot_bytes);
+    }
+}
+
+static void carve_map(struct carver *carver, struct map *map, struct pool *pool, uint32_t capacity, size_t key, size_t link)
+{
+    void *memory = carve(carver, map_bytes(capacity));
+    if (memory) {
+        map_init(map, memory, capacity, pool, (uint32_t)key, (uint32_t)link);
+    }
+}
+
+#define CARVE_POOL(pool, type, capacity) carve_pool(&c, &self->pool, capacity, (uint32_t)sizeof(struct type))
+#define CARVE_MAP(map, pool, type, key, link, capacity)                                            \
+    carve_map(&c, &self->map, &self->pool, capacity, offsetof(struct type, key), offsetof(struct type, link))
+
+static void carve_effects(struct carver *c, struct core *self, const struct limits *limits)
+{
+    /* A message holds at most CALLS_PER_FRAME_MAX elements, and each of them makes a few rows and sends. */
+    size_t elements = (size_t)CALLS_PER_FRAME_MAX * CORE_EVENTS_PER_TURN * 2;
+    self->row_capacity = elements * 512;
+    self->send_capacity = CORE_EVENTS_PER_TURN * 64 + 16384;
+    self->start_capacity = (uint32_t)elements;
+    self->result_capacity = (uint32_t)elements;
+    self->lease_capacity = (uint32_t)elements;
+    self->lookup_capacity = (uint32_t)elements + limits->edges * 2;
+    self->scratch_capacity = elements * 1024;
+    self->rows = carve(c, self->row_capacity);
+    self->sends = carve(c, self->send_capacity * sizeof(*self->sends));
+    self->starts = carve(c, self->start_capacity * sizeof(*self->starts));
+    self->results = carve(c, self->result_capacity * sizeof(*self->results));
+    self->leases = carve(c, self->lease_capacity * sizeof(*self->leases));
+    self->lookups = carve(c, self->lookup_capacity * sizeof(*self->lookups));
+    self->scratch = carve(c, self->scratch_capacity);
+}
+
+static size_t carve_all(struct core *self, uint8_t *base, const struct limits *limits)
+{
+    struct carver c = { base, 0 };
+    carve(&c, sizeof(struct core));
+    CARVE_POOL(tasks, task, limits->tasks);
+    CARVE_POOL(edges, edge, limits->edges);
+    CARVE_POOL(runs, run, limits->leases);
+    CARVE_POOL(queues, queue, limits->specs);
+    CARVE_POOL(specs, spec, limits->specs);
+    CARVE_POOL(sessions, session, limits->sessions);
+    CARVE_POOL(jobs, job, limits->jobs);
+    CARVE_POOL(watchers, watcher, limits->peers);
+    CARVE_POOL(peers, peer, limits->peers);
+    CARVE_POOL(nodes, node, limits->nodes);
+    CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
+    CARVE_MAP(edge_map, edges, edge, dep, link, limits->edges);
+    CARVE_MAP(queue_map, queues, queue, key, link, limits->specs);
+    CARVE_MAP(spec_ids, specs, spec, id, by_id, limits->specs);
+    CARVE_MAP(spec_keys, specs, spec, key, by_key, limits->specs);
+    CARVE_MAP(session_map, sessions, session, id, link, limits->sessions);
+    CARVE_MAP(job_ids, jobs, job, id, by_id, limits->jobs);
+    CARVE_MAP(job_hashes, jobs, job, hash, by_hash, limits->jobs);
+    CARVE_MAP(peer_map, peers, peer, number, link, limits->peers);
+    CARVE_MAP(node_map, nodes, node, id, link, limits->nodes);
+    void *timers = carve(&c, heap_bytes(limits->tasks));
+    if (timers) {
+        heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms), offsetof(struct task, timer));
+    }
+    self->demands = carve(&c, DEMANDS_MAX * sizeof(struct demand));
+    self->slots = carve(&c, (size_t)limits->nodes * DEMANDS_MAX * sizeof(struct slots));
+    carve_effects(&c, self, limits);
+    return c.n;
+}
+
+size_t core_bytes(const struct limits *limits)
+{
+    struct core scratch;
+    return carve_all(&scratch, NULL, limits);
+}
+
+struct core *core_init(void *memory, const struct limits *limits, const struct config *config, uint64_t seed)
+{
+    ensure(limits->nodes <= NODES_MAX);
+    struct core *self = memory; /* zeroed by the caller: fresh address space is */
+    self->limits = *limits;
+    self->config = *config;
+    self->rng.state = seed;
+    carve_all(self, memory, limits);
+    struct chain *const chains[] = { &self->doomed, &self->changed, &self->busy,      &self->ages,
+                                     &self->due,    &self->all_peers, &self->all_nodes };
+    for (size_t i = 0; i < COUNT(chains); i++) {
+        chain_init(chains[i]);
+    }
+    static const char *const fixed[KINDS_FIXED] = { "CPU", "memory", "GPU" };
+    for (; self->kind_count < KINDS_FIXED; self->kind_count++) {
+        memcpy(self->kinds[self->kind_count], fixed[self->kind_count], strlen(fixed[self->kind_count]) + 1);
+    }
+    self->restoring = true;
+    return self;
+}
+
+static void begin_batch(struct core *self)
+{
+    if (self->given) {
+        self->given = false;
+        self->row_bytes = 0;
+        self->row_count = self->send_count = self->start_count = self->result_count = 0;
+        self->lease_count = self->lookup_count = 0;
+        self->scratch_bytes = 0;
+    }
+}
+
+static void scan(struct core *self)
+{
+    if (self->now_ms < self->scan_ms) {
+        return;
+    }
+    self->scan_ms = self->now_ms + SCAN_MS;
+    node_scan(self);
+    session_scan(self);
+    peer_scan(self);
+    lease_balance(self);
+    job_forget_old(self);
+}
+
+static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
+{
+    uint32_t index = peer_find(self, peer);
+    if (index == NONE && msg->kind != MSG_HELLO) {
+        emit_send(self, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->as.seq, self->epoch };
+        return;
+    }
+    if (index != NONE) {
+        peer_at(self, index)->heard_ms = self->now_ms;
+    }
+    switch (msg->kind) {
+#define ON(NAME, name)                                                                             \
+    case MSG_##NAME:                                                                               \
+        on_##name(self, peer, &msg->as.name);                                                      \
+        return;
+        ON(HELLO, hello)
+        ON(JOB_OPEN, job_open)
+        ON(JOB_ATTACH, job_attach)
+        ON(RESUME, resume)
+        ON(SUBMIT, submit)
+        ON(POLL, poll)
+        ON(CLIENT_BEAT, client_beat)
+        ON(BYE, bye)
+        ON(CANCEL, cancel)
+        ON(RETRY, retry)
+        ON(JOB_STOP, job_stop)
+        ON(WATCH, watch)
+        ON(EXPLAIN, explain)
+        ON(NODE_JOIN, node_join)
+        ON(NODE_BEAT, node_beat)
+        ON(NODE_BYE, node_bye)
+        ON(INVENTORY, inventory)
+        ON(DONE, done)
+#undef ON
+    default:
+        emit_refused(self, peer, msg->as.seq, ERR_FRAME, "a head does not take this message");
+    }
+}
+
+void core_step(struct core *self, const struct event *event)
+{
+    begin_batch(self);
+    self->now_ms = event->now_ms > self->now_ms ? event->now_ms : self->now_ms;
+    self->wall_ms = event->wall_ms;
+    switch (event->kind) {
+    case EV_TICK:
+        break;
+    case EV_MESSAGE:
+        ensure(!self->restoring);
+        on_message(self, event->peer, event->msg);
+        break;
+    case EV_PEER_GONE:
+        peer_gone(self, event->peer);
+        break;
+    case EV_SYNCED:
+        session_synced(self, event->number);
+        break;
+    case EV_LOOKED_UP:
+        on_looked_up(self, event);
+        break;
+    case EV_RESTORE:
+        restore_row(self, event->row);
+        return;
+    case EV_RESTORED:
+        restore_end(self);
+        break;
+    }
+    scan(self);
+}
+
+static uint64_t deadline(const struct core *self)
+{
+    uint64_t at = heap_time(&self->timers);
+    if ((self->all_nodes.count > 0 || self->all_peers.count > 0 || self->stats.jobs_open > 0) && self->scan_ms < at) {
+        at = self->scan_ms;
+    }
+    for (uint32_t i = self->changed.first; i != NONE; i = job_at(self, i)->changed.next) {
+        uint64_t tell = job_at(self, i)->told_ms + TELL_MS;
+        at = tell < at ? tell : at;
+    }
+    return at;
+}
+
+bool core_ready(struct core *self, struct batch *out)
+{
+    begin_batch(self);
+    task_timers(self);
+    node_sweep(self);
+    job_work(self);
+    task_sweep_doomed(self);
+    lease_schedule(self);
+    session_tell(self);
+    job_tell(self);
+    bool more = self->row_count + self->send_count + self->start_count + self->result_count + self->lease_count + self->lookup_count > 0;
+    self->given = more;
+    self->batch_number += more;
+    *out = (struct batch){ .rows = self->rows,
+                           .row_bytes = self->row_bytes,
+                           .row_count = self->row_count,
+                           .sends = self->sends,
+                           .send_count = self->send_count,
+                           .starts = self->starts,
+                           .start_count = self->start_count,
+                           .results = self->results,
+                           .result_count = self->result_count,
+                           .leases = self->leases,
+                           .lease_count = self->lease_count,
+                           .lookups = self->lookups,
+                           .lookup_count = self->lookup_count,
+                           .number = self->batch_number,
+                           .deadline_ms = deadline(self) };
+    return more;
+}
+
+uint64_t core_epoch(const struct core *self)
+{
+    return self->epoch;
+}
+
+bool core_idle(const struct core *self)
+{
+    for (uint32_t i = self->all_peers.first; i != NONE; i = peer_at(self, i)->all.next) {
+        if (peer_at(self, i)->role == 1) {
+            return false;
+        }
+    }
+    return self->stats.jobs_open == 0;
+}
+
+struct core_stats core_stats(const struct core *self)
+{
+    struct core_stats stats = self->stats;
+    stats.tasks_ready = self->tasks.taken - stats.tasks_leased;
+    stats.nodes_alive = self->nodes_alive;
+    stats.sessions_open = self->sessions.taken;
+    return stats;
+}

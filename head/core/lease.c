@@ -1,0 +1,328 @@
+/*  lease.c - which task goes where, and when: slots, leases ahead of need, and taking them back.
+    See "Slots" in ARCHITECTURE.md. */
+#include "head/core/state.h"
+
+void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uint32_t run_index)
+{
+    struct task *task = task_at(core, task_index);
+    struct node *node = node_at(core, node_index);
+    const struct spec *spec = spec_at(core, task->spec);
+    task->node = node_index;
+    task->run = run_index;
+    ((struct run *)pool_at(&core->runs, run_index))->left++;
+    chain_append(&node->leases, &core->tasks, TASK_PLACE, task_index);
+    slots_at(core, node_index, spec->demand)->leases++;
+    job_at(core, spec->job)->leased++;
+    core->stats.tasks_leased++;
+    task_leased(task);
+}
+
+static bool slot_open(struct core *core, uint32_t node_index, uint32_t demand)
+{
+    struct node *node = node_at(core, node_index);
+    const struct amounts *need = &core->demands[demand].need;
+    if (!amounts_fit(need, &node->free)) {
+        return false;
+    }
+    for (int i = 0; i < KINDS_MAX; i++) {
+        node->free.of[i] -= need->of[i];
+    }
+    slots_at(core, node_index, demand)->slots++;
+    core->demands[demand].slots++;
+    return true;
+}
+
+static void slot_close(struct core *core, uint32_t node_index, uint32_t demand)
+{
+    struct node *node = node_at(core, node_index);
+    for (int i = 0; i < KINDS_MAX; i++) {
+        node->free.of[i] += core->demands[demand].need.of[i];
+        ensure(node->free.of[i] <= node->total.of[i]);
+    }
+    ensure(slots_at(core, node_index, demand)->slots > 0);
+    slots_at(core, node_index, demand)->slots--;
+    core->demands[demand].slots--;
+}
+
+/*  After a restart, leases come back before slots: opens what they need, as far as there is room. */
+void lease_open_slots(struct core *core, uint32_t node, uint32_t demand)
+{
+    struct slots *slots = slots_at(core, node, demand);
+    while (slots->slots < slots->leases && slots->slots < FREE_SLOTS_MAX && slot_open(core, node, demand)) {
+    }
+}
+
+void lease_release(struct core *core, uint32_t task_index)
+{
+    struct task *task = task_at(core, task_index);
+    const struct spec *spec = spec_at(core, task->spec);
+    struct node *node = node_at(core, task->node);
+    struct run *run = pool_at(&core->runs, task->run);
+    chain_remove(&node->leases, &core->tasks, TASK_PLACE, task_index);
+    ensure(run->left > 0);
+    if (--run->left == 0) {
+        EMIT(core, lease_end, run->token);
+        pool_give(&core->runs, task->run);
+    }
+    struct slots *slots = slots_at(core, task->node, spec->demand);
+    ensure(slots->leases > 0);
+    if (--slots->leases < slots->slots) {
+        slot_close(core, task->node, spec->demand);
+    }
+    job_at(core, spec->job)->leased--;
+    core->stats.tasks_leased--;
+    task->node = NONE;
+    task->run = NONE;
+    core->schedule = true;
+}
+
+/*  Says START for a lease; again after a doubt, with the same token, which the worker knows if it has it. */
+static void lease_start(struct core *core, const struct task *task, struct node *node, uint32_t node_index)
+{
+    struct spec *spec = spec_at(core, task->spec);
+    struct start_send *start = emit_start(core);
+    uint64_t bit = 1ull << (node_index % 64);
+    start->peer = node->peer;
+    start->stream = node->start_seq;
+    start->task = task->id;
+    start->token = task->token;
+    start->attempt = task->attempt;
+    start->spec = spec->id;
+    start->new_spec = !(spec->told[node_index / 64] & bit);
+    start->has_deps = task->flags & TASK_HAS_DEPS;
+    start->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
+    spec->told[node_index / 64] |= bit;
+}
+
+void lease_resend(struct core *core, uint32_t task_index)
+{
+    const struct task *task = task_at(core, task_index);
+    struct node *node = node_at(core, task->node);
+    if (node->peer != NONE && core->start_count < core->start_capacity) {
+        lease_start(core, task, node, task->node);
+    }
+}
+
+/*  Leases up to `count` tasks of a queue to a node: one row for each run of consecutive ids. */
+static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index, uint32_t count)
+{
+    struct queue *queue = queue_at(core, queue_index);
+    struct node *node = node_at(core, node_index);
+    uint32_t run_index = NONE, given = 0;
+    struct row_lease_new row = { .node = node->id, .leased_ms = core->wall_ms };
+    node->start_seq++;
+    while (given < count && queue->tasks.count > 0) {
+        uint32_t index = queue->tasks.first;
+        struct task *task = task_at(core, index);
+        if (run_index != NONE && (task->id != row.first + row.count || row.count == RUN_MAX)) {
+            EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
+            run_index = NONE;
+        }
+        uint64_t token = token_of(core->epoch, core->token_next).v;
+        if (run_index == NONE) {
+            run_index = pool_take(&core->runs);
+            if (run_index == NONE) {
+                break;
+            }
+            *(struct run *)pool_at(&core->runs, run_index) = (struct run){ token, 0 };
+            row.token = token;
+            row.first = task->id;
+            row.count = 0;
+        }
+        task_unqueue(core, index);
+        core->token_next++;
+        task->token = token;
+        lease_hold(core, index, node_index, run_index);
+        lease_start(core, task, node, node_index);
+        row.count++;
+        given++;
+    }
+    if (run_index != NONE) {
+        EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
+    }
+    node->start_seq -= given == 0;
+    job_changed(core, queue->job, false);
+    return given;
+}
+
+/*  Of the jobs behind a demand, the one with the least under way is served next. */
+static uint32_t queue_next(const struct core *core, const struct demand *demand)
+{
+    uint32_t best = NONE;
+    for (uint32_t i = demand->queues.first; i != NONE; i = queue_at(core, i)->in_demand.next) {
+        if (best == NONE ||
+            job_at(core, queue_at(core, i)->job)->leased < job_at(core, queue_at(core, best)->job)->leased) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static bool node_open(const struct node *node)
+{
+    return node->state == NODE_ALIVE && node->peer != NONE && node->leases.count < LEASES_PER_NODE;
+}
+
+static bool demand_of_nothing(const struct demand *demand)
+{
+    static const struct amounts nothing;
+    return memcmp(&demand->need, &nothing, sizeof(nothing)) == 0;
+}
+
+static uint32_t place(struct core *core, uint32_t demand_index)
+{
+    struct place_node nodes[NODES_MAX];
+    uint32_t count = 0;
+    const struct demand *demand = &core->demands[demand_index];
+    bool limited = demand_of_nothing(demand);
+    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
+        const struct node *node = node_at(core, i);
+        if (node_open(node) && !(limited && slots_at(core, i, demand_index)->slots >= FREE_SLOTS_MAX)) {
+            nodes[count++] = (struct place_node){ i, &node->total, &node->free };
+        }
+    }
+    uint32_t best = count == 0 ? NONE : hybrid_place(nodes, count, &demand->need, &core->rng);
+    return best == NONE ? NONE : nodes[best].node;
+}
+
+/*  One task into a new slot; false: no room. */
+static bool lease_slot(struct core *core, uint32_t demand_index)
+{
+    uint32_t node = place(core, demand_index);
+    if (node == NONE) {
+        return false;
+    }
+    bool open = slot_open(core, node, demand_index);
+    ensure(open);
+    if (lease_some(core, queue_next(core, &core->demands[demand_index]), node, 1) == 0) {
+        slot_close(core, node, demand_index);
+        return false;
+    }
+    return true;
+}
+
+static uint32_t ahead_of(const struct demand *demand)
+{
+    if (demand->mean_run_us == 0 || demand_of_nothing(demand)) {
+        return 0;
+    }
+    uint64_t ahead = AHEAD_US / demand->mean_run_us;
+    return ahead < AHEAD_MAX ? (uint32_t)ahead : AHEAD_MAX;
+}
+
+/*  While another demand with fewer slots waits for room, nothing of this one goes ahead. */
+static bool others_wait(const struct core *core, uint32_t demand_index)
+{
+    for (uint32_t i = 0; i < core->demand_count; i++) {
+        const struct demand *other = &core->demands[i];
+        if (i != demand_index && other->used && other->blocked && other->slots < core->demands[demand_index].slots) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void lease_ahead(struct core *core, uint32_t demand_index)
+{
+    struct demand *demand = &core->demands[demand_index];
+    uint32_t ahead = ahead_of(demand);
+    for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0; i = node_at(core, i)->all.next) {
+        const struct slots *slots = slots_at(core, i, demand_index);
+        uint64_t limit = (uint64_t)slots->slots * (1 + ahead);
+        while (node_open(node_at(core, i)) && slots->leases < limit && demand->queues.count > 0 &&
+               !effects_nearly_full(core)) {
+            uint64_t room = limit - slots->leases;
+            uint64_t turn = demand->queues.count > 1 ? 64 : RUN_MAX;
+            if (lease_some(core, queue_next(core, demand), i, (uint32_t)(room < turn ? room : turn)) == 0) {
+                return;
+            }
+        }
+    }
+}
+
+/*  Tasks that no node can ever run, and that shall not wait for one. */
+static void fail_infeasible(struct core *core, uint32_t demand_index)
+{
+    struct demand *demand = &core->demands[demand_index];
+    uint32_t next;
+    for (uint32_t i = demand->queues.first; i != NONE; i = next) {
+        struct queue *queue = queue_at(core, i);
+        next = queue->in_demand.next;
+        while (queue->fail_infeasible && queue->tasks.count > 0 && !effects_nearly_full(core)) {
+            struct slice text = lease_shortage(core, demand_index);
+            task_end(core, queue->tasks.first,
+                     &(struct ending){ .failure = FAILURE_UNSCHEDULABLE, .outcome = OUTCOME_CANCELLED, .text = text });
+            core->schedule = true;
+        }
+    }
+}
+
+void lease_schedule(struct core *core)
+{
+    if (!core->schedule || core->nodes_alive == 0) {
+        return;
+    }
+    core->schedule = false;
+    uint32_t count = core->demand_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct demand *demand = &core->demands[i];
+        bool waiting = demand->used && demand->queues.count > 0;
+        demand->blocked = waiting && demand_feasible(core, i);
+        if (waiting && !demand->blocked) {
+            fail_infeasible(core, i);
+        }
+    }
+    bool progress = true;
+    for (core->demand_turn++; progress && !effects_nearly_full(core);) { /* one slot for each demand in turn */
+        progress = false;
+        for (uint32_t k = 0; k < count; k++) {
+            uint32_t i = (core->demand_turn + k) % count;
+            struct demand *demand = &core->demands[i];
+            if (demand->blocked && demand->queues.count > 0 && lease_slot(core, i)) {
+                progress = true;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        core->demands[i].blocked = core->demands[i].blocked && core->demands[i].queues.count > 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (core->demands[i].blocked && !others_wait(core, i)) {
+            lease_ahead(core, i);
+        }
+    }
+    core->schedule = core->schedule || effects_nearly_full(core);
+}
+
+/*  Leases that wait at one node while another idles are asked back. */
+void lease_balance(struct core *core)
+{
+    for (uint32_t d = 0; d < core->demand_count; d++) {
+        struct demand *demand = &core->demands[d];
+        if (!demand->used || demand->queues.count > 0 || demand->slots == 0) {
+            continue;
+        }
+        uint32_t idle = place(core, d);
+        uint32_t most = NONE, waiting = 0;
+        for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
+            const struct slots *slots = slots_at(core, i, d);
+            if (i != idle && node_at(core, i)->peer != NONE && slots->leases - slots->slots > waiting) {
+                waiting = slots->leases - slots->slots;
+                most = i;
+            }
+        }
+        if (idle == NONE || most == NONE) {
+            continue;
+        }
+        uint32_t wanted = (waiting + 1) / 2;
+        const struct node *node = node_at(core, most);
+        for (uint32_t i = node->leases.last; i != NONE && wanted > 0 && !effects_nearly_full(core);
+             i = task_at(core, i)->place.previous) {
+            const struct task *task = task_at(core, i);
+            if (task->state == TASK_LEASED && spec_at(core, task->spec)->demand == d) {
+                emit_lease(core, node->peer, task->id, task->token, RECALL_IF_WAITING);
+                wanted--;
+            }
+        }
+    }
+}

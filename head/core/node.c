@@ -1,0 +1,391 @@
+/*  node.c - workers: joining, beating, telling what they hold and how it ended, and being lost. */
+#include "head/core/state.h"
+
+enum node_cause { CAUSE_SILENT = 1, CAUSE_HEARD, CAUSE_LOST, CAUSES };
+
+static const uint8_t edges[NODE_STATES][CAUSES] = {
+#define EDGE(noun, from, cause, to) EDGE_##noun(from, cause, to)
+#define EDGE_TASK(from, cause, to)
+#define EDGE_JOB(from, cause, to)
+#define EDGE_NODE(from, cause, to)  [NODE_##from][CAUSE_##cause] = NODE_##to,
+#include "proto/states.def"
+#undef EDGE
+};
+
+static void node_move(struct core *core, struct node *node, enum node_cause cause, const char *reason)
+{
+    uint32_t next = edges[node->state][cause];
+    ensure(next != 0);
+    if (next != node->state) {
+        node->state = next;
+        EMIT(core, node_state, node->id, next, next == NODE_DEAD ? core->wall_ms : 0, slice_text(reason));
+        core->schedule = true;
+    }
+}
+
+uint32_t node_find(const struct core *core, uint64_t id)
+{
+    return map_find(&core->node_map, id);
+}
+
+static void node_bind(struct core *core, uint32_t index, uint32_t peer)
+{
+    struct node *node = node_at(core, index);
+    uint32_t found = peer_find(core, peer);
+    if (found != NONE) {
+        peer_at(core, found)->node = index;
+    }
+    node->peer = peer;
+    node->heard_ms = core->now_ms;
+    node->gone_ms = 0;
+    node->doubt = false;
+    for (uint32_t i = 0; i < core->specs.fresh; i++) { /* whatever it was told, say it again */
+        spec_at(core, i)->told[index / 64] &= ~(1ull << (index % 64));
+    }
+    core->schedule = true;
+}
+
+static void node_joined(struct core *core, uint32_t peer, uint64_t seq, uint64_t node)
+{
+    emit_send(core, peer, MSG_NODE_JOINED, false)->as.node_joined = (struct msg_node_joined){ seq, node };
+}
+
+/*  The attempts of a lost node that may not start twice: there will be no news. */
+static void node_unknown_now(struct node *node)
+{
+    node->unknown_ms = 0;
+}
+
+static void node_return(struct core *core, uint32_t peer, const struct msg_node_join *msg)
+{
+    uint32_t index = node_find(core, msg->node);
+    if (index != NONE && node_at(core, index)->state != NODE_DEAD) {
+        node_bind(core, index, peer);
+        node_move(core, node_at(core, index), CAUSE_HEARD, "");
+        node_joined(core, peer, msg->seq, msg->node);
+        return;
+    }
+    if (index != NONE) {
+        node_unknown_now(node_at(core, index));
+    }
+    node_joined(core, peer, msg->seq, 0);
+}
+
+static uint32_t node_of_key(const struct core *core, struct slice key)
+{
+    uint32_t i = core->all_nodes.first;
+    while (i != NONE && (node_at(core, i)->state == NODE_DEAD || !slice_same(key, slice_text(node_at(core, i)->key)))) {
+        i = node_at(core, i)->all.next;
+    }
+    return i;
+}
+
+uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name, struct list capacity, int *code)
+{
+    struct amounts total;
+    if (!amounts_read(core, capacity, &total, code)) {
+        return NONE;
+    }
+    uint32_t index = pool_take(&core->nodes);
+    if (index == NONE) {
+        *code = ERR_BUSY;
+        return NONE;
+    }
+    struct node *node = node_at(core, index);
+    node->id = id;
+    node->peer = NONE;
+    node->state = NODE_ALIVE;
+    node->total = node->free = total;
+    node->heard_ms = core->now_ms;
+    chain_init(&node->leases);
+    slice_copy_text(key, node->key, sizeof(node->key));
+    slice_copy_text(name, node->name, sizeof(node->name));
+    chain_append(&core->all_nodes, &core->nodes, NODE_ALL, index);
+    map_add(&core->node_map, index);
+    core->nodes_alive++;
+    return index;
+}
+
+void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *msg)
+{
+    if (msg->node != 0) {
+        node_return(core, peer, msg);
+        return;
+    }
+    uint32_t old = node_of_key(core, msg->key);
+    if (old != NONE && node_at(core, old)->peer == peer) {
+        node_joined(core, peer, msg->seq, node_at(core, old)->id); /* its first NODE_JOINED was lost */
+        return;
+    }
+    if (old != NONE) {
+        node_lost(core, old, "a new process of the worker took its place", true);
+    }
+    int code = OK;
+    uint32_t index = node_new(core, core->node_last + 1, msg->key, msg->name, msg->capacity, &code);
+    if (index == NONE) {
+        emit_refused(core, peer, msg->seq, code, "the head has as many nodes or resource names as it can hold");
+        return;
+    }
+    struct node *node = node_at(core, index);
+    core->node_last = node->id;
+    EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes, core->wall_ms);
+    emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
+    node_bind(core, index, peer);
+    node_joined(core, peer, msg->seq, node->id);
+    for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
+        if (job_at(core, i)->state == JOB_PENDING) {
+            job_changed(core, i, true);
+        }
+    }
+}
+
+/*  `dead_for_sure`: its process is known to be gone, and its executors with it. */
+void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_for_sure)
+{
+    struct node *node = node_at(core, index);
+    node_move(core, node, CAUSE_LOST, reason);
+    emit_event(core, "NODE_LOST", 0, node->id, 0, slice_text(reason));
+    node->peer = NONE;
+    node->unknown_ms = dead_for_sure ? 0 : core->now_ms + core->config.orphan_ms;
+    core->nodes_alive--;
+}
+
+void on_node_bye(struct core *core, uint32_t peer, const struct msg_node_bye *msg)
+{
+    uint32_t index = node_find(core, msg->node);
+    if (index != NONE && node_at(core, index)->state != NODE_DEAD && node_at(core, index)->peer == peer) {
+        node_at(core, index)->bye = true;
+        node_lost(core, index, "ended in order", true);
+    }
+}
+
+static void lease_lost(struct core *core, uint32_t index, const struct node *node)
+{
+    struct task *task = task_at(core, index);
+    struct ending how = { .failure = FAILURE_NODE_DIED, .outcome = OUTCOMES, .node = node->id };
+    if (spec_at(core, task->spec)->max_retries == 0 && !node->bye) {
+        how.failure = FAILURE_UNKNOWN;
+    }
+    if (node->bye && (spec_at(core, task->spec)->max_retries != 0 || task->state == TASK_LEASED)) {
+        task_returned(core, index);
+        return;
+    }
+    task_attempt_failed(core, index, &how, true, !node->bye);
+}
+
+static void node_forget(struct core *core, uint32_t index)
+{
+    node_unbind(core, index);
+    chain_remove(&core->all_nodes, &core->nodes, NODE_ALL, index);
+    map_remove(&core->node_map, index);
+    pool_give(&core->nodes, index);
+}
+
+static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
+{
+    return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 && !(task->flags & TASK_CANCEL);
+}
+
+/*  The leases of lost nodes are given up, a bounded number at a time. */
+void node_sweep(struct core *core)
+{
+    uint32_t next;
+    for (uint32_t i = core->all_nodes.first; i != NONE; i = next) {
+        struct node *node = node_at(core, i);
+        next = node->all.next;
+        if (node->state != NODE_DEAD) {
+            continue;
+        }
+        uint32_t following;
+        for (uint32_t t = node->leases.first; t != NONE && !effects_nearly_full(core); t = following) {
+            following = task_at(core, t)->place.next;
+            if (!may_wait(core, node, task_at(core, t))) {
+                lease_lost(core, t, node);
+            }
+        }
+        if (node->leases.count == 0) {
+            node_forget(core, i);
+        }
+    }
+}
+
+void node_scan(struct core *core)
+{
+    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
+        struct node *node = node_at(core, i);
+        uint64_t silent_ms = core->now_ms - node->heard_ms;
+        if (node->state == NODE_DEAD) {
+            continue;
+        }
+        if (node->gone_ms != 0 && core->now_ms >= node->gone_ms + core->config.gone_ms) {
+            node_lost(core, i, "its connection broke and it did not come back", false);
+        } else if (silent_ms > core->config.lease_ms + 2000) {
+            node_lost(core, i, "silent for longer than its lease", false);
+        } else if (silent_ms > core->config.suspect_ms && node->state == NODE_ALIVE) {
+            node_move(core, node, CAUSE_SILENT, "silent");
+        }
+    }
+}
+
+/*  The attempt that a worker speaks of, if it is current; else NONE. */
+static uint32_t lease_find(const struct core *core, uint64_t id, uint64_t token)
+{
+    uint32_t index = task_find(core, id);
+    if (index == NONE) {
+        return NONE;
+    }
+    const struct task *task = task_at(core, index);
+    bool leased = task->state == TASK_LEASED || task->state == TASK_RUNNING;
+    return leased && task->token == token ? index : NONE;
+}
+
+/*  A worker holds an attempt: true if that is as it should be, else it is told to end it. */
+static bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *held)
+{
+    const struct node *node = node_at(core, node_index);
+    uint32_t index = lease_find(core, held->task, held->token);
+    if (index == NONE || task_at(core, index)->node != node_index) {
+        if (held->running != 2) {
+            emit_lease(core, node->peer, held->task, held->token, RECALL_KILL);
+        }
+        return false;
+    }
+    struct task *task = task_at(core, index);
+    if (held->running == 1) {
+        task_started(core, index, held->started_ms);
+    }
+    if (task->flags & TASK_CANCEL) {
+        emit_lease(core, node->peer, task->id, task->token, task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
+    }
+    task->flags |= TASK_SEEN;
+    return true;
+}
+
+void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *msg)
+{
+    uint32_t index = node_find(core, msg->node);
+    if (index == NONE || node_at(core, index)->state == NODE_DEAD || node_at(core, index)->peer != peer) {
+        emit_send(core, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->seq, core->epoch };
+        return;
+    }
+    struct node *node = node_at(core, index);
+    node->heard_ms = core->now_ms;
+    if (node->state == NODE_SUSPECT) {
+        node_move(core, node, CAUSE_HEARD, "");
+    }
+    struct list running = msg->running;
+    struct rec_held held;
+    while (next_held(&running, &held)) {
+        node_holds(core, index, &held);
+    }
+    bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat;
+    node->start_seq_at_beat = node->start_seq;
+    struct msg *reply = emit_send(core, peer, MSG_NODE_BEAT_ACK, false);
+    reply->as.node_beat_ack = (struct msg_node_beat_ack){ msg->seq, msg->node, msg->sent_ms, node->start_seq, doubt };
+}
+
+void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *msg)
+{
+    uint32_t index = node_find(core, msg->node);
+    if (index == NONE || node_at(core, index)->peer != peer) {
+        return; /* it will hear WHO with its next beat */
+    }
+    struct node *node = node_at(core, index);
+    node->heard_ms = core->now_ms;
+    if (node->inventory != msg->seq) { /* a new one: forget what an unfinished one has marked */
+        node->inventory = msg->seq;
+        for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next) {
+            task_at(core, i)->flags &= (uint8_t)~TASK_SEEN;
+        }
+    }
+    struct list list = msg->held;
+    struct rec_held held;
+    while (next_held(&list, &held)) {
+        node_holds(core, index, &held);
+    }
+    if (!msg->last) {
+        return;
+    }
+    node->doubt = false;
+    bool first = true;
+    for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next) {
+        if (!(task_at(core, i)->flags & TASK_SEEN)) {
+            node->start_seq += first;
+            first = false;
+            lease_resend(core, i);
+        }
+    }
+}
+
+static void attempt_ended(struct core *core, uint32_t index, const struct rec_done *done)
+{
+    const struct task *task = task_at(core, index);
+    const struct spec *spec = spec_at(core, task->spec);
+    struct ending how = { .status = done->status, .outcome = done->outcome, .started_ms = done->started_ms,
+                          .run_us = done->run_us, .value = done->value, .text = done->text, .output = done->output,
+                          .log = done->log, .node = node_at(core, task->node)->id };
+    bool resident = spec->kind == SPEC_FUNCTION;
+    switch ((enum outcome)done->outcome) {
+    case OUTCOME_OK:
+        demand_ran(core, spec->demand, done->run_us);
+        task_end(core, index, &how);
+        return;
+    case OUTCOME_APP_ERROR:
+        demand_ran(core, spec->demand, done->run_us);
+        how.failure = FAILURE_APP;
+        task_attempt_failed(core, index, &how, false, false);
+        return;
+    case OUTCOME_EXIT:
+        how.failure = resident ? FAILURE_WORKER_DIED : FAILURE_EXIT;
+        task_attempt_failed(core, index, &how, resident, resident);
+        return;
+    case OUTCOME_SIGNAL:
+        how.failure = FAILURE_WORKER_DIED;
+        task_attempt_failed(core, index, &how, true, true);
+        return;
+    case OUTCOME_RUN_TIMEOUT:
+        how.failure = FAILURE_RUN_TIMEOUT;
+        task_attempt_failed(core, index, &how, true, false);
+        return;
+    case OUTCOME_CANCELLED:
+        how.failure = FAILURE_CANCELLED;
+        break;
+    case OUTCOME_SETUP_FAILED:
+        how.failure = FAILURE_SETUP;
+        break;
+    case OUTCOME_BAD_ARGUMENT:
+        how.failure = FAILURE_ARGUMENT;
+        break;
+    case OUTCOME_NO_SUCH_TASK:
+        how.failure = FAILURE_UNKNOWN_TASK;
+        break;
+    case OUTCOME_TOO_LARGE:
+        how.failure = FAILURE_TOO_LARGE;
+        break;
+    case OUTCOME_RETURNED:
+        task_returned(core, index);
+        return;
+    case OUTCOMES:
+        break;
+    }
+    task_end(core, index, &how);
+}
+
+void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
+{
+    uint32_t node = node_find(core, msg->node);
+    if (node != NONE && node_at(core, node)->peer == peer) {
+        node_at(core, node)->heard_ms = core->now_ms;
+    }
+    struct list list = msg->done;
+    struct rec_done done;
+    bool full = false;
+    while (next_done(&list, &done)) {
+        uint32_t index = lease_find(core, done.task, done.token);
+        if (index != NONE) { /* else a late report of an attempt that was given up */
+            full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
+            attempt_ended(core, index, &done);
+        }
+    }
+    emit_send(core, peer, MSG_DONE_ACK, full)->as.done_ack = (struct msg_done_ack){ msg->seq };
+}

@@ -1,0 +1,96 @@
+/*  peer.c - connections: who says HELLO, and who is gone. */
+#include "head/core/state.h"
+
+uint32_t peer_find(const struct core *core, uint32_t number)
+{
+    return map_find(&core->peer_map, number);
+}
+
+void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg)
+{
+    if (msg->major != PROTO_MAJOR) {
+        emit_refused(core, number, msg->seq, ERR_VERSION, "the head speaks another version of the protocol");
+        return;
+    }
+    uint32_t index = peer_find(core, number);
+    if (index == NONE) {
+        index = pool_take(&core->peers);
+        if (index == NONE) {
+            emit_refused(core, number, msg->seq, ERR_BUSY, "the head has as many connections as it can hold");
+            return;
+        }
+        struct peer *peer = peer_at(core, index);
+        peer->number = number;
+        peer->session = NONE;
+        peer->node = NONE;
+        map_add(&core->peer_map, index);
+        chain_append(&core->all_peers, &core->peers, PEER_ALL, index);
+    }
+    struct peer *peer = peer_at(core, index);
+    peer->role = msg->role;
+    peer->heard_ms = core->now_ms;
+    const struct config *config = &core->config;
+    struct msg *reply = emit_send(core, number, MSG_WELCOME, false);
+    reply->as.welcome = (struct msg_welcome){
+        .seq = msg->seq,
+        .major = PROTO_MAJOR,
+        .minor = PROTO_MINOR,
+        .version = slice_text(config->version),
+        .epoch = core->epoch,
+        .cluster = slice_text(config->cluster),
+        .beat_ms = config->beat_ms,
+        .lease_ms = config->lease_ms,
+        .orphan_ms = config->orphan_ms,
+        .embedded = config->embedded,
+    };
+}
+
+void peer_gone(struct core *core, uint32_t number)
+{
+    uint32_t index = peer_find(core, number);
+    if (index == NONE) {
+        return;
+    }
+    struct peer *peer = peer_at(core, index);
+    if (peer->session != NONE && session_at(core, peer->session)->peer == number) {
+        session_at(core, peer->session)->peer = NONE;
+        session_at(core, peer->session)->gone_ms = core->now_ms;
+    }
+    if (peer->node != NONE && node_at(core, peer->node)->peer == number) {
+        node_at(core, peer->node)->peer = NONE;
+        node_at(core, peer->node)->gone_ms = core->now_ms;
+    }
+    watchers_drop(core, number);
+    chain_remove(&core->all_peers, &core->peers, PEER_ALL, index);
+    map_remove(&core->peer_map, index);
+    pool_give(&core->peers, index);
+}
+
+void session_unbind(struct core *core, uint32_t session)
+{
+    for (uint32_t i = core->all_peers.first; i != NONE; i = peer_at(core, i)->all.next) {
+        if (peer_at(core, i)->session == session) {
+            peer_at(core, i)->session = NONE;
+        }
+    }
+}
+
+void node_unbind(struct core *core, uint32_t node)
+{
+    for (uint32_t i = core->all_peers.first; i != NONE; i = peer_at(core, i)->all.next) {
+        if (peer_at(core, i)->node == node) {
+            peer_at(core, i)->node = NONE;
+        }
+    }
+}
+
+void peer_scan(struct core *core)
+{
+    uint32_t next;
+    for (uint32_t i = core->all_peers.first; i != NONE; i = next) {
+        next = peer_at(core, i)->all.next;
+        if (core->now_ms - peer_at(core, i)->heard_ms > core->config.lease_ms + 2000) {
+            peer_gone(core, (uint32_t)peer_at(core, i)->number);
+        }
+    }
+}

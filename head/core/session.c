@@ -1,0 +1,256 @@
+/*  session.c - submitters: their sessions and specs, what they are told, and what happens when they are gone. */
+#include "head/core/state.h"
+
+uint32_t session_find(const struct core *core, uint64_t id)
+{
+    return map_find(&core->session_map, id);
+}
+
+uint32_t session_new(struct core *core, uint32_t job_index, uint64_t id)
+{
+    uint32_t index = pool_take(&core->sessions);
+    if (index == NONE) {
+        return NONE;
+    }
+    struct session *session = session_at(core, index);
+    session->id = id;
+    session->job = job_index;
+    session->peer = NONE;
+    session->open = true;
+    session->below = 1;
+    session->low = 1;
+    session->synced = 1;
+    session->heard_ms = core->now_ms;
+    chain_init(&session->tasks);
+    chain_init(&session->specs);
+    map_add(&core->session_map, index);
+    chain_append(&job_at(core, job_index)->sessions, &core->sessions, SESSION_JOB, index);
+    return index;
+}
+
+void session_due(struct core *core, uint32_t index)
+{
+    struct session *session = session_at(core, index);
+    if (!session->is_due) {
+        session->is_due = true;
+        chain_append(&core->due, &core->sessions, SESSION_DUE, index);
+    }
+}
+
+static uint64_t spec_key(const struct session *session, uint32_t index)
+{
+    return session->id << 16 | index;
+}
+
+uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index)
+{
+    return map_find(&core->spec_keys, spec_key(session, index));
+}
+
+uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id, const struct rec_spec *record, int *code)
+{
+    struct session *session = session_at(core, session_index);
+    bool fail = record->if_infeasible == INFEASIBLE_AS_SET ? core->config.fail_infeasible
+                                                           : record->if_infeasible == INFEASIBLE_FAIL;
+    *code = ERR_INVALID;
+    if (record->kind < SPEC_FUNCTION || record->max_retries < -1 ||
+        !(record->strategy.n == 0 || slice_same(record->strategy, slice_text("DEFAULT")))) {
+        return NONE;
+    }
+    uint32_t demand = demand_get(core, record->demand, code);
+    if (demand == NONE) {
+        return NONE;
+    }
+    *code = ERR_BUSY;
+    uint32_t queue = queue_get(core, session->job, demand, fail);
+    uint32_t index = queue == NONE ? NONE : pool_take(&core->specs);
+    if (index == NONE) {
+        demand_release(core, demand);
+        if (queue != NONE) {
+            queue_release(core, queue);
+        }
+        return NONE;
+    }
+    *code = OK;
+    struct spec *spec = spec_at(core, index);
+    *spec = (struct spec){ .id = id,
+                           .key = spec_key(session, record->index),
+                           .session = session_index,
+                           .job = session->job,
+                           .kind = record->kind,
+                           .demand = demand,
+                           .queue = queue,
+                           .max_retries = record->max_retries,
+                           .retry_mode = record->retry_mode,
+                           .backoff_ms = record->backoff_ms,
+                           .backoff_ms_max = record->backoff_ms_max,
+                           .queue_ms_max = record->queue_ms_max,
+                           .crash_limit = record->crash_limit };
+    struct list codes = record->retry_codes;
+    struct rec_code retry;
+    while (next_code(&codes, &retry)) {
+        spec->retry_codes[spec->retry_code_count++] = retry.value;
+    }
+    map_add(&core->spec_ids, index);
+    map_add(&core->spec_keys, index);
+    chain_append(&session->specs, &core->specs, SPEC_SESSION, index);
+    return index;
+}
+
+void spec_free(struct core *core, uint32_t index)
+{
+    struct spec *spec = spec_at(core, index);
+    chain_remove(&session_at(core, spec->session)->specs, &core->specs, SPEC_SESSION, index);
+    map_remove(&core->spec_ids, index);
+    map_remove(&core->spec_keys, index);
+    queue_release(core, spec->queue);
+    demand_release(core, spec->demand);
+    pool_give(&core->specs, index);
+}
+
+void session_bind(struct core *core, uint32_t index, uint32_t peer)
+{
+    struct session *session = session_at(core, index);
+    uint32_t found = peer_find(core, peer);
+    if (found != NONE) {
+        peer_at(core, found)->session = index;
+    }
+    session->peer = peer;
+    session->gone_ms = 0;
+    session->heard_ms = core->now_ms;
+}
+
+void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
+{
+    uint32_t index = session_find(core, msg->session);
+    if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
+        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended: its job was stopped, or its driver was given up");
+        return;
+    }
+    session_bind(core, index, peer);
+    session_at(core, index)->ack_due = true;
+    session_due(core, index);
+}
+
+void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_beat *msg)
+{
+    uint32_t index = msg->session == 0 ? NONE : session_find(core, msg->session);
+    if (index != NONE && session_at(core, index)->peer == peer) {
+        session_at(core, index)->heard_ms = core->now_ms;
+        session_at(core, index)->ack_due = true;
+        session_due(core, index);
+    } else if (msg->session != 0) {
+        emit_send(core, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->seq, core->epoch };
+    }
+}
+
+/*  Nothing more is accepted; what is unfinished is given up by job_work(). */
+void session_close(struct core *core, uint32_t index)
+{
+    struct session *session = session_at(core, index);
+    if (session->open) {
+        session->open = false;
+        session->closing = true;
+        job_busy(core, session->job);
+    }
+}
+
+void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
+{
+    uint32_t index = session_find(core, msg->session);
+    if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
+        emit_send(core, peer, MSG_BYE_DONE, true)->as.bye_done = (struct msg_bye_done){ msg->seq, msg->session };
+        return;
+    }
+    struct session *session = session_at(core, index);
+    struct job *job = job_at(core, session->job);
+    session_bind(core, index, peer);
+    session->bye_seq = msg->seq;
+    session_close(core, index);
+    if (job->kind == JOB_ATTACHED && !job->ending) {
+        job_end(core, session->job, msg->status == 0 ? JOB_SUCCEEDED : JOB_FAILED, msg->status);
+    }
+}
+
+/*  All its tasks have ended. */
+void session_closed(struct core *core, uint32_t index)
+{
+    struct session *session = session_at(core, index);
+    session->closing = false;
+    EMIT(core, session_end, session->id);
+    if (session->bye_seq != 0 && session->peer != NONE) {
+        struct msg *reply = emit_send(core, session->peer, MSG_BYE_DONE, true);
+        reply->as.bye_done = (struct msg_bye_done){ session->bye_seq, session->id };
+    }
+}
+
+void session_scan(struct core *core)
+{
+    for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
+        struct job *job = job_at(core, j);
+        if (job->kind != JOB_ATTACHED || job_ended(job) || job->ending || job->detached) {
+            continue;
+        }
+        struct session *session = session_at(core, job->first_session);
+        bool gone = session->gone_ms != 0 && core->now_ms >= session->gone_ms + core->config.gone_ms;
+        if (gone || core->now_ms - session->heard_ms > core->config.lease_ms) {
+            static const char text[] = "the program that was its driver is gone";
+            memcpy(job->message, text, sizeof(text));
+            job_end(core, j, JOB_FAILED, 1);
+            session_close(core, job->first_session);
+        }
+    }
+}
+
+static void mark_set(struct core *core, struct session *session)
+{
+    if (session->mark_number == 0 && session->below > session->synced) {
+        session->mark_number = core->batch_number + 1;
+        session->mark_below = session->below;
+    }
+}
+
+void session_synced(struct core *core, uint64_t number)
+{
+    for (uint32_t p = core->all_peers.first; p != NONE; p = peer_at(core, p)->all.next) {
+        if (peer_at(core, p)->session == NONE) {
+            continue;
+        }
+        struct session *session = session_at(core, peer_at(core, p)->session);
+        if (session->mark_number != 0 && session->mark_number <= number) {
+            session->synced = session->mark_below;
+            session->mark_number = 0;
+            mark_set(core, session);
+        }
+    }
+}
+
+/*  Acknowledges what was accepted in this turn, and writes how far everything has ended. */
+void session_tell(struct core *core)
+{
+    enum { LOW_STEP = 1024 };
+    while (core->due.count > 0 && !effects_nearly_full(core)) {
+        uint32_t index = core->due.first;
+        struct session *session = session_at(core, index);
+        chain_remove(&core->due, &core->sessions, SESSION_DUE, index);
+        session->is_due = false;
+        mark_set(core, session);
+        if (session->low_dirty) {
+            session->low_dirty = false;
+            uint64_t low = session->below;
+            if (session->tasks.count > 0) {
+                low = task_counter((task_id){ task_at(core, session->tasks.first)->id });
+            }
+            if (low >= session->low + LOW_STEP || session->tasks.count == 0) {
+                session->low = low;
+                EMIT(core, session_low, session->id, low);
+            }
+        }
+        if (session->ack_due && session->peer != NONE) {
+            session->ack_due = false;
+            bool full = job_at(core, session->job)->durability == DURABLE_FULL;
+            struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
+            reply->as.submitted = (struct msg_submitted){ 0, session->id, session->below, session->synced, session->results };
+        }
+    }
+}

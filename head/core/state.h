@@ -1,0 +1,443 @@
+/*  state.h - the core's memory: one struct per noun, linked by index.  Private to head/core. */
+#ifndef RAYC_CORE_STATE_H
+#define RAYC_CORE_STATE_H
+#include "common/heap.h"
+#include "common/list.h"
+#include "common/map.h"
+#include "common/pool.h"
+#include "common/prng.h"
+#include "head/core/core.h"
+#include "head/policy/policy.h"
+
+enum {
+    DEMANDS_MAX = 512,      /* different demands */
+    NODES_MAX = 1024,
+    RETRY_CODES_MAX = 64,
+    SWEEP = 4096,          /* entities that one core_ready() handles of a long piece of work */
+    AHEAD_MAX = 1024,      /* leases per slot beyond the one that runs */
+    AHEAD_US = 10 * 1000,  /* of work that waits at a worker */
+    LEASES_PER_NODE = 32768,
+    FREE_SLOTS_MAX = 64,   /* of a demand of nothing (drivers), per node */
+    RUN_MAX = 512,         /* tasks in one lease row: a START frame stays below some 100 KiB */
+    TELL_MS = 100,         /* watchers hear of progress at most this often */
+    SCAN_MS = 250,         /* nodes, sessions and peers are looked at this often */
+    RETRIES_ASKED_MAX = 64
+};
+
+/*  The column job.stopping: a flag, and the state in which an ending job will end. */
+enum { JOB_ROW_STOPPING = 1, JOB_ROW_FINAL_SHIFT = 4 };
+
+/*  Flags of a task. */
+enum {
+    TASK_HAS_WAITERS = 1,  /* an edge names it */
+    TASK_IS_DRIVER = 2,
+    TASK_CANCEL = 4,       /* asked to end; never retried */
+    TASK_CANCEL_FORCE = 8,
+    TASK_HAS_DEPS = 16,
+    TASK_SEEN = 32,        /* by the inventory being read */
+    TASK_BACKOFF = 64,     /* READY, but not in a queue before due_ms */
+    TASK_IN_QUEUE = 128
+};
+
+struct task {
+    uint64_t id;
+    uint64_t token;          /* of the current or the last attempt */
+    uint64_t due_ms;         /* of the backoff or the queue time-out */
+    struct link_pair place;  /* READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
+    struct link_pair family; /* in its session's unfinished tasks, in order of id */
+    uint32_t link;           /* in the map of ids */
+    uint32_t spec;
+    uint32_t node;
+    uint32_t run;            /* the lease row that covers it */
+    uint32_t timer;
+    uint32_t attempt;        /* the current one, or the next */
+    uint32_t charged;        /* failures that count against max_retries */
+    uint16_t deps_left;
+    uint16_t crashes;        /* in a row */
+    uint8_t state;
+    uint8_t flags;
+    uint8_t failure;         /* of a doomed one */
+};
+_Static_assert(sizeof(struct task) <= 88, "a queued task must stay small: 1M of them are promised to fit");
+
+struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
+    uint64_t dep;
+    uint64_t waiter;
+    uint32_t link;
+};
+
+struct run { /* a lease row: `count` tasks from `first`, leased together */
+    uint64_t token;
+    uint32_t left;
+};
+
+struct queue { /* ready tasks of one job, demand and answer to infeasibility */
+    uint64_t key;
+    uint32_t link;
+    uint32_t job, demand;
+    uint32_t users;          /* specs that refer to it */
+    bool fail_infeasible;
+    bool active;
+    struct chain tasks;
+    struct link_pair in_demand; /* among the demand's active queues */
+};
+
+struct demand { /* tasks with the same demand are one class for the scheduler */
+    struct amounts need;
+    bool used;
+    bool no_cpu;
+    uint32_t specs;
+    bool blocked;            /* has tasks that could run somewhere, but there is no room */
+    uint64_t mean_run_us;    /* of attempts, exponentially weighted; 0: none has ended */
+    uint64_t slots;          /* on all nodes */
+    struct chain queues;     /* active ones */
+};
+
+struct spec {
+    uint64_t id;
+    uint64_t key; /* session and index */
+    uint32_t by_id, by_key;
+    uint32_t session, job;
+    uint32_t kind, demand, queue;
+    int32_t max_retries;
+    uint32_t retry_mode, retry_code_count;
+    uint32_t backoff_ms, backoff_ms_max;
+    uint32_t queue_ms_max, crash_limit;
+    struct link_pair in_session;
+    uint64_t told[NODES_MAX / 64]; /* nodes that know it */
+    int32_t retry_codes[RETRY_CODES_MAX];
+};
+
+struct session {
+    uint64_t id;
+    uint32_t link;
+    uint32_t job;
+    uint32_t peer;           /* NONE: nobody is connected */
+    bool open;               /* may submit */
+    bool internal;           /* of the head itself: the driver's, an array's */
+    bool closing;            /* its tasks are being given up */
+    bool low_dirty, ack_due;
+    bool is_due;
+    struct link_pair due;    /* in the list of sessions to acknowledge or to write `low` of */
+    uint64_t below;          /* next counter to accept */
+    uint64_t low;            /* as in the database */
+    uint64_t synced;
+    uint64_t mark_number, mark_below; /* when batch mark_number is synced, so is everything below mark_below */
+    uint64_t results;        /* seq of the RESULTS sent last */
+    uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
+    uint64_t bye_seq;
+    struct chain tasks;      /* unfinished */
+    struct chain specs;
+    struct link_pair in_job;
+};
+
+struct job {
+    uint64_t id;
+    uint64_t hash;           /* of its submission id */
+    uint32_t by_id, by_hash;
+    uint32_t kind, durability, detached;
+    uint32_t state;
+    bool stopping;           /* a user stopped it */
+    bool ending;             /* its driver has ended: the rest goes, then it is `final` */
+    bool counts_dirty;
+    bool tell_now;           /* its state has changed */
+    uint32_t final;
+    int32_t exit_code;
+    uint64_t created_ms, started_ms, ended_ms;
+    uint64_t total, finished, failed, leased;
+    uint64_t array_first, array_last;
+    uint64_t driver;         /* task id; 0: none */
+    uint64_t attached_token; /* of the driver's attempt that has opened a session */
+    uint64_t attached_session;
+    uint64_t erased;         /* a forgotten job's tasks are deleted up to this counter of its first session */
+    bool forgetting;
+    uint64_t told_ms;
+    uint32_t first_session;  /* index; internal, or the ATTACHED client's */
+    struct chain sessions;
+    struct chain watchers;
+    struct link_pair changed; /* in the list of jobs to tell about, or whose counts are to be written */
+    bool is_changed;
+    struct link_pair age;    /* all jobs, oldest first */
+    struct link_pair busy;   /* in the list of jobs with long work: expanding, stopping, ending */
+    bool is_busy;
+    struct {
+        uint32_t n;
+        uint8_t bytes[64];
+    } digest;
+    char message[200];
+    char submission[NAME_MAX_BYTES + 1];
+};
+
+struct watcher {
+    uint32_t peer;
+    uint32_t job;
+    struct link_pair in_job;
+};
+
+struct peer {
+    uint64_t number; /* as the net knows it */
+    uint32_t link;
+    uint32_t role;
+    uint32_t session; /* index; NONE */
+    uint32_t node;    /* index; NONE */
+    uint64_t heard_ms;
+    struct link_pair all;
+};
+
+struct node {
+    uint64_t id;
+    uint32_t link;
+    uint32_t peer;
+    uint32_t state;
+    bool bye;            /* it ended in order: what it had is not charged */
+    uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
+    uint64_t inventory;  /* seq of the INVENTORY being read */
+    bool doubt;          /* ask for an inventory with the next beat */
+    struct amounts total, free;
+    uint64_t heard_ms, gone_ms;
+    uint64_t start_seq;  /* of the newest START */
+    uint64_t start_seq_at_beat; /* and when the last beat was answered */
+    struct chain leases;
+    struct link_pair all;
+    char key[HASH_TEXT + 1];
+    char name[NAME_MAX_BYTES + 1];
+};
+
+struct slots { /* of one demand on one node */
+    uint32_t slots;
+    uint32_t leases;
+};
+
+struct core {
+    struct limits limits;
+    struct config config;
+    struct prng rng;
+    uint64_t now_ms, wall_ms;
+    uint64_t epoch, token_next;
+    uint64_t job_last, session_last, spec_last, node_last;
+    bool restoring;
+
+    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes;
+    struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes, peer_map, node_map;
+    struct heap timers;
+    struct demand *demands;
+    struct slots *slots; /* [node][demand] */
+    uint32_t kind_count;
+    char kinds[KINDS_MAX][RESOURCE_NAME_MAX + 1];
+
+    struct chain doomed;        /* tasks that will fail: their argument failed */
+    struct chain changed;       /* jobs to write counts of and to tell about */
+    struct chain busy;          /* jobs with long work */
+    struct chain ages;          /* jobs */
+    struct chain due;           /* sessions */
+    struct chain all_peers, all_nodes;
+    uint32_t demand_count;       /* demands[] in use, or free for use again, below this */
+    uint32_t demand_turn;        /* who is first in the next round */
+    uint32_t nodes_alive;
+    bool schedule;              /* something changed that may let a task be leased */
+    uint64_t scan_ms;
+    struct core_stats stats;
+
+    struct {
+        uint32_t peer;
+        uint64_t seq, task;
+    } retries[RETRIES_ASKED_MAX];
+    uint32_t retry_count;
+
+    /* Effects of this turn; emptied when core_ready() has given them out. */
+    uint64_t batch_number;
+    uint8_t *rows;
+    size_t row_bytes, row_capacity;
+    uint32_t row_count;
+    struct send *sends;
+    uint32_t send_count, send_capacity;
+    struct start_send *starts;
+    uint32_t start_count, start_capacity;
+    struct result_send *results;
+    uint32_t result_count, result_capacity;
+    struct lease_send *leases;
+    uint32_t lease_count, lease_capacity;
+    uint64_t *lookups;
+    uint32_t lookup_count, lookup_capacity;
+    uint8_t *scratch; /* bytes that rows and sends of this turn borrow */
+    size_t scratch_bytes, scratch_capacity;
+    bool given;       /* the last batch was given out: empty it first */
+};
+
+/*  The links of each kind of list. */
+#define TASK_PLACE    offsetof(struct task, place)
+#define TASK_FAMILY   offsetof(struct task, family)
+#define QUEUE_DEMAND   offsetof(struct queue, in_demand)
+#define SPEC_SESSION  offsetof(struct spec, in_session)
+#define SESSION_JOB   offsetof(struct session, in_job)
+#define SESSION_DUE   offsetof(struct session, due)
+#define WATCHER_JOB   offsetof(struct watcher, in_job)
+#define JOB_CHANGED   offsetof(struct job, changed)
+#define JOB_AGE       offsetof(struct job, age)
+#define JOB_BUSY      offsetof(struct job, busy)
+#define PEER_ALL      offsetof(struct peer, all)
+#define NODE_ALL      offsetof(struct node, all)
+
+static inline struct task *task_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->tasks, index);
+}
+static inline struct spec *spec_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->specs, index);
+}
+static inline struct queue *queue_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->queues, index);
+}
+static inline struct session *session_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->sessions, index);
+}
+static inline struct job *job_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->jobs, index);
+}
+static inline struct peer *peer_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->peers, index);
+}
+static inline struct node *node_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->nodes, index);
+}
+static inline struct slots *slots_at(const struct core *core, uint32_t node, uint32_t demand)
+{
+    return &core->slots[(size_t)node * DEMANDS_MAX + demand];
+}
+static inline struct job *task_job(const struct core *core, const struct task *task)
+{
+    return job_at(core, spec_at(core, task->spec)->job);
+}
+static inline bool job_ended(const struct job *job)
+{
+    return job->state >= JOB_SUCCEEDED;
+}
+
+/*  batch.c: effects. */
+void emit_row(struct core *core, enum row_kind kind, const void *row, size_t bytes);
+#define EMIT(core, name, ...)                                                                      \
+    emit_row(core, ROW_##name, &(struct row_##name){ __VA_ARGS__ }, sizeof(struct row_##name))
+struct msg *emit_send(struct core *core, uint32_t peer, enum msg_kind kind, bool synced); /* zeroed, kind set */
+struct start_send *emit_start(struct core *core);
+struct result_send *emit_result(struct core *core);
+void emit_lease(struct core *core, uint32_t peer, uint64_t task, uint64_t token, enum recall force);
+void emit_lookup(struct core *core, uint64_t task);
+void emit_refused(struct core *core, uint32_t peer, uint64_t seq, int code, const char *text);
+struct slice scratch_put(struct core *core, const void *p, size_t n);
+void emit_event(struct core *core, const char *kind, uint64_t job, uint64_t node, uint64_t task, struct slice text);
+bool effects_nearly_full(const struct core *core);
+
+/*  task.c: a task from acceptance to its end. */
+uint32_t task_find(const struct core *core, uint64_t id); /* index, or NONE: ended or unknown */
+
+uint32_t task_new(struct core *core, uint32_t session, uint32_t spec, uint64_t id);
+void task_ready(struct core *core, uint32_t index, bool first);
+void task_unqueue(struct core *core, uint32_t index);
+struct ending {
+    uint32_t failure; /* 0: FINISHED */
+    int32_t status;
+    uint32_t outcome;
+    uint64_t started_ms, run_us;
+    struct slice value, text, output, log;
+    uint64_t node;
+};
+void task_end(struct core *core, uint32_t index, const struct ending *how);
+void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system, bool crash);
+void task_cancel(struct core *core, uint32_t index, bool force);
+void task_give_up(struct core *core, uint32_t index, enum failure failure); /* now, wherever it is */
+void task_returned(struct core *core, uint32_t index);
+void task_started(struct core *core, uint32_t index, uint64_t started_ms);
+void task_leased(struct task *task);
+void task_timers(struct core *core);
+void task_sweep_doomed(struct core *core);
+void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg);
+void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg);
+void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg);
+void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
+void on_looked_up(struct core *core, const struct event *event);
+void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
+void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
+void edges_wake(struct core *core, uint64_t dep, bool failed); /* the result of `dep` is there, or never will be */
+
+/*  lease.c: which task goes where. */
+void lease_schedule(struct core *core);
+void lease_release(struct core *core, uint32_t task); /* takes it off its node and run; its state is the caller's */
+void lease_hold(struct core *core, uint32_t task, uint32_t node, uint32_t run);
+void lease_balance(struct core *core);
+void lease_resend(struct core *core, uint32_t task);
+void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
+struct slice lease_shortage(struct core *core, uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
+bool demand_feasible(const struct core *core, uint32_t demand);
+uint32_t demand_get(struct core *core, struct list amounts, int *code); /* NONE and code */
+void demand_release(struct core *core, uint32_t demand);
+void demand_ran(struct core *core, uint32_t demand, uint64_t run_us);
+uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand, bool fail_infeasible); /* NONE: no room */
+void queue_release(struct core *core, uint32_t queue);
+void queue_wake(struct core *core, uint32_t queue);
+void queue_sleep(struct core *core, uint32_t queue);
+bool amounts_read(struct core *core, struct list from, struct amounts *out, int *code);
+
+/*  node.c: workers. */
+void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *msg);
+void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *msg);
+void on_node_bye(struct core *core, uint32_t peer, const struct msg_node_bye *msg);
+void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *msg);
+void on_done(struct core *core, uint32_t peer, const struct msg_done *msg);
+void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_for_sure);
+uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name, struct list capacity, int *code);
+void node_scan(struct core *core);
+void node_sweep(struct core *core);
+uint32_t node_find(const struct core *core, uint64_t id);
+
+/*  job.c: jobs, sessions, specs, watchers. */
+void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);
+void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach *msg);
+void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg);
+void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_beat *msg);
+void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg);
+void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *msg);
+void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
+uint32_t job_find(const struct core *core, uint64_t id);
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission); /* NONE: no room */
+uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
+uint32_t session_find(const struct core *core, uint64_t id);
+void session_due(struct core *core, uint32_t index);
+void session_bind(struct core *core, uint32_t index, uint32_t peer);
+void session_unbind(struct core *core, uint32_t index); /* no peer refers to it any more */
+void session_close(struct core *core, uint32_t index);
+void session_closed(struct core *core, uint32_t index);
+void session_tell(struct core *core); /* acknowledgements */
+uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct rec_spec *record, int *code);
+uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
+void spec_free(struct core *core, uint32_t index);
+void job_changed(struct core *core, uint32_t index, bool now);
+void job_task_ended(struct core *core, uint32_t job, const struct task *task, const struct ending *how);
+void job_driver_ended(struct core *core, uint32_t job, const struct ending *how);
+void job_work(struct core *core);   /* expand, stop, end */
+void job_tell(struct core *core);   /* counts, watchers */
+void job_forget_old(struct core *core);
+void session_scan(struct core *core);
+void session_synced(struct core *core, uint64_t number);
+void watchers_drop(struct core *core, uint32_t peer);
+void watcher_drop(struct core *core, uint32_t index);
+void tell_state(struct core *core, uint32_t peer, uint64_t seq, uint32_t job, bool synced);
+void job_busy(struct core *core, uint32_t index);
+void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code);
+
+/*  peer.c: connections. */
+uint32_t peer_find(const struct core *core, uint32_t number);
+void on_hello(struct core *core, uint32_t peer, const struct msg_hello *msg);
+void peer_gone(struct core *core, uint32_t number);
+void peer_scan(struct core *core);
+void node_unbind(struct core *core, uint32_t node);
+
+/*  restore.c: rows back into memory. */
+void restore_row(struct core *core, const struct restored *row);
+void restore_end(struct core *core);
+#endif

@@ -1,0 +1,191 @@
+/*  submit.c - what a session asks of its tasks: accept, tell again, cancel, retry. */
+#include "head/core/state.h"
+
+/*  Accepts the specs that are new; OK, or the code of the first bad one. */
+static int take_specs(struct core *core, uint32_t session, struct list specs)
+{
+    const uint8_t *begin = specs.bytes.p;
+    struct rec_spec record;
+    while (next_spec(&specs, &record)) {
+        struct slice bytes = slice_of(begin, (size_t)(specs.bytes.p - begin));
+        begin = specs.bytes.p;
+        if (spec_find(core, session_at(core, session), record.index) != NONE) {
+            continue;
+        }
+        int code = OK;
+        uint32_t index = spec_new(core, session, core->spec_last + 1, &record, &code);
+        if (index == NONE) {
+            return code;
+        }
+        core->spec_last++;
+        EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index, record.kind, record.name, bytes);
+    }
+    return OK;
+}
+
+static bool take_call(struct core *core, uint32_t session_index, uint32_t spec, const struct rec_call *call)
+{
+    struct session *session = session_at(core, session_index);
+    if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
+        core->edges.taken + call->deps.count > core->limits.edges) {
+        return false; /* the client sends it again when there is room */
+    }
+    uint64_t id = task_id_of(session->id, session->below).v;
+    uint32_t index = task_new(core, session_index, spec, id);
+    struct task *task = task_at(core, index);
+    struct list deps = call->deps;
+    struct rec_id dep;
+    while (next_id(&deps, &dep)) {
+        edge_add(core, dep.task, id);
+    }
+    if (call->deps.count > 0) {
+        task->state = TASK_WAITING;
+        task->flags |= TASK_HAS_DEPS;
+        task->deps_left = (uint16_t)call->deps.count;
+    }
+    EMIT(core, task_new, id, spec_at(core, spec)->id, task->state, core->wall_ms, call->deps.bytes, call->args, 0);
+    if (task->state == TASK_READY) {
+        task_ready(core, index, false);
+    }
+    return true;
+}
+
+static void take_calls(struct core *core, uint32_t session_index, const struct msg_submit *msg)
+{
+    struct session *session = session_at(core, session_index);
+    struct job *job = job_at(core, session->job);
+    struct list calls = msg->calls;
+    struct rec_call call;
+    uint32_t known = NONE, known_index = 0; /* neighbours mostly have the same spec */
+    for (uint64_t counter = msg->first; next_call(&calls, &call); counter++) {
+        if (counter < session->below) {
+            continue; /* sent again */
+        }
+        if (known == NONE || known_index != call.spec) {
+            known = spec_find(core, session, call.spec);
+            known_index = call.spec;
+        }
+        if (counter > session->below || known == NONE || !take_call(core, session_index, known, &call)) {
+            break; /* a gap, or no room: SUBMITTED tells where to go on */
+        }
+        job->total++;
+    }
+    job_changed(core, session->job, false);
+}
+
+void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
+{
+    uint32_t index = session_find(core, msg->session);
+    if (index == NONE || !session_at(core, index)->open) {
+        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended: its job was stopped, or its driver was given up");
+        return;
+    }
+    struct session *session = session_at(core, index);
+    int code = take_specs(core, index, msg->specs);
+    if (code != OK) {
+        emit_refused(core, peer, msg->seq, code, "a task's options are not valid, or the head has too many different ones");
+        return;
+    }
+    take_calls(core, index, msg);
+    session->ack_due = true;
+    session->heard_ms = core->now_ms;
+    session_due(core, index);
+}
+
+void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
+{
+    uint32_t index = session_find(core, msg->session);
+    if (index == NONE) {
+        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
+        return;
+    }
+    struct list tasks = msg->tasks;
+    struct rec_id id;
+    while (next_id(&tasks, &id)) {
+        uint64_t counter = task_counter((task_id){ id.task });
+        bool mine = task_session((task_id){ id.task }) == msg->session;
+        if (task_find(core, id.task) == NONE && !(mine && counter >= session_at(core, index)->below)) {
+            struct result_send *send = emit_result(core);
+            send->peer = peer;
+            send->stored = true;
+            send->result.task = id.task;
+        }
+    }
+}
+
+void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
+{
+    uint32_t index = task_find(core, msg->task);
+    if (index != NONE) {
+        task_cancel(core, index, msg->force);
+    }
+    struct msg *reply = emit_send(core, peer, MSG_CANCELLED, true);
+    reply->as.cancelled = (struct msg_cancelled){ msg->seq, msg->task, index == NONE };
+}
+
+/*  `rayc task retry`: a new task like a failed one.  Its spec is asked of the store first. */
+void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg)
+{
+    if (task_find(core, msg->task) != NONE) {
+        emit_refused(core, peer, msg->seq, ERR_CONFLICT, "the task has not ended");
+        return;
+    }
+    if (core->retry_count == RETRIES_ASKED_MAX) {
+        emit_refused(core, peer, msg->seq, ERR_BUSY, "too many retries at a time");
+        return;
+    }
+    core->retries[core->retry_count].peer = peer;
+    core->retries[core->retry_count].seq = msg->seq;
+    core->retries[core->retry_count++].task = msg->task;
+    emit_lookup(core, msg->task);
+}
+
+static uint32_t spec_by_id(const struct core *core, uint64_t id)
+{
+    return map_find(&core->spec_ids, id);
+}
+
+static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const struct event *event)
+{
+    if (event->state != TASK_FAILED) {
+        emit_refused(core, peer, seq, event->state == 0 ? ERR_NOT_FOUND : ERR_CONFLICT,
+                     event->state == 0 ? "no such task" : "the task has not failed");
+        return;
+    }
+    uint32_t spec = spec_by_id(core, event->spec);
+    uint32_t job_index = spec == NONE ? NONE : spec_at(core, spec)->job;
+    if (spec == NONE || job_ended(job_at(core, job_index)) || job_at(core, job_index)->ending || job_at(core, job_index)->stopping ||
+        spec_at(core, spec)->kind == SPEC_DRIVER || !session_at(core, spec_at(core, spec)->session)->internal) {
+        emit_refused(core, peer, seq, ERR_CLOSED,
+                     "only a failed task of an array job that has not ended can be retried; submit the job again");
+        return;
+    }
+    if (core->tasks.taken == core->limits.tasks) {
+        emit_refused(core, peer, seq, ERR_BUSY, "the head has as many tasks as it can hold");
+        return;
+    }
+    struct session *session = session_at(core, spec_at(core, spec)->session);
+    uint64_t id = task_id_of(session->id, session->below).v;
+    uint32_t index = task_new(core, spec_at(core, spec)->session, spec, id);
+    EMIT(core, task_copy, id, event->number, TASK_READY, core->wall_ms);
+    job_at(core, job_index)->total++;
+    job_changed(core, job_index, false);
+    task_ready(core, index, false);
+    emit_send(core, peer, MSG_RETRIED, true)->as.retried = (struct msg_retried){ seq, id };
+}
+
+void on_looked_up(struct core *core, const struct event *event)
+{
+    if (task_find(core, event->number) == NONE) {
+        edges_wake(core, event->number, event->state != TASK_FINISHED);
+    }
+    for (uint32_t i = 0; i < core->retry_count; i++) {
+        if (core->retries[i].task == event->number) {
+            uint32_t peer = core->retries[i].peer;
+            uint64_t seq = core->retries[i].seq;
+            core->retries[i] = core->retries[--core->retry_count];
+            retry_now(core, peer, seq, event);
+            return;
+        }
+    }
+}

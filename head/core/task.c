@@ -1,0 +1,393 @@
+/*  task.c - a task from acceptance to its one end: states, retries, arguments that wait, cancels. */
+#include "head/core/state.h"
+
+#include "common/text.h"
+
+enum task_cause { CAUSE_ARGS_READY = 1, CAUSE_LEASED, CAUSE_STARTED, CAUSE_RETURNED, CAUSE_RETRY, CAUSE_DONE, CAUSE_GIVEN_UP, CAUSES };
+
+static const uint8_t edges[TASK_STATES][CAUSES] = {
+#define EDGE(noun, from, cause, to) EDGE_##noun(from, cause, to)
+#define EDGE_TASK(from, cause, to)  [TASK_##from][CAUSE_##cause] = TASK_##to,
+#define EDGE_JOB(from, cause, to)
+#define EDGE_NODE(from, cause, to)
+#include "proto/states.def"
+#undef EDGE
+};
+
+static void task_move(struct task *task, int cause)
+{
+    ensure(task->state < TASK_STATES && cause < CAUSES);
+    uint8_t next = edges[task->state][cause];
+    ensure(next != 0);
+    task->state = next;
+}
+
+uint32_t task_find(const struct core *core, uint64_t id)
+{
+    return map_find(&core->task_map, id);
+}
+
+/*  A task in state READY that is in no queue yet.  The caller has seen that the pool has room. */
+uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint64_t id)
+{
+    struct session *session = session_at(core, session_index);
+    uint32_t index = pool_take(&core->tasks);
+    ensure(index != NONE);
+    struct task *task = task_at(core, index);
+    task->id = id;
+    task->spec = spec;
+    task->node = NONE;
+    task->run = NONE;
+    task->timer = NONE;
+    task->attempt = 1;
+    task->state = TASK_READY;
+    task->flags = spec_at(core, spec)->kind == SPEC_DRIVER ? TASK_IS_DRIVER : 0;
+    map_add(&core->task_map, index);
+    chain_append(&session->tasks, &core->tasks, TASK_FAMILY, index);
+    session->below = task_counter((task_id){ id }) + 1;
+    core->stats.accepted++;
+    return index;
+}
+
+void task_ready(struct core *core, uint32_t index, bool first)
+{
+    struct task *task = task_at(core, index);
+    const struct spec *spec = spec_at(core, task->spec);
+    ensure(task->state == TASK_READY && !(task->flags & TASK_IN_QUEUE));
+    if (task->flags & TASK_BACKOFF) {
+        heap_set(&core->timers, index, task->due_ms);
+        return;
+    }
+    if (spec->queue_ms_max > 0) {
+        heap_set(&core->timers, index, core->now_ms + spec->queue_ms_max);
+    }
+    struct queue *queue = queue_at(core, spec->queue);
+    (first ? chain_prepend : chain_append)(&queue->tasks, &core->tasks, TASK_PLACE, index);
+    task->flags |= TASK_IN_QUEUE;
+    queue_wake(core, spec->queue);
+}
+
+void task_unqueue(struct core *core, uint32_t index)
+{
+    struct task *task = task_at(core, index);
+    heap_remove(&core->timers, index);
+    task->flags &= (uint8_t)~TASK_BACKOFF;
+    if (task->flags & TASK_IN_QUEUE) {
+        uint32_t queue = spec_at(core, task->spec)->queue;
+        chain_remove(&queue_at(core, queue)->tasks, &core->tasks, TASK_PLACE, index);
+        task->flags &= (uint8_t)~TASK_IN_QUEUE;
+        queue_sleep(core, queue);
+    }
+}
+
+void edge_add(struct core *core, uint64_t dep, uint64_t waiter)
+{
+    uint32_t index = pool_take(&core->edges);
+    ensure(index != NONE); /* on_submit() has counted */
+    struct edge *edge = pool_at(&core->edges, index);
+    edge->dep = dep;
+    edge->waiter = waiter;
+    map_add(&core->edge_map, index);
+    uint32_t task = task_find(core, dep);
+    if (task != NONE) {
+        task_at(core, task)->flags |= TASK_HAS_WAITERS;
+    } else if (!core->restoring) {
+        emit_lookup(core, dep);
+    }
+}
+
+static void waiter_wake(struct core *core, uint32_t index, bool failed)
+{
+    struct task *task = task_at(core, index);
+    if (task->state != TASK_WAITING || task->failure != 0) {
+        return;
+    }
+    if (failed) {
+        task->failure = FAILURE_UPSTREAM;
+        chain_append(&core->doomed, &core->tasks, TASK_PLACE, index);
+        return;
+    }
+    ensure(task->deps_left > 0);
+    if (--task->deps_left == 0) {
+        task_move(task, CAUSE_ARGS_READY);
+        task_ready(core, index, false);
+    }
+}
+
+void edges_wake(struct core *core, uint64_t dep, bool failed)
+{
+    for (uint32_t i = map_find(&core->edge_map, dep); i != NONE; i = map_find(&core->edge_map, dep)) {
+        uint64_t waiter = ((struct edge *)pool_at(&core->edges, i))->waiter;
+        map_remove(&core->edge_map, i);
+        pool_give(&core->edges, i);
+        uint32_t index = task_find(core, waiter);
+        if (index != NONE) {
+            waiter_wake(core, index, failed);
+        }
+    }
+}
+
+static const char *outcome_name(uint32_t outcome)
+{
+    static const char *const names[OUTCOMES + 1] = { "FINISHED",     "APP_ERROR",    "EXIT",         "SIGNAL",
+                                                     "RUN_TIMEOUT",  "CANCELLED",    "SETUP_FAILED", "BAD_ARGUMENT",
+                                                     "NO_SUCH_TASK", "TOO_LARGE",    "RETURNED",     "NODE_DIED" };
+    ensure(outcome <= OUTCOMES);
+    return names[outcome];
+}
+
+/*  "killed by signal 9", "exit status 3", or what the failure is; then what the worker had to say. */
+static struct slice sentence_of(struct core *core, const struct ending *how)
+{
+    char buffer[1024];
+    struct text text = text_in(buffer, sizeof(buffer));
+    if (how->failure == FAILURE_APP) {
+        return how->text;
+    }
+    if (how->outcome == OUTCOME_SIGNAL && how->status < 0) {
+        text_add(&text, "killed by signal ");
+        text_u64(&text, (uint64_t) - (int64_t)how->status);
+    } else if (how->outcome == OUTCOME_EXIT && how->status > 0) {
+        text_add(&text, "exit status ");
+        text_u64(&text, (uint64_t)how->status);
+    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
+        text_add(&text, "its process ended with exit status 0 before the task did");
+    } else if (how->failure != FAILURE_NONE) {
+        text_add(&text, failure_text(how->failure));
+    }
+    if (how->failure == FAILURE_QUARANTINED || how->failure == FAILURE_UNKNOWN) {
+        text = text_in(buffer, sizeof(buffer));
+        text_add(&text, failure_text(how->failure));
+    }
+    if (how->text.n > 0) {
+        if (text.n > 0) {
+            text_add(&text, ": ");
+        }
+        size_t room = sizeof(buffer) - 1 - text.n;
+        struct slice tail = how->text; /* the last lines say most */
+        if (tail.n > room) {
+            tail = slice_of(tail.p + tail.n - room, room);
+        }
+        text_slice(&text, tail);
+    }
+    return scratch_put(core, buffer, text.n);
+}
+
+static void emit_attempt(struct core *core, const struct task *task, const struct ending *how, struct slice text)
+{
+    EMIT(core, attempt_end, task->id, task->attempt, how->node, how->started_ms, core->wall_ms, how->run_us,
+         slice_text(outcome_name(how->outcome)), how->status, text, how->output, how->log);
+}
+
+static void tell_result(struct core *core, const struct task *task, const struct ending *how, uint32_t attempt, struct slice text)
+{
+    const struct spec *spec = spec_at(core, task->spec);
+    struct session *session = session_at(core, spec->session);
+    if (session->peer == NONE) {
+        return; /* it will POLL when it is back */
+    }
+    struct result_send *send = emit_result(core);
+    send->peer = session->peer;
+    send->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
+    send->result = (struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text };
+}
+
+static void task_forget(struct core *core, uint32_t index)
+{
+    struct task *task = task_at(core, index);
+    struct session *session = session_at(core, spec_at(core, task->spec)->session);
+    if (session->tasks.first == index) {
+        session->low_dirty = true;
+        session_due(core, spec_at(core, task->spec)->session);
+    }
+    chain_remove(&session->tasks, &core->tasks, TASK_FAMILY, index);
+    map_remove(&core->task_map, index);
+    pool_give(&core->tasks, index);
+}
+
+void task_end(struct core *core, uint32_t index, const struct ending *how)
+{
+    struct task *task = task_at(core, index);
+    uint32_t attempt = task->state == TASK_LEASED || task->state == TASK_RUNNING ? task->attempt : task->attempt - 1;
+    if (task->state == TASK_LEASED || task->state == TASK_RUNNING) {
+        lease_release(core, index);
+    } else if (task->state == TASK_READY) {
+        task_unqueue(core, index);
+    } else if (task->failure != 0) {
+        chain_remove(&core->doomed, &core->tasks, TASK_PLACE, index);
+    }
+    struct slice text = how->failure ? sentence_of(core, how) : how->text;
+    if (how->failure == 0) {
+        EMIT(core, task_done, task->id, attempt, how->node, how->started_ms, core->wall_ms, how->run_us, how->value,
+             how->output, how->log, how->text);
+        core->stats.finished++;
+    } else {
+        EMIT(core, task_failed, task->id, attempt, how->node, how->started_ms, core->wall_ms, how->run_us, how->failure,
+             how->status, text, how->output, how->log, how->value);
+        core->stats.failed++;
+    }
+    if (attempt > 1 && attempt == task->attempt) {
+        emit_attempt(core, task, how, text);
+    }
+    task_move(task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
+    tell_result(core, task, how, attempt, text);
+    job_task_ended(core, spec_at(core, task->spec)->job, task, how);
+    uint64_t id = task->id;
+    bool waiters = task->flags & TASK_HAS_WAITERS;
+    task_forget(core, index);
+    if (waiters) {
+        edges_wake(core, id, how->failure != 0);
+    }
+}
+
+static bool retry_allowed(const struct spec *spec, const struct ending *how, bool system)
+{
+    if (system || spec->retry_mode == RETRY_ANY) {
+        return true;
+    }
+    for (uint32_t i = 0; spec->retry_mode == RETRY_CODES && i < spec->retry_code_count; i++) {
+        if (spec->retry_codes[i] == how->status) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*  The first retry comes at once; the n-th waits uniformly in [0, min(max, base * 2^(n-2))]. */
+static uint64_t backoff_ms(struct core *core, const struct spec *spec, uint32_t n)
+{
+    if (n < 2) {
+        return 0;
+    }
+    uint32_t doublings = n - 2 < 20 ? n - 2 : 20;
+    uint64_t top = (uint64_t)spec->backoff_ms << doublings;
+    top = top < spec->backoff_ms_max ? top : spec->backoff_ms_max;
+    return prng_below(&core->rng, top + 1);
+}
+
+static void task_again(struct core *core, uint32_t index, uint64_t wait_ms)
+{
+    struct task *task = task_at(core, index);
+    if (wait_ms > 0) {
+        task->flags |= TASK_BACKOFF;
+        task->due_ms = core->now_ms + wait_ms;
+    }
+    EMIT(core, task_again, task->id, task->attempt, task->token, task->charged, task->crashes,
+         wait_ms > 0 ? core->wall_ms + wait_ms : 0);
+    task_ready(core, index, true);
+}
+
+/*  `system`: the process or node died.  `crash`: the task may have killed its process. */
+void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system, bool crash)
+{
+    struct task *task = task_at(core, index);
+    const struct spec *spec = spec_at(core, task->spec);
+    const struct job *job = job_at(core, spec->job);
+    struct ending end = *how;
+    if (task->flags & TASK_CANCEL) {
+        end.failure = FAILURE_CANCELLED;
+        task_end(core, index, &end);
+        return;
+    }
+    if (!crash) {
+        task->crashes = 0;
+    } else if (task->crashes < UINT16_MAX) {
+        task->crashes++;
+    }
+    if (spec->crash_limit > 0 && task->crashes >= spec->crash_limit) {
+        end.failure = FAILURE_QUARANTINED;
+        task_end(core, index, &end);
+        return;
+    }
+    bool budget = spec->max_retries < 0 || task->charged < (uint32_t)spec->max_retries;
+    if (!budget || !retry_allowed(spec, how, system) || job->stopping || job->ending) {
+        task_end(core, index, &end);
+        return;
+    }
+    emit_attempt(core, task, how, sentence_of(core, how));
+    lease_release(core, index);
+    task->charged++;
+    task->attempt++;
+    core->stats.retries++;
+    task_move(task, CAUSE_RETRY);
+    task_again(core, index, backoff_ms(core, spec, task->charged));
+}
+
+/*  The attempt has not started, and will not there: the same attempt goes elsewhere. */
+void task_returned(struct core *core, uint32_t index)
+{
+    struct task *task = task_at(core, index);
+    if (task->flags & TASK_CANCEL) {
+        task_end(core, index, &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
+        return;
+    }
+    lease_release(core, index);
+    task_move(task, CAUSE_RETURNED);
+    task_again(core, index, 0);
+}
+
+void task_started(struct core *core, uint32_t index, uint64_t started_ms)
+{
+    struct task *task = task_at(core, index);
+    if (task->state == TASK_LEASED) {
+        task_move(task, CAUSE_STARTED);
+        EMIT(core, task_running, task->id, node_at(core, task->node)->id, started_ms);
+    }
+}
+
+void task_leased(struct task *task)
+{
+    task_move(task, CAUSE_LEASED);
+}
+
+void task_cancel(struct core *core, uint32_t index, bool force)
+{
+    struct task *task = task_at(core, index);
+    if (task->state == TASK_WAITING || task->state == TASK_READY) {
+        task_end(core, index, &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
+        return;
+    }
+    task->flags |= (uint8_t)(TASK_CANCEL | (force ? TASK_CANCEL_FORCE : 0));
+    EMIT(core, task_cancel, task->id, force ? 2 : 1);
+    const struct node *node = node_at(core, task->node);
+    if (node->peer != NONE) {
+        emit_lease(core, node->peer, task->id, task->token, force ? RECALL_KILL : RECALL_TERM);
+    }
+}
+
+void task_give_up(struct core *core, uint32_t index, enum failure failure)
+{
+    const struct task *task = task_at(core, index);
+    struct ending how = { .failure = failure, .outcome = OUTCOME_CANCELLED };
+    if (task->state == TASK_LEASED || task->state == TASK_RUNNING) {
+        const struct node *node = node_at(core, task->node);
+        how.node = node->id;
+        if (node->peer != NONE) {
+            emit_lease(core, node->peer, task->id, task->token, RECALL_KILL);
+        }
+    }
+    task_end(core, index, &how);
+}
+
+void task_timers(struct core *core)
+{
+    while (heap_time(&core->timers) <= core->now_ms && !effects_nearly_full(core)) {
+        uint32_t index = heap_first(&core->timers);
+        struct task *task = task_at(core, index);
+        heap_remove(&core->timers, index);
+        if (task->flags & TASK_BACKOFF) {
+            task->flags &= (uint8_t)~TASK_BACKOFF;
+            task_ready(core, index, true);
+        } else {
+            task_give_up(core, index, FAILURE_QUEUE_TIMEOUT);
+        }
+    }
+}
+
+void task_sweep_doomed(struct core *core)
+{
+    for (uint32_t n = 0; core->doomed.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
+        uint32_t index = core->doomed.first;
+        task_end(core, index, &(struct ending){ .failure = task_at(core, index)->failure, .outcome = OUTCOME_CANCELLED });
+    }
+}

@@ -1,0 +1,229 @@
+/*  schema.c - the tables of rayc.db, one row kind of rows.def each, and the views in which people read them.
+
+    The hot table is `task`: a row is written when the task is accepted and again when it ends, so it has no index but
+    its primary key, and a partial one on failures that neither of these two writes touches.
+    Numbers become names through small tables that are filled from states.def at every start: one source of words.
+    Times: each X_ms (milliseconds since 1970) of a view has a sibling X, RFC 3339 in UTC. */
+#include "head/schema.h"
+
+#include <stdio.h>
+#include "proto/proto.h"
+
+enum { APPLICATION_ID = 0x72617963 }; /* "rayc" */
+
+#define TEXT_OF(x)   #x
+#define NUMBER(x)    TEXT_OF(x)
+#define RFC3339(ms)  "strftime('%Y-%m-%dT%H:%M:%fZ'," ms "/1000.0,'unixepoch')"
+#define TIME(x, ms)  RFC3339(ms) " AS " x "," ms " AS " x "_ms"
+#define TASK_HEX(id) "printf('%016x'," id ")"
+#define JOB_HEX(id)  "printf('%08x'," id ")"
+#define OR_NULL(id, hex) "iif(" id ">0," hex ",NULL)"
+
+/* clang-format off */
+static const char tables[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE task_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE job_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE node_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE failure_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
+
+    "CREATE TABLE job(id INTEGER PRIMARY KEY, submission TEXT UNIQUE, kind INTEGER, durability INTEGER,"
+    " detached INTEGER, state INTEGER, digest BLOB, entrypoint TEXT, name TEXT, array_first INTEGER,"
+    " array_last INTEGER, created_ms INTEGER, started_ms INTEGER, ended_ms INTEGER, exit_code INTEGER,"
+    " stopping INTEGER, message TEXT, total INTEGER, finished INTEGER, failed INTEGER);"
+    "CREATE TABLE session(id INTEGER PRIMARY KEY, job INTEGER, low INTEGER DEFAULT 0, closed INTEGER DEFAULT 0);"
+    "CREATE INDEX session_job ON session(job);"
+    "CREATE TABLE spec(id INTEGER PRIMARY KEY, session INTEGER, idx INTEGER, kind INTEGER, name TEXT, record BLOB);"
+    "CREATE INDEX spec_session ON spec(session);"
+
+    "CREATE TABLE task(id INTEGER PRIMARY KEY, spec INTEGER, state INTEGER, submitted_ms INTEGER, deps BLOB,"
+    " args BLOB, attempt INTEGER, node INTEGER, started_ms INTEGER, ended_ms INTEGER, run_us INTEGER,"
+    " failure INTEGER, status INTEGER, fence INTEGER, charged INTEGER, crashes INTEGER, due_ms INTEGER,"
+    " cancelled INTEGER, retry_of INTEGER, text TEXT, log TEXT, output BLOB, result BLOB);"
+    "CREATE INDEX task_failed ON task(id) WHERE failure IS NOT NULL;"
+    "CREATE TABLE lease(token INTEGER PRIMARY KEY, node INTEGER, first INTEGER, count INTEGER, leased_ms INTEGER);"
+    "CREATE INDEX lease_first ON lease(first);"
+    "CREATE TABLE attempt(task INTEGER, attempt INTEGER, node INTEGER, started_ms INTEGER, ended_ms INTEGER,"
+    " run_us INTEGER, outcome TEXT, status INTEGER, text TEXT, output BLOB, log TEXT, PRIMARY KEY(task, attempt));"
+
+    "CREATE TABLE node(id INTEGER PRIMARY KEY, key TEXT, name TEXT, pid INTEGER, state INTEGER, capacity BLOB,"
+    " joined_ms INTEGER, ended_ms INTEGER, reason TEXT);"
+    "CREATE TABLE event(id INTEGER PRIMARY KEY, at_ms INTEGER, kind TEXT, job INTEGER, node INTEGER, task INTEGER,"
+    " text TEXT);"
+
+    "CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN"
+    " DELETE FROM spec WHERE session IN (SELECT id FROM session WHERE job=old.id);"
+    " DELETE FROM session WHERE job=old.id;"
+    "END;"
+    "CREATE TRIGGER session_gone AFTER DELETE ON session BEGIN"
+    " DELETE FROM attempt WHERE task BETWEEN old.id<<40 AND (old.id<<40)+1099511627775;"
+    "END;"
+    "CREATE TRIGGER event_many AFTER INSERT ON event WHEN new.id%1024=0 BEGIN" /* the newest 100000 are kept */
+    " DELETE FROM event WHERE id<=new.id-100000;"
+    "END;";
+
+static const char job_view[] =
+    "CREATE VIEW jobs AS SELECT submission AS submission_id," JOB_HEX("j.id") " AS job_id,"
+    " iif(kind=" NUMBER(1) ",'DRIVER','SUBMISSION') AS type, n.name AS status, entrypoint, j.name AS name, message,"
+    /* Ray's error_type of a job: why its driver failed.  The driver is the first task of its session. */
+    " (SELECT f.name FROM session s JOIN spec c ON c.session=s.id AND c.kind=3 JOIN task t ON t.id=(s.id<<40)+1"
+    "  JOIN failure_name f ON f.value=t.failure WHERE s.job=j.id) AS error_type,"
+    TIME("created", "created_ms") "," TIME("start_time", "nullif(started_ms,0)") ","
+    TIME("end_time", "nullif(ended_ms,0)") ","
+    " iif(ended_ms>0,exit_code,NULL) AS driver_exit_code,"
+    " coalesce(total,0) AS total, coalesce(finished,0) AS finished, coalesce(failed,0) AS failed, j.id AS job"
+    " FROM job j LEFT JOIN job_state_name n ON n.value=state;";
+
+/*  A lease covers the tasks first..first+count-1; the token of each must be newer than the task's fence. */
+static const char task_view[] =
+    "CREATE VIEW tasks AS SELECT " TASK_HEX("t.id") " AS task_id, c.name AS name,"
+    " CASE WHEN t.state<=2 AND l.token IS NOT NULL THEN (SELECT name FROM task_state_name WHERE value=3)"
+    "  ELSE (SELECT name FROM task_state_name WHERE value=t.state) END AS state,"
+    JOB_HEX("s.job") " AS job_id, j.submission AS submission_id,"
+    " iif(c.kind=3,'DRIVER_TASK','NORMAL_TASK') AS type, c.name AS func_or_class_name,"
+    " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries,"
+    " t.id&1099511627775 AS counter,"
+    " CASE WHEN j.kind=3 AND j.array_first+(coalesce(t.retry_of,t.id)&1099511627775)-1<=j.array_last"
+    "  THEN j.array_first+(coalesce(t.retry_of,t.id)&1099511627775)-1 END AS \"index\","
+    " coalesce(nullif(t.node,0),l.node) AS node_id,"
+    " f.name AS error_type, iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message,"
+    " CASE WHEN t.state=5 THEN 0 WHEN t.status>=0 THEN t.status END AS exit_status,"
+    " CASE WHEN t.status<0 THEN -t.status END AS signal,"
+    TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") ","
+    TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") ","
+    " t.run_us AS run_us, t.cancelled AS cancelled, " OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log,"
+    " t.id AS id, s.job AS job"
+    " FROM task t LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job LEFT JOIN spec c ON c.id=t.spec"
+    " LEFT JOIN failure_name f ON f.value=t.failure"
+    " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease"
+    "  WHERE first BETWEEN t.id-(SELECT max(count) FROM lease) AND t.id AND first+count>t.id"
+    "  AND token+(t.id-first)>coalesce(t.fence,0) ORDER BY +token DESC LIMIT 1));";
+
+/*  An attempt has a row of its own once it was followed by another, else the task's row tells how it ended. */
+static const char attempt_view[] =
+    "CREATE VIEW attempts AS SELECT " TASK_HEX("a.task") " AS task_id, a.attempt AS attempt, a.node AS node_id,"
+    " a.outcome AS outcome, iif(a.status>=0,a.status,NULL) AS exit_status, iif(a.status<0,-a.status,NULL) AS signal,"
+    " a.text AS error_message," TIME("start_time", "a.started_ms") "," TIME("end_time", "a.ended_ms") ","
+    " a.run_us AS run_us, a.log AS log, a.task AS id, (SELECT job FROM session WHERE id=a.task>>40) AS job"
+    " FROM attempt a"
+    " UNION ALL SELECT " TASK_HEX("t.id") ", 1, t.node, CASE coalesce(t.failure,0) WHEN 0 THEN 'FINISHED'"
+    "  WHEN 1 THEN 'APP_ERROR' WHEN 2 THEN 'EXIT' WHEN 3 THEN iif(t.status<0,'SIGNAL','EXIT')"
+    "  ELSE (SELECT name FROM failure_name WHERE value=t.failure) END,"
+    " CASE WHEN t.state=5 THEN 0 WHEN t.status>=0 THEN t.status END, iif(t.status<0,-t.status,NULL), t.text,"
+    TIME("start_time", "nullif(t.started_ms,0)") "," TIME("end_time", "t.ended_ms") ","
+    " t.run_us, t.log, t.id, (SELECT job FROM session WHERE id=t.id>>40)"
+    " FROM task t WHERE t.state IN (5,6) AND t.attempt=1 AND t.node IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.task=t.id);";
+
+static const char node_view[] =
+    "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state, pid, reason,"
+    TIME("joined", "joined_ms") "," TIME("ended", "ended_ms") ", o.id AS id"
+    " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
+
+static const char event_view[] =
+    "CREATE VIEW events AS SELECT id AS event_id," TIME("time", "at_ms") ", kind," OR_NULL("job", JOB_HEX("job")) " AS job_id,"
+    " node AS node_id, " OR_NULL("task", TASK_HEX("task")) " AS task_id, text, id, job FROM event;";
+
+/*  The words of states.def. */
+static const char names[] =
+#define TASK_STATE(NAME, value, text) "REPLACE INTO task_state_name VALUES(" #value ",'" text "');"
+#define JOB_STATE(NAME, value) "REPLACE INTO job_state_name VALUES(" #value ",'" #NAME "');"
+#define NODE_STATE(NAME, value) "REPLACE INTO node_state_name VALUES(" #value ",'" #NAME "');"
+#define FAILURE(NAME, value, code, type, text) "REPLACE INTO failure_name VALUES(" #value ",'" type "','" text "');"
+#include "proto/states.def"
+#undef TASK_STATE
+#undef JOB_STATE
+#undef NODE_STATE
+#undef FAILURE
+    ;
+/* clang-format on */
+
+/*  What each version of the schema added, from version 1 on.  Never change a step that was released: add one. */
+static const char *const steps[][8] = {
+    { tables, job_view, task_view, attempt_view, node_view, event_view },
+};
+
+static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
+{
+    char *text = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
+        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s", text);
+        sqlite3_free(text);
+        return ERR_STORE;
+    }
+    return OK;
+}
+
+static int schema_number(sqlite3 *db, const char *sql, int64_t *out, struct diag *why)
+{
+    sqlite3_stmt *query = NULL;
+    bool read = sqlite3_prepare_v2(db, sql, -1, &query, NULL) == SQLITE_OK &&
+                sqlite3_step(query) == SQLITE_ROW;
+    if (read) {
+        *out = sqlite3_column_int64(query, 0);
+    } else {
+        snprintf(why->text, sizeof(why->text), "the database cannot be read: %s",
+                 sqlite3_errmsg(db));
+    }
+    sqlite3_finalize(query);
+    return read ? OK : ERR_STORE;
+}
+
+/*  Refuses a file that is not ours to change; *version is 0 for an empty one. */
+static int schema_version(sqlite3 *db, int64_t *version, struct diag *why)
+{
+    int64_t application = 0;
+    int64_t objects = 0;
+    if (schema_number(db, "SELECT count(*) FROM sqlite_schema", &objects, why) != OK ||
+        schema_number(db, "PRAGMA application_id", &application, why) != OK ||
+        schema_number(db, "PRAGMA user_version", version, why) != OK) {
+        return ERR_STORE;
+    }
+    if (application != APPLICATION_ID && (objects > 0 || application != 0)) {
+        snprintf(why->text, sizeof(why->text), "the file is a database of another program");
+        return ERR_STORE;
+    }
+    if (*version > (int64_t)COUNT(steps)) {
+        snprintf(why->text, sizeof(why->text),
+                 "the database has schema %lld, this rayc knows up to %zu: use a newer rayc",
+                 (long long)*version, COUNT(steps));
+        return ERR_STORE_NEWER;
+    }
+    return OK;
+}
+
+static int schema_raise(sqlite3 *db, size_t version, struct diag *why)
+{
+    int rc = OK;
+    for (size_t i = version; rc == OK && i < COUNT(steps); i++) {
+        for (size_t k = 0; rc == OK && k < COUNT(steps[i]) && steps[i][k] != NULL; k++) {
+            rc = schema_run(db, steps[i][k], why);
+        }
+    }
+    if (rc == OK && version < COUNT(steps)) {
+        char text[96];
+        snprintf(text, sizeof(text), "PRAGMA application_id=%d;PRAGMA user_version=%zu;",
+                 APPLICATION_ID, COUNT(steps));
+        rc = schema_run(db, text, why);
+    }
+    return rc == OK ? schema_run(db, names, why) : rc;
+}
+
+int schema_open(sqlite3 *db, struct diag *why)
+{
+    int64_t version = 0;
+    int rc = schema_version(db, &version, why);
+    if (rc != OK) {
+        return rc;
+    }
+    rc = schema_run(db, "BEGIN IMMEDIATE", why);
+    if (rc != OK) {
+        return rc;
+    }
+    rc = schema_raise(db, (size_t)version, why);
+    if (rc == OK) {
+        return schema_run(db, "COMMIT", why);
+    }
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}

@@ -1,0 +1,147 @@
+/*  store_restore.c - the rows that the core needs after a start, read in the order of struct restored. */
+#include "head/store_inside.h"
+
+#include "common/ids.h"
+
+struct restoring {
+    struct store *store;
+    void (*each)(void *context, const struct restored *row);
+    void *context;
+};
+
+typedef void restore_row(sqlite3_stmt *from, struct restored *to);
+
+static void fill_epoch(sqlite3_stmt *from, struct restored *to)
+{
+    to->epoch = column_u64(from, 0);
+    to->node_last = column_u64(from, 1);
+}
+
+static void fill_job(sqlite3_stmt *from, struct restored *to)
+{
+    to->job.id = column_u64(from, 0);
+    to->job.submission = column_slice(from, 1);
+    to->job.digest = column_slice(from, 2);
+    to->job.entrypoint = column_slice(from, 3);
+    to->job.message = column_slice(from, 4);
+    to->job.kind = column_u32(from, 5);
+    to->job.durability = column_u32(from, 6);
+    to->job.detached = column_u32(from, 7);
+    to->job.state = column_u32(from, 8);
+    to->job.stopping = column_u32(from, 9);
+    to->job.array_first = column_u64(from, 10);
+    to->job.array_last = column_u64(from, 11);
+    to->job.created_ms = column_u64(from, 12);
+    to->job.started_ms = column_u64(from, 13);
+    to->job.ended_ms = column_u64(from, 14);
+    to->job.total = column_u64(from, 15);
+    to->job.finished = column_u64(from, 16);
+    to->job.failed = column_u64(from, 17);
+    to->job.exit_code = sqlite3_column_int(from, 18);
+}
+
+static void fill_session(sqlite3_stmt *from, struct restored *to)
+{
+    to->session.id = column_u64(from, 0);
+    to->session.job = column_u64(from, 1);
+    to->session.low = column_u64(from, 2);
+    to->session.closed = column_u32(from, 3);
+    to->session.last = column_u64(from, 4) & TASK_COUNTER_MAX;
+}
+
+static void fill_spec(sqlite3_stmt *from, struct restored *to)
+{
+    to->spec.id = column_u64(from, 0);
+    to->spec.session = column_u64(from, 1);
+    to->spec.idx = column_u32(from, 2);
+    to->spec.record = column_slice(from, 3);
+}
+
+static void fill_node(sqlite3_stmt *from, struct restored *to)
+{
+    to->node.id = column_u64(from, 0);
+    to->node.key = column_slice(from, 1);
+    to->node.name = column_slice(from, 2);
+    to->node.capacity = column_slice(from, 3);
+    to->node.dead = column_u32(from, 4);
+}
+
+static void fill_task(sqlite3_stmt *from, struct restored *to)
+{
+    to->task.id = column_u64(from, 0);
+    to->task.spec = column_u64(from, 1);
+    to->task.state = column_u32(from, 2);
+    to->task.submitted_ms = column_u64(from, 3);
+    to->task.deps = column_slice(from, 4);
+    to->task.attempt = column_u32(from, 5);
+    to->task.fence = column_u64(from, 6);
+    to->task.charged = column_u32(from, 7);
+    to->task.crashes = column_u32(from, 8);
+    to->task.cancelled = column_u32(from, 9);
+}
+
+static void fill_lease(sqlite3_stmt *from, struct restored *to)
+{
+    to->lease.token = column_u64(from, 0);
+    to->lease.node = column_u64(from, 1);
+    to->lease.first = column_u64(from, 2);
+    to->lease.count = column_u64(from, 3);
+    to->lease.leased_ms = column_u64(from, 4);
+}
+
+/*  Of a session, the greatest counter is one look-up at the end of its range of ids.
+    Unfinished tasks are looked for above `low` only, and only where a job can still have some. */
+static const struct {
+    int table;
+    restore_row *fill;
+    const char *sql;
+} reads[] = {
+    { RESTORE_EPOCH, fill_epoch,
+      "SELECT coalesce((SELECT value FROM meta WHERE key='epoch'),0),"
+      " coalesce((SELECT max(id) FROM node),0)" },
+    { RESTORE_JOB, fill_job,
+      "SELECT id,submission,digest,entrypoint,message,kind,durability,detached,state,stopping,"
+      " array_first,array_last,created_ms,started_ms,ended_ms,total,finished,failed,exit_code"
+      " FROM job ORDER BY id" },
+    { RESTORE_SESSION, fill_session,
+      "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
+      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775) FROM session s ORDER BY id" },
+    { RESTORE_SPEC, fill_spec, "SELECT id,session,idx,record FROM spec ORDER BY id" },
+    { RESTORE_NODE, fill_node,
+      "SELECT id,key,name,capacity,state=3 FROM node"
+      " WHERE state<3 OR id IN (SELECT node FROM lease) ORDER BY id" },
+    { RESTORE_TASK, fill_task,
+      "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
+      " t.cancelled FROM session s CROSS JOIN task t"
+      " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
+      " WHERE (SELECT state FROM job WHERE id=s.job)<=2 ORDER BY s.id,t.id" },
+    { RESTORE_LEASE, fill_lease, "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
+};
+
+static int read_table(const struct restoring *self, size_t table)
+{
+    sqlite3_stmt *rows = NULL;
+    int rc = sqlite3_prepare_v2(self->store->db, reads[table].sql, -1, &rows, NULL);
+    struct restored row = { .table = reads[table].table };
+    while (rc == SQLITE_OK && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
+        reads[table].fill(rows, &row);
+        self->each(self->context, &row);
+        rc = SQLITE_OK;
+    }
+    rc = rc == SQLITE_DONE ? OK : store_failed(self->store, "restore");
+    sqlite3_finalize(rows);
+    return rc;
+}
+
+int store_restore(struct store *store, void (*each)(void *context, const struct restored *row), void *context)
+{
+    store_take(store);
+    struct restoring self = { store, each, context };
+    for (size_t i = 0; i < COUNT(reads); i++) {
+        int rc = read_table(&self, i);
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    return OK;
+}

@@ -1,0 +1,77 @@
+/*  states.c - the words of states.def, by number. */
+#include "proto/proto.h"
+
+struct failure_row {
+    int code;
+    const char *type;
+    const char *text;
+};
+
+static const char *const task_states[] = {
+#define TASK_STATE(NAME, value, text) [value] = text,
+#include "proto/states.def"
+#undef TASK_STATE
+};
+static const char *const job_states[] = {
+#define JOB_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef JOB_STATE
+};
+static const char *const node_states[] = {
+#define NODE_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef NODE_STATE
+};
+static const struct failure_row failures[] = {
+    [FAILURE_NONE] = { OK, "", "" },
+#define FAILURE(NAME, value, code, type, text) [value] = { code, type, text },
+#include "proto/states.def"
+#undef FAILURE
+};
+
+_Static_assert(COUNT(task_states) == TASK_STATES, "TASK_STATES is one more than the last state");
+_Static_assert(COUNT(job_states) == JOB_STATES, "JOB_STATES is one more than the last state");
+_Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than the last state");
+_Static_assert(COUNT(failures) == FAILURES, "FAILURES is one more than the last failure");
+
+static const char *name_of(const char *const *names, uint32_t count, uint32_t value)
+{
+    return value < count && names[value] != NULL ? names[value] : "?";
+}
+
+static const struct failure_row *failure_of(uint32_t failure)
+{
+    static const struct failure_row unknown = { ERR_UNKNOWN, "?", "an unknown failure" };
+    return failure < COUNT(failures) && failures[failure].type != NULL ? &failures[failure]
+                                                                       : &unknown;
+}
+
+const char *task_state_name(uint32_t state)
+{
+    return name_of(task_states, COUNT(task_states), state);
+}
+
+const char *job_state_name(uint32_t state)
+{
+    return name_of(job_states, COUNT(job_states), state);
+}
+
+const char *node_state_name(uint32_t state)
+{
+    return name_of(node_states, COUNT(node_states), state);
+}
+
+const char *failure_type(uint32_t failure)
+{
+    return failure_of(failure)->type;
+}
+
+const char *failure_text(uint32_t failure)
+{
+    return failure_of(failure)->text;
+}
+
+int failure_code(uint32_t failure)
+{
+    return failure_of(failure)->code;
+}

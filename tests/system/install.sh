@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# install: what is installed is enough for a user's own project, built with pkg-config and with CMake.
+# usage: install.sh BUILD-FOLDER
+set -euo pipefail
+
+build=$(realpath "$1")
+source=$(realpath "$(dirname "$0")/../..")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+cmake --install "$build" --prefix "$prefix" >"$work/install.log"
+
+libdir=$(dirname "$(find "$prefix" -name librayc.so)")
+export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir PATH=$prefix/bin:$PATH
+export RAYC_STATE_DIR=$work/state
+unset RAYC_ADDRESS
+"$prefix/bin/rayc" version
+
+# The examples' project, outside the tree: nothing but the installed files can help it.
+cp -r "$source/examples/outside" "$work/outside"
+mapfile -t programs < <(find "$work/outside" -maxdepth 1 -name '*.c')
+read -ra flags < <(pkg-config --cflags --libs rayc)
+cc -std=c11 -Wall -Wextra -Werror -o "$work/with-pkg-config" "${programs[@]}" "${flags[@]}"
+"$work/with-pkg-config"
+
+read -ra flags < <(pkg-config --cflags --libs --static rayc)
+cc -std=c11 -Wall -Wextra -Werror -o "$work/static" "${programs[@]}" "${flags[@]/#-lrayc/-l:librayc.a}"
+if ldd "$work/static" | grep librayc; then
+    echo "install: the static program needs librayc.so" >&2
+    exit 1
+fi
+"$work/static"
+
+cmake -S "$work/outside" -B "$work/outside/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log"
+cmake --build "$work/outside/build" >>"$work/cmake.log"
+mapfile -t built < <(find "$work/outside/build" -maxdepth 1 -type f -perm -u+x)
+"${built[0]}"
+
+# Installed examples are found by name.
+"$prefix/bin/rayc" submit parallel_compute --tasks 4 --work-us 100
+echo "install: ok"

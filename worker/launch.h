@@ -1,0 +1,20 @@
+/*  launch.h - one vfork and execve, with the reason when it fails.  Used by the spawner only. */
+#ifndef RAYC_LAUNCH_H
+#define RAYC_LAUNCH_H
+#include <sys/types.h>
+#include "common/base.h"
+#include "worker/spawn.h"
+
+struct launch {
+    const char *path; /* without a slash: searched in PATH of env, else of this process */
+    const char *const *argv;
+    const char *const *env;
+    const char *cwd; /* NULL: as this process */
+    int fds[SPAWN_FDS_MAX]; /* become 0, 1, 2, ...; -1: closed.  All of them >= SPAWN_FDS_MAX or the same number. */
+    pid_t parent;           /* this process */
+    volatile int error;     /* out: errno of vfork, chdir or execve; 0 */
+};
+
+/*  Returns when the child runs the program, or has failed and is reaped: then error says why. */
+pid_t launch_run(struct launch *self);
+#endif
