@@ -22,4 +22,5 @@ MUST_CHECK int cluster_start_embedded(char address[ADDRESS_BYTES_MAX]);
 /*  Starts again what is no longer there of an embedded cluster; cheap when all is well.  Call it while the head does
     not answer, and each second or so. */
 void cluster_revive(void);
+bool cluster_is_embedded(const char *address); /* is it where this user's embedded head listens? */
 #endif

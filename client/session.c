@@ -2,6 +2,7 @@
 #include "client/session_inside.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -83,7 +84,11 @@ static int start(struct session *self)
     if (rc != OK) {
         return failure_say(rc, "cannot use the address '%s': %s", self->address, err_text(rc));
     }
+    sigset_t all, before; /* signals are for the program's own threads */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     rc = pthread_create(&self->thread, NULL, session_run, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
         link_close(&self->link);
         return failure_say(RAYC_ESYSTEM, "cannot start a thread: %s", strerror(rc));
@@ -116,6 +121,7 @@ static void leave(struct session *self)
     int rc = RAYC_OK;
     pthread_mutex_lock(&self->lock);
     self->waiters++;
+    self->leaving = true;
     session_wake(self);
     while (rc == RAYC_OK && self->broken == 0 && self->outbox.below < self->outbox.next) {
         rc = session_sleep(self, UINT64_MAX);

@@ -10,7 +10,7 @@
 
 enum { BROKEN_TEXT_MAX = 1024 };
 #define BORN_FAILED (1ull << 63) /* in rayc_ref.number: of session.born, unknown to the head */
-#define SEQ_SUBMIT  (1ull << 62) /* in the seq of what is no session_ask(): its refusal ends the session */
+#define SEQ_SESSION (1ull << 62) /* in the seq of what is no session_ask(): its refusal ends the session */
 
 enum phase {
     PHASE_DOWN = 0, /* no connection */
@@ -45,6 +45,7 @@ struct session {
     /*  Under the lock. */
     bool asleep;   /* the thread sleeps: write to wake_fd */
     bool closing;
+    bool leaving;     /* session_close() waits until the head has everything */
     uint32_t callers; /* that wait for `changed` */
     int broken;       /* not 0: nothing more can come; with its text */
     char broken_text[BROKEN_TEXT_MAX];
@@ -64,6 +65,7 @@ struct session {
     /*  Of the thread alone. */
     struct link *link;
     struct wire frame;        /* what is being sent */
+    bool congested;           /* the head took only a part of what was sent: it is full */
     bool said;                /* something was sent since the link was read */
     char submission[32];
     uint64_t epoch;           /* the highest met */

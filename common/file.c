@@ -1,4 +1,5 @@
-/*  file.c - folders, atomic writes, locks.  Logs what the system refuses; a missing file is for the caller to tell. */
+/*  file.c - folders, atomic writes, locks.  Logs what the system refuses; a missing file is for the
+    caller to tell. */
 #include "common/file.h"
 
 #include <errno.h>
@@ -217,7 +218,8 @@ int file_read(const char *path, char *out, size_t capacity)
     return OK;
 }
 
-/*  OFD locks belong to the open file, not to the process: no other close() in this process drops them. */
+/*  OFD locks belong to the open file, not to the process: no other close() in this process drops
+    them. */
 int file_lock(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -1,4 +1,5 @@
-/*  key.c - czmq's zcert for the contents of a key file, and our own rules about who may have written or read it. */
+/*  key.c - czmq's zcert for what is in a key file; our own rules about who may have written or read
+    it. */
 #include "common/key.h"
 
 #include <czmq.h>
@@ -13,9 +14,10 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { KEY_FILE_BYTES_MAX = 64 * 1024 };
+enum { KEY_FILE_BYTES_MAX = 4096 };
 
-/*  Opens a file of a folder; a link may lead on within the folder (Kubernetes mounts secrets so), not out of it. */
+/*  Opens a file of a folder.  A link may lead on within the folder (Kubernetes mounts secrets so),
+    not out of it. */
 static int open_beneath(const char *path)
 {
     char dir[PATH_BYTES];
@@ -33,8 +35,7 @@ static int open_beneath(const char *path)
     const uint64_t flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     struct open_how how = { .flags = flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
     int fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
-    if (fd < 0 &&
-        (errno == ENOSYS || errno == EPERM)) { /* an older kernel or sandbox: no links at all */
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) { /* an older kernel, a sandbox: no links */
         fd = openat(folder, name, (int)flags | O_NOFOLLOW);
     }
     int saved = errno;
@@ -43,8 +44,9 @@ static int open_beneath(const char *path)
     return fd;
 }
 
-/*  What is wrong with the file as a place for a secret; NULL: nothing.  Others may not read it, nor may another user
-    have written it.  A file of root's may be for a group: so Kubernetes gives secrets to pods that are not root. */
+/*  What is wrong with the file as a place for a secret; NULL: nothing.  Others may not read it, nor
+    may another user have written it.  A file of root's may be read by a group: so Kubernetes gives
+    secrets to pods that are not root. */
 static const char *refuse(int fd)
 {
     struct stat info;
@@ -62,24 +64,29 @@ static const char *refuse(int fd)
     return info.st_size > KEY_FILE_BYTES_MAX ? "is too large for a key" : NULL;
 }
 
-static bool take(zcert_t *cert, struct cluster_key *out)
+static bool take(const char *public_text, const char *secret_text, struct cluster_key *out)
 {
-    static const char no_secret[] = "0000000000000000000000000000000000000000";
-    const char *public_text = zcert_public_txt(cert);
-    const char *secret_text = zcert_secret_txt(cert);
-    return strcmp(secret_text, no_secret) != 0 &&
+    char derived[41];
+    return strlen(public_text) == 40 && strlen(secret_text) == 40 &&
+           zmq_curve_public(derived, secret_text) == 0 && strcmp(derived, public_text) == 0 &&
            slice_copy_text(slice_text(public_text), out->public_text, sizeof(out->public_text)) &&
            slice_copy_text(slice_text(secret_text), out->secret_text, sizeof(out->secret_text));
 }
 
-/*  zcert only takes a path, and would prefer PATH_secret if there was one; this path names the open file itself. */
+/*  zcert_load() only takes a path, which may be another file by now, and prefers PATH_secret. */
 static bool load(int fd, struct cluster_key *out)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    zcert_t *cert = zcert_load(path);
-    bool good = cert != NULL && take(cert, out);
-    zcert_destroy(&cert);
+    char text[KEY_FILE_BYTES_MAX + 1];
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    if (n <= 0) {
+        return false;
+    }
+    text[n] = 0;
+    zconfig_t *root = zconfig_str_load(text);
+    bool good = root != NULL && take(zconfig_get(root, "/curve/public-key", ""),
+                                     zconfig_get(root, "/curve/secret-key", ""), out);
+    zconfig_destroy(&root);
+    explicit_bzero(text, sizeof(text));
     return good;
 }
 
@@ -137,7 +144,7 @@ int key_make(const char *path, struct cluster_key *out)
     }
     close(fd);
     zcert_t *cert = zcert_new();
-    ensure(cert != NULL && take(cert, out));
+    ensure(cert != NULL && take(zcert_public_txt(cert), zcert_secret_txt(cert), out));
     int rc = ERR_SYSTEM;
     if (zcert_save_secret(cert, temporary) != 0) {
         log_error("key.write", "path=\"%s\" error=\"cannot write the key\"", path);

@@ -1,9 +1,10 @@
 /*  link.c - a DEALER with a ZeroMQ context and monitor of its own.
 
-    Frames are delivered only between LINK_UP and LINK_DOWN, and sent only then (link_send() drops the others
-    and says OK): a head never speaks before HELLO, so whatever is found outside belongs to a connection that
-    is gone, and the layer above says everything again after LINK_UP.  With ZMQ_IMMEDIATE, ZeroMQ drops its
-    queue to a connection when that breaks, so that what was meant for one head does not reach the next. */
+    Frames are delivered only between LINK_UP and LINK_DOWN, and sent only then (link_send() drops
+    the others and says OK): a head never speaks before HELLO, so whatever is found outside belongs
+    to a connection that is gone, and the layer above says everything again after LINK_UP.  With
+    ZMQ_IMMEDIATE, ZeroMQ drops its queue to a connection when that breaks, so that what was meant
+    for one head does not reach the next. */
 #include "common/link.h"
 
 #include <errno.h>
@@ -197,8 +198,8 @@ static struct event next_event(struct link *self)
     return event;
 }
 
-/*  Drops what a broken connection left; and lets ZeroMQ do its work, without which its descriptor would stay
-    readable. */
+/*  Drops what a broken connection left; and lets ZeroMQ do its work, without which its descriptor
+    would stay readable. */
 static void drop_frames(struct link *self)
 {
     zmq_msg_t msg;
@@ -216,8 +217,8 @@ static enum link_news refuse(struct link *self)
     return LINK_REFUSED;
 }
 
-/*  A head with another key than ours cannot even say so: it hangs up.  So does one that dies, but then it does
-    not listen a moment later. */
+/*  A head with another key than ours cannot even say so: it hangs up.  So does one that dies, but
+    then it does not listen a moment later. */
 static enum link_news on_broken_handshake(struct link *self, uint32_t error)
 {
     if (error == ETIMEDOUT) {

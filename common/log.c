@@ -50,7 +50,8 @@ static size_t put_time(char *out, size_t capacity)
     return n + (size_t)snprintf(out + n, capacity - n, ".%03uZ", (unsigned)(ms % 1000));
 }
 
-/*  Copies up to `n` bytes; control characters become \xNN.  Returns bytes written, at most capacity. */
+/*  Copies up to `n` bytes; control characters become \xNN.  Returns bytes written, at most
+    capacity. */
 static size_t escape(const char *from, size_t n, char *out, size_t capacity)
 {
     static const char hex[] = "0123456789abcdef";

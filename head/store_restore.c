@@ -78,6 +78,7 @@ static void fill_task(sqlite3_stmt *from, struct restored *to)
     to->task.charged = column_u32(from, 7);
     to->task.crashes = column_u32(from, 8);
     to->task.cancelled = column_u32(from, 9);
+    to->task.args_bytes = column_u32(from, 10);
 }
 
 static void fill_lease(sqlite3_stmt *from, struct restored *to)
@@ -112,7 +113,7 @@ static const struct {
       " WHERE state<3 OR id IN (SELECT node FROM lease) ORDER BY id" },
     { RESTORE_TASK, fill_task,
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
-      " t.cancelled FROM session s CROSS JOIN task t"
+      " t.cancelled,length(t.args) FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
       " WHERE (SELECT state FROM job WHERE id=s.job)<=2 ORDER BY s.id,t.id" },
     { RESTORE_LEASE, fill_lease, "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },

@@ -31,8 +31,8 @@ enum {
 #undef END
 };
 
-/*  One case for each message and record, with nothing in it but its table.  An array may not be empty,
-    so each ends with a field that has no name. */
+/*  One case for each message and record, with nothing in it but its table.  An array may not be
+    empty, so each ends with a field that has no name. */
 #define LAST_FIELD                                                                                 \
     {                                                                                              \
         0                                                                                          \
@@ -281,8 +281,8 @@ static bool get_field(struct reader *self, const struct field *field, void *to)
     return false;
 }
 
-/*  Reads `count` values into the fields.  Fields that a peer of an older minor does not send stay as they
-    are; values that only a newer one knows are skipped. */
+/*  Reads `count` values into the fields.  Fields that a peer of an older minor does not send stay
+    as they are; values that only a newer one knows are skipped. */
 static bool get_fields(struct reader *self, const struct shape *shape, uint32_t count, uint8_t *out)
 {
     uint32_t known = count < shape->field_count ? count : shape->field_count;

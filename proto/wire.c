@@ -18,7 +18,8 @@ static inline int append(void *wire, const char *p, size_t n)
     return 0;
 }
 
-/*  Made anew for each value: the compiler then sees the callback and packs without an indirect call. */
+/*  Made anew for each value: the compiler then sees the callback and packs without an indirect
+    call. */
 #define PACKER(wire) (&(msgpack_packer){ (wire), append })
 
 void wire_put_uint(struct wire *to, uint64_t value)
@@ -202,8 +203,8 @@ bool wire_get_array(struct cursor *from, uint32_t *count)
     return true;
 }
 
-/*  What follows the first byte of the formats 0xC0 to 0xDF: a number of `size` bytes, then `fixed` bytes,
-    then as many units as the number says. */
+/*  What follows the first byte of the formats 0xC0 to 0xDF: a number of `size` bytes, then `fixed`
+    bytes, then as many units as the number says. */
 struct format {
     uint8_t size;
     uint8_t fixed;
@@ -253,8 +254,9 @@ static bool skip_one(struct cursor *from, uint64_t *inside)
     return get_bytes(from, format.fixed + (format.unit == BYTES ? n : 0), &bytes);
 }
 
-/*  Counts the values that are still to come instead of remembering where it is, so depth costs nothing and
-    needs no limit.  Each takes at least a byte: a header that promises more than that is refused at once. */
+/*  Counts the values that are still to come instead of remembering where it is, so depth costs
+    nothing and needs no limit.  Each takes at least a byte: a header that promises more than that
+    is refused at once. */
 bool wire_skip(struct cursor *from)
 {
     uint64_t pending = 1;

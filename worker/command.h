@@ -23,7 +23,7 @@ struct environment {
     const char **entries; /* NULL-terminated */
     uint32_t count, capacity;
     size_t text_n;
-    char text[4096]; /* of environment_print() */
+    char text[12 * 1024]; /* of environment_print(); a path is at most 4 KiB */
 };
 
 /*  The worker's own environment without what is meant for the worker (RAYC_*, but RAYC_LOG). */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,8 +24,8 @@ int output_open(struct output *self, const char *path)
     if (self->fd >= 0) {
         return output_size(self) == 0 || ftruncate(self->fd, 0) == 0 ? OK : refused("output.empty", path);
     }
-    if (snprintf(self->path, sizeof(self->path), "%s", path) >= (int)sizeof(self->path)) {
-        return ERR_TOO_LARGE;
+    if (!self->path && !(self->path = strdup(path))) {
+        return ERR_MEMORY;
     }
     self->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     return self->fd >= 0 ? OK : refused("output.open", path);
@@ -38,6 +39,8 @@ void output_close(struct output *self, bool remove)
             (void)unlink(self->path);
         }
     }
+    free(self->path);
+    self->path = NULL;
     self->fd = -1;
 }
 

@@ -10,7 +10,7 @@ struct output {
     int fd;         /* -1: not open */
     uint64_t taken; /* what is before belongs to tasks that were reported */
     uint64_t freed; /* what is before has been given back to the disk */
-    char path[256 - sizeof(int) - 2 * sizeof(uint64_t)];
+    char *path;     /* malloc'd */
 };
 
 /*  An empty file: opened, or emptied when it is open already. */

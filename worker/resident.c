@@ -158,11 +158,13 @@ static bool make_room(struct resident *self)
 
 int resident_read(struct resident *self)
 {
-    if (self->socket < 0 || self->broken) {
+    if (self->socket < 0) {
         return ERR_CLOSED;
     }
-    if (!make_room(self)) {
+    if (self->broken || !make_room(self)) {
         self->broken = true;
+        close(self->socket);
+        self->socket = -1;
         return ERR_CLOSED;
     }
     if (self->in_n == self->in_capacity) {

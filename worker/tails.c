@@ -168,6 +168,7 @@ bool tails_next(struct tails *self, struct msg_log *out)
         }
         if (n < 0 && errno != EINTR) {
             log_error("driver.output", "path=\"%s\" error=\"%s\"", tail->path, strerror(errno));
+            tail->sent = UINT64_MAX - WINDOW_BYTES; /* nothing can be had; the driver's end must not wait for it */
         }
     }
     return false;

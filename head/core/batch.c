@@ -101,3 +101,20 @@ bool effects_nearly_full(const struct core *core)
            core->lease_count > core->lease_capacity / 2 || core->lookup_count > core->lookup_capacity / 2 ||
            core->scratch_bytes > core->scratch_capacity / 2;
 }
+
+/*  The position of the next element of a stream: neighbours of one batch share a frame while it is small. */
+uint64_t stream_place(const struct core *core, struct stream *stream, size_t bytes, bool alone)
+{
+    enum { FRAME_ELEMENTS = 512, FRAME_BYTES = 2 * MIB };
+    bool fits = stream->batch == core->batch_number + 1 && stream->count < FRAME_ELEMENTS &&
+                stream->bytes + bytes <= FRAME_BYTES;
+    if (!fits || alone) {
+        stream->seq++;
+        stream->batch = alone ? 0 : core->batch_number + 1;
+        stream->count = 0;
+        stream->bytes = 0;
+    }
+    stream->count++;
+    stream->bytes += bytes;
+    return stream->seq;
+}

@@ -282,6 +282,22 @@ uint64_t core_epoch(const struct core *self)
     return self->epoch;
 }
 
+uint32_t core_worker_peer(const struct core *self, uint32_t i)
+{
+    for (uint32_t n = self->all_nodes.first; n != NONE; n = node_at(self, n)->all.next) {
+        const struct node *node = node_at(self, n);
+        if (node->state != NODE_DEAD && node->peer != NONE && i-- == 0) {
+            return node->peer;
+        }
+    }
+    return 0;
+}
+
+bool core_knows(const struct core *self, uint32_t peer)
+{
+    return peer_find(self, peer) != NONE;
+}
+
 bool core_idle(const struct core *self)
 {
     for (uint32_t i = self->all_peers.first; i != NONE; i = peer_at(self, i)->all.next) {

@@ -78,7 +78,7 @@ struct restored {
     } node; /* those that were not DEAD, or still have leases; `dead` says which */
     struct {
         uint64_t id, spec, fence, submitted_ms;
-        uint32_t state, attempt, charged, crashes, cancelled;
+        uint32_t state, attempt, charged, crashes, cancelled, args_bytes;
         struct slice deps;
     } task; /* those that have not ended, in order of id */
     struct row_lease_new lease;
@@ -160,6 +160,8 @@ bool core_check(const struct core *self, struct diag *why);
 
 /*  Questions of the shell. */
 uint64_t core_epoch(const struct core *self);
+uint32_t core_worker_peer(const struct core *self, uint32_t i); /* peer of the i-th connected worker; 0: no more */
+bool core_knows(const struct core *self, uint32_t peer); /* has it said HELLO? */
 bool core_idle(const struct core *self);          /* embedded: no client is attached and no job is unfinished */
 uint64_t core_job_find(const struct core *self, struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task, uint64_t token); /* is this its driver's attempt? */

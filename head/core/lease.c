@@ -83,13 +83,13 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     struct start_send *start = emit_start(core);
     uint64_t bit = 1ull << (node_index % 64);
     start->peer = node->peer;
-    start->stream = node->start_seq;
+    start->has_deps = task->flags & TASK_HAS_DEPS;
+    start->stream = stream_place(core, &node->starts, (size_t)1 << task->args_class, start->has_deps);
     start->task = task->id;
     start->token = task->token;
     start->attempt = task->attempt;
     start->spec = spec->id;
     start->new_spec = !(spec->told[node_index / 64] & bit);
-    start->has_deps = task->flags & TASK_HAS_DEPS;
     start->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
     spec->told[node_index / 64] |= bit;
 }
@@ -110,7 +110,6 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
     struct node *node = node_at(core, node_index);
     uint32_t run_index = NONE, given = 0;
     struct row_lease_new row = { .node = node->id, .leased_ms = core->wall_ms };
-    node->start_seq++;
     while (given < count && queue->tasks.count > 0) {
         uint32_t index = queue->tasks.first;
         struct task *task = task_at(core, index);
@@ -140,7 +139,6 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
     if (run_index != NONE) {
         EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
     }
-    node->start_seq -= given == 0;
     job_changed(core, queue->job, false);
     return given;
 }

@@ -279,9 +279,9 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
         node_holds(core, index, &held);
     }
     bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat;
-    node->start_seq_at_beat = node->start_seq;
+    node->start_seq_at_beat = node->starts.seq;
     struct msg *reply = emit_send(core, peer, MSG_NODE_BEAT_ACK, false);
-    reply->as.node_beat_ack = (struct msg_node_beat_ack){ msg->seq, msg->node, msg->sent_ms, node->start_seq, doubt };
+    reply->as.node_beat_ack = (struct msg_node_beat_ack){ msg->seq, msg->node, msg->sent_ms, node->starts.seq, doubt };
 }
 
 void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *msg)
@@ -307,11 +307,8 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
         return;
     }
     node->doubt = false;
-    bool first = true;
     for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next) {
         if (!(task_at(core, i)->flags & TASK_SEEN)) {
-            node->start_seq += first;
-            first = false;
             lease_resend(core, i);
         }
     }

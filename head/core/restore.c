@@ -116,6 +116,7 @@ static void restore_task(struct core *core, const struct restored *row)
     task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) | (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
     core->stats.accepted--;
+    task_args(task, row->task.args_bytes);
     restore_deps(core, task, row->task.deps);
 }
 

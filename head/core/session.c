@@ -250,7 +250,7 @@ void session_tell(struct core *core)
             session->ack_due = false;
             bool full = job_at(core, session->job)->durability == DURABLE_FULL;
             struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
-            reply->as.submitted = (struct msg_submitted){ 0, session->id, session->below, session->synced, session->results };
+            reply->as.submitted = (struct msg_submitted){ 0, session->id, session->below, session->synced, session->results.seq };
         }
     }
 }

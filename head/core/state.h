@@ -57,6 +57,7 @@ struct task {
     uint8_t state;
     uint8_t flags;
     uint8_t failure;         /* of a doomed one */
+    uint8_t args_class;      /* its arguments have at most 2^args_class bytes */
 };
 _Static_assert(sizeof(struct task) <= 88, "a queued task must stay small: 1M of them are promised to fit");
 
@@ -108,6 +109,14 @@ struct spec {
     int32_t retry_codes[RETRY_CODES_MAX];
 };
 
+/*  Positions of a stream of frames to one receiver.  What fits into one frame has the same position. */
+struct stream {
+    uint64_t seq;            /* of the newest frame */
+    uint64_t batch;          /* the batch it is in */
+    uint32_t count;
+    size_t bytes;
+};
+
 struct session {
     uint64_t id;
     uint32_t link;
@@ -123,7 +132,7 @@ struct session {
     uint64_t low;            /* as in the database */
     uint64_t synced;
     uint64_t mark_number, mark_below; /* when batch mark_number is synced, so is everything below mark_below */
-    uint64_t results;        /* seq of the RESULTS sent last */
+    struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
     uint64_t bye_seq;
     struct chain tasks;      /* unfinished */
@@ -195,7 +204,7 @@ struct node {
     bool doubt;          /* ask for an inventory with the next beat */
     struct amounts total, free;
     uint64_t heard_ms, gone_ms;
-    uint64_t start_seq;  /* of the newest START */
+    struct stream starts;
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
     struct chain leases;
     struct link_pair all;
@@ -332,11 +341,13 @@ void emit_refused(struct core *core, uint32_t peer, uint64_t seq, int code, cons
 struct slice scratch_put(struct core *core, const void *p, size_t n);
 void emit_event(struct core *core, const char *kind, uint64_t job, uint64_t node, uint64_t task, struct slice text);
 bool effects_nearly_full(const struct core *core);
+uint64_t stream_place(const struct core *core, struct stream *stream, size_t bytes, bool alone);
 
 /*  task.c: a task from acceptance to its end. */
 uint32_t task_find(const struct core *core, uint64_t id); /* index, or NONE: ended or unknown */
 
 uint32_t task_new(struct core *core, uint32_t session, uint32_t spec, uint64_t id);
+void task_args(struct task *task, size_t bytes); /* how large its arguments are */
 void task_ready(struct core *core, uint32_t index, bool first);
 void task_unqueue(struct core *core, uint32_t index);
 struct ending {

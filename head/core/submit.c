@@ -33,6 +33,7 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec, 
     uint64_t id = task_id_of(session->id, session->below).v;
     uint32_t index = task_new(core, session_index, spec, id);
     struct task *task = task_at(core, index);
+    task_args(task, call->args.n);
     struct list deps = call->deps;
     struct rec_id dep;
     while (next_id(&deps, &dep)) {

@@ -27,6 +27,13 @@ uint32_t task_find(const struct core *core, uint64_t id)
     return map_find(&core->task_map, id);
 }
 
+void task_args(struct task *task, size_t bytes)
+{
+    while ((size_t)1 << task->args_class < bytes) {
+        task->args_class++;
+    }
+}
+
 /*  A task in state READY that is in no queue yet.  The caller has seen that the pool has room. */
 uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint64_t id)
 {
@@ -189,6 +196,7 @@ static void tell_result(struct core *core, const struct task *task, const struct
     struct result_send *send = emit_result(core);
     send->peer = session->peer;
     send->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
+    send->stream = stream_place(core, &session->results, how->value.n + text.n, false);
     send->result = (struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text };
 }
 

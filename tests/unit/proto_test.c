@@ -1,67 +1,19 @@
-/*  proto_test.c - the codec against the tables of messages.def: every message and record, with random values, with
-    each field wrong in each way, cut at every byte; and against msgpack-c, which must read the same. */
-#include <setjmp.h>
-#include <stdarg.h>
+/*  proto_test.c - the codec against the tables of messages.def: every message and record, with random
+    values, cut at every byte, shorter and longer; and against msgpack-c, which must read the same. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
 #include <msgpack.h>
 #include "common/prng.h"
-#include "proto/proto.h"
-#include "proto/wire.h"
+#include "tests/unit/proto_bytes.h"
 
-enum { ROUNDS = 100, LIST_BYTES = 64 * 1024, ARENA_BYTES = 64 * MIB, BIG_BYTES = FRAME_MAX + 64 };
+enum { ROUNDS = 100, LIST_BYTES = 64 * 1024 };
 
-static uint8_t *arena; /* random messages live here until the next one */
-static size_t arena_used;
-static uint8_t *big; /* one frame of any size */
 static struct prng prng = { 20261121 };
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = malloc(ARENA_BYTES);
-    big = malloc(BIG_BYTES);
-    return arena != NULL && big != NULL ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    free(arena);
-    free(big);
-    return 0;
-}
-
-static uint8_t *take(size_t n)
-{
-    uint8_t *p = arena + arena_used;
-    arena_used += n;
-    assert_true(arena_used <= ARENA_BYTES);
-    return p;
-}
-
-static struct wire wire_on(uint8_t *p, size_t capacity)
-{
-    return (struct wire){ p, 0, capacity, false };
-}
-
-static struct slice written(const struct wire *wire)
-{
-    assert_false(wire->full);
-    return slice_of(wire->p, wire->n);
-}
 
 /*  Random values: of every bit length, so that every encoding of an integer occurs. */
 static uint64_t random_number(uint64_t max)
 {
     uint64_t value = prng_next(&prng) >> prng_below(&prng, 64);
     return value <= max ? value : max == UINT64_MAX ? value : value % (max + 1);
-}
-
-static uint64_t bound_or(uint64_t bound, uint64_t max)
-{
-    return bound != 0 ? bound : max;
 }
 
 static struct slice random_bytes_of(uint64_t max, bool text)
@@ -308,7 +260,8 @@ static void a_cut_or_longer_frame_is_refused(void **state)
     }
 }
 
-/*  The first `count` values of an encoded array, as an array, followed by `extra` encoded values. */
+/*  The first `count` values of an encoded array, as an array, followed by `extra` encoded values.
+    */
 static struct slice with_tail(struct slice array, uint32_t count, struct slice extra,
                               uint32_t extras)
 {
@@ -326,7 +279,8 @@ static struct slice with_tail(struct slice array, uint32_t count, struct slice e
     return written(&wire);
 }
 
-/*  One value of each format that no field has: nil, false, floats, ext, fixext, maps, nested arrays. */
+/*  One value of each format that no field has: nil, false, floats, ext, fixext, maps, nested
+    arrays. */
 static struct slice strange_values(uint32_t *count)
 {
     msgpack_sbuffer buffer;
@@ -432,280 +386,6 @@ static void records_may_be_shorter_or_longer(void **state)
     }
 }
 
-/*  Each field in turn gets a raw value; the fields before it are zero or empty, those after it are missing. */
-struct place {
-    bool is_message;
-    unsigned kind; /* of message or record */
-    unsigned field;
-};
-
-static const struct shape *shape_of(struct place place)
-{
-    return place.is_message ? proto_message((enum msg_kind)place.kind)
-                            : proto_record((enum record_kind)place.kind);
-}
-
-/*  The next field of all messages and records; false after the last. */
-static bool next_place(struct place *place)
-{
-    place->field++;
-    for (;;) {
-        if (place->kind >= (place->is_message ? MSG_KINDS : (unsigned)RECORD_KINDS)) {
-            if (!place->is_message) {
-                return false;
-            }
-            *place = (struct place){ false, 0, 0 };
-        }
-        const struct shape *shape = shape_of(*place);
-        if (shape != NULL && place->field < shape->field_count) {
-            return true;
-        }
-        place->kind++;
-        place->field = 0;
-    }
-}
-
-static void put_zero(struct wire *to, enum field_type type)
-{
-    static const uint8_t zero[] = { [TYPE_STR] = 0xA0, [TYPE_LIST] = 0x90 };
-    if (type == TYPE_BIN) {
-        wire_put_bin(to, slice_of(NULL, 0));
-    } else {
-        wire_put_encoded(to, slice_of(&zero[type], 1));
-    }
-}
-
-/*  The list that records of this kind are in, a message's if there is one. */
-static struct place list_of(unsigned record)
-{
-    struct place place = { .is_message = true };
-    while (next_place(&place)) {
-        const struct field *field = &shape_of(place)->fields[place.field];
-        if (field->type == TYPE_LIST && field->record == record) {
-            return place;
-        }
-    }
-    fail_msg("nobody uses record %u", record);
-    return place;
-}
-
-static struct slice frame_with(struct place place, struct slice value)
-{
-    struct wire wire = wire_on(take(value.n + 512), value.n + 512);
-    const struct shape *shape = shape_of(place);
-    wire_put_array(&wire, place.field + 1 + (place.is_message ? 2 : 0));
-    if (place.is_message) {
-        wire_put_uint(&wire, place.kind);
-        wire_put_uint(&wire, 77);
-    }
-    for (unsigned i = 0; i < place.field; i++) {
-        put_zero(&wire, shape->fields[i].type);
-    }
-    wire_put_encoded(&wire, value);
-    if (place.is_message) {
-        return written(&wire);
-    }
-    struct wire list = wire_on(take(wire.n + 8), wire.n + 8);
-    wire_put_array(&list, 1);
-    wire_put_encoded(&list, written(&wire));
-    return frame_with(list_of(place.kind), written(&list));
-}
-
-static void expect(struct place place, const void *p, size_t n, int rc)
-{
-    arena_used = 0;
-    struct msg got;
-    struct diag why = { 0 };
-    const struct field *field = &shape_of(place)->fields[place.field];
-    int seen = proto_decode(frame_with(place, slice_of(p, n)), &got, &why);
-    if (seen != rc) {
-        fail_msg("%s %s: %d (%s)", shape_of(place)->name, field->name, seen, why.text);
-    }
-    if (rc == OK) {
-        assert_int_equal(got.as.seq, 77);
-    } else {
-        assert_int_equal(got.kind, MSG_NONE);
-        assert_string_equal(why.field, field->name);
-        assert_non_null(strstr(why.text, field->name));
-    }
-}
-
-#define EXPECT(place, rc, ...)                                                                     \
-    expect(place, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), rc)
-
-static void expect_uint(struct place place, uint64_t value, int rc)
-{
-    uint8_t bytes[16];
-    struct wire wire = wire_on(bytes, sizeof(bytes));
-    wire_put_uint(&wire, value);
-    expect(place, bytes, wire.n, rc);
-}
-
-static void expect_int(struct place place, int64_t value, int rc)
-{
-    uint8_t bytes[16];
-    struct wire wire = wire_on(bytes, sizeof(bytes));
-    wire_put_int(&wire, value);
-    expect(place, bytes, wire.n, rc);
-}
-
-static void numbers(struct place place, const struct field *field)
-{
-    bool is_signed = field->type == TYPE_I32 || field->type == TYPE_I64;
-    uint64_t widest = field->type == TYPE_U32   ? UINT32_MAX
-                      : field->type == TYPE_U64 ? UINT64_MAX
-                      : field->type == TYPE_I32 ? INT32_MAX
-                                                : INT64_MAX;
-    uint64_t max = bound_or(field->bound, widest);
-    expect_uint(place, max, OK);
-    if (max != UINT64_MAX) {
-        expect_uint(place, max + 1, ERR_FRAME);
-        expect_uint(place, UINT64_MAX, ERR_FRAME);
-    }
-    expect_int(place, -1, is_signed ? OK : ERR_FRAME);
-    expect_int(place, INT64_MIN, field->type == TYPE_I64 ? OK : ERR_FRAME);
-    if (field->type == TYPE_I32) {
-        expect_int(place, INT32_MIN, OK);
-        expect_int(place, (int64_t)INT32_MIN - 1, ERR_FRAME);
-    }
-    EXPECT(place, OK, 0xCF, 0, 0, 0, 0, 0, 0, 0, 1); /* wider than needed */
-    EXPECT(place, OK, 0xD3, 0, 0, 0, 0, 0, 0, 0, 1);
-    EXPECT(place, OK, 0xD0, 1);
-    EXPECT(place, is_signed ? OK : ERR_FRAME, 0xD0, 0xFF);
-    EXPECT(place, ERR_FRAME, 0xCA, 0, 0, 0, 0); /* a float */
-    EXPECT(place, ERR_FRAME, 0xA0);
-    EXPECT(place, ERR_FRAME, 0x90);
-}
-
-/*  In `big`: a header of n as str32 or bin32, and n letters. */
-static void expect_size(struct place place, uint8_t type, uint64_t n, int rc)
-{
-    if (n + 1024 > FRAME_MAX) {
-        return;
-    }
-    memcpy(
-        big,
-        (uint8_t[]){ type, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n },
-        5);
-    memset(big + 5, 'x', (size_t)n);
-    expect(place, big, (size_t)n + 5, rc);
-}
-
-static void strings(struct place place, const struct field *field)
-{
-    expect_size(place, 0xDB, field->bound, OK);
-    expect_size(place, 0xDB, field->bound + 1, ERR_FRAME);
-    expect_size(place, 0xC6, 1, ERR_FRAME); /* a bin */
-    EXPECT(place, OK, 0xA2, 'o', 'k');
-    EXPECT(place, OK, 0xD9, 1, 'k');
-    EXPECT(place, OK, 0xDA, 0, 1, 'k');
-    EXPECT(place, ERR_FRAME, 0xA2, 'o', 0);
-    EXPECT(place, ERR_FRAME, 0xDB, 0xFF, 0xFF, 0xFF, 0xFF, 'x');
-    EXPECT(place, ERR_FRAME, 0x01);
-}
-
-static void binaries(struct place place, const struct field *field)
-{
-    expect_size(place, 0xC6, field->bound, OK);
-    expect_size(place, 0xC6, field->bound + 1, ERR_FRAME);
-    expect_size(place, 0xDB, 1, ERR_FRAME); /* a str */
-    EXPECT(place, OK, 0xC4, 1, 0);
-    EXPECT(place, OK, 0xC5, 0, 1, 0);
-    EXPECT(place, ERR_FRAME, 0xC6, 0xFF, 0xFF, 0xFF, 0xFF, 'x');
-    EXPECT(place, ERR_FRAME, 0xA0);
-    EXPECT(place, ERR_FRAME, 0x01);
-}
-
-static void lists(struct place place, const struct field *field)
-{
-    struct wire wire = wire_on(big, BIG_BYTES);
-    for (uint64_t extra = 0; extra <= 1; extra++) {
-        wire.n = 0;
-        wire_put_array(&wire, (uint32_t)(field->bound + extra));
-        memset(big + wire.n, 0x90, (size_t)(field->bound + extra)); /* records without fields */
-        expect(place, big, wire.n + (size_t)(field->bound + extra), extra == 0 ? OK : ERR_FRAME);
-    }
-    EXPECT(place, ERR_FRAME, 0xDD, 0x00, 0x0F, 0x42,
-           0x40); /* 1 000 000 elements that are not there */
-    EXPECT(place, ERR_FRAME, 0xDD, 0xFF, 0xFF, 0xFF, 0xFF);
-    EXPECT(place, ERR_FRAME, 0x80);
-    EXPECT(place, ERR_FRAME, 0x01);
-    EXPECT(place, ERR_FRAME, 0xC4, 0);
-}
-
-static void each_bound_and_type_is_checked(void **state)
-{
-    (void)state;
-    struct place place = { .is_message = true };
-    unsigned fields = 0;
-    while (next_place(&place)) {
-        const struct field *field = &shape_of(place)->fields[place.field];
-        static void (*const check[])(struct place, const struct field *) = {
-            [TYPE_U32] = numbers, [TYPE_U64] = numbers,  [TYPE_I32] = numbers, [TYPE_I64] = numbers,
-            [TYPE_STR] = strings, [TYPE_BIN] = binaries, [TYPE_LIST] = lists
-        };
-        check[field->type](place, field);
-        EXPECT(place, ERR_FRAME, 0xC0);
-        EXPECT(place, ERR_FRAME, 0xC1);
-        EXPECT(place, ERR_FRAME, 0xC3);
-        EXPECT(place, ERR_FRAME, 0xD4, 1, 0);
-        fields++;
-    }
-    assert_true(fields > 200);
-}
-
-static int decode(const void *p, size_t n)
-{
-    struct msg got;
-    return proto_decode(slice_of(p, n), &got, NULL);
-}
-
-#define DECODE(...)                                                                                \
-    decode((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
-
-static void what_is_no_frame_is_refused(void **state)
-{
-    (void)state;
-    assert_int_equal(decode(NULL, 0), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 55, 1), OK); /* DONE_ACK has no fields */
-    assert_int_equal(DECODE(0x90), ERR_FRAME);
-    assert_int_equal(DECODE(0x91, 55), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 0, 1), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 48, 1), ERR_FRAME); /* no such id */
-    assert_int_equal(DECODE(0x92, 64, 1), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 0xCF, 1, 0, 0, 0, 0, 0, 0, 55, 1), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 0xFF, 1), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 55, 0xA0), ERR_FRAME);
-    assert_int_equal(DECODE(0x82, 55, 1, 2, 3), ERR_FRAME);
-    assert_int_equal(DECODE(0xDD, 0xFF, 0xFF, 0xFF, 0xFF, 55, 1), ERR_FRAME);
-    assert_int_equal(DECODE(0x93, 55, 1, 0xDF, 0xFF, 0xFF, 0xFF, 0xFF), ERR_FRAME);
-    assert_int_equal(DECODE(0x93, 55, 1, 0xDD, 0xFF, 0xFF, 0xFF, 0xFF), ERR_FRAME);
-}
-
-/*  A value after the fields may nest as deep as a frame is long: skipping it takes no stack. */
-static void depth_is_no_bomb(void **state)
-{
-    (void)state;
-    memcpy(big, (const uint8_t[]){ 0x93, 55, 1 }, 3);
-    memset(big + 3, 0x91, FRAME_MAX - 4);
-    big[FRAME_MAX - 1] = 0xC0;
-    assert_int_equal(decode(big, FRAME_MAX), OK);
-    assert_int_equal(decode(big, FRAME_MAX - 1), ERR_FRAME);
-    memset(big + 3, 0x81, FRAME_MAX - 3); /* maps of maps never end */
-    assert_int_equal(decode(big, FRAME_MAX), ERR_FRAME);
-}
-
-static void a_frame_has_a_largest_size(void **state)
-{
-    (void)state;
-    struct wire wire = wire_on(big, BIG_BYTES);
-    wire_put_encoded(&wire, slice_of((const uint8_t[]){ 0x93, 55, 1 }, 3));
-    memcpy(big + 3, (const uint8_t[]){ 0xC6, 0x00, 0xFF, 0xFF, 0xF8 }, 5); /* 16 MiB - 8 */
-    assert_int_equal(decode(big, FRAME_MAX), OK);
-    big[7]++;
-    assert_int_equal(decode(big, FRAME_MAX + 1), ERR_FRAME);
-}
-
 static void what_does_not_fit_is_not_begun(void **state)
 {
     (void)state;
@@ -793,10 +473,6 @@ int main(void)
         cmocka_unit_test(a_cut_or_longer_frame_is_refused),
         cmocka_unit_test(messages_may_be_shorter_or_longer),
         cmocka_unit_test(records_may_be_shorter_or_longer),
-        cmocka_unit_test(each_bound_and_type_is_checked),
-        cmocka_unit_test(what_is_no_frame_is_refused),
-        cmocka_unit_test(depth_is_no_bomb),
-        cmocka_unit_test(a_frame_has_a_largest_size),
         cmocka_unit_test(what_does_not_fit_is_not_begun),
         cmocka_unit_test(people_can_read_it),
         cmocka_unit_test(the_tables_have_names_and_directions),

@@ -35,14 +35,16 @@ static void leave(struct worker *self, uint32_t index)
         lane_touch(self, lane);
         break;
     case ATTEMPT_GIVEN:
-        chain_remove(&executor_at(self, attempt->owner)->given, &self->attempts, ATTEMPT_PLACE, index);
+        chain_remove(&executor_at(self, attempt->owner)->given, &self->attempts, ATTEMPT_PLACE,
+                     index);
         self->running--;
         break;
     case ATTEMPT_ENDED:
         chain_remove(&self->ended, &self->attempts, ATTEMPT_PLACE, index);
         break;
     case ATTEMPT_REPORTED:
-        chain_remove(&report_at(self, attempt->owner)->attempts, &self->attempts, ATTEMPT_PLACE, index);
+        chain_remove(&report_at(self, attempt->owner)->attempts, &self->attempts, ATTEMPT_PLACE,
+                     index);
         break;
     case ATTEMPT_FREE:
         ensure(attempt->state != ATTEMPT_FREE);
@@ -267,9 +269,14 @@ static void recall(struct worker *self, const struct rec_lease *lease)
     }
     enum attempt_state state = (enum attempt_state)attempt_at(self, index)->state;
     if (state == ATTEMPT_WAITING) {
-        attempt_end_as(self, index, lease->force == RECALL_IF_WAITING ? OUTCOME_RETURNED : OUTCOME_CANCELLED, "");
+        attempt_end_as(self, index,
+                       lease->force == RECALL_IF_WAITING ? OUTCOME_RETURNED : OUTCOME_CANCELLED,
+                       "");
     } else if (state == ATTEMPT_GIVEN) {
-        want(self, index, lease->force == RECALL_IF_WAITING ? WANT_RETURN : lease->force == RECALL_TERM ? WANT_TERM : WANT_KILL);
+        want(self, index,
+             lease->force == RECALL_IF_WAITING ? WANT_RETURN
+             : lease->force == RECALL_TERM     ? WANT_TERM
+                                               : WANT_KILL);
     }
 }
 

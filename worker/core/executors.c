@@ -64,7 +64,8 @@ void executor_place(struct worker *self, uint32_t index)
     } else if (executor->given.count == 0) {
         set_stuck(self, executor, false);
         if (lane->gpu_units > 0 && executor->reported) {
-            executor_end(self, index, SIGTERM); /* a GPU's memory is free only when its process has gone */
+            executor_end(self, index,
+                         SIGTERM); /* a GPU's memory is free only when its process has gone */
             return;
         }
         if (lane->gpu_units == 0) {
@@ -72,7 +73,8 @@ void executor_place(struct worker *self, uint32_t index)
         }
         place_set(self, index, executor->taking || !lane->resident ? PLACE_BUSY : PLACE_IDLE);
     } else {
-        place_set(self, index, lane->resident && may_have_more(self, executor) ? PLACE_HUNGRY : PLACE_BUSY);
+        place_set(self, index,
+                  lane->resident && may_have_more(self, executor) ? PLACE_HUNGRY : PLACE_BUSY);
     }
     executor_timer(self, index);
 }
@@ -226,7 +228,8 @@ void executor_give(struct worker *self, uint32_t index)
     uint32_t share = lane->waiting.count / executors + 1;
     uint32_t room = ACTS_MAX - self->act_count;
     uint32_t most = lane->gpu_units > 0 ? 1 : share < BATCH_MAX ? share : BATCH_MAX;
-    for (uint32_t n = 0, us = 0; n < most && n < room && lane->waiting.count > 0 && us < BATCH_US; n++) {
+    for (uint32_t n = 0, us = 0; n < most && n < room && lane->waiting.count > 0 && us < BATCH_US;
+         n++) {
         uint32_t first = lane->waiting.first;
         us += BATCH_US / batch_of(spec_at(self, attempt_at(self, first)->spec));
         take_front(self, index);
@@ -243,7 +246,8 @@ void executor_give(struct worker *self, uint32_t index)
 
 static bool can_balance(const struct executor *executor)
 {
-    return executor->state == EXECUTOR_READY && executor->given.count > 1 && !executor->taking && !executor->stuck;
+    return executor->state == EXECUTOR_READY && executor->given.count > 1 && !executor->taking &&
+           !executor->stuck;
 }
 
 static uint64_t run_deadline(const struct worker *self, const struct executor *executor)

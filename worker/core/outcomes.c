@@ -70,7 +70,9 @@ void on_spawn_failed(struct worker *self, const struct worker_event *event)
         self->spawn_again_ms = self->now_ms + SPAWN_AGAIN_MS; /* the others go on */
     } else if (concerned != NONE) {
         attempt_end(self, concerned,
-                    &(struct rec_done){ .outcome = OUTCOME_SETUP_FAILED, .status = event->code, .text = event->text });
+                    &(struct rec_done){ .outcome = OUTCOME_SETUP_FAILED,
+                                        .status = event->code,
+                                        .text = event->text });
     }
     executor_free(self, event->executor);
 }
@@ -78,8 +80,8 @@ void on_spawn_failed(struct worker *self, const struct worker_event *event)
 /*  What an executor may say of a task; anything else it says is an error of its program. */
 static uint32_t outcome_told(uint32_t outcome)
 {
-    bool known = outcome == OUTCOME_OK || outcome == OUTCOME_BAD_ARGUMENT || outcome == OUTCOME_NO_SUCH_TASK ||
-                 outcome == OUTCOME_TOO_LARGE;
+    bool known = outcome == OUTCOME_OK || outcome == OUTCOME_BAD_ARGUMENT ||
+                 outcome == OUTCOME_NO_SUCH_TASK || outcome == OUTCOME_TOO_LARGE;
     return known ? outcome : OUTCOME_APP_ERROR;
 }
 
@@ -126,7 +128,8 @@ static void settle_void(struct worker *self, uint32_t index)
     struct attempt *attempt = attempt_at(self, index);
     attempt->started_ms = 0;
     if (attempt->want == WANT_NOTHING && attempt->timed_out) {
-        attempt_end_as(self, index, OUTCOME_RUN_TIMEOUT, "its process did not begin to run it within run_ms_max");
+        attempt_end_as(self, index, OUTCOME_RUN_TIMEOUT,
+                       "its process did not begin to run it within run_ms_max");
     } else if (attempt->want == WANT_NOTHING) {
         attempt_requeue(self, index);
     } else {
@@ -158,7 +161,8 @@ void on_taken(struct worker *self, const struct worker_event *event)
     }
     struct executor *executor = executor_at(self, event->executor);
     executor->taking = false;
-    while (executor->given.count > 0 && attempt_at(self, executor->given.last)->number >= event->number) {
+    while (executor->given.count > 0 &&
+           attempt_at(self, executor->given.last)->number >= event->number) {
         settle_void(self, executor->given.last);
     }
     for (uint32_t i = executor->given.first; i != NONE; i = attempt_at(self, i)->place.next) {
@@ -186,7 +190,8 @@ static void died(struct worker *self, uint32_t index, const struct worker_event 
         attempt_drop(self, index); /* we killed it: NODE_BYE gives it back */
         return;
     }
-    uint64_t run_us = event->run_us != 0 ? event->run_us : (self->now_ms - executor->began_ms) * 1000;
+    uint64_t run_us =
+        event->run_us != 0 ? event->run_us : (self->now_ms - executor->began_ms) * 1000;
     bool resident = lane_at(self, executor->lane)->resident;
     bool ok = event->status == 0 && !resident;
     attempt_end(self, index,
@@ -194,7 +199,8 @@ static void died(struct worker *self, uint32_t index, const struct worker_event 
                                                : event->status < 0 ? OUTCOME_SIGNAL
                                                                    : OUTCOME_EXIT,
                                     .status = event->status,
-                                    .started_ms = attempt->started_ms != 0 ? attempt->started_ms : self->wall_ms,
+                                    .started_ms = attempt->started_ms != 0 ? attempt->started_ms
+                                                                           : self->wall_ms,
                                     .run_us = run_us,
                                     .value = event->value,
                                     .text = event->text,
@@ -207,11 +213,12 @@ static void start_failed(struct worker *self, struct lane *lane, const struct wo
 {
     lane->start_failures++;
     if (lane->start_failures >= START_FAILURES_MAX && lane->waiting.count > 0) {
-        attempt_end(self, lane->waiting.first,
-                    &(struct rec_done){ .outcome = event->status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT,
-                                        .status = event->status,
-                                        .started_ms = self->wall_ms,
-                                        .text = event->text });
+        attempt_end(
+            self, lane->waiting.first,
+            &(struct rec_done){ .outcome = event->status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT,
+                                .status = event->status,
+                                .started_ms = self->wall_ms,
+                                .text = event->text });
     }
 }
 

@@ -68,7 +68,8 @@ static void lane_demand(const struct worker *self, struct lane *lane, struct lis
         while (i < self->config.amount_count && strcmp(self->config.amounts[i].name, name) != 0) {
             i++;
         }
-        uint64_t room = i < self->config.amount_count ? self->config.amounts[i].units - units[i] : 0;
+        uint64_t room =
+            i < self->config.amount_count ? self->config.amounts[i].units - units[i] : 0;
         if (amount.units > room) {
             lane_lacks(lane, name);
         } else if (i < self->config.amount_count) {
@@ -94,7 +95,8 @@ static bool lane_same(const struct lane *a, const struct lane *b)
         return false;
     }
     for (uint32_t i = 0; i < a->demand_count; i++) {
-        if (a->demand[i].resource != b->demand[i].resource || a->demand[i].units != b->demand[i].units) {
+        if (a->demand[i].resource != b->demand[i].resource ||
+            a->demand[i].units != b->demand[i].units) {
             return false;
         }
     }
@@ -103,7 +105,9 @@ static bool lane_same(const struct lane *a, const struct lane *b)
 
 static uint32_t lane_of(struct worker *self, const struct rec_spec_info *info, uint32_t spec)
 {
-    struct lane want = { .job = info->job, .resident = info->kind == SPEC_FUNCTION, .in_heap = NONE };
+    struct lane want = { .job = info->job,
+                         .resident = info->kind == SPEC_FUNCTION,
+                         .in_heap = NONE };
     want.program = program_of(self, info->program, spec);
     lane_demand(self, &want, info->demand);
     uint64_t key = hash_bytes(HASH_SEED, &want.job, sizeof(want.job));
@@ -155,6 +159,7 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
             view->cpus_units = amount.units > UINT32_MAX ? UINT32_MAX : (uint32_t)amount.units;
         }
     }
+    spec->frame = frame;
     frame_hold(self, frame); /* for ever */
     spec->lane = lane_of(self, info, index);
     map_add(&self->spec_map, index);
@@ -215,12 +220,15 @@ void on_program(struct worker *self, const struct worker_event *event)
         }
         while (!here && lane_at(self, i)->waiting.count > 0) {
             attempt_end(self, lane_at(self, i)->waiting.first,
-                        &(struct rec_done){ .outcome = OUTCOME_SETUP_FAILED, .status = event->code, .text = event->text });
+                        &(struct rec_done){ .outcome = OUTCOME_SETUP_FAILED,
+                                            .status = event->code,
+                                            .text = event->text });
         }
         lane_touch(self, i);
     }
     if (!here) {
-        program_at(self, index)->state = PROGRAM_ABSENT; /* who needs it next has it fetched again */
+        program_at(self, index)->state =
+            PROGRAM_ABSENT; /* who needs it next has it fetched again */
     }
 }
 

@@ -15,9 +15,9 @@
 #include "worker/core/worker.h"
 
 enum {
-    ACTS_MAX = 1024,                       /* of one worker_ready() */
+    ACTS_MAX = 1024,                        /* of one worker_ready() */
     REFUSALS_MAX = 2 * CALLS_PER_FRAME_MAX, /* reports about attempts that are not held */
-    HELD_BYTES = 40,                       /* of an encoded HELD record, at most */
+    HELD_BYTES = 40,                        /* of an encoded HELD record, at most */
     SCRATCH_BYTES = CALLS_PER_FRAME_MAX * HELD_BYTES,
     REPORT_BYTES = 4 * MIB,
     GPUS_MAX = 64,
@@ -32,7 +32,13 @@ enum {
     GREET_MS = 2000 /* HELLO or NODE_JOIN without an answer is said again */
 };
 
-enum attempt_state { ATTEMPT_FREE = 0, ATTEMPT_WAITING, ATTEMPT_GIVEN, ATTEMPT_ENDED, ATTEMPT_REPORTED };
+enum attempt_state {
+    ATTEMPT_FREE = 0,
+    ATTEMPT_WAITING,
+    ATTEMPT_GIVEN,
+    ATTEMPT_ENDED,
+    ATTEMPT_REPORTED
+};
 
 /*  What somebody wants of an attempt that was given; a greater one includes the smaller ones. */
 enum want {
@@ -46,7 +52,7 @@ enum want {
 struct attempt {
     uint64_t task; /* key of the map */
     uint64_t token;
-    uint64_t arrival; /* order of arrival, over all lanes */
+    uint64_t arrival;    /* order of arrival, over all lanes */
     uint64_t started_ms; /* wall clock; 0: has not begun, as far as is known */
     uint64_t run_us;
     struct link_pair place; /* in the chain that its state names */
@@ -77,7 +83,7 @@ struct frame {
 struct spec {
     struct spec_view view; /* view.id is the key of the map */
     uint32_t link;
-    uint32_t lane;
+    uint32_t lane, frame;
     uint32_t mean_us16; /* mean run time in 1/16 us */
     bool known;         /* at least one attempt has run */
 };
@@ -94,7 +100,7 @@ struct program {
 };
 
 struct lane {
-    uint64_t key; /* hash of what its attempts have in common */
+    uint64_t key;   /* hash of what its attempts have in common */
     uint64_t front; /* arrival of the first that waits; in the heap of lanes */
     uint32_t link, in_heap;
     uint64_t job;
@@ -136,12 +142,12 @@ struct executor {
     bool taking;   /* ACT_TAKE_BACK is not answered yet */
     bool stuck;
     bool evicted;
-    bool killed;   /* SIGKILL was sent */
-    bool acting;   /* in `acting`: an act is due */
+    bool killed; /* SIGKILL was sent */
+    bool acting; /* in `acting`: an act is due */
     bool take_due;
     int signal_due;
-    struct link_pair in_lane;  /* in the chain that `place` names */
-    struct link_pair in_idle;  /* in `idlers`, the longest idle first */
+    struct link_pair in_lane; /* in the chain that `place` names */
+    struct link_pair in_idle; /* in `idlers`, the longest idle first */
     struct link_pair in_acting;
     struct chain given; /* attempts, in order; the first is the one that runs */
     uint64_t began_ms;  /* when the first of them began */
@@ -155,8 +161,6 @@ struct report {
     uint64_t seq;
     uint64_t sent_ms;
     uint32_t link;
-    bool due; /* send it again now */
-    bool acknowledged;
     struct chain attempts;
     struct link_pair place; /* in `sent`, the longest unsent first, or in `forgotten` */
 };
@@ -188,11 +192,11 @@ struct worker {
     uint64_t heard_ms, beat_at_ms, beat_acked_ms;
     uint64_t start_seen, start_newest; /* without a gap; at all */
     uint64_t behind_seen;
-    uint32_t behind; /* beats in a row that told of STARTs which have not come */
+    uint32_t behind;    /* beats in a row that told of STARTs which have not come */
     uint32_t beat_from; /* executor that the next beat begins with */
     uint32_t inventory_from;
-    uint64_t inventory_seq;
-    bool hello_due, join_due, inventory_due, inventory_open;
+    uint64_t inventory_seq, inventory_newest;
+    bool bye_due, hello_due, join_due, inventory_due, inventory_open;
 
     struct pool attempts, frames, specs, programs, lanes, executors, reports;
     struct map attempt_map, spec_map, program_map, lane_map, report_map;
@@ -268,7 +272,7 @@ static inline bool act_room(const struct worker *self)
     return self->act_count < ACTS_MAX;
 }
 void worker_end(struct worker *self, int how); /* kill all, then ACT_EXIT */
-void worker_drop_all(struct worker *self);     /* attempts, executors, reports: the node was given up */
+void worker_drop_all(struct worker *self); /* attempts, executors, reports: the node was given up */
 
 /* frames.c: bytes that are borrowed */
 uint32_t frame_take(struct worker *self, uint32_t id); /* with one reference, the caller's */
@@ -280,14 +284,16 @@ void frames_emit(struct worker *self);
 uint32_t spec_find(const struct worker *self, uint64_t id);
 void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t frame);
 void spec_ran(struct spec *spec, uint64_t run_us);
-void lane_touch(struct worker *self, uint32_t lane); /* its front changed: keep the heap of lanes right */
+void lane_touch(struct worker *self,
+                uint32_t lane); /* its front changed: keep the heap of lanes right */
 void on_program(struct worker *self, const struct worker_event *event);
 void programs_emit(struct worker *self);
 
 /* attempts.c */
 void on_start(struct worker *self, const struct worker_event *event);
 void on_recall(struct worker *self, const struct worker_event *event);
-void attempt_requeue(struct worker *self, uint32_t index); /* given: back to the front of its lane */
+void attempt_requeue(struct worker *self,
+                     uint32_t index); /* given: back to the front of its lane */
 /*  It ends as `how` says (outcome, status, times, bytes), or as its `want` says. */
 void attempt_end(struct worker *self, uint32_t index, const struct rec_done *how);
 void attempt_drop(struct worker *self, uint32_t index); /* without a report */
@@ -295,13 +301,14 @@ void attempt_end_as(struct worker *self, uint32_t index, enum outcome outcome, c
 struct held attempt_held(const struct worker *self, uint32_t index);
 
 /* executors.c */
-uint32_t executor_spawn(struct worker *self, uint32_t lane); /* for its front; NONE: no room for a process */
-void executor_give(struct worker *self, uint32_t index);     /* a batch from its lane */
+uint32_t executor_spawn(struct worker *self,
+                        uint32_t lane); /* for its front; NONE: no room for a process */
+void executor_give(struct worker *self, uint32_t index); /* a batch from its lane */
 void executor_place(struct worker *self, uint32_t index);
 void executor_end(struct worker *self, uint32_t index, int signal);
 void executor_signal(struct worker *self, uint32_t index, int signal);
 void executor_take_back(struct worker *self, uint32_t index);
-void executor_timer(struct worker *self, uint32_t index); /* after a change: wake early enough */
+void executor_timer(struct worker *self, uint32_t index);  /* after a change: wake early enough */
 void executor_begins(struct worker *self, uint32_t index); /* the first of what it was given */
 void executors_tick(struct worker *self);
 void executors_emit(struct worker *self);
@@ -338,7 +345,8 @@ void on_who(struct worker *self, const struct worker_event *event);
 void on_node_joined(struct worker *self, const struct worker_event *event);
 void on_node_beat_ack(struct worker *self, const struct worker_event *event);
 void on_node_stop(struct worker *self, const struct worker_event *event);
-void membership_rejoin(struct worker *self); /* say NODE_JOIN again: the head must tell its specs again */
+void membership_rejoin(
+    struct worker *self); /* say NODE_JOIN again: the head must tell its specs again */
 void membership_tick(struct worker *self);
 void membership_emit(struct worker *self);
 uint64_t membership_deadline(const struct worker *self);

@@ -134,8 +134,10 @@ bool worker_check(const struct worker *self, struct diag *why);
 
 /*  Order after a reconnect: HELLO, WELCOME, then every unacknowledged DONE again, NODE_JOIN, NODE_JOINED, INVENTORY
     (with the unacknowledged ones as ended).  The head resends the START of a lease that the INVENTORY lacks, with the
-    same token: so a START whose token is held, or in an unacknowledged report, is dropped, and so is one whose token is
-    of an older epoch than the head's. */
+    same token, in a START frame of its own position: so a START whose token is held, or in an unacknowledged report, is
+    dropped, and so is a whole START frame whose position was counted before or covered by an INVENTORY.
+    A START of a spec that was never told (its frame was lost) makes the worker say NODE_JOIN again: the head then tells
+    every spec again. */
 struct worker_stats {
     uint32_t waiting, running, executors, unreported;
     uint64_t node, epoch;

@@ -1,0 +1,262 @@
+/*  cluster.c - finding a head, and keeping an embedded one alive. */
+#include "client/cluster.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "client/detach.h"
+#include "client/failure.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+    IPC_ADDRESS_MAX = 100, /* of "ipc://" and a path that fits sockaddr_un */
+    START_MS_MAX = 10000,
+    POLL_MS = 1
+};
+
+/*  The files of a state folder that matter here. */
+struct state {
+    char dir[PATH_BYTES];
+    char head_lock[PATH_BYTES], start_lock[PATH_BYTES], head_address[PATH_BYTES], key[PATH_BYTES];
+    char head_log[PATH_BYTES], worker_log[PATH_BYTES], worker_pid[PATH_BYTES], worker_dir[PATH_BYTES];
+};
+
+static int state_paths(struct state *out)
+{
+    int rc = state_dir(NULL, out->dir, sizeof(out->dir));
+    const struct {
+        char *path;
+        const char *name;
+    } files[] = {
+        { out->head_lock, "head.lock" },   { out->start_lock, "start.lock" }, { out->head_address, "head.address" },
+        { out->key, "cluster.key" },       { out->head_log, "head.err" },     { out->worker_log, "worker.err" },
+        { out->worker_pid, "worker.pid" }, { out->worker_dir, "worker" },
+    };
+    for (size_t i = 0; i < COUNT(files) && rc == OK; i++) {
+        rc = file_path(files[i].path, PATH_BYTES, out->dir, files[i].name);
+    }
+    return rc == OK ? OK : failure_say(rc, "there is no folder for the state: set RAYC_STATE_DIR or HOME");
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = POLL_MS * 1000000 }, NULL);
+}
+
+/* --- finding -------------------------------------------------------------------------------------------- */
+
+/*  ipc in the state folder if its path is short enough; else a port of the head's choice. */
+static void embedded_address(const struct state *state, char *out)
+{
+    int n = snprintf(out, ADDRESS_BYTES_MAX, "ipc://%s/head.sock", state->dir);
+    if (n > IPC_ADDRESS_MAX) {
+        snprintf(out, ADDRESS_BYTES_MAX, "tcp://127.0.0.1:*");
+    }
+}
+
+static bool is_ipc(const char *address)
+{
+    return strncmp(address, "ipc://", 6) == 0;
+}
+
+/*  The address that a running head has written.  ERR_NOT_FOUND: none runs. */
+static int read_address(const struct state *state, char *address)
+{
+    uint64_t until_ms = clock_ms() + START_MS_MAX;
+    while (file_locked(state->head_lock)) {
+        if (file_read(state->head_address, address, ADDRESS_BYTES_MAX) == OK && address[0] != 0) {
+            return OK;
+        }
+        if (clock_ms() >= until_ms) {
+            return failure_say(ERR_UNREACHABLE, "a head uses %s but does not listen; see %s", state->dir,
+                               state->head_log);
+        }
+        nap();
+    }
+    return failure_say(ERR_NOT_FOUND, "no head runs in %s", state->dir);
+}
+
+static int load_key(const char *path, struct cluster_key *key, bool *has_key)
+{
+    struct diag why = { 0 };
+    int rc = key_load(path, key, &why);
+    *has_key = rc == OK;
+    return rc == OK ? OK : failure_say(rc == ERR_NOT_FOUND ? ERR_KEY : rc, "%s: %s", path,
+                                       why.text[0] != 0 ? why.text : err_text(rc));
+}
+
+/*  $RAYC_KEY_FILE; else that of the state folder if the address is its head's.  Over ipc there are no keys. */
+static int find_key(const struct state *state, const char *address, struct cluster_key *key, bool *has_key)
+{
+    *has_key = false;
+    if (is_ipc(address)) {
+        return OK;
+    }
+    const char *path = getenv("RAYC_KEY_FILE");
+    if (path != NULL && path[0] != 0) {
+        return load_key(path, key, has_key);
+    }
+    char own[ADDRESS_BYTES_MAX];
+    if (state != NULL && access(state->key, F_OK) == 0 && file_read(state->head_address, own, sizeof(own)) == OK &&
+        strcmp(own, address) == 0) {
+        return load_key(state->key, key, has_key);
+    }
+    return OK;
+}
+
+int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct cluster_key *key, bool *has_key)
+{
+    struct state state;
+    const char *wanted = given != NULL && given[0] != 0 ? given : getenv("RAYC_ADDRESS");
+    bool has_state = state_paths(&state) == OK;
+    if (wanted != NULL && wanted[0] != 0) {
+        if (!slice_copy_text(slice_text(wanted), address, ADDRESS_BYTES_MAX)) {
+            return failure_say(ERR_INVALID, "the address is longer than %d bytes", ADDRESS_BYTES_MAX - 1);
+        }
+    } else {
+        int rc = has_state ? read_address(&state, address) : ERR_NOT_FOUND;
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    return find_key(has_state ? &state : NULL, address, key, has_key);
+}
+
+/* --- starting ------------------------------------------------------------------------------------------- */
+
+static int start_head(const struct state *state, const char *address)
+{
+    char path[PATH_BYTES];
+    int rc = detach_find("rayc-head", path);
+    const char *argv[] = { "rayc-head", "--embedded", "--state-dir", state->dir, "--address", address, NULL };
+    return rc == OK ? detach_start(path, argv, state->head_log) : rc;
+}
+
+static int start_worker(const struct state *state, const char *address)
+{
+    char path[PATH_BYTES];
+    int rc = detach_find("rayc-worker", path);
+    const char *argv[] = { "rayc-worker",     "--head",     address,           "--dir",
+                           state->worker_dir, "--pid-file", state->worker_pid, NULL };
+    return rc == OK ? detach_start(path, argv, state->worker_log) : rc;
+}
+
+/*  A number in a file may have become that of another process: its name must be right, too. */
+static bool worker_alive(const struct state *state)
+{
+    char text[32], path[64], name[32];
+    if (file_read(state->worker_pid, text, sizeof(text)) != OK) {
+        return false;
+    }
+    long pid = strtol(text, NULL, 10);
+    snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+    return pid > 0 && kill((pid_t)pid, 0) == 0 && file_read(path, name, sizeof(name)) == OK &&
+           strcmp(name, "rayc-worker") == 0;
+}
+
+/*  Waits until the head that was started has its lock: from then on it is found. */
+static int wait_locked(const struct state *state, pid_t head)
+{
+    uint64_t until_ms = clock_ms() + START_MS_MAX;
+    while (!file_locked(state->head_lock)) {
+        if ((kill(head, 0) != 0 && errno == ESRCH) || clock_ms() >= until_ms) {
+            return file_locked(state->head_lock) ? OK
+                                                 : failure_say(ERR_UNREACHABLE, "the head could not be started; see %s",
+                                                               state->head_log);
+        }
+        nap();
+    }
+    return OK;
+}
+
+/*  Under start.lock: starts what does not run, both at once if the address is known beforehand. */
+static int start_missing(const struct state *state, char *address)
+{
+    embedded_address(state, address);
+    int head = 0, worker = 0;
+    if (!file_locked(state->head_lock)) {
+        head = start_head(state, address);
+        if (head < 0) {
+            return head;
+        }
+    }
+    bool early = is_ipc(address);
+    bool has_worker = worker_alive(state);
+    if (early && !has_worker) {
+        worker = start_worker(state, address);
+    }
+    int rc = head > 0 ? wait_locked(state, head) : OK;
+    if (rc == OK && !early) {
+        rc = read_address(state, address);
+        worker = rc == OK && !has_worker ? start_worker(state, address) : 0;
+    }
+    return rc != OK ? rc : worker < 0 ? worker : OK;
+}
+
+/*  Takes start.lock, waiting for another program that starts the cluster.  The descriptor, or a failure. */
+static int take_start_lock(const struct state *state)
+{
+    uint64_t until_ms = clock_ms() + START_MS_MAX;
+    for (;;) {
+        int fd = file_lock(state->start_lock);
+        if (fd != ERR_LOCKED) {
+            return fd >= 0 ? fd : failure_say(fd, "cannot lock %s: %s", state->start_lock, strerror(errno));
+        }
+        if (clock_ms() >= until_ms) {
+            return failure_say(ERR_TIMEOUT, "another program has been starting a cluster in %s for %d s", state->dir,
+                               START_MS_MAX / 1000);
+        }
+        nap();
+    }
+}
+
+int cluster_start_embedded(char address[ADDRESS_BYTES_MAX])
+{
+    struct state state;
+    int rc = state_paths(&state);
+    if (rc != OK) {
+        return rc;
+    }
+    if (file_make_dir(state.dir, 0700) != OK) {
+        return failure_say(ERR_SYSTEM, "cannot make the folder %s: %s", state.dir, strerror(errno));
+    }
+    int lock = take_start_lock(&state);
+    if (lock < 0) {
+        return lock;
+    }
+    rc = start_missing(&state, address);
+    close(lock);
+    return rc;
+}
+
+void cluster_revive(void)
+{
+    struct state state;
+    if (state_paths(&state) != OK || (file_locked(state.head_lock) && worker_alive(&state))) {
+        return;
+    }
+    int lock = file_lock(state.start_lock);
+    if (lock < 0) {
+        return; /* somebody else is about to */
+    }
+    char address[ADDRESS_BYTES_MAX];
+    int rc = start_missing(&state, address);
+    close(lock);
+    log_warn("cluster.revived", "dir=\"%s\" result=%s", state.dir, err_name(rc));
+}
+
+bool cluster_is_embedded(const char *address)
+{
+    struct state state;
+    char embedded[ADDRESS_BYTES_MAX];
+    if (state_paths(&state) != OK) {
+        return false;
+    }
+    embedded_address(&state, embedded);
+    return is_ipc(embedded) && strcmp(address, embedded) == 0;
+}

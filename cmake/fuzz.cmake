@@ -1,0 +1,16 @@
+# The libFuzzer targets, for the preset `fuzz` (clang).  scripts/fuzz builds and runs them.
+if(RAYC_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "RAYC_FUZZ needs clang: use the preset fuzz")
+  endif()
+  foreach(name decode canary)
+    add_executable(fuzz_${name} tests/fuzz/${name}.c ${proto_sources} ${common_sources})
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(fuzz_${name} PRIVATE PkgConfig::msgpack PkgConfig::libsodium PkgConfig::libzmq
+                                               PkgConfig::libczmq Threads::Threads)
+  endforeach()
+  add_executable(fuzz_seeds tests/fuzz/seeds.c)
+  target_link_libraries(fuzz_seeds PRIVATE rayc_proto)
+  add_custom_target(fuzz DEPENDS fuzz_decode fuzz_canary fuzz_seeds)
+endif()

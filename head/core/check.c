@@ -1,0 +1,131 @@
+/*  check.c - every invariant that ties the core's structures together.  For tests and the simulator. */
+#include "head/core/state.h"
+
+#include "common/text.h"
+
+struct checker {
+    const struct core *core;
+    struct diag *why;
+    bool ok;
+};
+
+static void fail(struct checker *self, const char *what, uint64_t id)
+{
+    if (self->ok && self->why) {
+        struct text text = text_in(self->why->text, sizeof(self->why->text));
+        text_add(&text, what);
+        text_add(&text, " of ");
+        text_u64(&text, id);
+    }
+    self->ok = false;
+}
+
+#define CHECK(condition, id)                                                                       \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fail(self, #condition, id);                                                            \
+        }                                                                                          \
+    } while (0)
+
+static void check_task(struct checker *self, const struct task *task, uint32_t index)
+{
+    const struct core *core = self->core;
+    bool leased = task->state == TASK_LEASED || task->state == TASK_RUNNING;
+    bool queued = task->flags & TASK_IN_QUEUE, backoff = task->flags & TASK_BACKOFF;
+    const struct spec *spec = spec_at(core, task->spec);
+    CHECK(task->state >= TASK_WAITING && task->state <= TASK_RUNNING, task->id);
+    CHECK(leased == (task->node != NONE) && leased == (task->run != NONE), task->id);
+    CHECK((task->state == TASK_READY) == (queued != backoff), task->id);
+    CHECK(task->attempt >= 1 && task->charged < task->attempt, task->id);
+    CHECK(spec->max_retries < 0 || task->attempt <= 1 + (uint32_t)spec->max_retries, task->id);
+    CHECK(task_find(core, task->id) == index, task->id);
+    CHECK(task->timer == NONE || task->state == TASK_READY, task->id);
+    CHECK(task->state != TASK_WAITING || task->deps_left > 0, task->id);
+    CHECK(!job_ended(job_at(core, spec->job)), task->id);
+    CHECK(!leased || token_epoch((token_id){ task->token }) <= core->epoch, task->id);
+}
+
+static uint64_t check_session(struct checker *self, const struct session *session)
+{
+    const struct core *core = self->core;
+    uint64_t last = 0, leased = 0;
+    uint32_t count = 0;
+    for (uint32_t i = session->tasks.first; i != NONE; i = task_at(core, i)->family.next, count++) {
+        const struct task *task = task_at(core, i);
+        CHECK(task->id > last && task_session((task_id){ task->id }) == session->id, task->id);
+        CHECK(task_counter((task_id){ task->id }) < session->below, task->id);
+        CHECK(task_counter((task_id){ task->id }) >= session->low, task->id);
+        last = task->id;
+        leased += task->node != NONE;
+        check_task(self, task, i);
+    }
+    CHECK(count == session->tasks.count, session->id);
+    CHECK(session->synced <= session->below, session->id);
+    return leased;
+}
+
+static uint64_t check_jobs(struct checker *self)
+{
+    const struct core *core = self->core;
+    uint64_t tasks = 0;
+    for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
+        const struct job *job = job_at(core, j);
+        uint64_t leased = 0, unfinished = 0;
+        for (uint32_t s = job->sessions.first; s != NONE; s = session_at(core, s)->in_job.next) {
+            leased += check_session(self, session_at(core, s));
+            unfinished += session_at(core, s)->tasks.count;
+        }
+        uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
+        CHECK(leased == job->leased, job->id);
+        CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total || job_ended(job), job->id);
+        CHECK(!job_ended(job) || unfinished == 0, job->id);
+        tasks += unfinished;
+    }
+    return tasks;
+}
+
+static void check_node(struct checker *self, uint32_t index)
+{
+    const struct core *core = self->core;
+    const struct node *node = node_at(core, index);
+    struct amounts used = node->free;
+    uint64_t leases = 0;
+    for (uint32_t d = 0; d < core->demand_count; d++) {
+        const struct slots *slots = slots_at(core, index, d);
+        leases += slots->leases;
+        CHECK(slots->slots <= slots->leases, node->id);
+        for (int k = 0; k < KINDS_MAX; k++) {
+            used.of[k] += slots->slots * core->demands[d].need.of[k];
+        }
+    }
+    for (int k = 0; k < KINDS_MAX; k++) {
+        CHECK(used.of[k] == node->total.of[k], node->id);
+    }
+    CHECK(leases == node->leases.count, node->id);
+    uint32_t count = 0;
+    for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next, count++) {
+        CHECK(task_at(core, i)->node == index, task_at(core, i)->id);
+    }
+    CHECK(count == node->leases.count, node->id);
+}
+
+bool core_check(const struct core *core, struct diag *why)
+{
+    struct checker checker = { core, why, true };
+    struct checker *self = &checker;
+    CHECK(check_jobs(self) == core->tasks.taken, 0);
+    CHECK(core->task_map.count == core->tasks.taken, 0);
+    uint64_t leases = 0;
+    for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
+        check_node(self, n);
+        leases += node_at(core, n)->leases.count;
+    }
+    CHECK(leases == core->stats.tasks_leased, 0);
+    for (uint32_t d = 0; d < core->demand_count; d++) {
+        const struct demand *demand = &core->demands[d];
+        for (uint32_t q = demand->queues.first; q != NONE; q = queue_at(core, q)->in_demand.next) {
+            CHECK(queue_at(core, q)->tasks.count > 0 && queue_at(core, q)->demand == d, d);
+        }
+    }
+    return self->ok;
+}

@@ -1,0 +1,133 @@
+/*  query_find.c - ids as people write them: whole, or as much of the beginning as is unique. */
+#include "head/query_inside.h"
+
+#include <ctype.h>
+#include "common/log.h"
+
+/*  How the text of an id is read, and what is then bound: the text as ?1; a number as ?1; a first and last id. */
+enum form { WORDS, DECIMAL, HEX_8, HEX_RANGE };
+
+#define BEGINS(column) column ">=?1 AND " column "<?1||char(1114111)"
+
+/*  Tried in this order until one finds something.  Each selects number and name, of two rows at most. */
+static const struct meaning {
+    enum subject subject;
+    enum form form;
+    const char *sql;
+} meanings[] = {
+    { JOB, WORDS, "SELECT id,submission FROM job WHERE submission=?1" },
+    { JOB, HEX_8, "SELECT id,submission FROM job WHERE id=?1" },
+    { JOB, DECIMAL, "SELECT id,submission FROM job WHERE id=?1" },
+    { JOB, WORDS, "SELECT id,submission FROM job WHERE " BEGINS("submission") " LIMIT 2" },
+    { TASK, HEX_RANGE, "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2 LIMIT 2" },
+    { NODE, DECIMAL, "SELECT id,name FROM node WHERE id=?1" },
+    { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE " BEGINS("name") " LIMIT 2" },
+    { EVENT, DECIMAL, "SELECT id,kind FROM event WHERE id=?1" },
+};
+
+static bool number_of(struct slice text, unsigned base, uint64_t *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        const char *digit = memchr(digits, tolower(text.p[i]), base);
+        uint64_t worth = digit != NULL ? (uint64_t)(digit - digits) : 0;
+        if (digit == NULL || value > (UINT64_MAX - worth) / base) {
+            return false;
+        }
+        value = value * base + worth;
+    }
+    *out = value;
+    return text.n > 0;
+}
+
+/*  False: the text does not have this form. */
+static bool bind_form(sqlite3_stmt *rows, enum form form, struct slice text)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    switch (form) {
+    case WORDS:
+        return sqlite3_bind_text(rows, 1, (const char *)text.p, (int)text.n, SQLITE_STATIC) == SQLITE_OK;
+    case DECIMAL:
+        return number_of(text, 10, &first) && sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK;
+    case HEX_8:
+        return text.n == 8 && number_of(text, 16, &first) &&
+               sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK;
+    case HEX_RANGE:
+        if (text.n > 16 || !number_of(text, 16, &first)) {
+            return false;
+        }
+        for (size_t i = text.n; i < 16; i++) {
+            first = first << 4;
+            last = last << 4 | 15;
+        }
+        last |= first;
+        return sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK &&
+               sqlite3_bind_int64(rows, 2, (int64_t)last) == SQLITE_OK;
+    }
+    return false;
+}
+
+int query_failed(const struct question *self, int rc)
+{
+    if (rc == SQLITE_INTERRUPT) {
+        text_add(self->why, "the query took too long; ask for less, or of one job only");
+        return ERR_TIMEOUT;
+    }
+    log_error("query.failed", "code=%d error=\"%s\"", rc, sqlite3_errmsg(self->db));
+    text_add(self->why, "the database cannot be read: ");
+    text_add(self->why, sqlite3_errmsg(self->db));
+    return ERR_STORE;
+}
+
+static int only_one(const struct question *self, sqlite3_stmt *rows, int64_t *out)
+{
+    int rc = sqlite3_step(rows);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? ERR_NOT_FOUND : query_failed(self, rc);
+    }
+    *out = sqlite3_column_int64(rows, 0);
+    char first[128];
+    slice_copy_text(slice_text((const char *)sqlite3_column_text(rows, 1)), first, sizeof(first));
+    rc = sqlite3_step(rows);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? OK : query_failed(self, rc);
+    }
+    text_add(self->why, "several begin so: ");
+    text_add(self->why, first);
+    text_add(self->why, " and ");
+    text_add(self->why, (const char *)sqlite3_column_text(rows, 1));
+    text_add(self->why, "; give more of it");
+    return ERR_CONFLICT;
+}
+
+static int find_meaning(const struct question *self, const struct meaning *meaning, struct slice id, int64_t *out)
+{
+    sqlite3_stmt *rows = NULL;
+    int rc = sqlite3_prepare_v2(self->db, meaning->sql, -1, &rows, NULL);
+    if (rc != SQLITE_OK) {
+        return query_failed(self, rc);
+    }
+    rc = bind_form(rows, meaning->form, id) ? only_one(self, rows, out) : ERR_NOT_FOUND;
+    sqlite3_finalize(rows);
+    return rc;
+}
+
+int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out)
+{
+    static const char *const nouns[] = { [JOB] = "job", [TASK] = "task", [NODE] = "node", [EVENT] = "event" };
+    for (size_t i = 0; i < COUNT(meanings); i++) {
+        if (meanings[i].subject == subject) {
+            int rc = find_meaning(self, &meanings[i], id, out);
+            if (rc != ERR_NOT_FOUND) {
+                return rc;
+            }
+        }
+    }
+    text_add(self->why, "there is no ");
+    text_add(self->why, nouns[subject]);
+    text_add(self->why, " ");
+    text_slice(self->why, id);
+    return ERR_NOT_FOUND;
+}

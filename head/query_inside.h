@@ -1,0 +1,30 @@
+/*  query_inside.h - a question while it is being answered; what the files of query_view.h share. */
+#ifndef RAYC_QUERY_INSIDE_H
+#define RAYC_QUERY_INSIDE_H
+#include "common/text.h"
+#include "head/query_view.h"
+
+enum subject { JOB, TASK, NODE, EVENT };
+enum view_option { ONE = 1, DOWN = 2, PLACE = 4 };
+
+struct view {
+    const char *name, *kind;
+    enum subject subject;
+    unsigned options;
+    const char *key, *columns, *from, *of_job, *order;
+};
+
+struct question {
+    sqlite3 *db;
+    const struct msg_query *ask;
+    const struct view *view;
+    int64_t job;     /* 0: of all */
+    int64_t subject; /* 0: all */
+    struct text *why; /* of a failure, for people */
+};
+
+/*  Finds what an id, its unique beginning, or for jobs and nodes a number means; fills *out, which is above 0. */
+MUST_CHECK int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out);
+/*  What SQLite says when a statement cannot be stepped. */
+int query_failed(const struct question *self, int rc);
+#endif

@@ -1,0 +1,218 @@
+/*  services.c - PROGRAM_PUT and PROGRAM_GET, LOG and WATCH, QUERY. */
+#include "head/services.h"
+
+#include <stdlib.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "head/logs.h"
+#include "head/programs.h"
+#include "head/query.h"
+
+enum { FOLLOWERS_MAX = 1024, WIRE_BYTES = FRAME_MAX + MIB };
+
+struct follower { /* a peer that reads the output of a job's driver */
+    uint32_t peer;
+    uint64_t job;
+    uint64_t offset;
+};
+
+struct services {
+    const struct core *core;
+    struct net *net;
+    struct programs *programs;
+    struct logs *logs;
+    struct query *query;
+    struct wire frame, data;
+    struct follower followers[FOLLOWERS_MAX];
+    uint32_t follower_count;
+};
+
+int services_open(struct services **out, const char *state_dir, const struct store *store, struct net *net,
+                  const struct core *core)
+{
+    char path[PATH_BYTES];
+    *out = NULL;
+    struct services *self = calloc(1, sizeof(*self));
+    if (!self) {
+        return ERR_MEMORY;
+    }
+    self->core = core;
+    self->net = net;
+    self->frame = (struct wire){ malloc(WIRE_BYTES), 0, WIRE_BYTES, false };
+    self->data = (struct wire){ malloc(CHUNK_MAX), 0, CHUNK_MAX, false };
+    int code = self->frame.p && self->data.p ? OK : ERR_MEMORY;
+    code = code == OK ? file_path(path, sizeof(path), state_dir, "programs") : code;
+    code = code == OK ? programs_open(&self->programs, path) : code;
+    code = code == OK ? file_path(path, sizeof(path), state_dir, "logs") : code;
+    code = code == OK ? logs_open(&self->logs, path, 0) : code;
+    code = code == OK ? query_open(&self->query, store_path(store)) : code;
+    if (code != OK) {
+        services_close(&self);
+    }
+    *out = self;
+    return code;
+}
+
+void services_close(struct services **self)
+{
+    struct services *services = *self;
+    *self = NULL;
+    if (services) {
+        query_close(&services->query);
+        logs_close(&services->logs);
+        programs_close(&services->programs);
+        free(services->frame.p);
+        free(services->data.p);
+        free(services);
+    }
+}
+
+static void say(struct services *self, uint32_t peer, enum msg_kind kind, const void *msg)
+{
+    self->frame.n = 0;
+    self->frame.full = false;
+    proto_put(&self->frame, kind, msg);
+    ensure(!self->frame.full);
+    net_send(self->net, peer, slice_of(self->frame.p, self->frame.n));
+}
+
+static void refuse(struct services *self, uint32_t peer, uint64_t seq, int code)
+{
+    say(self, peer, MSG_REFUSED, &(struct msg_refused){ seq, code, slice_text(err_text(code)) });
+}
+
+static void on_program_put(struct services *self, uint32_t peer, const struct msg_program_put *msg)
+{
+    struct msg_program_has has = { 0 };
+    int code = programs_put(self->programs, msg, &has);
+    if (code != OK) {
+        refuse(self, peer, msg->seq, code);
+        return;
+    }
+    has.seq = msg->seq;
+    has.hash = msg->hash;
+    say(self, peer, MSG_PROGRAM_HAS, &has);
+}
+
+static void on_program_get(struct services *self, uint32_t peer, const struct msg_program_get *msg)
+{
+    struct msg_program_data reply = { .seq = msg->seq, .hash = msg->hash, .offset = msg->offset };
+    self->data.n = 0;
+    self->data.full = false;
+    int code = programs_read(self->programs, msg->hash, msg->offset, &self->data, &reply.total);
+    if (code != OK && code != ERR_NOT_FOUND) {
+        refuse(self, peer, msg->seq, code);
+        return;
+    }
+    reply.data = slice_of(self->data.p, self->data.n);
+    say(self, peer, MSG_PROGRAM_DATA, &reply);
+}
+
+/*  Sends a follower what the log has beyond what it knows. */
+static void follow(struct services *self, struct follower *follower)
+{
+    for (;;) {
+        self->data.n = 0;
+        self->data.full = false;
+        self->data.capacity = LOG_CHUNK_MAX;
+        int code = logs_read(self->logs, follower->job, follower->offset, &self->data);
+        self->data.capacity = CHUNK_MAX;
+        if (code != OK || self->data.n == 0) {
+            return;
+        }
+        struct msg_job_log log = { 0, follower->job, follower->offset, slice_of(self->data.p, self->data.n) };
+        say(self, follower->peer, MSG_JOB_LOG, &log);
+        follower->offset += self->data.n;
+    }
+}
+
+static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
+{
+    uint64_t next = msg->offset + msg->data.n; /* output of an overtaken driver is dropped */
+    if (core_job_driver_ok(self->core, msg->job, msg->task, msg->token) && logs_append(self->logs, msg, &next) != OK) {
+        next = msg->offset; /* the disk: it is sent again */
+    }
+    say(self, peer, MSG_LOG_ACK, &(struct msg_log_ack){ msg->seq, msg->token, next });
+    for (uint32_t i = 0; i < self->follower_count; i++) {
+        if (self->followers[i].job == msg->job) {
+            follow(self, &self->followers[i]);
+        }
+    }
+}
+
+static void on_watch(struct services *self, uint32_t peer, const struct msg_watch *msg)
+{
+    struct follower *found = NULL;
+    for (uint32_t i = 0; i < self->follower_count && !found; i++) {
+        bool same = self->followers[i].peer == peer && self->followers[i].job == msg->job;
+        found = same ? &self->followers[i] : NULL;
+    }
+    if (!found && self->follower_count < FOLLOWERS_MAX) {
+        found = &self->followers[self->follower_count++];
+    }
+    if (found) {
+        *found = (struct follower){ peer, msg->job, msg->offset };
+        follow(self, found);
+    }
+}
+
+bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
+{
+    if (!core_knows(self->core, peer)) {
+        return false; /* the core asks it who it is */
+    }
+    switch (msg->kind) {
+    case MSG_PROGRAM_PUT:
+        on_program_put(self, peer, &msg->as.program_put);
+        return true;
+    case MSG_PROGRAM_GET:
+        on_program_get(self, peer, &msg->as.program_get);
+        return true;
+    case MSG_LOG:
+        on_log(self, peer, &msg->as.log);
+        return true;
+    case MSG_QUERY: {
+        int code = query_ask(self->query, peer, &msg->as.query);
+        if (code != OK) {
+            refuse(self, peer, msg->as.seq, code);
+        }
+        return true;
+    }
+    case MSG_WATCH:
+        if (msg->as.watch.offset != UINT64_MAX) {
+            on_watch(self, peer, &msg->as.watch);
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+void services_peer_gone(struct services *self, uint32_t peer)
+{
+    for (uint32_t i = 0; i < self->follower_count;) {
+        if (self->followers[i].peer == peer) {
+            self->followers[i] = self->followers[--self->follower_count];
+        } else {
+            i++;
+        }
+    }
+}
+
+int services_fd(const struct services *self)
+{
+    return query_fd(self->query);
+}
+
+void services_answer(struct services *self)
+{
+    struct query_reply reply;
+    while (query_next(self->query, &reply)) {
+        if (reply.code == OK) {
+            say(self, reply.peer, MSG_ANSWER, &(struct msg_answer){ reply.seq, reply.json });
+        } else {
+            say(self, reply.peer, MSG_REFUSED, &(struct msg_refused){ reply.seq, reply.code, slice_text(reply.text) });
+        }
+    }
+}

@@ -1,0 +1,288 @@
+/*  shell.c - all the I/O order there is: wait, step, commit, send. */
+#include "head/shell.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "head/net.h"
+#include "head/services.h"
+#include "head/store.h"
+#include "head/turn.h"
+
+enum { IDLE_MS = 300 /* an embedded head without clients and work ends after this */ };
+
+struct shell {
+    char dir[PATH_BYTES];
+    int lock_fd;
+    int signal_fd;
+    struct store *store;
+    struct turn *turn;
+    struct net *net;
+    struct services *services;
+    bool embedded;
+    bool stop;
+    bool used;         /* embedded: somebody has been here */
+    uint64_t start_ms;
+    uint64_t idle_since_ms;
+};
+
+static void send_out(void *context, uint32_t peer, struct slice frame)
+{
+    struct shell *self = context;
+    net_send(self->net, peer, frame);
+}
+
+/*  Takes what has arrived, at most one turn's worth; false when there was nothing. */
+static bool take_events(struct shell *self)
+{
+    struct net_event net_event;
+    enum net_news news = NET_NOTHING;
+    uint64_t now_ms = clock_ms(), wall_ms = clock_wall_ms();
+    int taken = 0;
+    while (taken < CORE_EVENTS_PER_TURN && (news = net_next(self->net, &net_event)) != NET_NOTHING) {
+        struct event event = { .kind = EV_PEER_GONE, .peer = net_event.peer, .now_ms = now_ms, .wall_ms = wall_ms };
+        struct msg msg;
+        struct diag why;
+        taken++;
+        if (news == NET_GONE) {
+            services_peer_gone(self->services, net_event.peer);
+            turn_event(self->turn, &event);
+            continue;
+        }
+        if (proto_decode(net_event.bytes, &msg, &why) != OK || !proto_to_head(msg.kind)) {
+            log_debug("net.malformed", "peer=%u field=%s why=\"%s\"", net_event.peer, why.field ? why.field : "", why.text);
+            continue;
+        }
+        self->used = true;
+        if (!services_take(self->services, net_event.peer, &msg)) {
+            event.kind = EV_MESSAGE;
+            event.msg = &msg;
+            turn_event(self->turn, &event);
+        }
+    }
+    return taken > 0;
+}
+
+static void take_signal(struct shell *self)
+{
+    struct signalfd_siginfo info;
+    if (read(self->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        log_info("head.signal", "signal=%u", info.ssi_signo);
+        self->stop = true;
+    }
+}
+
+/*  Embedded: ends when nobody is there and nothing is to do.  Before the first client, it waits for one for a while. */
+static void end_if_idle(struct shell *self, uint64_t now_ms)
+{
+    enum { FIRST_CLIENT_MS = 10000 };
+    if (!self->embedded) {
+        return;
+    }
+    if (!core_idle(turn_core(self->turn)) || (!self->used && now_ms < self->start_ms + FIRST_CLIENT_MS)) {
+        self->idle_since_ms = now_ms;
+    }
+    self->stop = self->stop || now_ms >= self->idle_since_ms + IDLE_MS;
+}
+
+static int wait_ms(const struct shell *self, uint64_t now_ms)
+{
+    uint64_t deadline = turn_deadline_ms(self->turn);
+    if (self->embedded && now_ms + IDLE_MS < deadline) {
+        deadline = now_ms + IDLE_MS;
+    }
+    return deadline <= now_ms ? 0 : deadline - now_ms > 60000 ? 60000 : (int)(deadline - now_ms);
+}
+
+static int loop(struct shell *self)
+{
+    int net_fd[2];
+    net_fds(self->net, net_fd);
+    struct pollfd fds[] = { { net_fd[0], POLLIN, 0 },
+                            { net_fd[1], POLLIN, 0 },
+                            { store_fd(self->store), POLLIN, 0 },
+                            { services_fd(self->services), POLLIN, 0 },
+                            { self->signal_fd, POLLIN, 0 } };
+    while (!self->stop) {
+        bool busy = take_events(self);
+        uint64_t now_ms = clock_ms();
+        turn_event(self->turn, &(struct event){ .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
+        int code = turn_flush(self->turn, now_ms, clock_wall_ms());
+        net_release(self->net);
+        if (code != OK) {
+            return code;
+        }
+        end_if_idle(self, now_ms);
+        poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
+        if (fds[2].revents) {
+            uint64_t count;
+            code = read(fds[2].fd, &count, sizeof(count)) > 0 ? turn_synced(self->turn, clock_ms(), clock_wall_ms()) : OK;
+            if (code != OK) {
+                return code;
+            }
+        }
+        if (fds[3].revents) {
+            services_answer(self->services);
+        }
+        if (fds[4].revents) {
+            take_signal(self);
+        }
+    }
+    return OK;
+}
+
+/*  The workers of an embedded cluster end with it. */
+static void say_stop(struct shell *self)
+{
+    struct core *core = turn_core(self->turn);
+    uint8_t bytes[16];
+    struct wire frame = { bytes, 0, sizeof(bytes), false };
+    proto_put(&frame, MSG_NODE_STOP, &(struct msg_node_stop){ 0, 1 });
+    for (uint32_t i = 0, peer; (peer = core_worker_peer(core, i)) != 0; i++) {
+        net_send(self->net, peer, slice_of(frame.p, frame.n));
+    }
+}
+
+static bool is_local(const char *address)
+{
+    return strncmp(address, "ipc://", 6) == 0 || strncmp(address, "tcp://127.", 10) == 0 ||
+           strncmp(address, "tcp://localhost:", 16) == 0 || strncmp(address, "tcp://[::1]:", 12) == 0;
+}
+
+static int open_net(struct shell *self, const struct shell_options *options)
+{
+    struct cluster_key key;
+    struct diag why = { 0 };
+    char members[PATH_BYTES];
+    if (!options->key_file) {
+        if (!is_local(options->address)) {
+            log_error("head.key", "address=%s why=\"without a key the head listens on this machine only\"", options->address);
+            return ERR_KEY;
+        }
+        return net_open(&self->net, options->address, NULL, NULL);
+    }
+    int code = key_load(options->key_file, &key, &why);
+    if (code != OK) {
+        log_error("head.key", "file=%s why=\"%s\"", options->key_file, why.text[0] ? why.text : err_text(code));
+        return ERR_KEY;
+    }
+    code = file_path(members, sizeof(members), self->dir, "members");
+    return code == OK ? net_open(&self->net, options->address, &key, members) : code;
+}
+
+static int write_text(const struct shell *self, const char *name, const char *text)
+{
+    char path[PATH_BYTES];
+    int code = name[0] == '/' ? (slice_copy_text(slice_text(name), path, sizeof(path)) ? OK : ERR_TOO_LARGE)
+                              : file_path(path, sizeof(path), self->dir, name);
+    return code == OK ? file_write(path, text, strlen(text), 0600) : code;
+}
+
+static int cluster_id(const struct shell *self, char *out, size_t capacity)
+{
+    char path[PATH_BYTES];
+    int code = file_path(path, sizeof(path), self->dir, "cluster.id");
+    if (code == OK && file_read(path, out, capacity) != OK) {
+        random_text(out, 20);
+        code = file_write(path, out, strlen(out), 0600);
+    }
+    return code;
+}
+
+static int open_store(struct shell *self)
+{
+    char path[PATH_BYTES];
+    struct diag why = { 0 };
+    int code = file_path(path, sizeof(path), self->dir, "rayc.db");
+    code = code == OK ? store_open(&self->store, path, &why) : code;
+    if (code != OK) {
+        log_error("head.store", "path=%s why=\"%s\"", path, why.text[0] ? why.text : err_text(code));
+    }
+    return code;
+}
+
+static int take_lock(struct shell *self, const struct shell_options *options)
+{
+    char path[PATH_BYTES];
+    int code = state_dir(options->state_dir, self->dir, sizeof(self->dir));
+    code = code == OK ? file_make_dir(self->dir, 0700) : code;
+    code = code == OK ? file_path(path, sizeof(path), self->dir, "head.lock") : code;
+    if (code != OK) {
+        log_error("head.folder", "path=%s why=\"%s\"", self->dir, err_text(code));
+        return code;
+    }
+    self->lock_fd = file_lock(path);
+    if (self->lock_fd < 0) {
+        log_error("head.lock", "path=%s why=\"another head is using this state folder\"", path);
+        return ERR_LOCKED;
+    }
+    return OK;
+}
+
+static int take_signals(struct shell *self)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    self->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return self->signal_fd < 0 ? ERR_SYSTEM : OK;
+}
+
+static int open_all(struct shell *self, const struct shell_options *options)
+{
+    struct config config = options->config;
+    struct limits limits = core_limits();
+    char pid[24];
+    snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    uint64_t seed;
+    random_bytes(&seed, sizeof(seed));
+    int code = take_lock(self, options);
+    code = code == OK ? take_signals(self) : code;
+    code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
+    code = code == OK ? open_store(self) : code;
+    code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self) : code;
+    code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
+    code = code == OK ? open_net(self, options) : code;
+    code = code == OK ? services_open(&self->services, self->dir, self->store, self->net, turn_core(self->turn)) : code;
+    code = code == OK && options->pid_file ? write_text(self, options->pid_file, pid) : code;
+    return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;
+}
+
+int shell_run(const struct shell_options *options)
+{
+    struct shell self = { .lock_fd = -1, .signal_fd = -1, .embedded = options->config.embedded, .start_ms = clock_ms() };
+    self.idle_since_ms = self.start_ms;
+    int code = open_all(&self, options);
+    if (code == OK) {
+        log_info("head.listening", "address=%s epoch=%llu", net_address(self.net),
+                 (unsigned long long)core_epoch(turn_core(self.turn)));
+        code = loop(&self);
+        if (code == OK && self.embedded) {
+            say_stop(&self);
+        }
+        char path[PATH_BYTES];
+        if (code == OK && file_path(path, sizeof(path), self.dir, "head.address") == OK) {
+            unlink(path);
+        }
+    }
+    services_close(&self.services);
+    net_close(&self.net);
+    turn_close(&self.turn);
+    store_close(&self.store);
+    if (self.signal_fd >= 0) {
+        close(self.signal_fd);
+    }
+    return code;
+}

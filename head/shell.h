@@ -1,0 +1,18 @@
+/*  shell.h - the head as a process: its folder, its lock, its loop. */
+#ifndef RAYC_SHELL_H
+#define RAYC_SHELL_H
+#include "common/base.h"
+#include "common/err.h"
+#include "head/core/core.h"
+
+struct shell_options {
+    const char *state_dir; /* NULL: as common/file.h says */
+    const char *address;   /* as ZeroMQ binds it */
+    const char *key_file;  /* NULL: without a key, which only a loopback or ipc address may be */
+    const char *pid_file;  /* NULL: none */
+    struct config config;
+};
+
+/*  Runs until SIGTERM or SIGINT (returns OK), or until it must not go on. */
+MUST_CHECK int shell_run(const struct shell_options *options);
+#endif

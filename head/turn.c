@@ -1,0 +1,472 @@
+/*  turn.c - step, commit, send; and hold what must also be synced. */
+#include "head/turn.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "common/log.h"
+
+enum {
+    WIRE_BYTES = FRAME_MAX + MIB,
+    STORED_FRAME_BYTES = 2 * MIB, /* results read back from the store: a frame ends here */
+    SYNC_EVERY_MS = 10,
+    MARKS = 1024,
+    LARGE_MAX = 16
+};
+
+struct held_frame {
+    struct held_frame *next;
+    uint64_t commit;
+    uint32_t peer;
+    size_t n;
+    uint8_t bytes[];
+};
+
+struct turn {
+    struct core *core;
+    size_t core_size;
+    struct store *store;
+    turn_send *send;
+    void *context;
+    uint64_t now_ms, wall_ms;
+    uint64_t deadline_ms;
+    uint64_t sync_ms; /* when the last sync was started */
+    bool must_sync;
+    struct wire frame, elements, specs, values; /* reserved address space, used again and again */
+    struct held_frame *held, **held_end;
+    struct {
+        uint64_t number, commit;
+    } marks[MARKS]; /* batches that are committed and not synced: a ring; the oldest are dropped when it is full */
+    uint32_t mark_first, mark_count;
+    uint64_t *lookups;
+    uint32_t lookup_capacity;
+};
+
+static void *reserve(size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool wire_reserve(struct wire *self)
+{
+    *self = (struct wire){ reserve(WIRE_BYTES), 0, WIRE_BYTES, false };
+    return self->p != NULL;
+}
+
+static void wire_clear(struct wire *self)
+{
+    self->n = 0;
+    self->full = false;
+}
+
+int turn_open(struct turn **out, struct store *store, const struct limits *limits, const struct config *config,
+              uint64_t seed, turn_send *send, void *context)
+{
+    *out = NULL;
+    struct turn *self = calloc(1, sizeof(*self));
+    if (!self) {
+        return ERR_MEMORY;
+    }
+    self->store = store;
+    self->send = send;
+    self->context = context;
+    self->held_end = &self->held;
+    self->core_size = core_bytes(limits);
+    void *memory = reserve(self->core_size);
+    if (!memory || !wire_reserve(&self->frame) || !wire_reserve(&self->elements) || !wire_reserve(&self->specs) ||
+        !wire_reserve(&self->values)) {
+        log_error("turn.open", "bytes=%zu why=\"no address space\"", self->core_size);
+        turn_close(&self);
+        return ERR_MEMORY;
+    }
+    self->core = core_init(memory, limits, config, seed);
+    *out = self;
+    return OK;
+}
+
+void turn_close(struct turn **self)
+{
+    struct turn *turn = *self;
+    *self = NULL;
+    if (!turn) {
+        return;
+    }
+    struct wire *wires[] = { &turn->frame, &turn->elements, &turn->specs, &turn->values };
+    for (size_t i = 0; i < COUNT(wires); i++) {
+        if (wires[i]->p) {
+            munmap(wires[i]->p, WIRE_BYTES);
+        }
+    }
+    if (turn->core) {
+        munmap(turn->core, turn->core_size);
+    }
+    while (turn->held) {
+        struct held_frame *next = turn->held->next;
+        free(turn->held);
+        turn->held = next;
+    }
+    free(turn->lookups);
+    free(turn);
+}
+
+struct core *turn_core(struct turn *self)
+{
+    return self->core;
+}
+
+/*  The frame leaves now, or when what is committed has been synced. */
+static void send_frame(struct turn *self, uint32_t peer, bool synced)
+{
+    ensure(!self->frame.full);
+    if (!synced || store_synced(self->store) >= store_committed(self->store)) {
+        self->send(self->context, peer, slice_of(self->frame.p, self->frame.n));
+        return;
+    }
+    struct held_frame *held = malloc(sizeof(*held) + self->frame.n);
+    ensure(held);
+    *held = (struct held_frame){ NULL, store_committed(self->store), peer, self->frame.n };
+    memcpy(held->bytes, self->frame.p, self->frame.n);
+    *self->held_end = held;
+    self->held_end = &held->next;
+    self->must_sync = true;
+}
+
+static void send_messages(struct turn *self, const struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->send_count; i++) {
+        const struct send *send = &batch->sends[i];
+        wire_clear(&self->frame);
+        proto_put(&self->frame, send->msg.kind, &send->msg.as);
+        send_frame(self, send->peer, send->synced);
+    }
+}
+
+static int put_spec(struct turn *self, uint64_t id)
+{
+    struct rec_spec spec;
+    uint64_t job;
+    struct slice submission;
+    int code = store_spec(self->store, id, &spec, &job, &submission);
+    if (code == OK) {
+        struct rec_spec_info info = { .id = id,
+                                      .job = job,
+                                      .kind = spec.kind,
+                                      .name = spec.name,
+                                      .program = spec.program,
+                                      .body = spec.body,
+                                      .demand = spec.demand,
+                                      .run_ms_max = spec.run_ms_max,
+                                      .submission = submission };
+        proto_put_record(&self->specs, REC_SPEC_INFO, &info);
+    }
+    return code;
+}
+
+/*  Reads the results that a start's references name, into `values`; their number in `count`. */
+static int put_values(struct turn *self, struct slice deps, uint32_t *count)
+{
+    uint64_t ids[DEPS_MAX];
+    struct list list = { deps, NONE };
+    struct rec_id id;
+    for (*count = 0; list.bytes.n > 0 && *count < DEPS_MAX && next_id(&list, &id); (*count)++) {
+        ids[*count] = id.task;
+    }
+    wire_clear(&self->values);
+    for (uint32_t i = 0; i < *count; i++) {
+        uint32_t state;
+        struct rec_result result;
+        int code = store_task_result(self->store, ids[i], &state, &result);
+        if (code != OK) {
+            return code;
+        }
+        proto_put_record(&self->values, REC_VALUE, &(struct rec_value){ result.value });
+    }
+    return OK;
+}
+
+static int put_start(struct turn *self, const struct start_send *start)
+{
+    struct rec_start record = { .task = start->task, .token = start->token, .attempt = start->attempt, .spec = start->spec,
+                                .args = start->args };
+    uint8_t *copy = NULL;
+    int code = OK;
+    if (!start->args.p || start->has_deps) {
+        struct slice deps;
+        code = store_task_args(self->store, start->task, &record.args, &deps);
+        if (code == OK && start->has_deps) {
+            copy = malloc(record.args.n + deps.n + 1); /* the next read from the store ends these slices */
+            ensure(copy);
+            memcpy(copy, record.args.p, record.args.n);
+            memcpy(copy + record.args.n, deps.p, deps.n);
+            uint32_t count = 0;
+            code = put_values(self, slice_of(copy + record.args.n, deps.n), &count);
+            record.args = slice_of(copy, record.args.n);
+            record.deps = wire_list(&self->values, count);
+        }
+    }
+    if (code == OK) {
+        proto_put_record(&self->elements, REC_START, &record);
+    }
+    free(copy);
+    return code;
+}
+
+/*  Arguments and the results that they name do not fit into one frame together: the attempt ends so. */
+static void start_too_large(struct turn *self, const struct start_send *start)
+{
+    struct rec_done done = { .task = start->task, .token = start->token, .outcome = OUTCOME_TOO_LARGE,
+                             .text = slice_text("its arguments and the results that it waited for are over 16 MiB together") };
+    wire_clear(&self->elements);
+    proto_put_record(&self->elements, REC_DONE, &done);
+    struct msg msg = { .kind = MSG_DONE };
+    msg.as.done.done = wire_list(&self->elements, 1);
+    core_step(self->core, &(struct event){ .kind = EV_MESSAGE, .peer = start->peer, .now_ms = self->now_ms,
+                                           .wall_ms = self->wall_ms, .msg = &msg });
+}
+
+static int send_starts(struct turn *self, const struct batch *batch, struct start_send *large, uint32_t *large_count)
+{
+    for (uint32_t i = 0; i < batch->start_count;) {
+        const struct start_send *first = &batch->starts[i];
+        uint32_t count = 0, spec_count = 0;
+        wire_clear(&self->elements);
+        wire_clear(&self->specs);
+        bool synced = false;
+        for (; i < batch->start_count && batch->starts[i].peer == first->peer && batch->starts[i].stream == first->stream;
+             i++, count++) {
+            int code = batch->starts[i].new_spec ? put_spec(self, batch->starts[i].spec) : OK;
+            spec_count += batch->starts[i].new_spec;
+            code = code == OK ? put_start(self, &batch->starts[i]) : code;
+            if (code != OK) {
+                return code;
+            }
+            synced = synced || batch->starts[i].synced;
+        }
+        struct msg_start start = { first->stream, wire_list(&self->specs, spec_count), wire_list(&self->elements, count) };
+        wire_clear(&self->frame);
+        proto_put(&self->frame, MSG_START, &start);
+        if (self->frame.full || self->elements.full || self->frame.n > FRAME_MAX) {
+            if (*large_count < LARGE_MAX) { /* it is alone in its frame; any more come again with a doubt */
+                large[(*large_count)++] = *first;
+            }
+            continue;
+        }
+        send_frame(self, first->peer, synced);
+    }
+    return OK;
+}
+
+static int put_result(struct turn *self, const struct result_send *send)
+{
+    struct rec_result result = send->result;
+    if (send->stored) {
+        uint32_t state;
+        int code = store_task_result(self->store, send->result.task, &state, &result);
+        if (code != OK) {
+            return code;
+        }
+        if (state != TASK_FINISHED && state != TASK_FAILED) {
+            result = (struct rec_result){ .task = send->result.task, .failure = FAILURE_UNKNOWN_TASK,
+                                          .text = slice_text("the head knows no such task") };
+        }
+        result.task = send->result.task;
+    }
+    proto_put_record(&self->elements, REC_RESULT, &result);
+    return OK;
+}
+
+static int send_results(struct turn *self, const struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->result_count;) {
+        const struct result_send *first = &batch->results[i];
+        uint32_t count = 0;
+        wire_clear(&self->elements);
+        for (; i < batch->result_count && batch->results[i].peer == first->peer &&
+               batch->results[i].stream == first->stream && batch->results[i].stored == first->stored &&
+               self->elements.n < STORED_FRAME_BYTES && count < CALLS_PER_FRAME_MAX;
+             i++, count++) {
+            int code = put_result(self, &batch->results[i]);
+            if (code != OK) {
+                return code;
+            }
+        }
+        struct msg_results results = { first->stream, wire_list(&self->elements, count) };
+        wire_clear(&self->frame);
+        proto_put(&self->frame, MSG_RESULTS, &results);
+        send_frame(self, first->peer, first->synced);
+    }
+    return OK;
+}
+
+static void send_leases(struct turn *self, const struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->lease_count;) {
+        const struct lease_send *first = &batch->leases[i];
+        uint32_t count = 0;
+        wire_clear(&self->elements);
+        for (; i < batch->lease_count && batch->leases[i].peer == first->peer && count < CALLS_PER_FRAME_MAX; i++, count++) {
+            proto_put_record(&self->elements, REC_LEASE, &batch->leases[i].lease);
+        }
+        struct msg_recall recall = { 0, wire_list(&self->elements, count) };
+        wire_clear(&self->frame);
+        proto_put(&self->frame, MSG_RECALL, &recall);
+        send_frame(self, first->peer, false);
+    }
+}
+
+static int answer_lookups(struct turn *self, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct event event = { .kind = EV_LOOKED_UP, .number = self->lookups[i], .now_ms = self->now_ms, .wall_ms = self->wall_ms };
+        int code = store_task_ended(self->store, self->lookups[i], &event.state, &event.spec);
+        if (code != OK) {
+            return code;
+        }
+        core_step(self->core, &event);
+    }
+    return OK;
+}
+
+static void keep_lookups(struct turn *self, const struct batch *batch)
+{
+    if (batch->lookup_count > self->lookup_capacity) {
+        self->lookup_capacity = batch->lookup_count;
+        self->lookups = realloc(self->lookups, self->lookup_capacity * sizeof(*self->lookups));
+        ensure(self->lookups);
+    }
+    if (batch->lookup_count > 0) {
+        memcpy(self->lookups, batch->lookups, batch->lookup_count * sizeof(*self->lookups));
+    }
+}
+
+static void mark(struct turn *self, uint64_t number)
+{
+    if (self->mark_count == MARKS) {
+        self->mark_first = (self->mark_first + 1) % MARKS; /* a later mark says the same and more */
+        self->mark_count--;
+    }
+    uint32_t at = (self->mark_first + self->mark_count++) % MARKS;
+    self->marks[at].number = number;
+    self->marks[at].commit = store_committed(self->store);
+}
+
+static int carry_out(struct turn *self, const struct batch *batch)
+{
+    struct start_send large[LARGE_MAX];
+    uint32_t large_count = 0;
+    int code = batch->row_count > 0 ? store_apply(self->store, batch) : OK;
+    if (code != OK) {
+        return code; /* a head that cannot write must not promise */
+    }
+    mark(self, batch->number);
+    keep_lookups(self, batch);
+    uint32_t lookup_count = batch->lookup_count;
+    send_messages(self, batch);
+    code = send_starts(self, batch, large, &large_count);
+    code = code == OK ? send_results(self, batch) : code;
+    if (code != OK) {
+        return code;
+    }
+    send_leases(self, batch);
+    for (uint32_t i = 0; i < large_count; i++) {
+        start_too_large(self, &large[i]);
+    }
+    return answer_lookups(self, lookup_count);
+}
+
+static void sync_if_due(struct turn *self)
+{
+    if (store_committed(self->store) == store_synced(self->store)) {
+        return;
+    }
+    if (self->must_sync || self->now_ms >= self->sync_ms + SYNC_EVERY_MS) {
+        self->must_sync = false;
+        self->sync_ms = self->now_ms;
+        store_sync(self->store);
+    }
+}
+
+int turn_flush(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
+{
+    self->now_ms = now_ms;
+    self->wall_ms = wall_ms;
+    struct batch batch;
+    while (core_ready(self->core, &batch)) {
+        int code = carry_out(self, &batch);
+        if (code != OK) {
+            return code;
+        }
+    }
+    self->deadline_ms = batch.deadline_ms;
+    store_checkpoint_if_due(self->store);
+    sync_if_due(self);
+    if (store_committed(self->store) > store_synced(self->store) && self->deadline_ms > self->sync_ms + SYNC_EVERY_MS) {
+        self->deadline_ms = self->sync_ms + SYNC_EVERY_MS;
+    }
+    return OK;
+}
+
+int turn_synced(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
+{
+    uint64_t synced = store_synced(self->store);
+    while (self->held && self->held->commit <= synced) {
+        struct held_frame *held = self->held;
+        self->held = held->next;
+        self->send(self->context, held->peer, slice_of(held->bytes, held->n));
+        free(held);
+    }
+    if (!self->held) {
+        self->held_end = &self->held;
+    } else {
+        self->must_sync = true;
+    }
+    uint64_t number = 0;
+    while (self->mark_count > 0 && self->marks[self->mark_first].commit <= synced) {
+        number = self->marks[self->mark_first].number;
+        self->mark_first = (self->mark_first + 1) % MARKS;
+        self->mark_count--;
+    }
+    if (number > 0) {
+        core_step(self->core, &(struct event){ .kind = EV_SYNCED, .number = number, .now_ms = now_ms, .wall_ms = wall_ms });
+    }
+    return turn_flush(self, now_ms, wall_ms);
+}
+
+void turn_event(struct turn *self, const struct event *event)
+{
+    core_step(self->core, event);
+}
+
+struct restoring {
+    struct turn *turn;
+    uint64_t rows;
+};
+
+static void restore_one(void *context, const struct restored *row)
+{
+    struct restoring *self = context;
+    self->rows++;
+    core_step(self->turn->core, &(struct event){ .kind = EV_RESTORE, .row = row, .now_ms = self->turn->now_ms,
+                                                 .wall_ms = self->turn->wall_ms });
+}
+
+int turn_restore(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
+{
+    self->now_ms = now_ms;
+    self->wall_ms = wall_ms;
+    struct restoring restoring = { self, 0 };
+    int code = store_restore(self->store, restore_one, &restoring);
+    if (code != OK) {
+        return code;
+    }
+    core_step(self->core, &(struct event){ .kind = EV_RESTORED, .now_ms = now_ms, .wall_ms = wall_ms });
+    log_info("head.restored", "rows=%llu epoch=%llu", (unsigned long long)restoring.rows,
+             (unsigned long long)core_epoch(self->core));
+    return turn_flush(self, now_ms, wall_ms);
+}
+
+uint64_t turn_deadline_ms(const struct turn *self)
+{
+    return self->deadline_ms;
+}

@@ -1,0 +1,232 @@
+/*  executor_start.c - from a spec and an attempt to a request to the spawner: body, environment, descriptors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "common/file.h"
+#include "common/ids.h"
+#include "common/log.h"
+#include "proto/wire.h"
+#include "worker/executor_state.h"
+
+struct start {
+    struct executors *all;
+    struct executor *self;
+    const struct act *act;
+    struct command command;
+    struct spawn_request request;
+    int mine[3]; /* descriptors to be closed when the request has gone */
+    uint32_t mine_count;
+    char path[PATH_BYTES];
+    char file[PATH_BYTES];
+    const char *argv[2];
+};
+
+void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix, char *out,
+                       size_t capacity)
+{
+    int n = snprintf(out, capacity, "%s/logs/%016" PRIx64 ".%u.%s", all->config.dir, self->task, self->attempt,
+                     suffix);
+    ensure(n > 0 && (size_t)n < capacity); /* executors_open() has measured the folder's name */
+}
+
+static int32_t problem(struct start *start, int32_t error, const char *what, const char *why)
+{
+    snprintf(start->self->problem, sizeof(start->self->problem), "%.120s: %s", what,
+             why ? why : strerror(error));
+    return error ? error : EINVAL;
+}
+
+/* --- environment ------------------------------------------------------------------------------------------ */
+
+/*  The index of a task of an array is its only argument; else the task's counter stands for it. */
+static uint64_t task_index(const struct held *held)
+{
+    struct cursor args = cursor_of(held->args);
+    uint32_t count;
+    uint64_t index;
+    bool is_index = held->args.n > 0 && wire_get_array(&args, &count) && count == 1 &&
+                    wire_get_uint(&args, &index) && cursor_left(&args) == 0;
+    return is_index ? index : task_counter((task_id){ held->task });
+}
+
+static void put_attempt(struct environment *env, const struct held *held)
+{
+    environment_print(env, "RAYC_TASK_ID=%016" PRIx64, held->task);
+    environment_print(env, "RAYC_ATTEMPT=%u", held->attempt);
+    environment_print(env, "RAYC_FENCE=%" PRIu64, held->token);
+    environment_print(env, "RAYC_TASK_INDEX=%" PRIu64, task_index(held));
+}
+
+static void make_environment(struct start *start, uint64_t node)
+{
+    const struct executors_config *config = &start->all->config;
+    const struct spec_view *spec = start->act->spec;
+    struct environment *env = &start->all->env;
+    environment_clear(env, &start->all->base);
+    for (const char **entry = start->command.env; *entry; entry++) {
+        environment_put(env, *entry);
+    }
+    environment_print(env, "RAYC_ADDRESS=%s", config->address);
+    environment_print(env, "RAYC_JOB_ID=%" PRIu64, spec->job);
+    environment_print(env, "RAYC_SUBMISSION_ID=%s", spec->submission);
+    environment_print(env, "RAYC_NODE_ID=%" PRIu64, node);
+    environment_print(env, "RAYC_SPAWN=%" PRIu64, start->request.mark);
+    if (!environment_has(env, "OMP_NUM_THREADS")) {
+        uint32_t cpus = spec->cpus_units / (uint32_t)UNITS_PER_ONE;
+        environment_print(env, "OMP_NUM_THREADS=%u", cpus > 0 ? cpus : 1);
+    }
+    if (start->act->gpus[0]) {
+        environment_print(env, "CUDA_VISIBLE_DEVICES=%s", start->act->gpus);
+    }
+    if (spec->kind == SPEC_FUNCTION) {
+        environment_put(env, "RAYC_EXECUTOR=1");
+    } else {
+        put_attempt(env, &start->act->held);
+    }
+    if (spec->kind == SPEC_DRIVER && config->key_file) {
+        environment_print(env, "RAYC_KEY_FILE=%s", config->key_file);
+    }
+    start->request.env = env->entries;
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------ */
+
+static int32_t open_output(struct start *start, struct output *output, const char *suffix)
+{
+    snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir, start->act->executor,
+             suffix);
+    return output_open(output, start->file) ? problem(start, errno, start->file, NULL) : 0;
+}
+
+static int32_t open_input(struct start *start)
+{
+    if (!start->command.has_input) {
+        return 0;
+    }
+    int fd = memfd_create("rayc-stdin", MFD_CLOEXEC);
+    if (fd < 0) {
+        return problem(start, errno, "stdin", NULL);
+    }
+    start->mine[start->mine_count++] = fd;
+    start->request.fds[0] = fd;
+    struct slice input = start->command.input;
+    for (size_t at = 0; at < input.n;) {
+        ssize_t n = pwrite(fd, input.p + at, input.n - at, (off_t)at);
+        if (n < 0) {
+            return problem(start, errno, "stdin", NULL);
+        }
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static int32_t open_resident(struct start *start)
+{
+    int child[2];
+    if (resident_open(&start->self->resident, child)) {
+        return problem(start, errno, "channel", NULL);
+    }
+    start->mine[start->mine_count++] = start->request.fds[CHANNEL_FD] = child[0];
+    start->mine[start->mine_count++] = start->request.fds[CHANNEL_PAGE_FD] = child[1];
+    start->request.fds[1] = start->request.fds[2] = start->self->out.fd;
+    return 0;
+}
+
+/*  A driver prints to a file of its own, which `tails` sends to the head and removes. */
+static int32_t open_driver(struct start *start)
+{
+    struct executor *self = start->self;
+    executor_log_path(start->all, self, "log", start->file, sizeof(start->file));
+    int fd = open(start->file, O_RDWR | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return problem(start, errno, start->file, NULL);
+    }
+    struct msg_log who = { .job = start->act->held.job, .task = self->task, .token = self->token };
+    int tail = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (tail < 0 || tails_add(start->all->config.tails, &who, tail, start->file)) {
+        close(fd);
+        if (tail >= 0) {
+            close(tail);
+        }
+        return problem(start, EMFILE, "output of the driver", NULL);
+    }
+    self->out.fd = fd;
+    start->request.fds[1] = start->request.fds[2] = fd;
+    return 0;
+}
+
+static int32_t open_files(struct start *start)
+{
+    if (start->act->spec->kind == SPEC_DRIVER) {
+        output_close(&start->self->out, true);
+        int32_t error = open_driver(start);
+        return error ? error : open_input(start);
+    }
+    int32_t error = open_output(start, &start->self->out, "out");
+    if (!error && start->act->spec->kind == SPEC_FUNCTION) {
+        return open_resident(start);
+    }
+    error = error ? error : open_output(start, &start->self->err, "err");
+    start->request.fds[1] = start->self->out.fd;
+    start->request.fds[2] = start->self->err.fd;
+    return error ? error : open_input(start);
+}
+
+/* --- the request ------------------------------------------------------------------------------------------ */
+
+static int32_t choose_program(struct start *start)
+{
+    const struct spec_view *spec = start->act->spec;
+    start->request.argv = start->command.argv;
+    if (!start->command.argv[0]) {
+        start->argv[0] = spec->name;
+        start->request.argv = start->argv;
+    }
+    if (spec->program[0]) {
+        snprintf(start->path, sizeof(start->path), "%s/programs/%s", start->all->config.dir, spec->program);
+        start->request.path = start->path;
+    } else if (start->command.argv[0]) {
+        start->request.path = start->command.argv[0];
+    } else {
+        return problem(start, 0, spec->name, "has neither a program nor argv");
+    }
+    if (start->command.cwd && access(start->command.cwd, X_OK)) {
+        return problem(start, errno, start->command.cwd, NULL);
+    }
+    start->request.cwd = start->command.cwd;
+    /* Should it fail: */
+    snprintf(start->self->problem, sizeof(start->self->problem), "%.160s", start->request.path);
+    return 0;
+}
+
+int32_t executor_start(struct executors *all, struct executor *self, const struct act *act, uint64_t node)
+{
+    struct start start = { .all = all, .self = self, .act = act };
+    start.request = (struct spawn_request){ .id = act->executor, .mark = all->mark++ };
+    for (int i = 0; i < SPAWN_FDS_MAX; i++) {
+        start.request.fds[i] = -1;
+    }
+    struct diag why;
+    int e = command_read(&start.command, act->spec->body, &why);
+    if (e) {
+        return problem(&start, e == ERR_MEMORY ? ENOMEM : EINVAL, act->spec->name,
+                       e == ERR_MEMORY ? NULL : why.text);
+    }
+    int32_t error = open_files(&start);
+    error = error ? error : choose_program(&start);
+    if (!error) {
+        make_environment(&start, node);
+        e = spawner_spawn(all->config.spawner, &start.request);
+        error = e ? problem(&start, e == ERR_TOO_LARGE ? E2BIG : EIO, start.request.path, err_text(e)) : 0;
+    }
+    for (uint32_t i = 0; i < start.mine_count; i++) {
+        close(start.mine[i]);
+    }
+    command_fini(&start.command);
+    return error;
+}

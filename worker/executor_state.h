@@ -1,0 +1,56 @@
+/*  executor_state.h - one executor, as executor.c (its life) and executor_start.c (its start) know it. */
+#ifndef RAYC_EXECUTOR_STATE_H
+#define RAYC_EXECUTOR_STATE_H
+#include "worker/arena.h"
+#include "worker/command.h"
+#include "worker/encoder.h"
+#include "worker/executor.h"
+#include "worker/output.h"
+#include "worker/resident.h"
+
+struct executor {
+    bool made; /* `out` and `err` are set, and may be open from an earlier executor of this id */
+    bool live; /* from ACT_SPAWN to WEV_EXITED or WEV_SPAWN_FAILED */
+    bool queued;
+    bool borrowed; /* events of this turn point into resident's buffer */
+    bool killed;
+    /* what is to be told: */
+    bool failed, started, taken, ended;
+    bool unwanted; /* a driver that was killed: its output must not hold up its end */
+    uint32_t kind; /* enum spec_kind */
+    uint32_t pid;
+    uint64_t started_us;
+    uint64_t task, token;
+    uint32_t attempt;
+    int32_t error;
+    char problem[320];
+    struct spawn_event exited;
+    struct resident resident;
+    struct output out, err;
+    uint64_t peek_ms; /* look at its page then */
+    uint32_t peek_pause_ms;
+};
+
+struct executors {
+    struct executors_config config;
+    struct executor *all; /* by id */
+    uint32_t high;        /* ids below have been used */
+    uint32_t *busy;       /* ids that have something to tell */
+    uint32_t busy_count, busy_at;
+    uint32_t *lenders; /* ids that events of this turn borrow from */
+    uint32_t lender_count;
+    struct rec_ran ran; /* of the event that was told last */
+    uint64_t now_ms, peek_due_ms;
+    uint64_t mark; /* of the next executor, for the spawner */
+    struct environment base, env;
+    struct arena arena;
+    struct encoder runs; /* the RUN frame that is being joined, for `runs_to` */
+    uint32_t runs_to;
+};
+
+/*  executor_start.c: an errno, with self->problem; or 0. */
+int32_t executor_start(struct executors *all, struct executor *self, const struct act *act, uint64_t node);
+/*  "DIR/logs/TASK.ATTEMPT.suffix" */
+void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix, char *out,
+                       size_t capacity);
+#endif
