@@ -50,11 +50,13 @@ static void nap(void)
 
 /* --- finding -------------------------------------------------------------------------------------------- */
 
-/*  ipc in the state folder if its path is short enough; else a port of the head's choice. */
+/*  ipc in the state folder if its path is short enough; else a port: the one that a head before had, which clients
+    still dial, or one of the head's choice. */
 static void embedded_address(const struct state *state, char *out)
 {
     int n = snprintf(out, ADDRESS_BYTES_MAX, "ipc://%s/head.sock", state->dir);
-    if (n > IPC_ADDRESS_MAX) {
+    if (n > IPC_ADDRESS_MAX &&
+        (file_read(state->head_address, out, ADDRESS_BYTES_MAX) != OK || strncmp(out, "tcp://127.", 10) != 0)) {
         snprintf(out, ADDRESS_BYTES_MAX, "tcp://127.0.0.1:*");
     }
 }
@@ -258,5 +260,5 @@ bool cluster_is_embedded(const char *address)
         return false;
     }
     embedded_address(&state, embedded);
-    return is_ipc(embedded) && strcmp(address, embedded) == 0;
+    return strcmp(address, embedded) == 0;
 }

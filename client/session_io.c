@@ -112,7 +112,7 @@ static void say_open(struct session *self)
     struct msg_job_open open = { .seq = self->opening_seq,
                                  .submission = slice_text(self->submission),
                                  .kind = JOB_ATTACHED,
-                                 .durability = DURABLE_PROCESS,
+                                 .durability = self->config.durability,
                                  .entrypoint = line,
                                  .name = slice_of(line.p, name_bytes < NAME_MAX_BYTES ? name_bytes : NAME_MAX_BYTES),
                                  .digest = slice_text(digest) };

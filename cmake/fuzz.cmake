@@ -7,8 +7,8 @@ if(RAYC_FUZZ)
     add_executable(fuzz_${name} tests/fuzz/${name}.c ${proto_sources} ${common_sources})
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-    target_link_libraries(fuzz_${name} PRIVATE PkgConfig::msgpack PkgConfig::libsodium PkgConfig::libzmq
-                                               PkgConfig::libczmq Threads::Threads)
+    target_link_libraries(fuzz_${name} PRIVATE PkgConfig::msgpack PkgConfig::libsodium
+                                               PkgConfig::libzmq PkgConfig::libczmq Threads::Threads)
   endforeach()
   add_executable(fuzz_seeds tests/fuzz/seeds.c)
   target_link_libraries(fuzz_seeds PRIVATE rayc_proto)

@@ -12,7 +12,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 
-enum { PIECES_AHEAD = 4, FOLDER_BYTES = PATH_BYTES - HASH_TEXT - 16 };
+enum { PIECES_AHEAD = 4, PATIENCE_MS = 5000, FOLDER_BYTES = PATH_BYTES - HASH_TEXT - 16 };
 
 struct fetch {
     struct fetch *next;
@@ -22,6 +22,7 @@ struct fetch {
     uint64_t total; /* 0: not known yet */
     uint64_t have;  /* bytes, without a gap */
     uint64_t asked; /* up to here */
+    uint64_t heard_ms; /* when a piece has come */
     bool ended;
     int code;
     const char *text;
@@ -29,6 +30,7 @@ struct fetch {
 
 struct programs {
     bool joined;
+    uint64_t now_ms;
     struct fetch *fetches;
     char dir[FOLDER_BYTES];
 };
@@ -138,6 +140,7 @@ void programs_want(struct programs *self, const char *hash)
         end(fetch, ERR_SYSTEM, "the program cannot be written on this node");
         return;
     }
+    fetch->heard_ms = self->now_ms;
     hash_begin(&fetch->sum);
     log_info("program.fetch", "hash=%s", hash);
 }
@@ -147,6 +150,22 @@ void programs_joined(struct programs *self, bool joined)
     self->joined = joined;
     for (struct fetch *fetch = self->fetches; fetch; fetch = fetch->next) {
         fetch->asked = fetch->have;
+    }
+}
+
+bool programs_busy(const struct programs *self)
+{
+    return self->fetches != NULL;
+}
+
+void programs_on_time(struct programs *self, uint64_t now_ms)
+{
+    self->now_ms = now_ms;
+    for (struct fetch *fetch = self->fetches; fetch; fetch = fetch->next) {
+        if (now_ms - fetch->heard_ms >= PATIENCE_MS) {
+            fetch->heard_ms = now_ms;
+            fetch->asked = fetch->have;
+        }
     }
 }
 
@@ -206,6 +225,7 @@ void programs_on_data(struct programs *self, const struct msg_program_data *data
     hash_add(&fetch->sum, data->data.p, data->data.n);
     fetch->total = data->total;
     fetch->have += data->data.n;
+    fetch->heard_ms = self->now_ms;
     bool short_piece = data->data.n < CHUNK_MAX;
     if (short_piece || fetch->asked < fetch->have) {
         fetch->asked = fetch->have; /* pieces do not end where we thought */

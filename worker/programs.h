@@ -12,6 +12,10 @@ MUST_CHECK int programs_open(struct programs **out, const char *dir);
 void programs_close(struct programs **self);
 void programs_want(struct programs *self, const char *hash);
 void programs_joined(struct programs *self, bool joined); /* true: ask again for what is missing; false: wait */
+/*  A piece that does not come is asked for again; call it every PROGRAMS_MS while programs_busy(). */
+enum { PROGRAMS_MS = 1000 };
+bool programs_busy(const struct programs *self);
+void programs_on_time(struct programs *self, uint64_t now_ms);
 void programs_on_data(struct programs *self, const struct msg_program_data *data);
 
 /*  What to ask the head now; false: nothing. */

@@ -8,11 +8,16 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { TAILS_MAX = 256, WINDOW_BYTES = 4 * MIB };
+enum {
+    TAILS_MAX = 256,
+    WINDOW_BYTES = 4 * MIB,
+    PATIENCE_MS = 2000 /* without an acknowledgement: what was sent is sent again */
+};
 
 struct tail {
     struct msg_log who; /* job, task, token */
     uint64_t sent, acknowledged;
+    uint64_t heard_ms; /* of an acknowledgement, or of nothing to acknowledge */
     int fd;
     bool ended;
     char *path;
@@ -20,6 +25,7 @@ struct tail {
 
 struct tails {
     bool joined;
+    uint64_t now_ms;
     uint32_t count;
     uint32_t turn; /* whose data goes next, so that one that prints a lot does not hold up the others */
     struct tail tails[TAILS_MAX];
@@ -120,14 +126,28 @@ void tails_drop(struct tails *self, uint64_t token)
     }
 }
 
-bool tails_growing(const struct tails *self)
+bool tails_busy(const struct tails *self)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (!self->tails[i].ended) {
+        if (!self->tails[i].ended || (self->joined && self->tails[i].acknowledged < self->tails[i].sent)) {
             return true;
         }
     }
     return false;
+}
+
+void tails_on_time(struct tails *self, uint64_t now_ms)
+{
+    self->now_ms = now_ms;
+    for (uint32_t i = 0; i < self->count; i++) {
+        struct tail *tail = &self->tails[i];
+        if (tail->sent <= tail->acknowledged || !self->joined) {
+            tail->heard_ms = now_ms;
+        } else if (now_ms - tail->heard_ms >= PATIENCE_MS) {
+            tail->heard_ms = now_ms;
+            tail->sent = tail->acknowledged; /* the head could not write, or a piece was lost */
+        }
+    }
 }
 
 void tails_joined(struct tails *self, bool joined)
@@ -146,6 +166,7 @@ void tails_on_ack(struct tails *self, const struct msg_log_ack *ack)
     }
     if (ack->offset > tail->acknowledged) {
         tail->acknowledged = ack->offset;
+        tail->heard_ms = self->now_ms;
     }
     forget_if_done(self, tail);
 }
@@ -168,7 +189,7 @@ bool tails_next(struct tails *self, struct msg_log *out)
         }
         if (n < 0 && errno != EINTR) {
             log_error("driver.output", "path=\"%s\" error=\"%s\"", tail->path, strerror(errno));
-            tail->sent = UINT64_MAX - WINDOW_BYTES; /* nothing can be had; the driver's end must not wait for it */
+            tail->sent = tail->acknowledged = UINT64_MAX - WINDOW_BYTES; /* nobody shall wait for what cannot be had */
         }
     }
     return false;

@@ -8,7 +8,7 @@
 
 struct tails;
 
-enum { TAIL_MS = 50 /* how often a running driver's file is looked at */ };
+enum { TAIL_MS = 50 /* how often tails_on_time() is due while tails_busy() */ };
 
 MUST_CHECK int tails_open(struct tails **out);
 void tails_close(struct tails **self);
@@ -18,7 +18,8 @@ MUST_CHECK int tails_add(struct tails *self, const struct msg_log *who, int fd, 
 void tails_end(struct tails *self, uint64_t token);
 bool tails_sent(struct tails *self, uint64_t token); /* all of it, at least once; or nobody knows the token */
 void tails_drop(struct tails *self, uint64_t token); /* nobody wants it any more */
-bool tails_growing(const struct tails *self);       /* look again after TAIL_MS */
+bool tails_busy(const struct tails *self);           /* a driver runs, or the head has not acknowledged all */
+void tails_on_time(struct tails *self, uint64_t now_ms);
 
 void tails_joined(struct tails *self, bool joined); /* true: say all again that was not acknowledged; false: wait */
 void tails_on_ack(struct tails *self, const struct msg_log_ack *ack);

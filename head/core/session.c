@@ -166,6 +166,7 @@ void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
     struct job *job = job_at(core, session->job);
     session_bind(core, index, peer);
     session->bye_seq = msg->seq;
+    session->bye = true;
     session_close(core, index);
     if (job->kind == JOB_ATTACHED && !job->ending) {
         job_end(core, session->job, msg->status == 0 ? JOB_SUCCEEDED : JOB_FAILED, msg->status);
@@ -178,7 +179,7 @@ void session_closed(struct core *core, uint32_t index)
     struct session *session = session_at(core, index);
     session->closing = false;
     EMIT(core, session_end, session->id);
-    if (session->bye_seq != 0 && session->peer != NONE) {
+    if (session->bye && session->peer != NONE) {
         struct msg *reply = emit_send(core, session->peer, MSG_BYE_DONE, true);
         reply->as.bye_done = (struct msg_bye_done){ session->bye_seq, session->id };
     }

@@ -135,6 +135,7 @@ struct session {
     struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
     uint64_t bye_seq;
+    bool bye;                /* asked to end: told when it has */
     struct chain tasks;      /* unfinished */
     struct chain specs;
     struct link_pair in_job;

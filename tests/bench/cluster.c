@@ -61,12 +61,14 @@ void cluster_alive(const struct cluster *self)
 
 void cluster_start_head(struct cluster *self)
 {
-    char path[BENCH_PATH];
+    char path[BENCH_PATH], address[BENCH_PATH];
     snprintf(path, sizeof(path), "%s/head.address", self->run->state);
     unlink(path); /* a killed head leaves it behind */
-    self->head = spawn(self->run, "rayc-head", (char *[]){ "rayc-head", "--state-dir", (char *)self->run->state, NULL });
+    char *state = (char *)self->run->state;
+    self->head = spawn(self->run, "rayc-head",
+                       (char *[]){ "rayc-head", "--state-dir", state, "--address", self->address, NULL });
     uint64_t end = clock_ms() + START_MS_MAX;
-    while (file_read(path, self->address, sizeof(self->address)) < 0) {
+    while (file_read(path, address, sizeof(address)) < 0) {
         cluster_alive(self);
         if (clock_ms() > end) {
             die("the head does not listen after %d s", START_MS_MAX / 1000);
@@ -77,14 +79,15 @@ void cluster_start_head(struct cluster *self)
 
 void cluster_start(struct cluster *self, const struct run *run)
 {
-    char cpus[16];
-    snprintf(cpus, sizeof(cpus), "%d", BENCH_CPUS);
+    char cpus[16], folder[BENCH_PATH];
     *self = (struct cluster){ .run = run };
+    snprintf(cpus, sizeof(cpus), "%d", BENCH_CPUS);
+    snprintf(folder, sizeof(folder), "%s/worker", run->state);
+    snprintf(self->address, sizeof(self->address), "ipc://%s/head.sock", run->state); /* as an embedded cluster */
     setenv("RAYC_STATE_DIR", run->state, 1);
     cluster_start_head(self);
     self->worker = spawn(run, "rayc-worker",
-                         (char *[]){ "rayc-worker", "--state-dir", (char *)run->state, "--address", self->address,
-                                     "--num-cpus", cpus, NULL });
+                         (char *[]){ "rayc-worker", "--dir", folder, "--head", self->address, "--num-cpus", cpus, NULL });
     setenv("RAYC_ADDRESS", self->address, 1);
     if (rayc_init(self->address) < 0) {
         die_rayc("cannot join the cluster");

@@ -60,9 +60,11 @@ static void put_job(struct fixture *self, uint64_t count)
         .entrypoint = slice_text("./one"), .created_ms = 1700000000123);
     PUT(&self->rows, session_new, .id = 1, .job = 1);
     PUT(&self->rows, spec_new, .id = 7, .session = 1, .kind = SPEC_FUNCTION, .name = slice_text("square"));
+    static uint64_t args[5001];
     for (uint64_t i = 1; i <= count; i++) {
+        args[i] = i;
         PUT(&self->rows, task_new, .id = TASK(i), .spec = 7, .state = TASK_READY, .submitted_ms = 1700000000456,
-            .args = slice_of(&i, sizeof(i)));
+            .args = slice_of(&args[i], sizeof(args[i])));
     }
     apply(self);
 }

@@ -3,8 +3,6 @@
 #include "tests/unit/worker_world.h"
 #include "common/prng.h"
 
-#define CPU1 { 10000, 0 }
-
 struct spec_told {
     uint64_t id;
     uint32_t kind;
@@ -24,10 +22,11 @@ static struct world *world_new(uint64_t cpus, uint64_t gpus, struct worker_limit
     strcpy(config.amounts[1].name, "GPU");
     config.amounts[1].units = gpus;
     for (int i = 0; i < 8; i++) {
-        snprintf(config.gpus[i], sizeof(config.gpus[i]), "%d", i);
+        config.gpus[i][0] = (char)('0' + i);
     }
     world->limits = limits;
     world->now = 5000;
+    world->orphan_ms = 60000;
     world->memory = aligned_alloc(64, (worker_bytes(&limits) + 63) & ~(size_t)63);
     memset(world->memory, 0xA5, worker_bytes(&limits));
     world->worker = worker_init(world->memory, &limits, &config);
@@ -47,7 +46,7 @@ static void welcome(struct world *world, uint64_t epoch)
 {
     world_say(world, MSG_WELCOME,
               &(struct msg_welcome){ .major = PROTO_MAJOR, .epoch = epoch, .cluster = slice_text("c1"),
-                                     .beat_ms = 1000, .lease_ms = 30000, .orphan_ms = 60000 });
+                                     .beat_ms = 1000, .lease_ms = 30000, .orphan_ms = world->orphan_ms });
 }
 
 static void connect_to(struct world *world, uint64_t epoch, uint64_t node)
@@ -623,3 +622,223 @@ static void test_stop(void **state)
     world_free(world);
 }
 
+/*  The random story: what the head and the executors do is drawn, the core's invariants are checked after each step. */
+enum { STEPS = 100000, TOKENS = 1 << 20, SPECS = 6 };
+
+struct story {
+    struct world *world;
+    struct prng prng;
+    bool joined;
+    uint64_t epoch, node, token, task;
+    uint8_t *expected; /* by token: 1: it was taken and must be reported */
+    uint64_t *newest;  /* by task: token of its newest attempt that was taken */
+    struct spec_told specs[SPECS];
+};
+
+static uint64_t draw(struct story *story, uint64_t bound)
+{
+    return prng_below(&story->prng, bound);
+}
+
+static void story_start(struct story *story)
+{
+    struct world *world = story->world;
+    uint64_t seq = ++world->start_seq;
+    uint32_t count = 1 + (uint32_t)draw(story, 12);
+    uint64_t first = draw(story, 4) == 0 && story->task > 20 ? 1 + draw(story, story->task - 15) : story->task + 1;
+    uint64_t offset = story->token + 1 - first;
+    if (draw(story, 30) == 0) {
+        return; /* lost */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t task = first + i;
+        story->task = task > story->task ? task : story->task;
+        assert_true(++story->token < TOKENS);
+        if (story->joined) {
+            story->expected[story->newest[task]] = 0;
+            story->newest[task] = story->token;
+            story->expected[story->token] = 1;
+        }
+    }
+    const struct spec_told *spec = &story->specs[draw(story, SPECS)];
+    for (uint64_t again = draw(story, 20) == 0 ? 2 : 1; again > 0; again--) {
+        start_at(world, seq, spec, spec->id, first, count, offset);
+    }
+}
+
+static void story_connection(struct story *story)
+{
+    struct world *world = story->world;
+    uint64_t what = draw(story, 20);
+    if (!story->joined) {
+        if (draw(story, 4) == 0) {
+            story->epoch++;
+            world->start_seq = 0;
+        }
+        connect_to(world, story->epoch, story->node);
+        story->joined = true;
+    } else if (what < 3) {
+        memset(story->expected, 0, TOKENS);
+        world_say(world, MSG_NODE_STOP, &(struct msg_node_stop){ .why = 2 });
+        world->start_seq = 0;
+        world_say(world, MSG_NODE_JOINED, &(struct msg_node_joined){ .node = ++story->node });
+    } else if (what < 8) {
+        world_tell(world, (struct worker_event){ .kind = WEV_DISCONNECTED });
+        story->joined = false;
+    } else if (what < 10) {
+        world_say(world, MSG_WHO, &(struct msg_who){ .epoch = story->epoch });
+        story->joined = false;
+    } else {
+        world_say(world, MSG_NODE_BEAT_ACK,
+                  &(struct msg_node_beat_ack){ .node = story->node, .sent_ms = world->now,
+                                               .start_sent = world->start_seq, .doubt = what == 10 });
+    }
+}
+
+static void story_executor(struct story *story)
+{
+    struct world *world = story->world;
+    uint32_t index = (uint32_t)draw(story, 8);
+    struct executor_sim *executor = &world->executors[index];
+    if (!executor->live) {
+        return;
+    }
+    if (!executor->up) {
+        bool fails = draw(story, 10) == 0;
+        executor->up = !fails;
+        executor->live = !fails;
+        world_tell(world, (struct worker_event){ .kind = fails ? WEV_SPAWN_FAILED : WEV_SPAWNED, .executor = index });
+        return;
+    }
+    uint64_t what = draw(story, 100);
+    if (what < 3 || (!executor->resident && what < 30)) {
+        exited(world, index, (int32_t)draw(story, 3) - 1, "died");
+    } else if (what < 50) {
+        begin(world, index);
+    } else if (what < 52) {
+        struct rec_ran wrong = { .number = (uint32_t)draw(story, 300) + executor->begun };
+        executor->reported += wrong.number == executor->reported && executor->reported < executor->begun;
+        if (wrong.number >= executor->given) {
+            world_tell(world, (struct worker_event){ .kind = WEV_RAN, .executor = index, .ran = &wrong });
+        }
+    } else {
+        begin(world, index);
+        ran(world, index, (uint32_t)draw(story, OUTCOMES), draw(story, 3) ? draw(story, 100) : 20000);
+    }
+}
+
+static void story_step(struct story *story)
+{
+    struct world *world = story->world;
+    uint64_t what = draw(story, 100);
+    world->no_spawn = draw(story, 3) > 0;
+    world->no_die = false;
+    if (what < 10) {
+        story_start(story);
+    } else if (what < 14 && story->token > 0) {
+        uint64_t task = 1 + draw(story, story->task);
+        uint64_t token = draw(story, 4) ? story->newest[task] : 1 + draw(story, story->token);
+        recall(world, task, token, (uint32_t)draw(story, 3));
+    } else if (what < 20 && world->done_count > 0) {
+        uint32_t index = world->done_count - 1 - (uint32_t)draw(story, world->done_count < 50 ? world->done_count : 50);
+        world_say(world, MSG_DONE_ACK, &(struct msg_done_ack){ .seq = world->dones[index].report });
+    } else if (what < 22) {
+        story_connection(story);
+    } else if (what < 30) {
+        world->now += draw(story, 100);
+        world_tell(world, (struct worker_event){ .kind = WEV_TICK });
+    } else {
+        story_executor(story);
+    }
+}
+
+/*  All that hinders ends: then all that was taken must be reported. */
+static void story_heal(struct story *story)
+{
+    struct world *world = story->world;
+    world->no_spawn = false;
+    if (!story->joined) {
+        connect_to(world, ++story->epoch, story->node);
+    }
+    struct worker_stats stats = worker_stats(world->worker);
+    for (int round = 0; round < 2000 && stats.waiting + stats.running + stats.unreported > 0; round++) {
+        for (uint32_t i = 0; i < EXECUTORS; i++) {
+            if (world->executors[i].live && !world->executors[i].up) {
+                world->executors[i].up = true;
+                world_tell(world, (struct worker_event){ .kind = WEV_SPAWNED, .executor = i });
+            } else if (world->executors[i].live && !world->executors[i].resident) {
+                exited(world, i, 0, "");
+            }
+        }
+        finish_all(world, 10);
+        acknowledge_all(world);
+        world_wait(world, 20);
+        stats = worker_stats(world->worker);
+    }
+    assert_int_equal(stats.waiting + stats.running + stats.unreported, 0);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    struct worker_limits limits = { .attempts = 100, .executors = 6, .specs = SPECS, .reports = 20 };
+    struct story story = { .world = world_new(40000, 20000, limits), .prng = { 11 }, .epoch = EPOCH, .node = NODE };
+    for (uint32_t i = 0; i < SPECS; i++) {
+        story.specs[i] = (struct spec_told){ .id = i + 1, .kind = i % 3 == 2 ? SPEC_COMMAND : SPEC_FUNCTION,
+                                             .cpus = 5000 * (i % 5), .gpus = i == 1 ? 10000 : i == 4 ? 3000 : 0,
+                                             .program = i == 3 ? "beef" : "", .run_ms_max = i == 0 ? 300 : 0 };
+    }
+    story.expected = calloc(TOKENS, 1);
+    story.newest = calloc(TOKENS, sizeof(*story.newest));
+    story.world->orphan_ms = 1000000000;
+    for (uint32_t i = 0; i < STEPS; i++) {
+        story_step(&story);
+    }
+    story_heal(&story);
+    uint8_t *seen = calloc(TOKENS, 1);
+    for (uint32_t i = 0; i < story.world->done_count; i++) {
+        const struct done_seen *done = &story.world->dones[i];
+        assert_true(done->token < TOKENS);
+        if (done->outcome != OUTCOME_RETURNED) { /* RETURNED may be said again, of what is not here */
+            assert_false(seen[done->token] & 2);
+            seen[done->token] |= 2;
+        }
+        seen[done->token] |= 1;
+    }
+    for (uint64_t token = 1; token <= story.token; token++) {
+        assert_true(!story.expected[token] || seen[token]);
+    }
+    uint32_t pinned = story.world->frame_next - story.world->frames_freed;
+    assert_in_range(pinned, 1, SPECS);
+    assert_true(story.world->done_count > 10000);
+    free(seen);
+    free(story.expected);
+    free(story.newest);
+    world_free(story.world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_join),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_death_charges_one),
+        cmocka_unit_test(test_start_up_failures),
+        cmocka_unit_test(test_take_back),
+        cmocka_unit_test(test_taken_work_moves),
+        cmocka_unit_test(test_run_timeout),
+        cmocka_unit_test(test_cancel_command),
+        cmocka_unit_test(test_cancel_function),
+        cmocka_unit_test(test_duplicates_and_stale),
+        cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_gpus),
+        cmocka_unit_test(test_setup),
+        cmocka_unit_test(test_large_demand_is_not_starved),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_random),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

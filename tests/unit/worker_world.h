@@ -12,7 +12,7 @@
 #include "worker/core/worker.h"
 
 enum {
-    FRAMES = 1 << 16,
+    FRAMES = 1 << 18,
     EXECUTORS = 64,
     GIVEN_MAX = 4096,
     DONES = 1 << 17,
@@ -61,6 +61,7 @@ struct world {
     int exited; /* 1 + how */
     bool no_spawn, no_fetch, no_die;
     uint64_t start_seq;
+    uint32_t orphan_ms;
     uint64_t deadline;
 };
 
@@ -199,11 +200,12 @@ static void see_executor(struct world *world, const struct act *act)
                                            .spec = act->spec };
         memcpy(executor->gpus, act->gpus, sizeof(executor->gpus));
         world->spawned++;
-        if (!world->no_spawn) {
+        executor->up = !world->no_spawn;
+        if (executor->up) {
             world_push(world, (struct worker_event){ .kind = WEV_SPAWNED, .executor = act->executor, .pid = 1 });
         }
     } else if (act->kind == ACT_GIVE) {
-        assert_true(executor->live && executor->resident);
+        assert_true(executor->live && executor->up && executor->resident);
         assert_true(act->held.args.n == 0 || act->held.args.p[0] == 0x90); /* its frame is still there */
         executor->tasks[executor->given++ % GIVEN_MAX] = act->held.task;
         executor->gives++;

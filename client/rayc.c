@@ -1,0 +1,288 @@
+/*  rayc.c - the functions of rayc.h outside of tasks: one session for the process, found and opened by rayc_init(). */
+#include "client/rayc.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "client/cluster.h"
+#include "client/command.h"
+#include "client/failure.h"
+#include "client/program.h"
+#include "client/serve.h"
+#include "client/session.h"
+#include "common/log.h"
+
+enum {
+    RECONNECT_MS = 600 * 1000, /* RAYC_RECONNECT_MS */
+    FIRST_MS = 30 * 1000       /* until a head must have answered at all */
+};
+
+#define OWN_PROGRAM "/proc/self/exe"
+
+static struct session *_Atomic current;
+static _Atomic bool forked; /* current was that of the parent process */
+static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* --- joining and leaving -------------------------------------------------------------------------------- */
+
+/*  In the child of a fork: it has neither our thread nor a right to the connection. */
+static void after_fork(void)
+{
+    forked = atomic_exchange(&current, NULL) != NULL || forked;
+}
+
+static struct session *session(void)
+{
+    struct session *self = atomic_load_explicit(&current, memory_order_acquire);
+    if (self == NULL) {
+        failure_say(RAYC_ECLOSED, "%s",
+                    forked ? "this process is a fork of the one that called rayc_init(): only that one can use rayc"
+                           : "rayc_init() has not been called, or rayc_shutdown() has");
+    }
+    return self;
+}
+
+static uint64_t number_of(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 10) : 0;
+}
+
+static int put_piece(void *context, struct msg_program_put *piece, struct msg_program_has *has)
+{
+    struct reply reply;
+    int rc = session_ask(context, MSG_PROGRAM_PUT, piece, RAYC_FOREVER, &reply);
+    if (rc == RAYC_OK) {
+        *has = reply.msg.as.program_has;
+        has->hash = (struct slice){ 0 };
+        reply_free(&reply);
+    }
+    return rc;
+}
+
+/*  Makes sure that the cluster has this executable, if it has tasks to run there. */
+static int send_program(struct session *self, const char *hash)
+{
+    if (hash[0] == 0) {
+        return RAYC_OK;
+    }
+    session_set_program(self, hash);
+    return program_upload(OWN_PROGRAM, hash, &(struct program_to){ put_piece, self });
+}
+
+/*  $RAYC_DURABILITY, of a job that this program opens itself. */
+static int read_durability(enum durability *out)
+{
+    const char *text = getenv("RAYC_DURABILITY");
+    *out = text != NULL && strcmp(text, "full") == 0 ? DURABLE_FULL : DURABLE_PROCESS;
+    if (text != NULL && text[0] != 0 && *out != DURABLE_FULL && strcmp(text, "process") != 0) {
+        return failure_say(RAYC_EINVALID, "RAYC_DURABILITY is \"%s\": write process or full", text);
+    }
+    return RAYC_OK;
+}
+
+/*  Where to go: an address, or a cluster of our own that is started now. */
+static int find_or_start(const char *given, char *address, struct session_config *config, struct cluster_key *key)
+{
+    bool has_key = false;
+    int rc = cluster_find(given, address, key, &has_key);
+    if (rc == ERR_NOT_FOUND) {
+        rc = cluster_start_embedded(address);
+    }
+    config->address = address;
+    config->key = has_key ? key : NULL;
+    config->revive = rc == OK && cluster_is_embedded(address) ? cluster_revive : NULL;
+    return rc;
+}
+
+static int join(const char *given)
+{
+    char address[ADDRESS_BYTES_MAX], hash[HASH_TEXT_BYTES] = "";
+    struct cluster_key key;
+    uint64_t patience_ms = number_of("RAYC_RECONNECT_MS");
+    bool is_driver = getenv("RAYC_JOB_ID") != NULL && getenv("RAYC_FENCE") != NULL;
+    struct session_config config = { 0 };
+    config.reconnect_ms_max = patience_ms > 0 && patience_ms <= UINT32_MAX ? (uint32_t)patience_ms : RECONNECT_MS;
+    config.first_ms_max = patience_ms > 0 || is_driver ? config.reconnect_ms_max : FIRST_MS;
+    if (is_driver) {
+        config.attach_job = number_of("RAYC_JOB_ID");
+        config.attach_token = number_of("RAYC_FENCE");
+    }
+    int rc = read_durability(&config.durability);
+    if (rc == RAYC_OK) {
+        rc = find_or_start(given, address, &config, &key);
+    }
+    if (rc == RAYC_OK && function_count() > 0) {
+        rc = program_hash(OWN_PROGRAM, hash); /* while a new cluster is starting */
+    }
+    struct session *self = NULL;
+    if (rc == RAYC_OK) {
+        rc = session_open(&self, &config);
+    }
+    if (rc != RAYC_OK) {
+        return rc;
+    }
+    rc = send_program(self, hash);
+    if (rc != RAYC_OK) {
+        rayc_failure why = *rayc_error();
+        session_close(self);
+        return failure_set(why.code, slice_text(why.text));
+    }
+    atomic_store_explicit(&current, self, memory_order_release);
+    return RAYC_OK;
+}
+
+int rayc_init(const char *address)
+{
+    const char *executor = getenv("RAYC_EXECUTOR");
+    if (executor != NULL && strcmp(executor, "1") == 0) {
+        serve_tasks();
+    }
+    static bool prepared;
+    pthread_mutex_lock(&init_lock);
+    if (!prepared) {
+        prepared = true;
+        log_level_set(LOG_LEVEL_WARN);
+        pthread_atfork(NULL, NULL, after_fork);
+    }
+    int rc = atomic_load(&current) != NULL
+                 ? failure_say(RAYC_ECONFLICT, "rayc_init() was called before: a process has one cluster at a time")
+                 : join(address);
+    pthread_mutex_unlock(&init_lock);
+    return rc;
+}
+
+void rayc_shutdown(void)
+{
+    struct session *self = atomic_exchange(&current, NULL);
+    if (self != NULL) {
+        session_close(self);
+    }
+}
+
+const char *rayc_version(void)
+{
+    return RAYC_VERSION;
+}
+
+/* --- values --------------------------------------------------------------------------------------------- */
+
+rayc_arg rayc_nil(void)
+{
+    return (rayc_arg){ .value = { .kind = RAYC_NIL } };
+}
+
+rayc_arg rayc_bool(int value)
+{
+    return (rayc_arg){ .value = { RAYC_BOOL, { .i = value != 0 } } };
+}
+
+rayc_arg rayc_int(int64_t value)
+{
+    return (rayc_arg){ .value = { RAYC_INT, { .i = value } } };
+}
+
+rayc_arg rayc_float(double value)
+{
+    return (rayc_arg){ .value = { RAYC_FLOAT, { .f = value } } };
+}
+
+rayc_arg rayc_string(const char *text)
+{
+    if (text == NULL) {
+        return rayc_nil();
+    }
+    return (rayc_arg){ .value = { RAYC_STRING, { .raw = { text, strlen(text) } } } };
+}
+
+rayc_arg rayc_bytes(const void *data, size_t size)
+{
+    return (rayc_arg){ .value = { RAYC_BYTES, { .raw = { data, size } } } };
+}
+
+rayc_arg rayc_packed(const void *msgpack, size_t size)
+{
+    return (rayc_arg){ .value = { RAYC_ARRAY, { .raw = { msgpack, size } } } };
+}
+
+rayc_arg rayc_of(rayc_ref ref)
+{
+    /* a zero reference must not look like a value: it fails where it is used */
+    bool zero = ref.job == 0 && ref.number == 0;
+    return (rayc_arg){ .ref = zero ? (rayc_ref){ UINT64_MAX, UINT64_MAX } : ref };
+}
+
+/* --- tasks ---------------------------------------------------------------------------------------------- */
+
+rayc_ref rayc_submit(const rayc_function *function, const rayc_options *options, const rayc_arg *args, size_t count)
+{
+    struct session *self = session();
+    if (self == NULL) {
+        return (rayc_ref){ 0 };
+    }
+    if (function == NULL || (args == NULL && count > 0)) {
+        failure_say(RAYC_EINVALID, "%s is NULL", function == NULL ? "the function" : "the list of arguments");
+        return session_born_failed(self);
+    }
+    return session_submit(self, function, options, args, count);
+}
+
+rayc_ref rayc_command(const rayc_options *options, const char *const *argv, const char *const *env, const char *cwd,
+                      const void *input, size_t input_size)
+{
+    struct session *self = session();
+    if (self == NULL) {
+        return (rayc_ref){ 0 };
+    }
+    struct wire body = { 0 };
+    const struct command_line line = { argv, env, cwd, slice_of(input, input_size) };
+    if (command_encode(&line, &body) != RAYC_OK) {
+        return session_born_failed(self);
+    }
+    rayc_ref ref = session_command(self, options, argv[0], slice_of(body.p, body.n));
+    free(body.p);
+    return ref;
+}
+
+int rayc_get(rayc_ref ref, double seconds, rayc_value *out)
+{
+    struct session *self = session();
+    return self != NULL ? session_get(self, ref, seconds, out) : RAYC_ECLOSED;
+}
+
+int rayc_wait(rayc_ref *refs, size_t count, size_t wanted, double seconds)
+{
+    struct session *self = session();
+    return self != NULL ? session_wait(self, refs, count, wanted, seconds) : RAYC_ECLOSED;
+}
+
+int rayc_cancel(rayc_ref ref, int force)
+{
+    struct session *self = session();
+    int rc = self != NULL ? session_known(self, ref) : RAYC_ECLOSED;
+    if (rc != RAYC_OK) {
+        return rc > 0 ? RAYC_OK : rc; /* it was never submitted: it has ended */
+    }
+    struct msg_cancel cancel = { .task = ref.number, .force = force != 0 };
+    struct reply reply;
+    rc = session_ask(self, MSG_CANCEL, &cancel, RAYC_FOREVER, &reply);
+    if (rc == RAYC_OK) {
+        reply_free(&reply);
+    }
+    return rc;
+}
+
+void rayc_drop(rayc_ref *ref)
+{
+    struct session *self = atomic_load_explicit(&current, memory_order_acquire);
+    if (ref == NULL || (ref->job == 0 && ref->number == 0)) {
+        return;
+    }
+    if (self != NULL) {
+        (void)session_drop(self, *ref);
+    }
+    *ref = (rayc_ref){ 0 };
+}

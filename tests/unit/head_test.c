@@ -1,0 +1,326 @@
+/*  head_test.c - stories of the head: core, store and turn together. */
+#include "tests/unit/head_world.h"
+
+static void a_task_runs(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    assert_int_equal(must_hear(w, MSG_SUBMITTED)->as.submitted.below, 2);
+    assert_null(heard(w, MSG_START, 0));
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(start.attempt, 1);
+    assert_int_equal(start.args.n, 1);
+    struct list specs = must_hear(w, MSG_START)->as.start.specs;
+    assert_int_equal(specs.count, 1);
+    uint64_t task = start.task;
+    done(w, node, &start, OUTCOME_OK, 0);
+    must_hear(w, MSG_DONE_ACK);
+    struct rec_result result;
+    assert_true(result_of(w, task, &result));
+    assert_int_equal(result.failure, 0);
+    assert_int_equal(result.value.p[0], 7);
+    say(w, CLIENT, MSG_BYE, &(struct msg_bye){ .session = session });
+    must_hear(w, MSG_BYE_DONE);
+    assert_int_equal(core_stats(turn_core(w->turn)).jobs_open, 0);
+    world_free(w);
+}
+
+static void slots_limit_what_runs(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    submit(w, session, 1, 10, spec_of(w, 1));
+    struct rec_start first, second, third;
+    assert_true(start_at(w, 0, &first) && start_at(w, 1, &second));
+    assert_false(start_at(w, 2, &third));
+    struct rec_start copy = first;
+    done(w, node, &copy, OUTCOME_OK, 0);
+    assert_true(start_at(w, 0, &third)); /* 20 ms each: nothing goes ahead */
+    assert_false(start_at(w, 1, &second));
+    world_free(w);
+}
+
+static void resent_calls_are_taken_once(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    submit(w, session, 1, 3, spec_of(w, 1));
+    submit(w, session, 1, 3, spec_of(w, 1));
+    assert_int_equal(must_hear(w, MSG_SUBMITTED)->as.submitted.below, 4);
+    submit(w, session, 9, 3, spec_of(w, 1)); /* a gap */
+    assert_int_equal(must_hear(w, MSG_SUBMITTED)->as.submitted.below, 4);
+    assert_int_equal(core_stats(turn_core(w->turn)).accepted, 3);
+    world_free(w);
+}
+
+static void failures_are_retried_within_budget(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_spec spec = spec_of(w, 1);
+    spec.max_retries = 2;
+    submit(w, session, 1, 1, spec);
+    struct rec_start start;
+    uint64_t token = 0;
+    for (uint32_t attempt = 1; attempt <= 3; attempt++) {
+        for (int i = 0; i < 100 && !start_at(w, 0, &start); i++) {
+            pass(w, 100);
+        }
+        assert_int_equal(start.attempt, attempt);
+        assert_true(start.token > token);
+        token = start.token;
+        struct rec_start copy = start;
+        done(w, node, &copy, OUTCOME_SIGNAL, -9);
+    }
+    struct rec_result result;
+    assert_true(result_of(w, start.task, &result));
+    assert_int_equal(result.failure, FAILURE_WORKER_DIED);
+    assert_int_equal(result.attempt, 3);
+    assert_true(slice_same(result.text, slice_text("killed by signal 9")));
+    world_free(w);
+}
+
+static void application_errors_are_final_by_default(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    submit(w, session, 1, 1, spec_of(w, 1));
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    struct rec_start copy = start;
+    done(w, node, &copy, OUTCOME_APP_ERROR, 4);
+    struct rec_result result;
+    assert_true(result_of(w, copy.task, &result));
+    assert_int_equal(result.failure, FAILURE_APP);
+    assert_int_equal(result.status, 4);
+    world_free(w);
+}
+
+static void late_reports_are_fenced(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 1);
+    submit(w, session, 1, 1, spec_of(w, 1));
+    struct rec_start start, stale;
+    assert_true(start_at(w, 0, &start));
+    stale = start;
+    done(w, node, &stale, OUTCOME_SIGNAL, -9);
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &stale, OUTCOME_OK, 0);
+    must_hear(w, MSG_DONE_ACK);
+    assert_null(heard(w, MSG_RESULTS, 0));
+    world_free(w);
+}
+
+static void a_restart_adopts(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    submit(w, session, 1, 5, spec_of(w, 1));
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    struct rec_start copy = start;
+    world_restart(w);
+    assert_int_equal(join(w, WORKER, node, "n1", 2), node);
+    proto_put_record(&w->wire, REC_HELD, &(struct rec_held){ copy.task, copy.token, 1, 5 });
+    say(w, WORKER, MSG_INVENTORY, &(struct msg_inventory){ .seq = 1, .node = node, .last = 1, .held = wire_list(&w->wire, 1) });
+    assert_true(start_at(w, 0, &start)); /* the other lease is said again, with its token */
+    assert_true(start.task != copy.task && start.token == copy.token + (start.task - copy.task));
+    done(w, node, &copy, OUTCOME_OK, 0);
+    hello(w, CLIENT, 1);
+    say(w, CLIENT, MSG_RESUME, &(struct msg_resume){ .session = session });
+    assert_int_equal(must_hear(w, MSG_SUBMITTED)->as.submitted.below, 6);
+    proto_put_record(&w->wire, REC_ID, &(struct rec_id){ copy.task });
+    say(w, CLIENT, MSG_POLL, &(struct msg_poll){ .session = session, .tasks = wire_list(&w->wire, 1) });
+    struct rec_result result;
+    assert_true(result_of(w, copy.task, &result));
+    assert_int_equal(result.attempt, 1);
+    world_free(w);
+}
+
+static void a_lost_node_is_retried_elsewhere(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    join(w, WORKER, 0, "n1", 1);
+    submit(w, session, 1, 1, spec_of(w, 1));
+    hello(w, CLIENT, 1);
+    for (int i = 0; i < 40; i++) {
+        pass(w, 1000);
+        say(w, CLIENT, MSG_CLIENT_BEAT, &(struct msg_client_beat){ .session = session });
+    }
+    join(w, WORKER + 1, 0, "n2", 1);
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(start.attempt, 2);
+    world_free(w);
+}
+
+static void dependants_wait_and_fail_with_their_argument(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 4);
+    submit(w, session, 1, 2, spec_of(w, 1));
+    struct rec_start one, two, three;
+    assert_true(start_at(w, 0, &one) && start_at(w, 1, &two));
+    for (uint64_t dep = 1; dep <= 2; dep++) {
+        uint8_t bytes[64];
+        struct wire deps = { bytes, 0, sizeof(bytes), false };
+        proto_put_record(&deps, REC_ID, &(struct rec_id){ task_id_of(session, dep).v });
+        proto_put_record(&w->wire, REC_CALL, &(struct rec_call){ .spec = 1, .args = slice_text("\x90"), .deps = wire_list(&deps, 1) });
+        struct msg_submit msg = { .session = session, .first = 2 + dep, .calls = wire_list(&w->wire, 1) };
+        say(w, CLIENT, MSG_SUBMIT, &msg);
+        assert_false(start_at(w, 0, &three));
+    }
+    struct rec_start copy = one, other = two;
+    done(w, node, &copy, OUTCOME_OK, 0);
+    assert_true(start_at(w, 0, &three));
+    assert_int_equal(three.deps.count, 1);
+    done(w, node, &other, OUTCOME_APP_ERROR, 1);
+    struct rec_result result;
+    assert_true(result_of(w, task_id_of(session, 4).v, &result));
+    assert_int_equal(result.failure, FAILURE_UPSTREAM);
+    world_free(w);
+}
+
+static void infeasible_demands_are_told(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    join(w, WORKER, 0, "n1", 2);
+    struct rec_spec spec = spec_of(w, 4);
+    spec.if_infeasible = INFEASIBLE_FAIL;
+    submit(w, session, 1, 1, spec);
+    struct rec_result result;
+    assert_true(result_of(w, task_id_of(session, 1).v, &result));
+    assert_int_equal(result.failure, FAILURE_UNSCHEDULABLE);
+    assert_true(slice_same(result.text, slice_text("no node can ever meet the demand: it needs 4 CPU; the nearest node, n1, has 2")));
+    spec.index = 2;
+    spec.if_infeasible = INFEASIBLE_WAIT;
+    spec.demand = amount(w, "CPU", 4);
+    submit(w, session, 2, 1, spec);
+    say(w, CLIENT, MSG_EXPLAIN, &(struct msg_explain){ .task = task_id_of(session, 2).v });
+    assert_int_equal(must_hear(w, MSG_EXPLAINED)->as.explained.why, WHY_INFEASIBLE);
+    world_free(w);
+}
+
+static void an_array_is_a_job(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t node = join(w, WORKER, 0, "n1", 1);
+    hello(w, CLIENT, 1);
+    struct rec_spec spec = spec_of(w, 1);
+    spec.kind = SPEC_COMMAND;
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    struct msg_job_open open = { .submission = slice_text("arr"), .kind = JOB_ARRAY, .durability = DURABLE_PROCESS, .detached = 1,
+                                 .specs = { slice_of(w->list + at, w->wire.n - at), 1 }, .array_first = 10, .array_last = 12 };
+    say(w, CLIENT, MSG_JOB_OPEN, &open);
+    uint64_t job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+    struct rec_start start;
+    for (int i = 0; i < 3; i++) {
+        assert_true(start_at(w, 0, &start));
+        assert_int_equal(start.args.p[9], 10 + i);
+        struct rec_start copy = start;
+        done(w, node, &copy, i == 1 ? OUTCOME_EXIT : OUTCOME_OK, i);
+    }
+    say(w, CLIENT, MSG_WATCH, &(struct msg_watch){ .job = job });
+    const struct msg_job_state *state = &must_hear(w, MSG_JOB_STATE)->as.job_state;
+    assert_int_equal(state->state, JOB_FAILED);
+    assert_int_equal(state->exit_code, 1);
+    assert_int_equal(state->finished, 2);
+    assert_true(slice_same(state->message, slice_text("1 of 3 tasks failed")));
+    world_free(w);
+}
+
+static void cancel_beats_retry_and_survives_a_restart(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 1);
+    submit(w, session, 1, 2, spec_of(w, 1));
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    struct rec_start copy = start;
+    say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = task_id_of(session, 2).v });
+    must_hear(w, MSG_CANCELLED);
+    struct rec_result result;
+    assert_true(result_of(w, task_id_of(session, 2).v, &result));
+    assert_int_equal(result.failure, FAILURE_CANCELLED);
+    say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = copy.task, .force = 1 });
+    must_hear(w, MSG_RECALL);
+    world_restart(w);
+    join(w, WORKER, node, "n1", 1);
+    proto_put_record(&w->wire, REC_HELD, &(struct rec_held){ copy.task, copy.token, 1, 5 });
+    say(w, WORKER, MSG_INVENTORY, &(struct msg_inventory){ .seq = 1, .node = node, .last = 1, .held = wire_list(&w->wire, 1) });
+    must_hear(w, MSG_RECALL);
+    done(w, node, &copy, OUTCOME_SIGNAL, -9);
+    assert_false(start_at(w, 0, &start));
+    assert_int_equal(core_stats(turn_core(w->turn)).tasks_leased, 0);
+    world_free(w);
+}
+
+static void a_submission_id_is_one_job(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "same");
+    assert_int_equal(open_job(w, CLIENT, "same"), session);
+    say(w, CLIENT, MSG_JOB_OPEN, &(struct msg_job_open){ .submission = slice_text("same"), .kind = JOB_ATTACHED,
+                                                         .durability = DURABLE_PROCESS, .digest = slice_text("other") });
+    assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_CONFLICT);
+    world_free(w);
+}
+
+static void strangers_are_asked_who_they_are(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    say(w, CLIENT, MSG_CLIENT_BEAT, &(struct msg_client_beat){ .session = 1 });
+    must_hear(w, MSG_WHO);
+    say(w, CLIENT, MSG_HELLO, &(struct msg_hello){ .major = PROTO_MAJOR + 1, .role = 1 });
+    assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_VERSION);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_runs),
+        cmocka_unit_test(slots_limit_what_runs),
+        cmocka_unit_test(resent_calls_are_taken_once),
+        cmocka_unit_test(failures_are_retried_within_budget),
+        cmocka_unit_test(application_errors_are_final_by_default),
+        cmocka_unit_test(late_reports_are_fenced),
+        cmocka_unit_test(a_restart_adopts),
+        cmocka_unit_test(a_lost_node_is_retried_elsewhere),
+        cmocka_unit_test(dependants_wait_and_fail_with_their_argument),
+        cmocka_unit_test(infeasible_demands_are_told),
+        cmocka_unit_test(an_array_is_a_job),
+        cmocka_unit_test(cancel_beats_retry_and_survives_a_restart),
+        cmocka_unit_test(a_submission_id_is_one_job),
+        cmocka_unit_test(strangers_are_asked_who_they_are),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

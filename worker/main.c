@@ -1,0 +1,208 @@
+/*  main.c - rayc-worker: options, the worker's folder, and who may use it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/link.h"
+#include "common/log.h"
+#include "worker/resources.h"
+#include "worker/shell.h"
+
+enum { EXIT_USAGE = 2, IDLE_MS = 1000, GRACE_MS = 3000 };
+
+static const char usage[] =
+    "usage: rayc-worker --head ADDRESS [OPTION...]\n"
+    "Offers this machine's resources to a head, and runs what the head starts.\n\n"
+    "  --head ADDRESS         tcp://HOST:PORT, HOST:PORT or ipc://PATH (default: $RAYC_ADDRESS)\n"
+    "  --dir DIR              the worker's folder (default: worker in the state folder)\n"
+    "  --num-cpus N           CPUs to offer (default: those this process may use)\n"
+    "  --num-gpus N           GPUs to offer (default: those that have a device file)\n"
+    "  --memory BYTES         memory to offer (default: 70 % of what is available)\n"
+    "  --resources K=V,...    other resources to offer\n"
+    "  --key-file FILE        the cluster's key (default: $RAYC_KEY_FILE, else none)\n"
+    "  --name NAME            for people (default: the host's name)\n"
+    "  --idle-ms MS           an executor without work ends after this long (default: 1000)\n"
+    "  --pid-file FILE        write the process id there while it runs\n"
+    "  --log-file FILE        append the log there (default: stderr)\n"
+    "  --help, --version\n";
+
+enum option_id { HEAD = 1, DIR_, CPUS, GPUS, MEMORY, RESOURCES, KEY, NAME, IDLE, PID, LOG, HELP, VERSION };
+
+static const struct option options[] = { { "head", 1, NULL, HEAD },
+                                         { "dir", 1, NULL, DIR_ },
+                                         { "num-cpus", 1, NULL, CPUS },
+                                         { "num-gpus", 1, NULL, GPUS },
+                                         { "memory", 1, NULL, MEMORY },
+                                         { "resources", 1, NULL, RESOURCES },
+                                         { "key-file", 1, NULL, KEY },
+                                         { "name", 1, NULL, NAME },
+                                         { "idle-ms", 1, NULL, IDLE },
+                                         { "pid-file", 1, NULL, PID },
+                                         { "log-file", 1, NULL, LOG },
+                                         { "help", 0, NULL, HELP },
+                                         { "version", 0, NULL, VERSION },
+                                         { 0 } };
+
+/*  What the command line says, as text. */
+static const char *given[VERSION + 1];
+
+static _Noreturn void refuse(const char *option, const char *text)
+{
+    fprintf(stderr, "rayc-worker: %s: %s\n", option, text);
+    exit(EXIT_USAGE);
+}
+
+static double number(enum option_id id, double most, double otherwise)
+{
+    if (!given[id]) {
+        return otherwise;
+    }
+    char *end;
+    double value = strtod(given[id], &end);
+    if (end == given[id] || *end || !(value >= 0 && value <= most)) {
+        refuse(options[id - 1].name, "not a number, or out of range");
+    }
+    return value;
+}
+
+static void read_options(int argc, char **argv)
+{
+    for (int id; (id = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (id == '?') {
+            exit(EXIT_USAGE);
+        }
+        given[id] = optarg ? optarg : "";
+    }
+    if (given[HELP]) {
+        fputs(usage, stdout);
+        exit(0);
+    }
+    if (given[VERSION]) {
+        puts("rayc-worker " RAYC_VERSION);
+        exit(0);
+    }
+    given[HEAD] = given[HEAD] ? given[HEAD] : getenv("RAYC_ADDRESS");
+    given[KEY] = given[KEY] ? given[KEY] : getenv("RAYC_KEY_FILE");
+    char address[PATH_BYTES];
+    if (optind < argc || !given[HEAD]) {
+        refuse(optind < argc ? argv[optind] : "--head", "see rayc-worker --help");
+    }
+    if (link_address(given[HEAD], address, sizeof(address))) {
+        refuse("--head", "write tcp://HOST:PORT, HOST:PORT or ipc://PATH");
+    }
+}
+
+static void open_log(void)
+{
+    if (given[LOG]) {
+        int fd = open(given[LOG], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
+            refuse("--log-file", strerror(errno));
+        }
+        close(fd);
+    }
+}
+
+static void read_config(struct worker_config *config)
+{
+    config->pid = (uint32_t)getpid();
+    config->idle_ms = (uint32_t)number(IDLE, 1e9, IDLE_MS);
+    config->grace_ms = GRACE_MS;
+    snprintf(config->version, sizeof(config->version), "%s", RAYC_VERSION);
+    if (given[NAME]) {
+        snprintf(config->name, sizeof(config->name), "%s", given[NAME]);
+    } else if (gethostname(config->name, sizeof(config->name) - 1)) {
+        snprintf(config->name, sizeof(config->name), "worker");
+    }
+    struct resources_wanted wanted = { .cpus = number(CPUS, 1e6, -1),
+                                       .gpus = (int)number(GPUS, 64, -1),
+                                       .memory_bytes = (uint64_t)number(MEMORY, 1e18, 0),
+                                       .custom = given[RESOURCES] };
+    struct diag why;
+    if (resources_find(&wanted, config, &why)) {
+        refuse(why.field, why.text);
+    }
+}
+
+/*  The worker's name for itself, made once: it tells the head that a new process is the same node's. */
+static int read_node_key(const char *dir, char *key)
+{
+    char path[PATH_BYTES];
+    int e = file_path(path, sizeof(path), dir, "key");
+    e = e ? e : file_read(path, key, HASH_TEXT + 1);
+    if (e == OK && hash_is_text(slice_text(key))) {
+        return OK;
+    }
+    uint8_t random[HASH_TEXT / 2];
+    random_bytes(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++) {
+        snprintf(key + 2 * i, 3, "%02x", random[i]);
+    }
+    return file_write(path, key, HASH_TEXT, 0600);
+}
+
+/*  The folder is there and ours: the descriptor of its lock, or a code. */
+static int take_folder(char *dir)
+{
+    char state[PATH_BYTES], path[PATH_BYTES];
+    int e = given[DIR_] ? state_dir(given[DIR_], dir, PATH_BYTES) : state_dir(NULL, state, sizeof(state));
+    e = !e && !given[DIR_] ? file_path(dir, PATH_BYTES, state, "worker") : e;
+    e = e ? e : file_make_dir(dir, 0700);
+    e = e ? e : file_path(path, sizeof(path), dir, "lock");
+    int lock = e ? e : file_lock(path);
+    if (lock == ERR_LOCKED) {
+        fprintf(stderr, "rayc-worker: another worker is using %s\n", dir);
+    } else if (lock < 0) {
+        fprintf(stderr, "rayc-worker: %s: %s\n", dir, err_text(lock));
+    }
+    return lock;
+}
+
+static int run(struct shell_config *config, struct spawner **spawner)
+{
+    static struct cluster_key key;
+    struct diag why;
+    if (given[KEY]) {
+        int e = key_load(given[KEY], &key, &why);
+        if (e) {
+            fprintf(stderr, "rayc-worker: %s: %s\n", given[KEY], e == ERR_KEY ? why.text : err_text(e));
+            return err_exit(e);
+        }
+        config->key = &key;
+        config->key_file = given[KEY];
+    }
+    char pid[16];
+    int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+    int e = read_node_key(config->dir, config->core.key);
+    e = !e && given[PID] ? file_write(given[PID], pid, (size_t)n, 0644) : e;
+    int code = e ? err_exit(e) : SHELL_AGAIN;
+    while (code == SHELL_AGAIN) {
+        e = *spawner ? OK : spawner_start(spawner);
+        code = e ? err_exit(e) : shell_run(config, spawner);
+    }
+    if (given[PID]) {
+        (void)unlink(given[PID]);
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct shell_config config;
+    static char dir[PATH_BYTES];
+    struct spawner *spawner = NULL;
+    read_options(argc, argv);
+    open_log();
+    read_config(&config.core);
+    int e = spawner_start(&spawner); /* before any descriptor or thread that it must not have */
+    int lock = e ? e : take_folder(dir);
+    config.dir = dir;
+    config.address = given[HEAD];
+    int code = lock < 0 ? err_exit(lock) : run(&config, &spawner);
+    spawner_stop(&spawner);
+    return code;
+}

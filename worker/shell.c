@@ -1,0 +1,470 @@
+/*  shell.c - one thread, one place that sleeps (wait_for_news), one that reads the clock (read_clock).
+
+    A turn takes all that has come, steps the core for each piece, and does what it says, in order.  Nothing waits for
+    a batch to fill: batches are what has come meanwhile. */
+#include "worker/shell.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/link.h"
+#include "common/log.h"
+#include "worker/encoder.h"
+#include "worker/executor.h"
+#include "worker/kept.h"
+#include "worker/programs.h"
+#include "worker/tails.h"
+
+enum {
+    FRAMES_PER_TURN = 64,
+    NEWS_PER_WAIT = 64,
+    EXIT_BUG = 70,
+    FAREWELL_MS = 20 /* for ZeroMQ's thread to send NODE_BYE */
+};
+/*  data.u64 of epoll; smaller ones are ids of executors. */
+enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL };
+
+struct shell {
+    const struct shell_config *config;
+    struct spawner *spawner;
+    struct link *link;
+    struct executors *executors;
+    struct programs *programs;
+    struct tails *tails;
+    struct worker *core;
+    size_t core_bytes;
+    int epoll, signals;
+    uint64_t now_ms, wall_ms;
+    uint64_t deadline_ms; /* of the core */
+    uint32_t steps;       /* since settle() */
+    bool link_waits;      /* it may have more, or was sent to: ask it before sleeping */
+    bool ended;
+    int exit_code;
+    struct kept_frames frames;
+    struct kept_reports reports;
+    struct encoder sends; /* ACT_SEND and LOG; of reports, the frame that is being joined */
+    uint64_t report;      /* its seq, 0: none */
+    bool report_now;      /* it is to be sent, too */
+};
+
+static void end(struct shell *self, int code)
+{
+    self->ended = true;
+    self->exit_code = code;
+}
+
+/* --- acts ------------------------------------------------------------------------------------------------- */
+
+static void send_bytes(struct shell *self, struct slice frame)
+{
+    if (link_send(self->link, frame.p, frame.n)) {
+        log_error("link.send", "bytes=%zu", frame.n); /* as if it was lost under way: it will be said again */
+    }
+    self->link_waits = true;
+}
+
+static void send_msg(struct shell *self, enum msg_kind kind, const void *msg)
+{
+    proto_put(&self->sends.frame, kind, msg);
+    ensure(!self->sends.frame.full);
+    send_bytes(self, slice_of(self->sends.frame.p, self->sends.frame.n));
+    encoder_reset(&self->sends);
+}
+
+static void report_end(struct shell *self)
+{
+    if (self->report == 0) {
+        return;
+    }
+    struct wire *frame = &self->sends.frame;
+    struct msg_done done = { .seq = self->report,
+                             .node = worker_stats(self->core).node,
+                             .done = encoder_list(&self->sends) };
+    proto_put(frame, MSG_DONE, &done);
+    ensure(!frame->full);
+    kept_reports_add(&self->reports, self->report, slice_of(frame->p, frame->n));
+    if (self->report_now) {
+        send_bytes(self, slice_of(frame->p, frame->n));
+    }
+    encoder_reset(&self->sends);
+    self->report = 0;
+}
+
+static void report_add(struct shell *self, const struct act *act)
+{
+    if (self->report != act->report) {
+        report_end(self);
+        self->report = act->report;
+        self->report_now = act->how == 1;
+    }
+    encoder_add(&self->sends, REC_DONE, &act->as.done);
+}
+
+static void resend(struct shell *self, uint64_t report)
+{
+    struct slice frame = kept_reports_find(&self->reports, report);
+    ensure(frame.n > 0);
+    send_bytes(self, frame);
+}
+
+static void carry_out(struct shell *self, const struct act *act)
+{
+    if (act->kind != ACT_REPORT) {
+        report_end(self);
+    }
+    if (act->kind != ACT_GIVE) {
+        executors_give_end(self->executors);
+    }
+    switch (act->kind) {
+    case ACT_SEND:
+        send_msg(self, act->as.msg.kind, &act->as.msg.as);
+        break;
+    case ACT_REPORT:
+        report_add(self, act);
+        break;
+    case ACT_RESEND:
+        resend(self, act->report);
+        break;
+    case ACT_FORGET:
+        kept_reports_free(&self->reports, act->report);
+        break;
+    case ACT_FETCH:
+        programs_want(self->programs, act->spec->program);
+        break;
+    case ACT_SPAWN:
+        executors_spawn(self->executors, act, worker_stats(self->core).node);
+        break;
+    case ACT_GIVE:
+        executors_give(self->executors, act);
+        break;
+    case ACT_TAKE_BACK:
+        executors_take_back(self->executors, act->executor);
+        break;
+    case ACT_KILL:
+        executors_kill(self->executors, act->executor, act->how);
+        break;
+    case ACT_FREE_FRAME:
+        kept_frames_free(&self->frames, act->frame);
+        break;
+    case ACT_EXIT:
+        end(self, act->how == 1 ? SHELL_AGAIN : 0);
+        break;
+    }
+}
+
+/*  Does what the core says; then nothing borrows from this turn's events any more. */
+static void settle(struct shell *self)
+{
+    struct worker_batch batch;
+    while (worker_ready(self->core, &batch)) {
+        for (uint32_t i = 0; i < batch.act_count; i++) {
+            carry_out(self, &batch.acts[i]);
+        }
+        report_end(self);
+        executors_give_end(self->executors);
+    }
+    self->deadline_ms = batch.deadline_ms;
+    self->steps = 0;
+    executors_settled(self->executors);
+}
+
+static void step(struct shell *self, struct worker_event *event)
+{
+    event->now_ms = self->now_ms;
+    event->wall_ms = self->wall_ms;
+    worker_step(self->core, event);
+    if (++self->steps == WORKER_EVENTS_PER_TURN) {
+        settle(self);
+    }
+}
+
+/* --- the head --------------------------------------------------------------------------------------------- */
+
+static void set_joined(struct shell *self, bool joined)
+{
+    programs_joined(self->programs, joined);
+    tails_joined(self->tails, joined);
+}
+
+/*  What is the shell's own business; the core sees every message, too. */
+static void look_at(struct shell *self, const struct msg *msg)
+{
+    if (msg->kind == MSG_PROGRAM_DATA) {
+        programs_on_data(self->programs, &msg->as.program_data);
+    } else if (msg->kind == MSG_LOG_ACK) {
+        tails_on_ack(self->tails, &msg->as.log_ack);
+    } else if (msg->kind == MSG_NODE_JOINED) {
+        set_joined(self, msg->as.node_joined.node != 0);
+    } else if (msg->kind == MSG_WHO) {
+        set_joined(self, false);
+    } else if (msg->kind == MSG_REFUSED) {
+        log_error("head.refused", "code=%s text=\"%.*s\"", err_name(msg->as.refused.code),
+                  (int)msg->as.refused.text.n, (const char *)msg->as.refused.text.p);
+    }
+}
+
+static void on_frame(struct shell *self, struct link_frame *frame)
+{
+    struct msg msg;
+    struct diag why;
+    if (proto_decode(frame->bytes, &msg, &why)) {
+        log_warn("head.frame", "why=\"%s\"", why.text);
+        link_frame_free(frame);
+        return;
+    }
+    look_at(self, &msg);
+    uint32_t number = kept_frames_add(&self->frames, frame);
+    step(self, &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = number });
+}
+
+static void take_link(struct shell *self)
+{
+    struct link_frame frame;
+    self->link_waits = true;
+    for (int n = 0; n < FRAMES_PER_TURN && self->link_waits; n++) {
+        switch (link_next(self->link, &frame)) {
+        case LINK_NOTHING:
+            self->link_waits = false;
+            break;
+        case LINK_UP:
+            log_info("head.connected", "address=%s", self->config->address);
+            step(self, &(struct worker_event){ .kind = WEV_CONNECTED });
+            break;
+        case LINK_DOWN:
+            log_warn("head.disconnected", "address=%s", self->config->address);
+            set_joined(self, false);
+            step(self, &(struct worker_event){ .kind = WEV_DISCONNECTED });
+            break;
+        case LINK_REFUSED:
+            log_error("head.key", "address=%s text=\"the head refused our key\"", self->config->address);
+            end(self, err_exit(ERR_KEY));
+            break;
+        case LINK_FRAME:
+            on_frame(self, &frame);
+            break;
+        }
+    }
+}
+
+/*  Output and programs: what goes to the head beside the core's messages. */
+static void send_streams(struct shell *self)
+{
+    struct msg_log log;
+    struct msg_program_get get;
+    bool any = false;
+    while (tails_next(self->tails, &log)) {
+        send_msg(self, MSG_LOG, &log);
+        any = true;
+    }
+    while (programs_ask(self->programs, &get)) {
+        send_msg(self, MSG_PROGRAM_GET, &get);
+    }
+    if (any) {
+        executors_on_tails(self->executors);
+    }
+}
+
+/* --- the node --------------------------------------------------------------------------------------------- */
+
+static void take_spawner(struct shell *self)
+{
+    struct spawn_event event;
+    while (spawner_next(self->spawner, &event)) {
+        executors_on_spawner(self->executors, &event);
+    }
+    if (spawner_dead(self->spawner)) {
+        end(self, EXIT_BUG);
+    }
+}
+
+static void take_signals(struct shell *self)
+{
+    struct signalfd_siginfo info;
+    while (read(self->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        log_info("worker.stop", "signal=%u", info.ssi_signo);
+        step(self, &(struct worker_event){ .kind = WEV_STOP });
+    }
+}
+
+/*  Events of executors and programs, until there are none: acts may have made new ones. */
+static void take_events(struct shell *self)
+{
+    struct worker_event event;
+    struct program_news news;
+    enum next next;
+    bool again;
+    do {
+        again = false;
+        while ((next = executors_next(self->executors, &event)) == NEXT_EVENT) {
+            step(self, &event);
+            again = true;
+        }
+        while (programs_next(self->programs, &news)) {
+            step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
+                                               .hash = slice_text(news.hash),
+                                               .code = news.code,
+                                               .text = slice_text(news.text) });
+            settle(self); /* `news` is ours only now */
+            again = true;
+        }
+        settle(self);
+    } while (again || next == NEXT_LATER);
+}
+
+static void read_clock(struct shell *self)
+{
+    self->now_ms = clock_ms();
+    self->wall_ms = clock_wall_ms();
+}
+
+static void turn(struct shell *self)
+{
+    read_clock(self);
+    executors_on_time(self->executors, self->now_ms);
+    tails_on_time(self->tails, self->now_ms);
+    programs_on_time(self->programs, self->now_ms);
+    take_link(self);
+    step(self, &(struct worker_event){ .kind = WEV_TICK });
+    take_events(self);
+    send_streams(self);
+    take_events(self);
+}
+
+static int patience(const struct shell *self)
+{
+    uint64_t due = executors_due(self->executors);
+    due = self->deadline_ms < due ? self->deadline_ms : due;
+    uint64_t streams = tails_busy(self->tails) ? self->now_ms + TAIL_MS :
+                       programs_busy(self->programs) ? self->now_ms + PROGRAMS_MS :
+                                                       UINT64_MAX;
+    due = streams < due ? streams : due;
+    if (self->link_waits || due <= self->now_ms) {
+        return 0;
+    }
+    uint64_t ms = due - self->now_ms;
+    return due == UINT64_MAX ? -1 : ms < INT32_MAX ? (int)ms : INT32_MAX;
+}
+
+static void wait_for_news(struct shell *self)
+{
+    struct epoll_event news[NEWS_PER_WAIT];
+    int n = epoll_wait(self->epoll, news, NEWS_PER_WAIT, patience(self));
+    for (int i = 0; i < n; i++) {
+        switch (news[i].data.u64) {
+        case FROM_LINK:
+            break; /* every turn asks it */
+        case FROM_SPAWNER:
+            take_spawner(self);
+            break;
+        case FROM_SIGNAL:
+            take_signals(self);
+            break;
+        default:
+            executors_on_socket(self->executors, (uint32_t)news[i].data.u64, news[i].events);
+        }
+    }
+}
+
+/* --- open and close --------------------------------------------------------------------------------------- */
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before ZeroMQ makes threads */
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool add_fd(const struct shell *self, int fd, uint64_t from)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = from };
+    return fd >= 0 && epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static int make_folders(const char *dir)
+{
+    static const char *const names[] = { "scratch", "logs" };
+    char path[PATH_BYTES];
+    for (size_t i = 0; i < COUNT(names); i++) {
+        int e = file_path(path, sizeof(path), dir, names[i]);
+        e = e ? e : file_make_dir(path, 0700);
+        if (e) {
+            return e;
+        }
+    }
+    return OK;
+}
+
+static int open_all(struct shell *self)
+{
+    const struct shell_config *config = self->config;
+    struct worker_limits limits = worker_limits();
+    self->core_bytes = worker_bytes(&limits);
+    self->core = worker_init(reserve_memory(self->core_bytes), &limits, &config->core);
+    kept_frames_init(&self->frames, limits.attempts + limits.specs + 2 * WORKER_EVENTS_PER_TURN);
+    kept_reports_init(&self->reports, limits.reports + limits.attempts);
+    encoder_init(&self->sends);
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    self->signals = open_signals();
+    int e = make_folders(config->dir);
+    e = e ? e : tails_open(&self->tails);
+    e = e ? e : programs_open(&self->programs, config->dir);
+    struct executors_config executors = { .dir = config->dir,
+                                          .address = config->address,
+                                          .key_file = config->key_file,
+                                          .capacity = limits.executors,
+                                          .epoll = self->epoll,
+                                          .spawner = self->spawner,
+                                          .tails = self->tails };
+    e = e ? e : executors_open(&self->executors, &executors);
+    e = e ? e : link_open(&self->link, config->address, config->key);
+    if (!e && (!add_fd(self, spawner_fd(self->spawner), FROM_SPAWNER) ||
+               !add_fd(self, self->signals, FROM_SIGNAL) || !add_fd(self, link_fd(self->link), FROM_LINK))) {
+        log_error("worker.epoll", "error=\"%s\"", strerror(errno));
+        e = ERR_SYSTEM;
+    }
+    return e;
+}
+
+static void close_all(struct shell *self)
+{
+    spawner_stop(&self->spawner);
+    if (self->link) {
+        usleep(FAREWELL_MS * 1000);
+    }
+    executors_close(&self->executors);
+    programs_close(&self->programs);
+    tails_close(&self->tails);
+    kept_reports_fini(&self->reports);
+    kept_frames_fini(&self->frames);
+    link_close(&self->link);
+    encoder_fini(&self->sends);
+    munmap(self->core, self->core_bytes);
+    close(self->signals);
+    close(self->epoll);
+}
+
+int shell_run(const struct shell_config *config, struct spawner **spawner)
+{
+    struct shell self = { .config = config, .spawner = *spawner };
+    *spawner = NULL;
+    int e = open_all(&self);
+    if (e) {
+        log_error("worker.start", "why=\"%s\"", err_text(e));
+        end(&self, err_exit(e));
+    }
+    while (!self.ended) {
+        turn(&self);
+        if (!self.ended) {
+            wait_for_news(&self);
+        }
+    }
+    close_all(&self);
+    return self.exit_code;
+}

@@ -1,0 +1,20 @@
+/*  shell.h - the worker's loop: whatever happens becomes an event of the core, whatever the core says is done. */
+#ifndef RAYC_SHELL_H
+#define RAYC_SHELL_H
+#include "common/key.h"
+#include "worker/core/worker.h"
+#include "worker/spawn.h"
+
+struct shell_config {
+    struct worker_config core;
+    const char *dir;     /* of the worker, absolute */
+    const char *address; /* of the head */
+    const struct cluster_key *key;
+    const char *key_file; /* of `key`; both NULL: none */
+};
+
+enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */
+
+/*  Runs until the core or a signal ends it; ends `spawner` with all executors.  Returns an exit code, or SHELL_AGAIN. */
+int shell_run(const struct shell_config *config, struct spawner **spawner);
+#endif
