@@ -231,7 +231,7 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
         self->results_seen = msg->results;
         self->poll_next = 1;
         be_ready(self);
-    } else if (msg->seq == self->beat_seq) {
+    } else if (msg->seq != 0 && msg->seq == self->beat_seq) {
         on_beat_answer(self, msg);
     }
     self->congested = self->congested && self->outbox.in_flight > 0;

@@ -62,7 +62,6 @@ static bool take_events(struct shell *self)
             log_debug("net.malformed", "peer=%u field=%s why=\"%s\"", net_event.peer, why.field ? why.field : "", why.text);
             continue;
         }
-        self->used = true;
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
@@ -88,7 +87,9 @@ static void end_if_idle(struct shell *self, uint64_t now_ms)
     if (!self->embedded) {
         return;
     }
-    if (!core_idle(turn_core(self->turn)) || (!self->used && now_ms < self->start_ms + FIRST_CLIENT_MS)) {
+    bool idle = core_idle(turn_core(self->turn));
+    self->used = self->used || !idle;
+    if (!idle || (!self->used && now_ms < self->start_ms + FIRST_CLIENT_MS)) {
         self->idle_since_ms = now_ms;
     }
     self->stop = self->stop || now_ms >= self->idle_since_ms + IDLE_MS;

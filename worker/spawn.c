@@ -104,7 +104,7 @@ bool spawner_dead(const struct spawner *self)
 static int give_up(struct spawner *self)
 {
     if (!self->dead) {
-        log_error("spawner.gone", "pid=%d errno=%d", (int)self->pid, errno);
+        log_error("spawner.gone", "pid=%d", (int)self->pid);
     }
     self->dead = true;
     return ERR_CLOSED;

@@ -120,6 +120,14 @@ void session_bind(struct core *core, uint32_t index, uint32_t peer)
     session->heard_ms = core->now_ms;
 }
 
+/*  Says SUBMITTED: `seq` of the request that it answers, 0 if it answers SUBMITs. */
+static void tell_submitted(struct core *core, struct session *session, uint64_t seq)
+{
+    bool full = job_at(core, session->job)->durability == DURABLE_FULL;
+    struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
+    reply->as.submitted = (struct msg_submitted){ seq, session->id, session->below, session->synced, session->results.seq };
+}
+
 void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
 {
     uint32_t index = session_find(core, msg->session);
@@ -128,8 +136,7 @@ void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
         return;
     }
     session_bind(core, index, peer);
-    session_at(core, index)->ack_due = true;
-    session_due(core, index);
+    tell_submitted(core, session_at(core, index), msg->seq);
 }
 
 void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_beat *msg)
@@ -137,8 +144,7 @@ void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_be
     uint32_t index = msg->session == 0 ? NONE : session_find(core, msg->session);
     if (index != NONE && session_at(core, index)->peer == peer) {
         session_at(core, index)->heard_ms = core->now_ms;
-        session_at(core, index)->ack_due = true;
-        session_due(core, index);
+        tell_submitted(core, session_at(core, index), msg->seq);
     } else if (msg->session != 0) {
         emit_send(core, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->seq, core->epoch };
     }
@@ -249,9 +255,7 @@ void session_tell(struct core *core)
         }
         if (session->ack_due && session->peer != NONE) {
             session->ack_due = false;
-            bool full = job_at(core, session->job)->durability == DURABLE_FULL;
-            struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
-            reply->as.submitted = (struct msg_submitted){ 0, session->id, session->below, session->synced, session->results.seq };
+            tell_submitted(core, session, 0);
         }
     }
 }

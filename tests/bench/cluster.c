@@ -83,7 +83,7 @@ void cluster_start(struct cluster *self, const struct run *run)
     *self = (struct cluster){ .run = run };
     snprintf(cpus, sizeof(cpus), "%d", BENCH_CPUS);
     snprintf(folder, sizeof(folder), "%s/worker", run->state);
-    snprintf(self->address, sizeof(self->address), "ipc://%s/head.sock", run->state); /* as an embedded cluster */
+    snprintf(self->address, sizeof(self->address), "ipc://%s/bench.sock", run->state); /* not head.sock: that one is an embedded cluster, which librayc keeps alive */
     setenv("RAYC_STATE_DIR", run->state, 1);
     cluster_start_head(self);
     self->worker = spawn(run, "rayc-worker",

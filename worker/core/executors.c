@@ -255,8 +255,9 @@ static uint64_t run_deadline(const struct worker *self, const struct executor *e
     if (executor->given.first == NONE || executor->state != EXECUTOR_READY) {
         return UINT64_MAX;
     }
-    uint32_t most = spec_at(self, attempt_at(self, executor->given.first)->spec)->view.run_ms_max;
-    return most == 0 ? UINT64_MAX : executor->began_ms + most;
+    const struct attempt *attempt = attempt_at(self, executor->given.first);
+    uint32_t most = spec_at(self, attempt->spec)->view.run_ms_max;
+    return most == 0 || attempt->timed_out ? UINT64_MAX : executor->began_ms + most;
 }
 
 static uint64_t deadline_of(const struct worker *self, const struct executor *executor)
@@ -308,7 +309,12 @@ static void tick(struct worker *self, uint32_t index)
     }
     if (self->now_ms >= run_deadline(self, executor)) {
         attempt_at(self, executor->given.first)->timed_out = true;
-        executor_end(self, index, SIGKILL);
+        if (lane_at(self, executor->lane)->resident) {
+            executor_take_back(
+                self, index); /* so that no neighbour begins meanwhile; WEV_TAKEN decides */
+        } else {
+            executor_end(self, index, SIGKILL);
+        }
     }
     if (can_balance(executor) && self->now_ms >= executor->balance_ms) {
         balance(self, index);

@@ -127,6 +127,9 @@ static void settle_void(struct worker *self, uint32_t index)
 {
     struct attempt *attempt = attempt_at(self, index);
     attempt->started_ms = 0;
+    if (attempt->timed_out) {
+        executor_end(self, attempt->owner, SIGKILL); /* it hangs in its start-up */
+    }
     if (attempt->want == WANT_NOTHING && attempt->timed_out) {
         attempt_end_as(self, index, OUTCOME_RUN_TIMEOUT,
                        "its process did not begin to run it within run_ms_max");
@@ -140,6 +143,9 @@ static void settle_void(struct worker *self, uint32_t index)
 /*  What runs now, and is wanted otherwise; those before it have ended, only their reports are under way. */
 static void settle_running(struct worker *self, uint32_t executor, uint32_t index)
 {
+    if (attempt_at(self, index)->timed_out) {
+        executor_end(self, executor, SIGKILL);
+    }
     switch ((enum want)attempt_at(self, index)->want) {
     case WANT_NOTHING:
     case WANT_RETURN:
@@ -190,9 +196,8 @@ static void died(struct worker *self, uint32_t index, const struct worker_event 
         attempt_drop(self, index); /* we killed it: NODE_BYE gives it back */
         return;
     }
-    uint64_t run_us =
-        event->run_us != 0 ? event->run_us : (self->now_ms - executor->began_ms) * 1000;
     bool resident = lane_at(self, executor->lane)->resident;
+    uint64_t run_us = resident ? (self->now_ms - executor->began_ms) * 1000 : event->run_us;
     bool ok = event->status == 0 && !resident;
     attempt_end(self, index,
                 &(struct rec_done){ .outcome = ok                  ? OUTCOME_OK

@@ -60,7 +60,7 @@ struct worker_event {
     uint32_t pid;
     int32_t status;
     int32_t code;
-    uint64_t run_us;
+    uint64_t run_us; /* of a one-shot that exited: since it was started */
     struct slice text, value, output, log;
     const struct rec_ran *ran;
 };
