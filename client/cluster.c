@@ -2,7 +2,6 @@
 #include "client/cluster.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -148,28 +147,62 @@ static int start_worker(const struct state *state, const char *address)
     return rc == OK ? detach_start(path, argv, state->worker_log) : rc;
 }
 
-/*  A number in a file may have become that of another process: its name must be right, too. */
-static bool worker_alive(const struct state *state)
+/*  Is it still that program, and not another one of the same number, or one that only waits to be buried? */
+static bool process_alive(long pid, const char *name)
 {
-    char text[32], path[64], name[32];
-    if (file_read(state->worker_pid, text, sizeof(text)) != OK) {
+    char path[64], stat[512], wanted[64];
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    snprintf(wanted, sizeof(wanted), "(%s) ", name);
+    if (pid <= 0 || file_read(path, stat, sizeof(stat)) != OK) {
         return false;
     }
-    long pid = strtol(text, NULL, 10);
-    snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-    return pid > 0 && kill((pid_t)pid, 0) == 0 && file_read(path, name, sizeof(name)) == OK &&
-           strcmp(name, "rayc-worker") == 0;
+    const char *at = strstr(stat, wanted);
+    return at != NULL && at[strlen(wanted)] != 'Z' && at[strlen(wanted)] != 'X';
 }
 
-/*  Waits until the head that was started has its lock: from then on it is found. */
-static int wait_locked(const struct state *state, pid_t head)
+static bool worker_alive(const struct state *state)
+{
+    char text[32];
+    return file_read(state->worker_pid, text, sizeof(text)) == OK &&
+           process_alive(strtol(text, NULL, 10), "rayc-worker");
+}
+
+/*  The last line of a log; "" if there is none. */
+static void last_line(const char *path, char *out, size_t capacity)
+{
+    char tail[512];
+    FILE *file = fopen(path, "re");
+    out[0] = 0;
+    if (file == NULL) {
+        return;
+    }
+    if (fseek(file, -(long)sizeof(tail), SEEK_END) != 0) {
+        rewind(file);
+    }
+    size_t n = fread(tail, 1, sizeof(tail), file);
+    fclose(file);
+    n -= n > 0 && tail[n - 1] == '\n';
+    size_t start = n;
+    while (start > 0 && tail[start - 1] != '\n') {
+        start--;
+    }
+    slice_copy_text(slice_of(tail + start, n - start), out, capacity);
+}
+
+/*  Waits until the head that was started listens, or another one has taken its place. */
+static int wait_listening(const struct state *state, long head)
 {
     uint64_t until_ms = clock_ms() + START_MS_MAX;
-    while (!file_locked(state->head_lock)) {
-        if ((kill(head, 0) != 0 && errno == ESRCH) || clock_ms() >= until_ms) {
-            return file_locked(state->head_lock) ? OK
-                                                 : failure_say(ERR_UNREACHABLE, "the head could not be started; see %s",
-                                                               state->head_log);
+    while (access(state->head_address, F_OK) != 0 || !file_locked(state->head_lock)) {
+        bool alive = process_alive(head, "rayc-head");
+        if (!alive && file_locked(state->head_lock)) {
+            return OK;
+        }
+        if (!alive || clock_ms() >= until_ms) {
+            char why[256];
+            last_line(state->head_log, why, sizeof(why));
+            return failure_say(ERR_UNREACHABLE, "the head of %s could not be started; %s ends with: %s", state->dir,
+                               state->head_log, why);
         }
         nap();
     }
@@ -182,6 +215,7 @@ static int start_missing(const struct state *state, char *address)
     embedded_address(state, address);
     int head = 0, worker = 0;
     if (!file_locked(state->head_lock)) {
+        unlink(state->head_address); /* of one that was killed: its successor writes it when it listens */
         head = start_head(state, address);
         if (head < 0) {
             return head;
@@ -192,7 +226,7 @@ static int start_missing(const struct state *state, char *address)
     if (early && !has_worker) {
         worker = start_worker(state, address);
     }
-    int rc = head > 0 ? wait_locked(state, head) : OK;
+    int rc = head > 0 ? wait_listening(state, head) : OK;
     if (rc == OK && !early) {
         rc = read_address(state, address);
         worker = rc == OK && !has_worker ? start_worker(state, address) : 0;
@@ -236,20 +270,22 @@ int cluster_start_embedded(char address[ADDRESS_BYTES_MAX])
     return rc;
 }
 
-void cluster_revive(void)
+int cluster_revive(void)
 {
     struct state state;
-    if (state_paths(&state) != OK || (file_locked(state.head_lock) && worker_alive(&state))) {
-        return;
+    int rc = state_paths(&state);
+    if (rc != OK || (file_locked(state.head_lock) && worker_alive(&state))) {
+        return rc;
     }
     int lock = file_lock(state.start_lock);
     if (lock < 0) {
-        return; /* somebody else is about to */
+        return OK; /* somebody else is about to */
     }
     char address[ADDRESS_BYTES_MAX];
-    int rc = start_missing(&state, address);
+    rc = start_missing(&state, address);
     close(lock);
     log_warn("cluster.revived", "dir=\"%s\" result=%s", state.dir, err_name(rc));
+    return rc;
 }
 
 bool cluster_is_embedded(const char *address)

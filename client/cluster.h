@@ -15,12 +15,11 @@ enum { ADDRESS_BYTES_MAX = PATH_BYTES + 16 };
 MUST_CHECK int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct cluster_key *key,
                             bool *has_key);
 
-/*  Starts head and worker in the state folder, or finds that others just did.  Returns when the head has its lock;
-    it may not listen yet: dial on. */
+/*  Starts head and worker in the state folder, or finds that others just did.  Returns when the head listens. */
 MUST_CHECK int cluster_start_embedded(char address[ADDRESS_BYTES_MAX]);
 
 /*  Starts again what is no longer there of an embedded cluster; cheap when all is well.  Call it while the head does
-    not answer, and each second or so. */
-void cluster_revive(void);
+    not answer, and each second or so.  A failure: the head does not come up, and will hardly do so next time. */
+int cluster_revive(void);
 bool cluster_is_embedded(const char *address); /* is it where this user's embedded head listens? */
 #endif

@@ -1,15 +1,13 @@
 /*  rayc.c - the functions of rayc.h outside of tasks: one session for the process, found and opened by rayc_init(). */
 #include "client/rayc.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include "client/cluster.h"
 #include "client/command.h"
 #include "client/failure.h"
+#include "client/history.h"
 #include "client/program.h"
 #include "client/serve.h"
 #include "client/session.h"
@@ -273,6 +271,16 @@ int rayc_cancel(rayc_ref ref, int force)
         reply_free(&reply);
     }
     return rc;
+}
+
+int rayc_history(rayc_ref ref, void (*each)(void *context, const rayc_attempt_record *), void *context)
+{
+    struct session *self = session();
+    int rc = self != NULL ? session_known(self, ref) : RAYC_ECLOSED;
+    if (rc != RAYC_OK) {
+        return rc > 0 ? 0 : rc; /* it was never submitted: there is no attempt */
+    }
+    return history_read(self, ref.number, &(struct listener){ each, context });
 }
 
 void rayc_drop(rayc_ref *ref)

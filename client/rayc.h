@@ -163,6 +163,20 @@ RAYC_API int rayc_wait(rayc_ref *, size_t count, size_t wanted, double seconds);
     (rayc_cancelled()), a running command gets SIGTERM and 3 s later SIGKILL.  0 also when it had ended. */
 RAYC_API int rayc_cancel(rayc_ref, int force);
 
+/*  One attempt of a task, as the head has it in its database. */
+typedef struct {
+    int attempt;         /* from 1 */
+    const char *outcome; /* FINISHED, APP_ERROR, EXIT, SIGNAL, NODE_DIED, ... */
+    int status;          /* exit status or application code; 0: none */
+    int signal;          /* that ended its process; 0: none */
+    const char *text;    /* why it failed; "" */
+    int64_t run_us;      /* how long it ran */
+} rayc_attempt_record;
+
+/*  Tells each attempt of a task that has ended, the first one first, also those that were retried.  The record lives
+    as long as the call.  Returns how many there were. */
+RAYC_API int rayc_history(rayc_ref, void (*each)(void *context, const rayc_attempt_record *), void *context);
+
 RAYC_API void rayc_drop(rayc_ref *);          /* gives the reference up and zeroes it; its values die */
 RAYC_API const rayc_failure *rayc_error(void);
 RAYC_API const char *rayc_version(void);

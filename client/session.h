@@ -21,7 +21,7 @@ struct session_config {
     enum durability durability;    /* at this level */
     uint32_t first_ms_max;         /* give up when no head has answered by then */
     uint32_t reconnect_ms_max;     /* likewise, once one had */
-    void (*revive)(void);          /* called by the session's thread when the head is gone, and each second; or NULL */
+    int (*revive)(void); /* called by the session's thread when the head is gone, and now and then; or NULL */
 };
 
 /*  Returns when the job is open.  *out is valid until the process ends, whatever is called on it. */

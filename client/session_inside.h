@@ -72,8 +72,10 @@ struct session {
     uint32_t beat_ms;
     uint64_t lost_ms;         /* since when no head answers; 0: one does */
     uint64_t greeted_ms, beat_at_ms, revive_at_ms, resend_at_ms;
+    uint32_t revive_failures; /* in a row */
     bool warned;
-    uint64_t opening_seq, beat_seq;
+    uint64_t opening_seq;
+    bool beat_open;           /* a beat was sent and not answered yet */
     uint64_t results_seen;    /* seq of the newest RESULTS without a gap before it */
     uint64_t poll_next;       /* counter from which to ask again; 0: nothing to ask */
     uint64_t beat_below;      /* what the last answer to a beat said */

@@ -16,6 +16,8 @@ enum {
     BEAT_MS_DEFAULT = 1000,
     LOST_POLL_MS = 50,     /* how often to look while there is no head */
     REVIVE_MS = 200,       /* how long a head is gone before it is started again */
+    REVIVES_MAX = 3,       /* that fail in a row, until it is hopeless */
+    LOOK_MS = 500,         /* how often to look after an embedded cluster */
     WARN_MS = 3000,
     FULL_MS = 100,         /* until a full head is asked again; what it runs makes room */
     NEWS_PER_TURN = 64,
@@ -140,8 +142,8 @@ static void open_session(struct session *self)
 static void say_beat(struct session *self, uint64_t now_ms)
 {
     self->beat_at_ms = now_ms + self->beat_ms;
-    self->beat_seq = SEQ_SESSION | ++self->seq;
-    struct msg_client_beat beat = { .seq = self->beat_seq, .session = self->id };
+    self->beat_open = true;
+    struct msg_client_beat beat = { .seq = SEQ_SESSION | ++self->seq, .session = self->id };
     say(self, MSG_CLIENT_BEAT, &beat, SMALL_BYTES);
 }
 
@@ -195,10 +197,12 @@ static void on_job_opened(struct session *self, const struct msg_job_opened *msg
     }
 }
 
-/*  Two beats were answered without a step forward: something was lost on the way, or the head has no room. */
+/*  The first answer after a beat.  Two of them without a step forward: something was lost on the way, or the head has
+    no room. */
 static void on_beat_answer(struct session *self, const struct msg_submitted *msg)
 {
     bool stalled = self->outbox.in_flight > 0 && msg->below == self->beat_below;
+    self->beat_open = false;
     self->beat_below = msg->below;
     self->stalled_beats = stalled ? self->stalled_beats + 1 : 0;
     if (self->stalled_beats >= 2) {
@@ -226,12 +230,12 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
                  self->address, (unsigned long long)msg->below);
         return;
     }
-    if (self->phase == PHASE_OPENING && msg->seq == self->opening_seq) {
+    if (self->phase == PHASE_OPENING) { /* the answer to RESUME: nothing else is asked before it */
         outbox_rewind(&self->outbox);
         self->results_seen = msg->results;
         self->poll_next = 1;
         be_ready(self);
-    } else if (msg->seq != 0 && msg->seq == self->beat_seq) {
+    } else if (self->beat_open) {
         on_beat_answer(self, msg);
     }
     self->congested = self->congested && self->outbox.in_flight > 0;
@@ -326,6 +330,7 @@ static void on_frame(struct session *self, struct slice frame)
     struct msg msg;
     struct diag why = { 0 };
     int rc = proto_decode(frame, &msg, &why);
+    log_debug("session.heard", "kind=%s seq=%llu", proto_name(msg.kind), (unsigned long long)msg.as.seq);
     pthread_mutex_lock(&self->lock);
     if (rc != OK) {
         log_warn("head.malformed", "address=%s why=\"%s\"", self->address, why.text);
@@ -350,6 +355,7 @@ static void on_frame(struct session *self, struct slice frame)
 static void on_connection(struct session *self, enum link_news news)
 {
     uint64_t now_ms = clock_ms();
+    log_debug("session.link", "news=%d", (int)news);
     pthread_mutex_lock(&self->lock);
     if (self->lost_ms == 0) {
         self->lost_ms = now_ms;
@@ -502,7 +508,7 @@ static bool tick(struct session *self, uint64_t now_ms)
     if (self->config.revive == NULL || now_ms < self->revive_at_ms || (self->phase != PHASE_READY && !gone)) {
         return false;
     }
-    self->revive_at_ms = now_ms + (gone ? REVIVE_MS : BEAT_MS_DEFAULT);
+    self->revive_at_ms = now_ms + (gone ? REVIVE_MS : LOOK_MS);
     return true;
 }
 
@@ -519,6 +525,9 @@ static int sleep_ms(const struct session *self, uint64_t now_ms)
     if (self->resend_at_ms != 0 && self->resend_at_ms < due_ms) {
         due_ms = self->resend_at_ms;
     }
+    if (self->config.revive != NULL && self->revive_at_ms < due_ms) {
+        due_ms = self->revive_at_ms;
+    }
     return due_ms > now_ms ? (int)(due_ms - now_ms) : 0;
 }
 
@@ -532,6 +541,18 @@ static void sleep_until_news(struct session *self, int timeout_ms)
     uint64_t drained;
     if (fds[1].revents != 0 && read(self->wake_fd, &drained, sizeof(drained)) < 0) {
         log_debug("session.wake", "nothing=1");
+    }
+}
+
+/*  Without the lock: it may take as long as a head needs to start. */
+static void look_after_cluster(struct session *self)
+{
+    int rc = self->config.revive();
+    self->revive_failures = rc == OK ? 0 : self->revive_failures + 1;
+    if (self->revive_failures == REVIVES_MAX) {
+        pthread_mutex_lock(&self->lock);
+        session_break(self, rc, slice_text(rayc_error()->text));
+        pthread_mutex_unlock(&self->lock);
     }
 }
 
@@ -555,7 +576,7 @@ void *session_run(void *session)
         int timeout_ms = sleep_ms(self, now_ms);
         pthread_mutex_unlock(&self->lock);
         if (revive) {
-            self->config.revive();
+            look_after_cluster(self);
         }
         if (!busy) {
             sleep_until_news(self, timeout_ms);

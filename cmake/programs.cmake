@@ -2,17 +2,17 @@
 file(GLOB client_sources CONFIGURE_DEPENDS client/*.c)
 set(librayc_objects ${client_sources})
 add_library(rayc_objects OBJECT ${client_sources})
-target_link_libraries(rayc_objects PUBLIC rayc_proto PkgConfig::libzmq PkgConfig::libczmq)
+target_link_libraries(rayc_objects PUBLIC rayc_proto PkgConfig::libzmq PkgConfig::libczmq PkgConfig::jansson)
 target_compile_definitions(rayc_objects PRIVATE RAYC_BIN_DIR="${CMAKE_INSTALL_FULL_BINDIR}")
 
 # librayc holds what it needs of common and proto, hidden: a user links -lrayc and nothing of ours else.
 add_library(rayc_shared SHARED $<TARGET_OBJECTS:rayc_objects>)
-target_link_libraries(rayc_shared PRIVATE rayc_proto PkgConfig::libzmq PkgConfig::libczmq)
+target_link_libraries(rayc_shared PRIVATE rayc_proto PkgConfig::libzmq PkgConfig::libczmq PkgConfig::jansson)
 target_link_options(rayc_shared PRIVATE -Wl,--exclude-libs,ALL)
 set_target_properties(rayc_shared PROPERTIES OUTPUT_NAME rayc VERSION ${PROJECT_VERSION} SOVERSION 0)
 target_include_directories(rayc_shared INTERFACE ${CMAKE_SOURCE_DIR}/client)
 add_library(rayc_static STATIC $<TARGET_OBJECTS:rayc_objects> ${common_sources} ${proto_sources})
-target_link_libraries(rayc_static PUBLIC PkgConfig::libzmq PkgConfig::libczmq PkgConfig::msgpack PkgConfig::libsodium Threads::Threads)
+target_link_libraries(rayc_static PUBLIC PkgConfig::libzmq PkgConfig::libczmq PkgConfig::msgpack PkgConfig::libsodium PkgConfig::jansson Threads::Threads)
 set_target_properties(rayc_static PROPERTIES OUTPUT_NAME rayc)
 
 add_executable(rayc-head head/main.c)

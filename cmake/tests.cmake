@@ -10,6 +10,15 @@ foreach(source ${unit_tests})
   set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS unit)
 endforeach()
 
+# Programs that system tests run as drivers.
+file(GLOB system_programs CONFIGURE_DEPENDS tests/system/*.c)
+foreach(source ${system_programs})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE rayc_shared)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endforeach()
+
 # System tests run real processes: tests/system/NAME.sh, told where the build is.
 file(GLOB system_tests CONFIGURE_DEPENDS tests/system/*.sh)
 foreach(source ${system_tests})

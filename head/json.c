@@ -54,7 +54,8 @@ void json_raw(struct json *self, const char *text)
     json_bytes(self, slice_text(text));
 }
 
-/*  Bytes of the UTF-8 letter at p, 0 if it is none (RFC 3629: no overlong forms, surrogates, or above U+10FFFF). */
+/*  Bytes of the UTF-8 letter at p, 0 if it is none (RFC 3629: no overlong forms, surrogates, or
+    above U+10FFFF). */
 static size_t letter_bytes(const uint8_t *p, size_t n)
 {
     static const struct {
@@ -84,8 +85,10 @@ static size_t letter_bytes(const uint8_t *p, size_t n)
 
 static void put_escaped(struct json *self, uint8_t c)
 {
-    static const char *const names[] = { ['\b'] = "\\b", ['\t'] = "\\t",  ['\n'] = "\\n", ['\f'] = "\\f",
-                                         ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\" };
+    static const char *const names[] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f",
+        ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\"
+    };
     char code[8];
     if (c < COUNT(names) && names[c] != NULL) {
         json_raw(self, names[c]);
@@ -101,7 +104,8 @@ void json_text(struct json *self, struct slice text)
     size_t done = 0;
     for (size_t i = 0; i < text.n && !self->full;) {
         size_t bytes = letter_bytes(text.p + i, text.n - i);
-        bool plain = bytes > 1 || (bytes == 1 && text.p[i] >= 0x20 && text.p[i] != '"' && text.p[i] != '\\');
+        bool plain =
+            bytes > 1 || (bytes == 1 && text.p[i] >= 0x20 && text.p[i] != '"' && text.p[i] != '\\');
         if (plain) {
             i += bytes;
             continue;
@@ -232,7 +236,8 @@ bool json_msgpack(struct json *self, struct slice value)
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     size_t end = 0;
-    bool valid = msgpack_unpack_next(&unpacked, (const char *)value.p, value.n, &end) == MSGPACK_UNPACK_SUCCESS &&
+    bool valid = msgpack_unpack_next(&unpacked, (const char *)value.p, value.n, &end) ==
+                     MSGPACK_UNPACK_SUCCESS &&
                  end == value.n; /* nested deeper than msgpack-c allows is an error, too */
     if (valid) {
         put_object(self, &unpacked.data);

@@ -1,5 +1,5 @@
-/*  json.h - JSON text (RFC 8259) put together in a buffer that grows up to a limit: a page of a view.
-    Text is always valid UTF-8: what is not becomes U+FFFD. */
+/*  json.h - JSON text (RFC 8259) put together in a buffer that grows up to a limit: a page of a
+    view. Text is always valid UTF-8: what is not becomes U+FFFD. */
 #ifndef RAYC_JSON_H
 #define RAYC_JSON_H
 #include "common/base.h"

@@ -82,7 +82,8 @@ void logs_close(struct logs **logs)
     *logs = NULL;
 }
 
-/*  After a power cut the log may be shorter than where the attempt began: it then begins at the end. */
+/*  After a power cut the log may be shorter than where the attempt began: it then begins at the
+    end. */
 static int read_start(struct logs *self, struct open_log *log)
 {
     char path[PATH_BYTES];
@@ -91,7 +92,8 @@ static int read_start(struct logs *self, struct open_log *log)
     if (rc == OK) {
         rc = file_read(path, text, sizeof(text));
     }
-    if (rc == OK && (sscanf(text, "%" SCNu64 " %" SCNu64, &log->token, &log->start) != 2 || log->start > log->size)) {
+    if (rc == OK && (sscanf(text, "%" SCNu64 " %" SCNu64, &log->token, &log->start) != 2 ||
+                     log->start > log->size)) {
         log->start = log->size;
     }
     return rc == ERR_NOT_FOUND ? OK : rc;
@@ -223,7 +225,8 @@ int logs_read(struct logs *self, uint64_t job, uint64_t offset, struct wire *to)
     if (fd < 0) {
         return errno == ENOENT ? OK : refused("open", job);
     }
-    ssize_t n = offset <= INT64_MAX ? pread(fd, to->p + to->n, to->capacity - to->n, (off_t)offset) : 0;
+    ssize_t n =
+        offset <= INT64_MAX ? pread(fd, to->p + to->n, to->capacity - to->n, (off_t)offset) : 0;
     rc = n < 0 ? refused("read", job) : OK;
     to->n += n > 0 ? (size_t)n : 0;
     close(fd);

@@ -146,7 +146,8 @@ int programs_size(struct programs *self, struct slice hash, uint64_t *bytes)
     return OK;
 }
 
-int programs_read(struct programs *self, struct slice hash, uint64_t offset, struct wire *to, uint64_t *total)
+int programs_read(struct programs *self, struct slice hash, uint64_t offset, struct wire *to,
+                  uint64_t *total)
 {
     char name[HASH_TEXT_BYTES];
     *total = 0;
@@ -247,11 +248,12 @@ static int upload_end(struct programs *self, struct upload *upload)
     return rc;
 }
 
-static int upload_piece(struct programs *self, const char *name, const struct msg_program_put *piece,
-                        struct msg_program_has *has)
+static int upload_piece(struct programs *self, const char *name,
+                        const struct msg_program_put *piece, struct msg_program_has *has)
 {
     struct upload *upload = upload_find(self, name);
-    if (upload != NULL && upload->total != piece->total) { /* one of the two was wrong: begin anew */
+    if (upload != NULL &&
+        upload->total != piece->total) { /* one of the two was wrong: begin anew */
         upload_drop(self, upload);
         upload = NULL;
     }
@@ -280,7 +282,8 @@ static int upload_piece(struct programs *self, const char *name, const struct ms
     return rc;
 }
 
-int programs_put(struct programs *self, const struct msg_program_put *piece, struct msg_program_has *has)
+int programs_put(struct programs *self, const struct msg_program_put *piece,
+                 struct msg_program_has *has)
 {
     *has = (struct msg_program_has){ .seq = piece->seq, .hash = piece->hash };
     char name[HASH_TEXT_BYTES];

@@ -1,8 +1,10 @@
-/*  programs.h - the content store of the head: programs by the hash of their bytes, STATE/programs/HASH.
+/*  programs.h - the content store of the head: programs by the hash of their bytes,
+    STATE/programs/HASH.
 
-    A program arrives in pieces, in order, into HASH.part; it gets its name only when all of it is there, its hash is
-    right, and it is on the disk.  So a file without .part is whole, whatever was killed when.  Uploads that a head
-    did not finish are dropped at the next start, and begin anew.  Used from one thread. */
+    A program arrives in pieces, in order, into HASH.part; it gets its name only when all of it is
+    there, its hash is right, and it is on the disk.  So a file without .part is whole, whatever
+    was killed when.  Uploads that a head did not finish are dropped at the next start, and begin
+    anew.  Used from one thread. */
 #ifndef RAYC_PROGRAMS_H
 #define RAYC_PROGRAMS_H
 #include "common/base.h"
@@ -16,12 +18,14 @@ struct programs;
 MUST_CHECK int programs_open(struct programs **out, const char *dir); /* makes the folder */
 void programs_close(struct programs **self);                          /* NULL-safe */
 
-/*  Adds a piece.  Fills `has`: where the head wants to go on, and whether it has all; a piece from elsewhere changes
-    nothing.  ERR_INVALID: no hash, no or too large a size.  ERR_CONFLICT: the whole does not have this hash, it was
-    dropped.  ERR_SYSTEM: the disk. */
-MUST_CHECK int programs_put(struct programs *self, const struct msg_program_put *piece, struct msg_program_has *has);
+/*  Adds a piece.  Fills `has`: where the head wants to go on, and whether it has all; a piece
+    from elsewhere changes nothing.  ERR_INVALID: no hash, no or too large a size.  ERR_CONFLICT:
+    the whole does not have this hash, it was dropped.  ERR_SYSTEM: the disk. */
+MUST_CHECK int programs_put(struct programs *self, const struct msg_program_put *piece,
+                            struct msg_program_has *has);
 /*  ERR_NOT_FOUND: there is none (whole). */
 MUST_CHECK int programs_size(struct programs *self, struct slice hash, uint64_t *bytes);
 /*  Appends to `to` what fits from `offset` on; nothing at the end.  ERR_NOT_FOUND, ERR_SYSTEM. */
-MUST_CHECK int programs_read(struct programs *self, struct slice hash, uint64_t offset, struct wire *to, uint64_t *total);
+MUST_CHECK int programs_read(struct programs *self, struct slice hash, uint64_t offset,
+                             struct wire *to, uint64_t *total);
 #endif

@@ -35,7 +35,8 @@ struct query {
     struct asking *given; /* whose answer the caller reads; NULL: none */
 };
 
-/*  Every few thousand steps of SQLite: a long question must not hold up the end, or the others for ever. */
+/*  Every few thousand steps of SQLite: a long question must not hold up the end, or the others
+    for ever. */
 static int on_progress(void *context)
 {
     const struct query *self = context;
@@ -45,7 +46,8 @@ static int on_progress(void *context)
 static void answer(struct query *self, struct asking *asking)
 {
     self->until_ms = clock_ms() + QUERY_MS_MAX;
-    asking->code = query_answer(self->db, &asking->ask, &asking->json, asking->text, sizeof(asking->text));
+    asking->code =
+        query_answer(self->db, &asking->ask, &asking->json, asking->text, sizeof(asking->text));
     free(asking->texts);
     asking->texts = NULL;
     sqlite3_db_release_memory(self->db);
@@ -128,7 +130,8 @@ void query_close(struct query **query)
 /*  The texts of a question, joined in one allocation. */
 static int copy(struct asking *asking, const struct msg_query *ask)
 {
-    struct slice *texts[] = { &asking->ask.view, &asking->ask.id, &asking->ask.job, &asking->ask.filter };
+    struct slice *texts[] = { &asking->ask.view, &asking->ask.id, &asking->ask.job,
+                              &asking->ask.filter };
     asking->ask = *ask;
     size_t bytes = 1;
     for (size_t i = 0; i < COUNT(texts); i++) {

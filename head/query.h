@@ -1,5 +1,6 @@
-/*  query.h - QUERY answered as JSON by a thread of its own with a read-only connection of its own, so that the
-    head's loop goes on.  Questions are answered in order, one at a time.  Used from one thread. */
+/*  query.h - QUERY answered as JSON by a thread of its own with a read-only connection of its
+    own, so that the head's loop goes on.  Questions are answered in order, one at a time.  Used
+    from one thread. */
 #ifndef RAYC_QUERY_H
 #define RAYC_QUERY_H
 #include "common/base.h"
@@ -21,7 +22,9 @@ struct query_reply {
 
 MUST_CHECK int query_open(struct query **out, const char *path);
 void query_close(struct query **self); /* NULL-safe; drops what is not answered */
-MUST_CHECK int query_ask(struct query *self, uint32_t peer, const struct msg_query *ask); /* copies; ERR_BUSY */
-int query_fd(const struct query *self); /* an eventfd, readable when there is an answer (query_next() reads it) */
+MUST_CHECK int query_ask(struct query *self, uint32_t peer,
+                         const struct msg_query *ask); /* copies; ERR_BUSY */
+int query_fd(const struct query
+                 *self); /* an eventfd, readable when there is an answer (query_next() reads it) */
 bool query_next(struct query *self, struct query_reply *out);
 #endif

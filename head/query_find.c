@@ -4,12 +4,14 @@
 #include <ctype.h>
 #include "common/log.h"
 
-/*  How the text of an id is read, and what is then bound: the text as ?1; a number as ?1; a first and last id. */
+/*  How the text of an id is read, and what is then bound: the text as ?1; a number as ?1; a first
+    and last id. */
 enum form { WORDS, DECIMAL, HEX_8, HEX_RANGE };
 
 #define BEGINS(column) column ">=?1 AND " column "<?1||char(1114111)"
 
-/*  Tried in this order until one finds something.  Each selects number and name, of two rows at most. */
+/*  Tried in this order until one finds something.  Each selects number and name, of two rows at
+    most. */
 static const struct meaning {
     enum subject subject;
     enum form form;
@@ -19,7 +21,8 @@ static const struct meaning {
     { JOB, HEX_8, "SELECT id,submission FROM job WHERE id=?1" },
     { JOB, DECIMAL, "SELECT id,submission FROM job WHERE id=?1" },
     { JOB, WORDS, "SELECT id,submission FROM job WHERE " BEGINS("submission") " LIMIT 2" },
-    { TASK, HEX_RANGE, "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2 LIMIT 2" },
+    { TASK, HEX_RANGE,
+      "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2 LIMIT 2" },
     { NODE, DECIMAL, "SELECT id,name FROM node WHERE id=?1" },
     { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE " BEGINS("name") " LIMIT 2" },
     { EVENT, DECIMAL, "SELECT id,kind FROM event WHERE id=?1" },
@@ -48,9 +51,11 @@ static bool bind_form(sqlite3_stmt *rows, enum form form, struct slice text)
     uint64_t last = 0;
     switch (form) {
     case WORDS:
-        return sqlite3_bind_text(rows, 1, (const char *)text.p, (int)text.n, SQLITE_STATIC) == SQLITE_OK;
+        return sqlite3_bind_text(rows, 1, (const char *)text.p, (int)text.n, SQLITE_STATIC) ==
+               SQLITE_OK;
     case DECIMAL:
-        return number_of(text, 10, &first) && sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK;
+        return number_of(text, 10, &first) &&
+               sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK;
     case HEX_8:
         return text.n == 8 && number_of(text, 16, &first) &&
                sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK;
@@ -102,7 +107,8 @@ static int only_one(const struct question *self, sqlite3_stmt *rows, int64_t *ou
     return ERR_CONFLICT;
 }
 
-static int find_meaning(const struct question *self, const struct meaning *meaning, struct slice id, int64_t *out)
+static int find_meaning(const struct question *self, const struct meaning *meaning, struct slice id,
+                        int64_t *out)
 {
     sqlite3_stmt *rows = NULL;
     int rc = sqlite3_prepare_v2(self->db, meaning->sql, -1, &rows, NULL);
@@ -116,7 +122,9 @@ static int find_meaning(const struct question *self, const struct meaning *meani
 
 int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out)
 {
-    static const char *const nouns[] = { [JOB] = "job", [TASK] = "task", [NODE] = "node", [EVENT] = "event" };
+    static const char *const nouns[] = {
+        [JOB] = "job", [TASK] = "task", [NODE] = "node", [EVENT] = "event"
+    };
     for (size_t i = 0; i < COUNT(meanings); i++) {
         if (meanings[i].subject == subject) {
             int rc = find_meaning(self, &meanings[i], id, out);

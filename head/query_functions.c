@@ -108,8 +108,9 @@ int query_functions(sqlite3 *db)
         { "value_json", value_json },
     };
     for (size_t i = 0; i < COUNT(functions); i++) {
-        int rc = sqlite3_create_function_v2(db, functions[i].name, 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                            functions[i].function, NULL, NULL, NULL);
+        int rc =
+            sqlite3_create_function_v2(db, functions[i].name, 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                       NULL, functions[i].function, NULL, NULL, NULL);
         if (rc != SQLITE_OK) {
             return ERR_STORE;
         }

@@ -18,13 +18,15 @@ struct question {
     sqlite3 *db;
     const struct msg_query *ask;
     const struct view *view;
-    int64_t job;     /* 0: of all */
-    int64_t subject; /* 0: all */
+    int64_t job;      /* 0: of all */
+    int64_t subject;  /* 0: all */
     struct text *why; /* of a failure, for people */
 };
 
-/*  Finds what an id, its unique beginning, or for jobs and nodes a number means; fills *out, which is above 0. */
-MUST_CHECK int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out);
+/*  Finds what an id, its unique beginning, or for jobs and nodes a number means; fills *out,
+    which is above 0. */
+MUST_CHECK int query_find(const struct question *self, enum subject subject, struct slice id,
+                          int64_t *out);
 /*  What SQLite says when a statement cannot be stepped. */
 int query_failed(const struct question *self, int rc);
 #endif

@@ -1,7 +1,9 @@
-/*  query_view.c - puts the SELECT of a question together from views.def and its filters, and writes the page.
+/*  query_view.c - puts the SELECT of a question together from views.def and its filters, and
+    writes the page.
 
-    The SELECT of the view is the inner one; filters are conditions around it on its columns, which SQLite pushes
-    down.  Parameters: ?1 job, ?2 subject, ?3 cursor, ?4 limit, ?5 rows to pass over, from ?6 on the filters. */
+    The SELECT of the view is the inner one; filters are conditions around it on its columns,
+    which SQLite pushes down.  Parameters: ?1 job, ?2 subject, ?3 cursor, ?4 limit, ?5 rows to
+    pass over, from ?6 on the filters. */
 #include "head/query_inside.h"
 
 #include <inttypes.h>
@@ -9,10 +11,16 @@
 #include <strings.h>
 #include "head/query_functions.h"
 
-enum { FILTERS_MAX = 16, COLUMNS_MAX = 64, SQL_BYTES = 16384, TAIL_BYTES = 256, PARAMETER_FILTER = 6 };
+enum {
+    FILTERS_MAX = 16,
+    COLUMNS_MAX = 64,
+    SQL_BYTES = 16384,
+    TAIL_BYTES = 256,
+    PARAMETER_FILTER = 6
+};
 
 static const struct view views[] = {
-#define VIEW(name, kind, subject, options, key, columns, from, of_job, order)                                  \
+#define VIEW(name, kind, subject, options, key, columns, from, of_job, order)                      \
     { #name, kind, subject, options, key, columns, from, of_job, order },
 #define SHORTCUT(view, column, value, condition)
 #include "head/views.def"
@@ -55,11 +63,13 @@ struct plan {
 
 int query_database(const char *path, sqlite3 **out)
 {
-    static const char settings[] = "PRAGMA query_only=ON;PRAGMA cache_size=-4096;PRAGMA temp_store=FILE;"
-                                   "PRAGMA wal_autocheckpoint=0;PRAGMA trusted_schema=OFF;";
+    static const char settings[] =
+        "PRAGMA query_only=ON;PRAGMA cache_size=-4096;PRAGMA temp_store=FILE;"
+        "PRAGMA wal_autocheckpoint=0;PRAGMA trusted_schema=OFF;";
     const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
     int rc = ERR_STORE;
-    if (sqlite3_open_v2(path, out, flags, NULL) == SQLITE_OK && sqlite3_busy_timeout(*out, 5000) == SQLITE_OK &&
+    if (sqlite3_open_v2(path, out, flags, NULL) == SQLITE_OK &&
+        sqlite3_busy_timeout(*out, 5000) == SQLITE_OK &&
         sqlite3_exec(*out, settings, NULL, NULL, NULL) == SQLITE_OK) {
         rc = query_functions(*out);
     }
@@ -72,7 +82,8 @@ int query_database(const char *path, sqlite3 **out)
 
 /* --- the statement ---------------------------------------------------------------------------- */
 
-static bool filter_is(const struct plan *plan, const struct filter *filter, const struct shortcut *shortcut)
+static bool filter_is(const struct plan *plan, const struct filter *filter,
+                      const struct shortcut *shortcut)
 {
     const char *column = plan->columns.at[filter->column].name;
     return !filter->negated && strcmp(column, shortcut->column) == 0 &&
@@ -84,7 +95,8 @@ static void put_shortcuts(const struct question *self, const struct plan *plan, 
 {
     for (uint32_t i = 0; i < plan->filter_count; i++) {
         for (size_t k = 0; k < COUNT(shortcuts); k++) {
-            if (strcmp(shortcuts[k].view, self->view->name) == 0 && filter_is(plan, &plan->filters[i], &shortcuts[k])) {
+            if (strcmp(shortcuts[k].view, self->view->name) == 0 &&
+                filter_is(plan, &plan->filters[i], &shortcuts[k])) {
                 text_add(sql, " AND ");
                 text_add(sql, shortcuts[k].condition);
             }
@@ -92,7 +104,8 @@ static void put_shortcuts(const struct question *self, const struct plan *plan, 
     }
 }
 
-static void put_inner(const struct question *self, const struct plan *plan, bool paged, struct text *sql)
+static void put_inner(const struct question *self, const struct plan *plan, bool paged,
+                      struct text *sql)
 {
     const struct view *view = self->view;
     text_add(sql, "SELECT ");
@@ -121,7 +134,8 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
 }
 
 /*  All around the inner SELECT: count(*) or a page. */
-static void put_outer(const struct question *self, const struct plan *plan, bool paged, struct text *sql)
+static void put_outer(const struct question *self, const struct plan *plan, bool paged,
+                      struct text *sql)
 {
     text_add(sql, paged ? "SELECT * FROM (" : "SELECT count(*) FROM (");
     put_inner(self, plan, paged, sql);
@@ -145,7 +159,8 @@ static int prepare(const struct question *self, const char *sql, sqlite3_stmt **
     return rc == SQLITE_OK ? OK : query_failed(self, rc);
 }
 
-static int prepare_outer(const struct question *self, struct plan *plan, bool paged, sqlite3_stmt **out)
+static int prepare_outer(const struct question *self, struct plan *plan, bool paged,
+                         sqlite3_stmt **out)
 {
     struct text sql = text_in(plan->sql, sizeof(plan->sql));
     put_outer(self, plan, paged, &sql);
@@ -157,7 +172,9 @@ static int prepare_outer(const struct question *self, struct plan *plan, bool pa
     const uint64_t limit = self->ask->limit;
     const bool by_place = self->view->options & PLACE;
     const int64_t numbers[] = { self->job, self->subject, (int64_t)self->ask->cursor,
-                                limit == 0 || limit >= INT64_MAX ? -1 : (int64_t)limit + 1, /* is there more? */
+                                limit == 0 || limit >= INT64_MAX
+                                    ? -1
+                                    : (int64_t)limit + 1, /* is there more? */
                                 by_place ? (int64_t)self->ask->cursor : 0 };
     const int parameters = sqlite3_bind_parameter_count(*out);
     for (int i = 0; i < (int)COUNT(numbers) && i < parameters; i++) {
@@ -165,7 +182,8 @@ static int prepare_outer(const struct question *self, struct plan *plan, bool pa
     }
     for (uint32_t i = 0; i < plan->filter_count; i++) {
         struct slice value = plan->filters[i].value;
-        sqlite3_bind_text(*out, PARAMETER_FILTER + (int)i, (const char *)value.p, (int)value.n, SQLITE_STATIC);
+        sqlite3_bind_text(*out, PARAMETER_FILTER + (int)i, (const char *)value.p, (int)value.n,
+                          SQLITE_STATIC);
     }
     return OK;
 }
@@ -190,7 +208,8 @@ static int read_columns(const struct question *self, struct plan *plan)
         column->json = name.n > 5 && memcmp(name.p + name.n - 5, ":json", 5) == 0;
         name.n -= column->json ? 5 : 0;
         ensure(slice_copy_text(name, column->name, sizeof(column->name)));
-        column->hidden = i == 0 || strcmp(column->name, "id") == 0 || strcmp(column->name, "job") == 0;
+        column->hidden =
+            i == 0 || strcmp(column->name, "id") == 0 || strcmp(column->name, "job") == 0;
     }
     sqlite3_finalize(inner);
     return OK;
@@ -215,7 +234,8 @@ static int read_filter(const struct question *self, struct plan *plan, struct sl
 {
     const uint8_t *equals = memchr(line.p, '=', line.n);
     if (equals == NULL || plan->filter_count == FILTERS_MAX) {
-        text_add(self->why, equals ? "too many filters: at most 16" : "a filter is column=value or column!=value: ");
+        text_add(self->why, equals ? "too many filters: at most 16"
+                                   : "a filter is column=value or column!=value: ");
         text_slice(self->why, equals ? slice_of(NULL, 0) : line);
         return ERR_INVALID;
     }
@@ -290,8 +310,8 @@ static void put_item(const struct columns *columns, sqlite3_stmt *row, struct js
 }
 
 /*  Fills *next with where the next page begins; 0: there is none. */
-static int put_rows(const struct question *self, const struct plan *plan, sqlite3_stmt *rows, struct json *out,
-                    uint64_t *next)
+static int put_rows(const struct question *self, const struct plan *plan, sqlite3_stmt *rows,
+                    struct json *out, uint64_t *next)
 {
     uint64_t count = 0;
     uint64_t last = 0;
@@ -399,7 +419,8 @@ static int answer(struct question *self, struct json *out)
     return rc == OK ? put_page(self, &plan, out) : rc;
 }
 
-int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text, size_t capacity)
+int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text,
+                 size_t capacity)
 {
     struct text why = text_in(text, capacity);
     struct question self = { .db = db, .ask = ask, .why = &why };

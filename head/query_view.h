@@ -1,5 +1,6 @@
-/*  query_view.h - one question answered from a read-only connection: views.def, filters, ids, pages.
-    Input reaches SQLite as bound values only; names of columns are looked up among those that the view has. */
+/*  query_view.h - one question answered from a read-only connection: views.def, filters, ids,
+    pages. Input reaches SQLite as bound values only; names of columns are looked up among those
+    that the view has. */
 #ifndef RAYC_QUERY_VIEW_H
 #define RAYC_QUERY_VIEW_H
 #include <sqlite3.h>
@@ -9,7 +10,9 @@
 
 /*  Opens the database read-only, with the functions that views.def uses. */
 MUST_CHECK int query_database(const char *path, sqlite3 **out);
-/*  On failure `text` says what was wrong with the question: ERR_INVALID, ERR_NOT_FOUND, ERR_CONFLICT (an id that is
-    the beginning of several), ERR_TOO_LARGE, ERR_TIMEOUT (interrupted), ERR_STORE. */
-MUST_CHECK int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text, size_t capacity);
+/*  On failure `text` says what was wrong with the question: ERR_INVALID, ERR_NOT_FOUND,
+    ERR_CONFLICT (an id that is the beginning of several), ERR_TOO_LARGE, ERR_TIMEOUT
+    (interrupted), ERR_STORE. */
+MUST_CHECK int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text,
+                            size_t capacity);
 #endif

@@ -1,7 +1,8 @@
 /*  rows.c - rows.def as a table: what store.c binds, column by column. */
 #include "head/rows.h"
 
-/*  Each row is a block of its own, so that `self` can name its struct where only the column is known. */
+/*  Each row is a block of its own, so that `self` can name its struct where only the column is
+    known. */
 const struct row_desc *row_desc(enum row_kind kind)
 {
     switch (kind) {

@@ -1,9 +1,11 @@
-/*  schema.c - the tables of rayc.db, one row kind of rows.def each, and the views in which people read them.
+/*  schema.c - the tables of rayc.db, one row kind of rows.def each, and the views in which people
+    read them.
 
-    The hot table is `task`: a row is written when the task is accepted and again when it ends, so it has no index but
-    its primary key, and a partial one on failures that neither of these two writes touches.
-    Numbers become names through small tables that are filled from states.def at every start: one source of words.
-    Times: each X_ms (milliseconds since 1970) of a view has a sibling X, RFC 3339 in UTC. */
+    The hot table is `task`: a row is written when the task is accepted and again when it ends, so
+    it has no index but its primary key, and a partial one on failures that neither of these two
+    writes touches. Numbers become names through small tables that are filled from states.def at
+    every start: one source of words. Times: each X_ms (milliseconds since 1970) of a view has a
+    sibling X, RFC 3339 in UTC. */
 #include "head/schema.h"
 
 #include <stdio.h>
@@ -11,16 +13,22 @@
 
 enum { APPLICATION_ID = 0x72617963 }; /* "rayc" */
 
-#define TEXT_OF(x)   #x
-#define NUMBER(x)    TEXT_OF(x)
-#define RFC3339(ms)  "strftime('%Y-%m-%dT%H:%M:%fZ'," ms "/1000.0,'unixepoch')"
-#define TIME(x, ms)  RFC3339(ms) " AS " x "," ms " AS " x "_ms"
-#define TASK_HEX(id) "printf('%016x'," id ")"
-#define JOB_HEX(id)  "printf('%08x'," id ")"
-#define OR_NULL(id, hex) "iif(" id ">0," hex ",NULL)"
+#define RFC3339(ms)                  "strftime('%Y-%m-%dT%H:%M:%fZ'," ms "/1000.0,'unixepoch')"
+#define TIME(x, ms)                  RFC3339(ms) " AS " x "," ms " AS " x "_ms"
+#define TASK_HEX(id)                 "printf('%016x'," id ")"
+#define JOB_HEX(id)                  "printf('%08x'," id ")"
+#define OR_NULL(id, hex)             "iif(" id ">0," hex ",NULL)"
+#define COUNTER(id)                  "(" id "&1099511627775)"
+#define FIRST_TASK(session)          "(" session "<<40)"
+#define LAST_TASK(session)           "(" session "<<40)+1099511627775"
+#define ARRAY_INDEX                  "j.array_first+" COUNTER("coalesce(t.retry_of,t.id)") "-1"
+#define NAME_ROW(table, value, rest) "REPLACE INTO " table " VALUES(" value rest ");"
+#define EXIT_STATUS                                                                                \
+    " CASE WHEN t.state=5 THEN 0 WHEN t.status>=0 THEN t.status END AS exit_status,"               \
+    " iif(t.status<0,-t.status,NULL) AS signal"
 
-/*  A row grows by about this when its task ends.  With the room reserved it stays on its page, which costs half as
-    much as splitting pages, and leaves the file smaller. */
+/*  A row grows by about this when its task ends.  With the room reserved it stays on its page,
+    which costs half as much as splitting pages, and leaves the file smaller. */
 #define ROOM "000000000000000000000000000000000000000000000000"
 
 /* clang-format off */
@@ -31,90 +39,103 @@ static const char tables[] =
     "CREATE TABLE node_state_name(value INTEGER PRIMARY KEY, name TEXT);"
     "CREATE TABLE failure_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
 
-    "CREATE TABLE job(id INTEGER PRIMARY KEY, submission TEXT UNIQUE, kind INTEGER, durability INTEGER,"
-    " detached INTEGER, state INTEGER, digest BLOB, entrypoint TEXT, name TEXT, array_first INTEGER,"
-    " array_last INTEGER, created_ms INTEGER, started_ms INTEGER, ended_ms INTEGER, exit_code INTEGER,"
-    " stopping INTEGER, message TEXT, total INTEGER, finished INTEGER, failed INTEGER);"
-    "CREATE TABLE session(id INTEGER PRIMARY KEY, job INTEGER, low INTEGER DEFAULT 0, closed INTEGER DEFAULT 0);"
+    "CREATE TABLE job(id INTEGER PRIMARY KEY, submission TEXT UNIQUE, kind INTEGER,"
+    " durability INTEGER, detached INTEGER, state INTEGER, digest BLOB, entrypoint TEXT, name TEXT,"
+    " array_first INTEGER, array_last INTEGER, created_ms INTEGER, started_ms INTEGER,"
+    " ended_ms INTEGER, exit_code INTEGER, stopping INTEGER, message TEXT,"
+    " total INTEGER, finished INTEGER, failed INTEGER);"
+
+    "CREATE TABLE session(id INTEGER PRIMARY KEY, job INTEGER, low INTEGER DEFAULT 0,"
+    " closed INTEGER DEFAULT 0);"
     "CREATE INDEX session_job ON session(job);"
-    "CREATE TABLE spec(id INTEGER PRIMARY KEY, session INTEGER, idx INTEGER, kind INTEGER, name TEXT, record BLOB);"
+
+    "CREATE TABLE spec(id INTEGER PRIMARY KEY, session INTEGER, idx INTEGER, kind INTEGER,"
+    " name TEXT, record BLOB);"
     "CREATE INDEX spec_session ON spec(session);"
 
-    "CREATE TABLE task(id INTEGER PRIMARY KEY, spec INTEGER, state INTEGER, submitted_ms INTEGER, deps BLOB,"
-    " args BLOB, attempt INTEGER, node INTEGER, started_ms INTEGER, ended_ms INTEGER, run_us INTEGER,"
-    " failure INTEGER, status INTEGER, fence INTEGER, charged INTEGER, crashes INTEGER, due_ms INTEGER,"
-    " cancelled INTEGER, retry_of INTEGER, text TEXT, log TEXT, output BLOB, result BLOB,"
-    " room BLOB DEFAULT x'" ROOM "');"
+    "CREATE TABLE task(id INTEGER PRIMARY KEY, spec INTEGER, state INTEGER, submitted_ms INTEGER,"
+    " deps BLOB, args BLOB, attempt INTEGER, node INTEGER, started_ms INTEGER, ended_ms INTEGER,"
+    " run_us INTEGER, failure INTEGER, status INTEGER, fence INTEGER, charged INTEGER,"
+    " crashes INTEGER, due_ms INTEGER, cancelled INTEGER, retry_of INTEGER, text TEXT, log TEXT,"
+    " output BLOB, result BLOB, room BLOB DEFAULT x'" ROOM "');"
     "CREATE INDEX task_failed ON task(id) WHERE failure IS NOT NULL;"
-    "CREATE TABLE lease(token INTEGER PRIMARY KEY, node INTEGER, first INTEGER, count INTEGER, leased_ms INTEGER);"
-    "CREATE INDEX lease_first ON lease(first);"
-    "CREATE TABLE attempt(task INTEGER, attempt INTEGER, node INTEGER, started_ms INTEGER, ended_ms INTEGER,"
-    " run_us INTEGER, outcome TEXT, status INTEGER, text TEXT, output BLOB, log TEXT, PRIMARY KEY(task, attempt));"
 
-    "CREATE TABLE node(id INTEGER PRIMARY KEY, key TEXT, name TEXT, pid INTEGER, state INTEGER, capacity BLOB,"
-    " joined_ms INTEGER, ended_ms INTEGER, reason TEXT);"
-    "CREATE TABLE event(id INTEGER PRIMARY KEY, at_ms INTEGER, kind TEXT, job INTEGER, node INTEGER, task INTEGER,"
-    " text TEXT);"
+    "CREATE TABLE lease(token INTEGER PRIMARY KEY, node INTEGER, first INTEGER, count INTEGER,"
+    " leased_ms INTEGER);"
+    "CREATE INDEX lease_first ON lease(first);"
+
+    "CREATE TABLE attempt(task INTEGER, attempt INTEGER, node INTEGER, started_ms INTEGER,"
+    " ended_ms INTEGER, run_us INTEGER, outcome TEXT, status INTEGER, text TEXT, output BLOB,"
+    " log TEXT, PRIMARY KEY(task, attempt));"
+
+    "CREATE TABLE node(id INTEGER PRIMARY KEY, key TEXT, name TEXT, pid INTEGER, state INTEGER,"
+    " capacity BLOB, joined_ms INTEGER, ended_ms INTEGER, reason TEXT);"
+
+    "CREATE TABLE event(id INTEGER PRIMARY KEY, at_ms INTEGER, kind TEXT, job INTEGER,"
+    " node INTEGER, task INTEGER, text TEXT);"
 
     "CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN"
     " DELETE FROM spec WHERE session IN (SELECT id FROM session WHERE job=old.id);"
-    " DELETE FROM session WHERE job=old.id;"
-    "END;"
+    " DELETE FROM session WHERE job=old.id; END;"
     "CREATE TRIGGER session_gone AFTER DELETE ON session BEGIN"
-    " DELETE FROM attempt WHERE task BETWEEN old.id<<40 AND (old.id<<40)+1099511627775;"
-    "END;"
-    "CREATE TRIGGER event_many AFTER INSERT ON event WHEN new.id%1024=0 BEGIN" /* the newest 100000 are kept */
-    " DELETE FROM event WHERE id<=new.id-100000;"
-    "END;";
+    " DELETE FROM attempt WHERE task BETWEEN " FIRST_TASK("old.id") " AND " LAST_TASK("old.id") ";"
+    " END;"
+    /* the newest 100000 are kept */
+    "CREATE TRIGGER event_many AFTER INSERT ON event WHEN new.id%1024=0 BEGIN"
+    " DELETE FROM event WHERE id<=new.id-100000; END;";
 
+/*  Ray's error_type of a job is why its driver failed; the driver is the first task of its
+    session. */
 static const char job_view[] =
     "CREATE VIEW jobs AS SELECT submission AS submission_id," JOB_HEX("j.id") " AS job_id,"
-    " iif(kind=" NUMBER(1) ",'DRIVER','SUBMISSION') AS type, n.name AS status, entrypoint, j.name AS name, message,"
-    /* Ray's error_type of a job: why its driver failed.  The driver is the first task of its session. */
-    " (SELECT f.name FROM session s JOIN spec c ON c.session=s.id AND c.kind=3 JOIN task t ON t.id=(s.id<<40)+1"
-    "  JOIN failure_name f ON f.value=t.failure WHERE s.job=j.id) AS error_type,"
+    " iif(kind=1,'DRIVER','SUBMISSION') AS type, n.name AS status, entrypoint, j.name AS name,"
+    " message, (SELECT f.name FROM session s JOIN spec c ON c.session=s.id AND c.kind=3"
+    "  JOIN task t ON t.id=" FIRST_TASK("s.id") "+1 JOIN failure_name f ON f.value=t.failure"
+    "  WHERE s.job=j.id) AS error_type,"
     TIME("created", "created_ms") "," TIME("start_time", "nullif(started_ms,0)") ","
     TIME("end_time", "nullif(ended_ms,0)") ","
     " iif(ended_ms>0,exit_code,NULL) AS driver_exit_code,"
-    " coalesce(total,0) AS total, coalesce(finished,0) AS finished, coalesce(failed,0) AS failed, j.id AS job"
-    " FROM job j LEFT JOIN job_state_name n ON n.value=state;";
+    " coalesce(total,0) AS total, coalesce(finished,0) AS finished, coalesce(failed,0) AS failed,"
+    " j.id AS job FROM job j LEFT JOIN job_state_name n ON n.value=state;";
 
-/*  A lease covers the tasks first..first+count-1; the token of each must be newer than the task's fence. */
+/*  A lease covers the tasks first..first+count-1; the token of each must be newer than its fence.
+    The index of a task of an array: that of the task which it repeats, if it is a retry. */
 static const char task_view[] =
     "CREATE VIEW tasks AS SELECT " TASK_HEX("t.id") " AS task_id, c.name AS name,"
-    " CASE WHEN t.state<=2 AND l.token IS NOT NULL THEN (SELECT name FROM task_state_name WHERE value=3)"
-    "  ELSE (SELECT name FROM task_state_name WHERE value=t.state) END AS state,"
+    " (SELECT name FROM task_state_name WHERE value=iif(t.state<=2 AND l.token>0,3,t.state))"
+    " AS state,"
     JOB_HEX("s.job") " AS job_id, j.submission AS submission_id,"
     " iif(c.kind=3,'DRIVER_TASK','NORMAL_TASK') AS type, c.name AS func_or_class_name,"
     " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries,"
-    " t.id&1099511627775 AS counter,"
-    " CASE WHEN j.kind=3 AND j.array_first+(coalesce(t.retry_of,t.id)&1099511627775)-1<=j.array_last"
-    "  THEN j.array_first+(coalesce(t.retry_of,t.id)&1099511627775)-1 END AS \"index\","
-    " coalesce(nullif(t.node,0),l.node) AS node_id,"
-    " f.name AS error_type, iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message,"
-    " CASE WHEN t.state=5 THEN 0 WHEN t.status>=0 THEN t.status END AS exit_status,"
-    " CASE WHEN t.status<0 THEN -t.status END AS signal,"
+    COUNTER("t.id") " AS counter,"
+    " CASE WHEN j.kind=3 AND " ARRAY_INDEX "<=j.array_last THEN " ARRAY_INDEX " END AS \"index\","
+    " coalesce(nullif(t.node,0),l.node) AS node_id, f.name AS error_type,"
+    " iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message," EXIT_STATUS ","
     TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") ","
     TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") ","
-    " t.run_us AS run_us, t.cancelled AS cancelled, " OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log,"
-    " t.id AS id, s.job AS job"
-    " FROM task t LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job LEFT JOIN spec c ON c.id=t.spec"
-    " LEFT JOIN failure_name f ON f.value=t.failure"
+    " t.run_us AS run_us, t.cancelled AS cancelled,"
+    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log,"
+    " t.id AS id, s.job AS job FROM task t"
+    " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job"
+    " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure"
     " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease"
     "  WHERE first BETWEEN t.id-(SELECT max(count) FROM lease) AND t.id AND first+count>t.id"
     "  AND token+(t.id-first)>coalesce(t.fence,0) ORDER BY +token DESC LIMIT 1));";
 
-/*  An attempt has a row of its own once it was followed by another, else the task's row tells how it ended. */
+/*  An attempt has a row of its own once another followed; else the task's row tells how it ended.
+    The words for that are those of outcome_name() in head/core/task.c. */
 static const char attempt_view[] =
-    "CREATE VIEW attempts AS SELECT " TASK_HEX("a.task") " AS task_id, a.attempt AS attempt, a.node AS node_id,"
-    " a.outcome AS outcome, iif(a.status>=0,a.status,NULL) AS exit_status, iif(a.status<0,-a.status,NULL) AS signal,"
-    " a.text AS error_message," TIME("start_time", "a.started_ms") "," TIME("end_time", "a.ended_ms") ","
-    " a.run_us AS run_us, a.log AS log, a.task AS id, (SELECT job FROM session WHERE id=a.task>>40) AS job"
-    " FROM attempt a"
-    " UNION ALL SELECT " TASK_HEX("t.id") ", 1, t.node, CASE coalesce(t.failure,0) WHEN 0 THEN 'FINISHED'"
-    "  WHEN 1 THEN 'APP_ERROR' WHEN 2 THEN 'EXIT' WHEN 3 THEN iif(t.status<0,'SIGNAL','EXIT')"
+    "CREATE VIEW attempts AS SELECT " TASK_HEX("a.task") " AS task_id, a.attempt AS attempt,"
+    " a.node AS node_id, a.outcome AS outcome, iif(a.status>=0,a.status,NULL) AS exit_status,"
+    " iif(a.status<0,-a.status,NULL) AS signal, a.text AS error_message,"
+    TIME("start_time", "a.started_ms") "," TIME("end_time", "a.ended_ms") ","
+    " a.run_us AS run_us, a.log AS log, a.task AS id,"
+    " (SELECT job FROM session WHERE id=a.task>>40) AS job FROM attempt a"
+    " UNION ALL SELECT " TASK_HEX("t.id") ", 1, t.node,"
+    " CASE coalesce(t.failure,0) WHEN 0 THEN 'FINISHED' WHEN 1 THEN 'APP_ERROR' WHEN 2 THEN 'EXIT'"
+    "  WHEN 3 THEN iif(t.status<0,'SIGNAL','EXIT')"
     "  ELSE (SELECT name FROM failure_name WHERE value=t.failure) END,"
-    " CASE WHEN t.state=5 THEN 0 WHEN t.status>=0 THEN t.status END, iif(t.status<0,-t.status,NULL), t.text,"
+    EXIT_STATUS ", t.text,"
     TIME("start_time", "nullif(t.started_ms,0)") "," TIME("end_time", "t.ended_ms") ","
     " t.run_us, t.log, t.id, (SELECT job FROM session WHERE id=t.id>>40)"
     " FROM task t WHERE t.state IN (5,6) AND t.attempt=1 AND t.node IS NOT NULL"
@@ -126,15 +147,17 @@ static const char node_view[] =
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
 static const char event_view[] =
-    "CREATE VIEW events AS SELECT id AS event_id," TIME("time", "at_ms") ", kind," OR_NULL("job", JOB_HEX("job")) " AS job_id,"
-    " node AS node_id, " OR_NULL("task", TASK_HEX("task")) " AS task_id, text, id, job FROM event;";
+    "CREATE VIEW events AS SELECT id AS event_id," TIME("time", "at_ms") ", kind,"
+    OR_NULL("job", JOB_HEX("job")) " AS job_id, node AS node_id,"
+    OR_NULL("task", TASK_HEX("task")) " AS task_id, text, id, job FROM event;";
 
 /*  The words of states.def. */
 static const char names[] =
-#define TASK_STATE(NAME, value, text) "REPLACE INTO task_state_name VALUES(" #value ",'" text "');"
-#define JOB_STATE(NAME, value) "REPLACE INTO job_state_name VALUES(" #value ",'" #NAME "');"
-#define NODE_STATE(NAME, value) "REPLACE INTO node_state_name VALUES(" #value ",'" #NAME "');"
-#define FAILURE(NAME, value, code, type, text) "REPLACE INTO failure_name VALUES(" #value ",'" type "','" text "');"
+#define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
+#define JOB_STATE(NAME, value) NAME_ROW("job_state_name", #value, ",'" #NAME "'")
+#define NODE_STATE(NAME, value) NAME_ROW("node_state_name", #value, ",'" #NAME "'")
+#define FAILURE(NAME, value, code, type, text) \
+    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef TASK_STATE
 #undef JOB_STATE
@@ -143,7 +166,8 @@ static const char names[] =
     ;
 /* clang-format on */
 
-/*  What each version of the schema added, from version 1 on.  Never change a step that was released: add one. */
+/*  What each version of the schema added, from version 1 on.  Never change a step that was
+    released: add one. */
 static const char *const steps[][8] = {
     { tables, job_view, task_view, attempt_view, node_view, event_view },
 };

@@ -6,6 +6,7 @@
 #include "common/err.h"
 
 /*  Brings the schema to this version in one transaction and fills the tables of names.
-    ERR_STORE_NEWER: a newer rayc wrote the file.  ERR_STORE: it is no database of rayc, or damaged. */
+    ERR_STORE_NEWER: a newer rayc wrote the file.  ERR_STORE: it is no database of rayc, or
+    damaged. */
 MUST_CHECK int schema_open(sqlite3 *db, struct diag *why);
 #endif

@@ -18,7 +18,11 @@
 #include "head/store.h"
 #include "head/turn.h"
 
-enum { IDLE_MS = 300 /* an embedded head without clients and work ends after this */ };
+enum {
+    IDLE_MS = 300, /* an embedded head without clients and work ends after this */
+    LOCK_TRIES = 50,
+    LOCK_WAIT_MS = 20
+};
 
 struct shell {
     char dir[PATH_BYTES];
@@ -221,7 +225,10 @@ static int take_lock(struct shell *self, const struct shell_options *options)
         log_error("head.folder", "path=%s why=\"%s\"", self->dir, err_text(code));
         return code;
     }
-    self->lock_fd = file_lock(path);
+    /* A head that was killed a moment ago may still hold it while the kernel takes it apart. */
+    for (int tries = self->embedded ? 1 : LOCK_TRIES; tries > 0 && (self->lock_fd = file_lock(path)) == ERR_LOCKED; tries--) {
+        poll(NULL, 0, LOCK_WAIT_MS);
+    }
     if (self->lock_fd < 0) {
         log_error("head.lock", "path=%s why=\"another head is using this state folder\"", path);
         return ERR_LOCKED;

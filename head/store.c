@@ -1,10 +1,10 @@
 /*  store.c - opens the database, writes batches of rows, reads what is not in memory.
 
-    WAL mode with synchronous=NORMAL: a commit only writes to the WAL (the helper syncs it, store_sync.c); a checkpoint
-    syncs the WAL before and the database after.  Automatic checkpoints are off; this connection is the only one that
-    checkpoints, when store_checkpoint_if_due() says so and when it closes.
-    Opening checks the whole file if that takes well below a second; of a larger one, pages are checked as they are
-    read. */
+    WAL mode with synchronous=NORMAL: a commit only writes to the WAL (the helper syncs it,
+    store_sync.c); a checkpoint syncs the WAL before and the database after.  Automatic
+    checkpoints are off; this connection is the only one that checkpoints, when
+    store_checkpoint_if_due() says so and when it closes. Opening checks the whole file if that
+    takes well below a second; of a larger one, pages are checked as they are read. */
 #include "head/store_inside.h"
 
 #include <errno.h>
@@ -67,7 +67,8 @@ static int open_file(struct store *self, const char *path, struct diag *why)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || fchmod(fd, 0600) != 0) {
-        snprintf(why->text, sizeof(why->text), "the database cannot be opened: %s", strerror(errno));
+        snprintf(why->text, sizeof(why->text), "the database cannot be opened: %s",
+                 strerror(errno));
         if (fd >= 0) {
             close(fd);
         }
@@ -82,7 +83,6 @@ static int open_database(struct store *self, struct diag *why)
 {
     static const char settings[] =
         "PRAGMA page_size=4096;"
-        "PRAGMA cache_size=-16384;" /* KiB; grows with use */
         "PRAGMA cache_spill=OFF;"
         "PRAGMA temp_store=MEMORY;"
         "PRAGMA foreign_keys=OFF;"
@@ -92,7 +92,8 @@ static int open_database(struct store *self, struct diag *why)
         "PRAGMA wal_autocheckpoint=0;"
         "PRAGMA synchronous=NORMAL;";
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(self->path ? self->path : ":memory:", &self->db, flags, NULL) != SQLITE_OK ||
+    if (sqlite3_open_v2(self->path ? self->path : ":memory:", &self->db, flags, NULL) !=
+            SQLITE_OK ||
         sqlite3_busy_timeout(self->db, BUSY_MS) != SQLITE_OK ||
         sqlite3_exec(self->db, settings, NULL, NULL, NULL) != SQLITE_OK) {
         return explain(self, "cannot be opened", why);
@@ -125,6 +126,15 @@ static int check_file(struct store *self, struct diag *why)
     }
     sqlite3_db_release_memory(self->db);
     return OK;
+}
+
+/*  Of pages, in KiB; it grows with use.  Set after the check, which would fill it for nothing. */
+static int open_cache(struct store *self, struct diag *why)
+{
+    static const char setting[] = "PRAGMA cache_size=-16384";
+    return sqlite3_exec(self->db, setting, NULL, NULL, NULL) == SQLITE_OK
+               ? OK
+               : explain(self, "cannot be opened", why);
 }
 
 static int prepare(struct store *self, const char *sql, sqlite3_stmt **out)
@@ -176,7 +186,8 @@ static int open_wal(struct store *self, struct diag *why)
     int dir = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ready = self->wal_fd >= 0 && dir >= 0 && fsync(dir) == 0;
     if (!ready) {
-        snprintf(why->text, sizeof(why->text), "the database cannot be synced: %s", strerror(errno));
+        snprintf(why->text, sizeof(why->text), "the database cannot be synced: %s",
+                 strerror(errno));
     }
     if (dir >= 0) {
         close(dir);
@@ -204,6 +215,9 @@ static int open_all(struct store *self, const char *path, struct diag *why)
         rc = check_file(self, why);
     }
     if (rc == OK) {
+        rc = open_cache(self, why);
+    }
+    if (rc == OK) {
         rc = schema_open(self->db, why);
     }
     if (rc == OK) {
@@ -220,7 +234,8 @@ static int open_all(struct store *self, const char *path, struct diag *why)
 
 int store_open(struct store **out, const char *path, struct diag *why)
 {
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* spares a mutex; refused, and not needed, the second time */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
+                   0); /* spares a mutex; refused, and not needed, the second time */
     *why = (struct diag){ 0 };
     *out = NULL;
     struct store *self = calloc(1, sizeof(*self));
@@ -291,15 +306,17 @@ static int bind_number(struct row_statement *self, uint32_t column, uint64_t num
     return sqlite3_bind_int64(self->statement, (int)column + 1, (int64_t)number);
 }
 
-static int bind_bytes(struct row_statement *self, uint32_t column, const struct slice *bytes, bool text)
+static int bind_bytes(struct row_statement *self, uint32_t column, const struct slice *bytes,
+                      bool text)
 {
     uint32_t bit = 1u << column;
     int place = (int)column + 1;
     if (bytes->n > 0) {
         self->bound |= bit;
-        return text ? sqlite3_bind_text(self->statement, place, (const char *)bytes->p, (int)bytes->n,
-                                        SQLITE_STATIC)
-                    : sqlite3_bind_blob(self->statement, place, bytes->p, (int)bytes->n, SQLITE_STATIC);
+        return text ? sqlite3_bind_text(self->statement, place, (const char *)bytes->p,
+                                        (int)bytes->n, SQLITE_STATIC)
+                    : sqlite3_bind_blob(self->statement, place, bytes->p, (int)bytes->n,
+                                        SQLITE_STATIC);
     }
     if (!(self->bound & bit)) {
         return SQLITE_OK;
@@ -341,7 +358,8 @@ static bool run(sqlite3_stmt *statement)
     return rc == SQLITE_DONE;
 }
 
-/*  Every writer but this one is a mistake that could cost commits (store.h): better to end than to go on. */
+/*  Every writer but this one is a mistake that could cost commits (store.h): better to end than
+    to go on. */
 static int begin(struct store *self)
 {
     if (!run(self->sql[SQL_BEGIN])) {
@@ -352,7 +370,8 @@ static int begin(struct store *self)
         return store_failed(self, "data_version");
     }
     if (version != self->data_version) {
-        log_error("store.foreign_writer", "path=%s: another program has written to the database", self->path);
+        log_error("store.foreign_writer", "path=%s: another program has written to the database",
+                  self->path);
         return ERR_STORE;
     }
     return OK;
@@ -467,7 +486,8 @@ int store_task_ended(struct store *self, uint64_t task, uint32_t *state, uint64_
     return OK;
 }
 
-int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job, struct slice *submission)
+int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job,
+               struct slice *submission)
 {
     int rc = lend_by_id(self, SQL_SPEC, spec);
     if (rc != OK) {

@@ -1,7 +1,7 @@
 /*  store_inside.h - what the files of the store share.  Nobody else includes it.
 
-    The connection belongs to the thread of the store's owner, except while it is lent to the helper for a
-    checkpoint: store_take() gets it back. */
+    The connection belongs to the thread of the store's owner, except while it is lent to the
+    helper for a checkpoint: store_take() gets it back. */
 #ifndef RAYC_STORE_INSIDE_H
 #define RAYC_STORE_INSIDE_H
 #include <pthread.h>
@@ -11,29 +11,40 @@
 
 enum { ROW_COLS_MAX = 16, WAL_BYTES_MAX = 32 << 20 };
 
-/*  A row kind's statement, and what is bound to it now: only what differs from the row before is bound again. */
+/*  A row kind's statement, and what is bound to it now: only what differs from the row before is
+    bound again. */
 struct row_statement {
     sqlite3_stmt *statement;
     const struct col *cols;
     uint32_t col_count;
-    uint32_t bound;               /* bit i: parameter i is not NULL */
+    uint32_t bound;                /* bit i: parameter i is not NULL */
     uint64_t number[ROW_COLS_MAX]; /* the integer bound to parameter i */
 };
 
-enum { SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_VERSION, SQL_ARGS, SQL_RESULT, SQL_ENDED, SQL_SPEC, SQLS };
+enum {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_VERSION,
+    SQL_ARGS,
+    SQL_RESULT,
+    SQL_ENDED,
+    SQL_SPEC,
+    SQLS
+};
 
 struct store {
     sqlite3 *db;
     char *path; /* NULL: in memory */
     struct row_statement rows[ROW_KINDS];
     sqlite3_stmt *sql[SQLS];
-    sqlite3_stmt *lending;   /* its row's slices are in the caller's hands; NULL: none */
-    uint64_t args_at;        /* while lending SQL_ARGS: the task of its row */
-    int64_t data_version;    /* changes when another connection has written */
+    sqlite3_stmt *lending; /* its row's slices are in the caller's hands; NULL: none */
+    uint64_t args_at;      /* while lending SQL_ARGS: the task of its row */
+    int64_t data_version;  /* changes when another connection has written */
     uint64_t committed;
     _Atomic uint64_t synced;
-    uint32_t wal_pages;      /* in the WAL, after the newest commit */
-    uint32_t wal_pages_due;  /* a checkpoint is due from here on */
+    uint32_t wal_pages;     /* in the WAL, after the newest commit */
+    uint32_t wal_pages_due; /* a checkpoint is due from here on */
     uint32_t page_bytes;
 
     int wal_fd;
@@ -50,7 +61,7 @@ struct store {
 
 MUST_CHECK int store_helper_start(struct store *self);
 void store_helper_stop(struct store *self); /* everything asked for is done first */
-void store_take(struct store *self);        /* waits until the connection is not lent, and ends reads */
+void store_take(struct store *self); /* waits until the connection is not lent, and ends reads */
 int store_failed(struct store *self, const char *doing); /* logs SQLite's error; ERR_STORE */
 
 static inline struct slice column_slice(sqlite3_stmt *row, int column)

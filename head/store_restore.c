@@ -1,4 +1,5 @@
-/*  store_restore.c - the rows that the core needs after a start, read in the order of struct restored. */
+/*  store_restore.c - the rows that the core needs after a start, read in the order of struct
+    restored. */
 #include "head/store_inside.h"
 
 #include "common/ids.h"
@@ -116,7 +117,8 @@ static const struct {
       " t.cancelled,length(t.args) FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
       " WHERE (SELECT state FROM job WHERE id=s.job)<=2 ORDER BY s.id,t.id" },
-    { RESTORE_LEASE, fill_lease, "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
+    { RESTORE_LEASE, fill_lease,
+      "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
 };
 
 static int read_table(const struct restoring *self, size_t table)
@@ -134,7 +136,8 @@ static int read_table(const struct restoring *self, size_t table)
     return rc;
 }
 
-int store_restore(struct store *store, void (*each)(void *context, const struct restored *row), void *context)
+int store_restore(struct store *store, void (*each)(void *context, const struct restored *row),
+                  void *context)
 {
     store_take(store);
     struct restoring self = { store, each, context };

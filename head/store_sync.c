@@ -1,9 +1,10 @@
 /*  store_sync.c - the helper thread of the store: everything that waits for the disk.
 
-    Commits do not sync.  The helper syncs the WAL through a descriptor of its own: safe, since SQLite's locks are on
-    the database and its -shm file, so that closing this descriptor can drop none of them, and since the WAL stays the
-    same file as long as the connection is open.  A checkpoint needs the connection: the owner lends it and goes on
-    with everything but the database. */
+    Commits do not sync.  The helper syncs the WAL through a descriptor of its own: safe, since
+    SQLite's locks are on the database and its -shm file, so that closing this descriptor can drop
+    none of them, and since the WAL stays the same file as long as the connection is open.  A
+    checkpoint needs the connection: the owner lends it and goes on with everything but the
+    database. */
 #include "head/store_inside.h"
 
 #include <errno.h>
@@ -25,15 +26,16 @@ static void sync_now(struct store *self, uint64_t commit)
     ensure(n == sizeof(one) || errno == EAGAIN); /* EAGAIN: it is readable anyway */
 }
 
-/*  Takes what readers allow; the next commit starts the WAL anew if that was all.  An I/O error while syncing the
-    database is as final as one of the WAL. */
+/*  Takes what readers allow; the next commit starts the WAL anew if that was all.  An I/O error
+    while syncing the database is as final as one of the WAL. */
 static void checkpoint_now(struct store *self)
 {
     int pages = 0;
     int done = 0;
     int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &done);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
-        log_error("store.checkpoint_failed", "path=%s error=%s", self->path, sqlite3_errmsg(self->db));
+        log_error("store.checkpoint_failed", "path=%s error=%s", self->path,
+                  sqlite3_errmsg(self->db));
         abort();
     }
     log_debug("store.checkpoint", "pages=%d done=%d", pages, done);

@@ -30,7 +30,8 @@ static const char *copy(char **at, const msgpack_object *text)
     return start;
 }
 
-static int copy_all(const char ***out, const char *field, const msgpack_object *list, char **at, struct diag *why)
+static int copy_all(const char ***out, const char *field, const msgpack_object *list, char **at,
+                    struct diag *why)
 {
     if (list->type != MSGPACK_OBJECT_ARRAY) {
         return wrong(why, field, "must be a list of strings");
@@ -60,7 +61,8 @@ static bool is_key(const msgpack_object *key, const char *name)
            memcmp(key->via.str.ptr, name, strlen(name)) == 0;
 }
 
-static int read_entry(struct command *self, const msgpack_object_kv *entry, char **at, struct diag *why)
+static int read_entry(struct command *self, const msgpack_object_kv *entry, char **at,
+                      struct diag *why)
 {
     const msgpack_object *value = &entry->val;
     if (is_key(&entry->key, "argv")) {
@@ -98,7 +100,10 @@ int command_read(struct command *self, struct slice body, struct diag *why)
     if (!e && body.n > 0) {
         size_t end = 0;
         char *at = self->texts;
-        if (msgpack_unpack_next(&tree, (const char *)body.p, body.n, &end) != MSGPACK_UNPACK_SUCCESS ||
+        struct cursor all = cursor_of(body); /* msgpack-c would trust the lengths in it */
+        if (!wire_skip(&all) || cursor_left(&all) > 0 ||
+            msgpack_unpack_next(&tree, (const char *)body.p, body.n, &end) !=
+                MSGPACK_UNPACK_SUCCESS ||
             end != body.n || tree.data.type != MSGPACK_OBJECT_MAP) {
             e = wrong(why, "body", "is not one msgpack map");
         }

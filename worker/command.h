@@ -29,10 +29,12 @@ struct environment {
 /*  The worker's own environment without what is meant for the worker (RAYC_*, but RAYC_LOG). */
 void environment_inherit(struct environment *self, const char *const *own);
 void environment_fini(struct environment *self);
-void environment_clear(struct environment *self, const struct environment *base); /* as `base` again */
-void environment_put(struct environment *self, const char *entry);                /* borrowed */
+void environment_clear(struct environment *self,
+                       const struct environment *base);            /* as `base` again */
+void environment_put(struct environment *self, const char *entry); /* borrowed */
 bool environment_has(const struct environment *self, const char *name);
-__attribute__((format(printf, 2, 3))) void environment_print(struct environment *self, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void environment_print(struct environment *self,
+                                                             const char *format, ...);
 
 enum { COMMAND_VALUE_OVERHEAD = 64 };
 void command_value(struct wire *to, int32_t status, struct slice out, struct slice err);

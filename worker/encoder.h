@@ -14,8 +14,9 @@ struct encoder {
 
 static inline void encoder_init(struct encoder *self)
 {
-    *self = (struct encoder){ .elements = { reserve_memory(ENCODER_BYTES), 0, ENCODER_BYTES, false },
-                              .frame = { reserve_memory(ENCODER_BYTES), 0, ENCODER_BYTES, false } };
+    *self =
+        (struct encoder){ .elements = { reserve_memory(ENCODER_BYTES), 0, ENCODER_BYTES, false },
+                          .frame = { reserve_memory(ENCODER_BYTES), 0, ENCODER_BYTES, false } };
 }
 
 static inline void encoder_fini(struct encoder *self)

@@ -23,7 +23,8 @@ enum {
     TEXT_DRIVER = 20 * 1000,
     RUN_FRAME_BYTES = 1 * MIB, /* a RUN frame is not joined beyond this */
     RUN_RECORD_OVERHEAD = 512, /* all but args and deps, at most */
-    EVENT_BYTES = 2 * OUTPUT_MAX + 2 * OUTPUT_MAX + COMMAND_VALUE_OVERHEAD + 2 * TEXT_MAX /* of arena, at most */
+    EVENT_BYTES = 2 * OUTPUT_MAX + 2 * OUTPUT_MAX + COMMAND_VALUE_OVERHEAD +
+                  2 * TEXT_MAX /* of arena, at most */
 };
 _Static_assert((int)EVENT_BYTES < (int)ARENA_BYTES, "an event fits an empty arena");
 
@@ -106,7 +107,8 @@ static void queue(struct executors *self, uint32_t id)
 
 static void listen_to(struct executors *self, uint32_t id, bool write, int how)
 {
-    struct epoll_event event = { .events = EPOLLIN | (write ? (uint32_t)EPOLLOUT : 0), .data.u64 = id };
+    struct epoll_event event = { .events = EPOLLIN | (write ? (uint32_t)EPOLLOUT : 0),
+                                 .data.u64 = id };
     if (epoll_ctl(self->config.epoll, how, self->all[id].resident.socket, &event)) {
         log_error("executor.epoll", "executor=%u error=\"%s\"", id, strerror(errno));
     }
@@ -329,11 +331,14 @@ uint64_t executors_due(const struct executors *self)
 /* --- events ----------------------------------------------------------------------------------------------- */
 
 /*  Output beyond OUTPUT_MAX goes to a file of its own, whose name is returned. */
-static struct slice keep_range(struct executors *self, const struct executor *executor, const struct rec_ran *ran)
+static struct slice keep_range(struct executors *self, const struct executor *executor,
+                               const struct rec_ran *ran)
 {
     char *path = arena_take(&self->arena, PATH_BYTES);
-    snprintf(path, PATH_BYTES, "%s/logs/executor-%u.%u.log", self->config.dir, executor->pid, ran->number);
-    return output_copy(&executor->out, ran->output_from, ran->output_to, path) ? slice_of(NULL, 0) : slice_text(path);
+    snprintf(path, PATH_BYTES, "%s/logs/executor-%u.%u.log", self->config.dir, executor->pid,
+             ran->number);
+    return output_copy(&executor->out, ran->output_from, ran->output_to, path) ? slice_of(NULL, 0)
+                                                                               : slice_text(path);
 }
 
 static enum next tell_ran(struct executors *self, uint32_t id, struct worker_event *out)
@@ -353,7 +358,8 @@ static enum next tell_ran(struct executors *self, uint32_t id, struct worker_eve
     out->kind = WEV_RAN;
     out->ran = ran;
     if (ran->output_to > ran->output_from) {
-        out->output = output_read(&executor->out, &self->arena, ran->output_from, ran->output_to, OUTPUT_MAX);
+        out->output =
+            output_read(&executor->out, &self->arena, ran->output_from, ran->output_to, OUTPUT_MAX);
         if (ran->output_to - ran->output_from > OUTPUT_MAX) {
             out->log = keep_range(self, executor, ran);
         }
@@ -368,8 +374,9 @@ static bool drain(struct executor *executor)
     return resident_read(&executor->resident) == OK || resident_peek(&executor->resident);
 }
 
-static struct slice read_or_keep(struct executors *self, struct executor *executor, struct output *output,
-                                 const char *suffix, struct worker_event *out)
+static struct slice read_or_keep(struct executors *self, struct executor *executor,
+                                 struct output *output, const char *suffix,
+                                 struct worker_event *out)
 {
     struct slice bytes = output_read(output, &self->arena, 0, UINT64_MAX, OUTPUT_MAX);
     if (output_size(output) > OUTPUT_MAX) {
@@ -382,7 +389,8 @@ static struct slice read_or_keep(struct executors *self, struct executor *execut
     return bytes;
 }
 
-static void put_command_results(struct executors *self, struct executor *executor, struct worker_event *out)
+static void put_command_results(struct executors *self, struct executor *executor,
+                                struct worker_event *out)
 {
     out->number = 1;
     if (executor->exited.status != 0) {
@@ -413,7 +421,8 @@ static void put_results(struct executors *self, struct executor *executor, struc
     }
 }
 
-static enum next tell_exited(struct executors *self, struct executor *executor, struct worker_event *out)
+static enum next tell_exited(struct executors *self, struct executor *executor,
+                             struct worker_event *out)
 {
     bool driver = executor->kind == SPEC_DRIVER;
     if (driver && !executor->unwanted && !tails_sent(self->config.tails, executor->token)) {
@@ -434,7 +443,8 @@ static enum next tell_exited(struct executors *self, struct executor *executor, 
     return NEXT_EVENT;
 }
 
-static enum next tell_failed(struct executors *self, struct executor *executor, struct worker_event *out)
+static enum next tell_failed(struct executors *self, struct executor *executor,
+                             struct worker_event *out)
 {
     if (arena_room(&self->arena) < EVENT_BYTES) {
         return NEXT_LATER;

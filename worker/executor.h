@@ -33,9 +33,11 @@ void executors_kill(struct executors *self, uint32_t id, int signal);
 /*  News.  executors_on_time() looks at those that have been silent; call it when executors_due() is over. */
 void executors_on_spawner(struct executors *self, const struct spawn_event *event);
 void executors_on_socket(struct executors *self, uint32_t id, uint32_t events);
-void executors_on_tails(struct executors *self); /* some output has gone: drivers that wait for it may end */
+void executors_on_tails(
+    struct executors *self); /* some output has gone: drivers that wait for it may end */
 void executors_on_time(struct executors *self, uint64_t now_ms);
-uint64_t executors_due(const struct executors *self); /* on the clock of now_ms; UINT64_MAX: never */
+uint64_t
+executors_due(const struct executors *self); /* on the clock of now_ms; UINT64_MAX: never */
 
 enum next {
     NEXT_NOTHING = 0,

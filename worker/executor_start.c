@@ -26,11 +26,11 @@ struct start {
     const char *argv[2];
 };
 
-void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix, char *out,
-                       size_t capacity)
+void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix,
+                       char *out, size_t capacity)
 {
-    int n = snprintf(out, capacity, "%s/logs/%016" PRIx64 ".%u.%s", all->config.dir, self->task, self->attempt,
-                     suffix);
+    int n = snprintf(out, capacity, "%s/logs/%016" PRIx64 ".%u.%s", all->config.dir, self->task,
+                     self->attempt, suffix);
     ensure(n > 0 && (size_t)n < capacity); /* executors_open() has measured the folder's name */
 }
 
@@ -98,8 +98,8 @@ static void make_environment(struct start *start, uint64_t node)
 
 static int32_t open_output(struct start *start, struct output *output, const char *suffix)
 {
-    snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir, start->act->executor,
-             suffix);
+    snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir,
+             start->act->executor, suffix);
     return output_open(output, start->file) ? problem(start, errno, start->file, NULL) : 0;
 }
 
@@ -188,7 +188,8 @@ static int32_t choose_program(struct start *start)
         start->request.argv = start->argv;
     }
     if (spec->program[0]) {
-        snprintf(start->path, sizeof(start->path), "%s/programs/%s", start->all->config.dir, spec->program);
+        snprintf(start->path, sizeof(start->path), "%s/programs/%s", start->all->config.dir,
+                 spec->program);
         start->request.path = start->path;
     } else if (start->command.argv[0]) {
         start->request.path = start->command.argv[0];
@@ -204,7 +205,8 @@ static int32_t choose_program(struct start *start)
     return 0;
 }
 
-int32_t executor_start(struct executors *all, struct executor *self, const struct act *act, uint64_t node)
+int32_t executor_start(struct executors *all, struct executor *self, const struct act *act,
+                       uint64_t node)
 {
     struct start start = { .all = all, .self = self, .act = act };
     start.request = (struct spawn_request){ .id = act->executor, .mark = all->mark++ };
@@ -222,7 +224,9 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     if (!error) {
         make_environment(&start, node);
         e = spawner_spawn(all->config.spawner, &start.request);
-        error = e ? problem(&start, e == ERR_TOO_LARGE ? E2BIG : EIO, start.request.path, err_text(e)) : 0;
+        error =
+            e ? problem(&start, e == ERR_TOO_LARGE ? E2BIG : EIO, start.request.path, err_text(e))
+              : 0;
     }
     for (uint32_t i = 0; i < start.mine_count; i++) {
         close(start.mine[i]);

@@ -49,8 +49,9 @@ struct executors {
 };
 
 /*  executor_start.c: an errno, with self->problem; or 0. */
-int32_t executor_start(struct executors *all, struct executor *self, const struct act *act, uint64_t node);
+int32_t executor_start(struct executors *all, struct executor *self, const struct act *act,
+                       uint64_t node);
 /*  "DIR/logs/TASK.ATTEMPT.suffix" */
-void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix, char *out,
-                       size_t capacity);
+void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix,
+                       char *out, size_t capacity);
 #endif

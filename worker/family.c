@@ -146,7 +146,8 @@ void family_kill(struct family *scratch, pid_t root)
 
 uint64_t family_mark(pid_t pid)
 {
-    static const char wanted[] = "\0RAYC_SPAWN="; /* at the start of an entry: after the NUL of the one before */
+    static const char wanted[] =
+        "\0RAYC_SPAWN="; /* at the start of an entry: after the NUL of the one before */
     enum { WANTED = sizeof(wanted) - 1 };
     char path[64], text[4096];
     snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);

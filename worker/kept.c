@@ -55,8 +55,8 @@ void kept_reports_init(struct kept_reports *self, uint32_t capacity)
     self->bytes = slots + map_bytes(capacity);
     uint8_t *memory = reserve_memory(self->bytes);
     pool_init(&self->slots, memory, capacity, sizeof(struct report_slot));
-    map_init(&self->by_seq, memory + slots, capacity, &self->slots, offsetof(struct report_slot, seq),
-             offsetof(struct report_slot, link));
+    map_init(&self->by_seq, memory + slots, capacity, &self->slots,
+             offsetof(struct report_slot, seq), offsetof(struct report_slot, link));
 }
 
 void kept_reports_fini(struct kept_reports *self)

@@ -12,7 +12,8 @@ struct kept_frames {
 
 void kept_frames_init(struct kept_frames *self, uint32_t capacity);
 void kept_frames_fini(struct kept_frames *self);
-uint32_t kept_frames_add(struct kept_frames *self, const struct link_frame *frame); /* takes it; its number */
+uint32_t kept_frames_add(struct kept_frames *self,
+                         const struct link_frame *frame); /* takes it; its number */
 void kept_frames_free(struct kept_frames *self, uint32_t number);
 
 struct kept_reports {
@@ -24,6 +25,7 @@ struct kept_reports {
 void kept_reports_init(struct kept_reports *self, uint32_t capacity);
 void kept_reports_fini(struct kept_reports *self);
 void kept_reports_add(struct kept_reports *self, uint64_t seq, struct slice frame); /* copies it */
-struct slice kept_reports_find(const struct kept_reports *self, uint64_t seq);      /* empty: there is none */
+struct slice kept_reports_find(const struct kept_reports *self,
+                               uint64_t seq); /* empty: there is none */
 void kept_reports_free(struct kept_reports *self, uint64_t seq);
 #endif

@@ -71,7 +71,8 @@ static _Noreturn void child(struct launch *self, const char *path)
     if (path) {
         self->error = exec_by_path(self, path);
     } else {
-        execve(self->path, (char *const *)(uintptr_t)self->argv, (char *const *)(uintptr_t)self->env);
+        execve(self->path, (char *const *)(uintptr_t)self->argv,
+               (char *const *)(uintptr_t)self->env);
         self->error = errno;
     }
     _exit(127);

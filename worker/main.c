@@ -2,13 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/file.h"
-#include "common/hash.h"
 #include "common/link.h"
-#include "common/log.h"
+#include "worker/folder.h"
 #include "worker/resources.h"
 #include "worker/shell.h"
 
@@ -30,22 +30,31 @@ static const char usage[] =
     "  --log-file FILE        append the log there (default: stderr)\n"
     "  --help, --version\n";
 
-enum option_id { HEAD = 1, DIR_, CPUS, GPUS, MEMORY, RESOURCES, KEY, NAME, IDLE, PID, LOG, HELP, VERSION };
+enum option_id {
+    HEAD = 1,
+    DIR_,
+    CPUS,
+    GPUS,
+    MEMORY,
+    RESOURCES,
+    KEY,
+    NAME,
+    IDLE,
+    PID,
+    LOG,
+    HELP,
+    VERSION
+};
 
-static const struct option options[] = { { "head", 1, NULL, HEAD },
-                                         { "dir", 1, NULL, DIR_ },
-                                         { "num-cpus", 1, NULL, CPUS },
-                                         { "num-gpus", 1, NULL, GPUS },
-                                         { "memory", 1, NULL, MEMORY },
-                                         { "resources", 1, NULL, RESOURCES },
-                                         { "key-file", 1, NULL, KEY },
-                                         { "name", 1, NULL, NAME },
-                                         { "idle-ms", 1, NULL, IDLE },
-                                         { "pid-file", 1, NULL, PID },
-                                         { "log-file", 1, NULL, LOG },
-                                         { "help", 0, NULL, HELP },
-                                         { "version", 0, NULL, VERSION },
-                                         { 0 } };
+static const struct option options[] = {
+    { "head", 1, NULL, HEAD },       { "dir", 1, NULL, DIR_ },
+    { "num-cpus", 1, NULL, CPUS },   { "num-gpus", 1, NULL, GPUS },
+    { "memory", 1, NULL, MEMORY },   { "resources", 1, NULL, RESOURCES },
+    { "key-file", 1, NULL, KEY },    { "name", 1, NULL, NAME },
+    { "idle-ms", 1, NULL, IDLE },    { "pid-file", 1, NULL, PID },
+    { "log-file", 1, NULL, LOG },    { "help", 0, NULL, HELP },
+    { "version", 0, NULL, VERSION }, { 0 }
+};
 
 /*  What the command line says, as text. */
 static const char *given[VERSION + 1];
@@ -87,6 +96,7 @@ static void read_options(int argc, char **argv)
     }
     given[HEAD] = given[HEAD] ? given[HEAD] : getenv("RAYC_ADDRESS");
     given[KEY] = given[KEY] ? given[KEY] : getenv("RAYC_KEY_FILE");
+    given[KEY] = given[KEY] && given[KEY][0] ? given[KEY] : NULL;
     char address[PATH_BYTES];
     if (optind < argc || !given[HEAD]) {
         refuse(optind < argc ? argv[optind] : "--head", "see rayc-worker --help");
@@ -128,56 +138,24 @@ static void read_config(struct worker_config *config)
     }
 }
 
-/*  The worker's name for itself, made once: it tells the head that a new process is the same node's. */
-static int read_node_key(const char *dir, char *key)
-{
-    char path[PATH_BYTES];
-    int e = file_path(path, sizeof(path), dir, "key");
-    e = e ? e : file_read(path, key, HASH_TEXT + 1);
-    if (e == OK && hash_is_text(slice_text(key))) {
-        return OK;
-    }
-    uint8_t random[HASH_TEXT / 2];
-    random_bytes(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++) {
-        snprintf(key + 2 * i, 3, "%02x", random[i]);
-    }
-    return file_write(path, key, HASH_TEXT, 0600);
-}
-
-/*  The folder is there and ours: the descriptor of its lock, or a code. */
-static int take_folder(char *dir)
-{
-    char state[PATH_BYTES], path[PATH_BYTES];
-    int e = given[DIR_] ? state_dir(given[DIR_], dir, PATH_BYTES) : state_dir(NULL, state, sizeof(state));
-    e = !e && !given[DIR_] ? file_path(dir, PATH_BYTES, state, "worker") : e;
-    e = e ? e : file_make_dir(dir, 0700);
-    e = e ? e : file_path(path, sizeof(path), dir, "lock");
-    int lock = e ? e : file_lock(path);
-    if (lock == ERR_LOCKED) {
-        fprintf(stderr, "rayc-worker: another worker is using %s\n", dir);
-    } else if (lock < 0) {
-        fprintf(stderr, "rayc-worker: %s: %s\n", dir, err_text(lock));
-    }
-    return lock;
-}
-
 static int run(struct shell_config *config, struct spawner **spawner)
 {
     static struct cluster_key key;
+    static char key_file[PATH_BYTES]; /* drivers have another working directory */
     struct diag why;
     if (given[KEY]) {
         int e = key_load(given[KEY], &key, &why);
         if (e) {
-            fprintf(stderr, "rayc-worker: %s: %s\n", given[KEY], e == ERR_KEY ? why.text : err_text(e));
+            fprintf(stderr, "rayc-worker: %s: %s\n", given[KEY],
+                    e == ERR_KEY ? why.text : err_text(e));
             return err_exit(e);
         }
         config->key = &key;
-        config->key_file = given[KEY];
+        config->key_file = realpath(given[KEY], key_file) ? key_file : given[KEY];
     }
     char pid[16];
     int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-    int e = read_node_key(config->dir, config->core.key);
+    int e = folder_key(config->dir, config->core.key);
     e = !e && given[PID] ? file_write(given[PID], pid, (size_t)n, 0644) : e;
     int code = e ? err_exit(e) : SHELL_AGAIN;
     while (code == SHELL_AGAIN) {
@@ -195,14 +173,15 @@ int main(int argc, char **argv)
     static struct shell_config config;
     static char dir[PATH_BYTES];
     struct spawner *spawner = NULL;
+    (void)signal(SIGPIPE, SIG_IGN); /* whoever reads our log may go */
     read_options(argc, argv);
     open_log();
     read_config(&config.core);
     int e = spawner_start(&spawner); /* before any descriptor or thread that it must not have */
-    int lock = e ? e : take_folder(dir);
+    e = e ? e : folder_take(given[DIR_], dir);
     config.dir = dir;
     config.address = given[HEAD];
-    int code = lock < 0 ? err_exit(lock) : run(&config, &spawner);
+    int code = e ? err_exit(e) : run(&config, &spawner);
     spawner_stop(&spawner);
     return code;
 }

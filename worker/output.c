@@ -51,7 +51,8 @@ uint64_t output_size(const struct output *self)
     return self->fd >= 0 && fstat(self->fd, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
-struct slice output_read(const struct output *self, struct arena *arena, uint64_t from, uint64_t to, size_t max)
+struct slice output_read(const struct output *self, struct arena *arena, uint64_t from, uint64_t to,
+                         size_t max)
 {
     uint64_t size = output_size(self);
     to = to < size ? to : size;

@@ -18,7 +18,8 @@ MUST_CHECK int output_open(struct output *self, const char *path);
 void output_close(struct output *self, bool remove);
 uint64_t output_size(const struct output *self);
 /*  Bytes from..to, the first `max` of them.  A range beyond the file is cut. */
-struct slice output_read(const struct output *self, struct arena *arena, uint64_t from, uint64_t to, size_t max);
+struct slice output_read(const struct output *self, struct arena *arena, uint64_t from, uint64_t to,
+                         size_t max);
 /*  The last lines from `from` on, as a text: no NUL, and not more than `max` bytes. */
 struct slice output_tail(const struct output *self, struct arena *arena, uint64_t from, size_t max);
 /*  Writes a range to a new file of its own. */

@@ -19,9 +19,9 @@ struct fetch {
     struct hash sum;
     char hash[HASH_TEXT + 1];
     int fd;
-    uint64_t total; /* 0: not known yet */
-    uint64_t have;  /* bytes, without a gap */
-    uint64_t asked; /* up to here */
+    uint64_t total;    /* 0: not known yet */
+    uint64_t have;     /* bytes, without a gap */
+    uint64_t asked;    /* up to here */
     uint64_t heard_ms; /* when a piece has come */
     bool ended;
     int code;
@@ -63,7 +63,6 @@ int programs_open(struct programs **out, const char *dir)
         return ERR_MEMORY;
     }
     int e = file_path(self->dir, sizeof(self->dir), dir, "programs");
-    e = e ? e : file_make_dir(self->dir, 0700);
     if (e) {
         free(self);
         return e;
@@ -173,9 +172,11 @@ bool programs_ask(struct programs *self, struct msg_program_get *out)
 {
     for (struct fetch *fetch = self->fetches; self->joined && fetch; fetch = fetch->next) {
         bool first = fetch->total == 0 && fetch->asked == 0;
-        bool more = fetch->asked < fetch->total && fetch->asked - fetch->have < (uint64_t)PIECES_AHEAD * CHUNK_MAX;
+        bool more = fetch->asked < fetch->total &&
+                    fetch->asked - fetch->have < (uint64_t)PIECES_AHEAD * CHUNK_MAX;
         if (!fetch->ended && (first || more)) {
-            *out = (struct msg_program_get){ .hash = slice_text(fetch->hash), .offset = fetch->asked };
+            *out =
+                (struct msg_program_get){ .hash = slice_text(fetch->hash), .offset = fetch->asked };
             fetch->asked += CHUNK_MAX;
             return true;
         }
@@ -200,7 +201,8 @@ static void finish(struct programs *self, struct fetch *fetch)
     } else {
         (void)unlink(part);
         end(fetch, right ? ERR_SYSTEM : ERR_CONFLICT,
-            right ? "the program cannot be written on this node" : "the program came with another content");
+            right ? "the program cannot be written on this node"
+                  : "the program came with another content");
     }
 }
 

@@ -7,11 +7,12 @@
 
 struct programs;
 
-/*  Removes what an earlier worker has not finished. */
+/*  `dir` has a folder "programs".  Removes what an earlier worker has not finished. */
 MUST_CHECK int programs_open(struct programs **out, const char *dir);
 void programs_close(struct programs **self);
 void programs_want(struct programs *self, const char *hash);
-void programs_joined(struct programs *self, bool joined); /* true: ask again for what is missing; false: wait */
+void programs_joined(struct programs *self,
+                     bool joined); /* true: ask again for what is missing; false: wait */
 /*  A piece that does not come is asked for again; call it every PROGRAMS_MS while programs_busy(). */
 enum { PROGRAMS_MS = 1000 };
 bool programs_busy(const struct programs *self);

@@ -37,7 +37,8 @@ int resident_open(struct resident *self, int child[2])
     self->in_capacity = IN_BYTES;
     self->socket = pair[0];
     child[0] = pair[1];
-    void *page = mmap(NULL, sizeof(struct channel_page), PROT_READ | PROT_WRITE, MAP_SHARED, child[1], 0);
+    void *page =
+        mmap(NULL, sizeof(struct channel_page), PROT_READ | PROT_WRITE, MAP_SHARED, child[1], 0);
     if (page == MAP_FAILED) {
         goto fail;
     }
@@ -170,7 +171,8 @@ int resident_read(struct resident *self)
     if (self->in_n == self->in_capacity) {
         return ERR_BUSY; /* whole frames are waiting to be taken */
     }
-    ssize_t n = recv(self->socket, self->in + self->in_n, self->in_capacity - self->in_n, MSG_DONTWAIT);
+    ssize_t n =
+        recv(self->socket, self->in + self->in_n, self->in_capacity - self->in_n, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return ERR_BUSY;
     }
@@ -188,7 +190,8 @@ static bool take_list(struct resident *self, struct slice frame)
     struct msg msg;
     struct diag why;
     if (proto_decode(frame, &msg, &why) || msg.kind != MSG_RAN) {
-        log_warn("executor.frame", "why=\"%s\"", msg.kind == MSG_NONE ? why.text : proto_name(msg.kind));
+        log_warn("executor.frame", "why=\"%s\"",
+                 msg.kind == MSG_NONE ? why.text : proto_name(msg.kind));
         self->broken = true;
         return false;
     }
@@ -231,7 +234,8 @@ void resident_settled(struct resident *self)
 }
 
 /*  The page's buffer as a RAN frame in `to`, which has room; false: it changed meanwhile, or is no list. */
-static bool copy_buffer(const struct resident *self, uint8_t *copy, uint32_t used, uint32_t generation, struct wire *to)
+static bool copy_buffer(const struct resident *self, uint8_t *copy, uint32_t used,
+                        uint32_t generation, struct wire *to)
 {
     memcpy(copy, self->page->buffer, used);
     atomic_thread_fence(memory_order_acquire);

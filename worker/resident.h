@@ -9,7 +9,7 @@
 struct outgoing; /* a RUN frame that the socket had no room for */
 
 struct resident {
-    int socket; /* -1: closed */
+    int socket;  /* -1: closed */
     bool broken; /* it does not speak our protocol: to be killed */
     struct channel_page *page;
     uint32_t given; /* tasks so far: the next one's number */

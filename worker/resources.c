@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include "common/file.h"
 
-#define MEMORY_PART 0.7 /* of what is available: the rest is for the system and for executors' first pages */
+#define MEMORY_PART                                                                                \
+    0.7 /* of what is available: the rest is for the system and for executors' first pages */
 
 static int wrong(struct diag *why, const char *field, const char *text)
 {
@@ -118,10 +119,11 @@ static int detect_gpus(void)
 {
     int count = 0;
     DIR *devices = opendir("/dev");
-    for (struct dirent *entry = devices ? readdir(devices) : NULL; entry; entry = readdir(devices)) {
+    for (struct dirent *entry = devices ? readdir(devices) : NULL; entry;
+         entry = readdir(devices)) {
         const char *digits = entry->d_name + strlen("nvidia");
-        count += strncmp(entry->d_name, "nvidia", strlen("nvidia")) == 0 && *digits >= '0' && *digits <= '9' &&
-                 digits[strspn(digits, "0123456789")] == '\0';
+        count += strncmp(entry->d_name, "nvidia", strlen("nvidia")) == 0 && *digits >= '0' &&
+                 *digits <= '9' && digits[strspn(digits, "0123456789")] == '\0';
     }
     if (devices) {
         closedir(devices);
@@ -131,14 +133,17 @@ static int detect_gpus(void)
 
 /* --- the list --------------------------------------------------------------------------------------------- */
 
-static int add(struct worker_config *config, const char *name, size_t n, uint64_t units, struct diag *why)
+static int add(struct worker_config *config, const char *name, size_t n, uint64_t units,
+               struct diag *why)
 {
     if (n == 0 || n > RESOURCE_NAME_MAX) {
         return wrong(why, "--resources", "a name is empty or longer than 64 bytes");
     }
     for (uint32_t i = 0; i < config->amount_count; i++) {
         if (strlen(config->amounts[i].name) == n && memcmp(config->amounts[i].name, name, n) == 0) {
-            return wrong(why, "--resources", "a resource is named twice; CPU, GPU and memory have options of their own");
+            return wrong(
+                why, "--resources",
+                "a resource is named twice; CPU, GPU and memory have options of their own");
         }
     }
     if (config->amount_count == RESOURCES_MAX) {
@@ -156,10 +161,13 @@ static int add_custom(struct worker_config *config, const char *text, struct dia
         const char *equals = strchr(text, '=');
         char *end = NULL;
         double amount = equals ? strtod(equals + 1, &end) : -1;
-        if (!equals || end == equals + 1 || (*end != ',' && *end != '\0') || !(amount >= 0 && amount <= 1e9)) {
-            return wrong(why, "--resources", "write NAME=AMOUNT,NAME=AMOUNT; amounts are from 0 to 1000000000");
+        if (!equals || end == equals + 1 || (*end != ',' && *end != '\0') ||
+            !(amount >= 0 && amount <= 1e9)) {
+            return wrong(why, "--resources",
+                         "write NAME=AMOUNT,NAME=AMOUNT; amounts are from 0 to 1000000000");
         }
-        int e = add(config, text, (size_t)(equals - text), (uint64_t)(amount * (double)UNITS_PER_ONE + 0.5), why);
+        int e = add(config, text, (size_t)(equals - text),
+                    (uint64_t)(amount * (double)UNITS_PER_ONE + 0.5), why);
         if (e) {
             return e;
         }
@@ -168,7 +176,8 @@ static int add_custom(struct worker_config *config, const char *text, struct dia
     return OK;
 }
 
-int resources_find(const struct resources_wanted *wanted, struct worker_config *config, struct diag *why)
+int resources_find(const struct resources_wanted *wanted, struct worker_config *config,
+                   struct diag *why)
 {
     double cpus = wanted->cpus >= 0 ? wanted->cpus : detect_cpus();
     int gpus = wanted->gpus >= 0 ? wanted->gpus : detect_gpus();

@@ -5,12 +5,13 @@
 #include "worker/core/worker.h"
 
 struct resources_wanted {
-    double cpus; /* below zero: detect */
-    int gpus;    /* below zero: detect */
+    double cpus;           /* below zero: detect */
+    int gpus;              /* below zero: detect */
     uint64_t memory_bytes; /* 0: detect */
     const char *custom;    /* "K=V,K=V" or NULL */
 };
 
 /*  Fills amounts and gpus of `config`.  ERR_INVALID: `why` names what is wrong. */
-MUST_CHECK int resources_find(const struct resources_wanted *wanted, struct worker_config *config, struct diag *why);
+MUST_CHECK int resources_find(const struct resources_wanted *wanted, struct worker_config *config,
+                              struct diag *why);
 #endif

@@ -10,7 +10,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/link.h"
 #include "common/log.h"
 #include "worker/encoder.h"
@@ -42,6 +41,7 @@ struct shell {
     uint64_t deadline_ms; /* of the core */
     uint32_t steps;       /* since settle() */
     bool link_waits;      /* it may have more, or was sent to: ask it before sleeping */
+    bool stopping; /* a signal has asked for it */
     bool ended;
     int exit_code;
     struct kept_frames frames;
@@ -62,7 +62,8 @@ static void end(struct shell *self, int code)
 static void send_bytes(struct shell *self, struct slice frame)
 {
     if (link_send(self->link, frame.p, frame.n)) {
-        log_error("link.send", "bytes=%zu", frame.n); /* as if it was lost under way: it will be said again */
+        log_error("link.send", "bytes=%zu",
+                  frame.n); /* as if it was lost under way: it will be said again */
     }
     self->link_waits = true;
 }
@@ -240,7 +241,8 @@ static void take_link(struct shell *self)
             step(self, &(struct worker_event){ .kind = WEV_DISCONNECTED });
             break;
         case LINK_REFUSED:
-            log_error("head.key", "address=%s text=\"the head refused our key\"", self->config->address);
+            log_error("head.key", "address=%s text=\"the head refused our key\"",
+                      self->config->address);
             end(self, err_exit(ERR_KEY));
             break;
         case LINK_FRAME:
@@ -286,6 +288,10 @@ static void take_signals(struct shell *self)
     struct signalfd_siginfo info;
     while (read(self->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         log_info("worker.stop", "signal=%u", info.ssi_signo);
+        if (self->stopping) {
+            end(self, 0); /* asked twice: at once */
+        }
+        self->stopping = true;
         step(self, &(struct worker_event){ .kind = WEV_STOP });
     }
 }
@@ -338,9 +344,9 @@ static int patience(const struct shell *self)
 {
     uint64_t due = executors_due(self->executors);
     due = self->deadline_ms < due ? self->deadline_ms : due;
-    uint64_t streams = tails_busy(self->tails) ? self->now_ms + TAIL_MS :
-                       programs_busy(self->programs) ? self->now_ms + PROGRAMS_MS :
-                                                       UINT64_MAX;
+    uint64_t streams = tails_busy(self->tails)         ? self->now_ms + TAIL_MS
+                       : programs_busy(self->programs) ? self->now_ms + PROGRAMS_MS
+                                                       : UINT64_MAX;
     due = streams < due ? streams : due;
     if (self->link_waits || due <= self->now_ms) {
         return 0;
@@ -387,20 +393,6 @@ static bool add_fd(const struct shell *self, int fd, uint64_t from)
     return fd >= 0 && epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static int make_folders(const char *dir)
-{
-    static const char *const names[] = { "scratch", "logs" };
-    char path[PATH_BYTES];
-    for (size_t i = 0; i < COUNT(names); i++) {
-        int e = file_path(path, sizeof(path), dir, names[i]);
-        e = e ? e : file_make_dir(path, 0700);
-        if (e) {
-            return e;
-        }
-    }
-    return OK;
-}
-
 static int open_all(struct shell *self)
 {
     const struct shell_config *config = self->config;
@@ -412,8 +404,7 @@ static int open_all(struct shell *self)
     encoder_init(&self->sends);
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->signals = open_signals();
-    int e = make_folders(config->dir);
-    e = e ? e : tails_open(&self->tails);
+    int e = tails_open(&self->tails);
     e = e ? e : programs_open(&self->programs, config->dir);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
@@ -425,7 +416,8 @@ static int open_all(struct shell *self)
     e = e ? e : executors_open(&self->executors, &executors);
     e = e ? e : link_open(&self->link, config->address, config->key);
     if (!e && (!add_fd(self, spawner_fd(self->spawner), FROM_SPAWNER) ||
-               !add_fd(self, self->signals, FROM_SIGNAL) || !add_fd(self, link_fd(self->link), FROM_LINK))) {
+               !add_fd(self, self->signals, FROM_SIGNAL) ||
+               !add_fd(self, link_fd(self->link), FROM_LINK))) {
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
     }

@@ -80,8 +80,7 @@ void spawner_stop(struct spawner **self_p)
     }
     close(self->socket); /* it kills everything, then exits */
     int status = 0;
-    while (waitpid(self->pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (waitpid(self->pid, &status, 0) < 0 && errno == EINTR) {}
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         log_error("spawner.died", "status=%d", status);
         kill_what_is_left();
@@ -214,7 +213,9 @@ int spawner_spawn(struct spawner *self, const struct spawn_request *request)
 
 int spawner_kill(struct spawner *self, uint32_t id, int signal)
 {
-    struct spawn_frame frame = { .bytes = sizeof(frame), .kind = FRAME_KILL, .id = id, .signal = signal };
+    struct spawn_frame frame = {
+        .bytes = sizeof(frame), .kind = FRAME_KILL, .id = id, .signal = signal
+    };
     return send_frame(self, &frame, sizeof(frame), NULL, 0);
 }
 

@@ -14,28 +14,32 @@ struct spawner;
 enum { SPAWN_FDS_MAX = 8 };
 
 struct spawn_request {
-    uint32_t id;           /* the caller's; free again after SPAWN_EXITED or SPAWN_FAILED */
-    const char *path;      /* absolute: executed as it is; without a slash: found in PATH of env, else of the worker */
+    uint32_t id; /* the caller's; free again after SPAWN_EXITED or SPAWN_FAILED */
+    const char *
+        path; /* absolute: executed as it is; without a slash: found in PATH of env, else of the worker */
     const char *const *argv;
     const char *const *env;
-    const char *cwd;       /* NULL: as the worker */
-    int fds[SPAWN_FDS_MAX];/* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
-    uint64_t mark;         /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
+    const char *cwd; /* NULL: as the worker */
+    int fds
+        [SPAWN_FDS_MAX]; /* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
+    uint64_t
+        mark; /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
 };
 
 enum spawn_event_kind { SPAWN_STARTED = 1, SPAWN_FAILED, SPAWN_EXITED };
 struct spawn_event {
     enum spawn_event_kind kind;
     uint32_t id;
-    uint32_t pid;      /* STARTED */
-    int32_t error;     /* FAILED: errno of chdir or execve */
-    int32_t status;    /* EXITED: exit status, or -signal; its process group and descendants are gone */
+    uint32_t pid;  /* STARTED */
+    int32_t error; /* FAILED: errno of chdir or execve */
+    int32_t
+        status; /* EXITED: exit status, or -signal; its process group and descendants are gone */
     uint64_t max_rss_bytes, cpu_us;
 };
 
-MUST_CHECK int spawner_start(struct spawner **out);      /* before any thread exists */
-void spawner_stop(struct spawner **self);                /* kills everything; NULL-safe */
-int spawner_fd(const struct spawner *self);              /* readable: call spawner_next() */
+MUST_CHECK int spawner_start(struct spawner **out); /* before any thread exists */
+void spawner_stop(struct spawner **self);           /* kills everything; NULL-safe */
+int spawner_fd(const struct spawner *self);         /* readable: call spawner_next() */
 MUST_CHECK int spawner_spawn(struct spawner *self, const struct spawn_request *request);
 /*  Signals the process group; with SIGKILL also every descendant.  Unknown ids are ignored. */
 MUST_CHECK int spawner_kill(struct spawner *self, uint32_t id, int signal);

@@ -218,8 +218,7 @@ static _Noreturn void end_all(struct self *self)
             kill(-self->children.pids[i], SIGKILL);
             family_kill(&self->scratch, self->children.pids[i]);
         }
-        while (waitpid(-1, NULL, WNOHANG) > 0) {
-        }
+        while (waitpid(-1, NULL, WNOHANG) > 0) {}
     } while (waitpid(-1, NULL, 0) > 0);
     _exit(0);
 }
@@ -261,9 +260,9 @@ static void on_spawn(struct self *self, const struct spawn_frame *head, struct s
     uint32_t sent = 0;
     for (uint32_t i = 0; i < SPAWN_FDS_MAX; i++) {
         bool has = head->fd_mask >> i & 1u;
-        launch.fds[i] = !has ? (i < 3 ? self->null : -1) :
-                        sent < self->fd_count ? self->fds[sent] :
-                                                -1;
+        launch.fds[i] = !has                    ? (i < 3 ? self->null : -1)
+                        : sent < self->fd_count ? self->fds[sent]
+                                                : -1;
         sent += has;
     }
     size_t first = 1 + head->has_cwd, env = first + head->argc + 1;
@@ -433,7 +432,8 @@ void spawner_run(int socket)
     (void)setsid();
     take_signals(&self);
     take_descriptors(&self, socket);
-    size_t bytes = pool_bytes(EXECUTORS_MAX, sizeof(struct executor)), map = map_bytes(EXECUTORS_MAX);
+    size_t bytes = pool_bytes(EXECUTORS_MAX, sizeof(struct executor)),
+           map = map_bytes(EXECUTORS_MAX);
     uint8_t *memory = mmap(NULL, bytes + 2 * map, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ensure(memory != MAP_FAILED);

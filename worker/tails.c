@@ -27,7 +27,8 @@ struct tails {
     bool joined;
     uint64_t now_ms;
     uint32_t count;
-    uint32_t turn; /* whose data goes next, so that one that prints a lot does not hold up the others */
+    uint32_t
+        turn; /* whose data goes next, so that one that prints a lot does not hold up the others */
     struct tail tails[TAILS_MAX];
     uint8_t *chunk; /* LOG_CHUNK_MAX, while there is a tail */
 };
@@ -129,7 +130,8 @@ void tails_drop(struct tails *self, uint64_t token)
 bool tails_busy(const struct tails *self)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (!self->tails[i].ended || (self->joined && self->tails[i].acknowledged < self->tails[i].sent)) {
+        if (!self->tails[i].ended ||
+            (self->joined && self->tails[i].acknowledged < self->tails[i].sent)) {
             return true;
         }
     }
@@ -189,7 +191,8 @@ bool tails_next(struct tails *self, struct msg_log *out)
         }
         if (n < 0 && errno != EINTR) {
             log_error("driver.output", "path=\"%s\" error=\"%s\"", tail->path, strerror(errno));
-            tail->sent = tail->acknowledged = UINT64_MAX - WINDOW_BYTES; /* nobody shall wait for what cannot be had */
+            tail->sent = tail->acknowledged =
+                UINT64_MAX - WINDOW_BYTES; /* nobody shall wait for what cannot be had */
         }
     }
     return false;

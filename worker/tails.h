@@ -16,12 +16,14 @@ void tails_close(struct tails **self);
 MUST_CHECK int tails_add(struct tails *self, const struct msg_log *who, int fd, const char *path);
 /*  The driver has ended, and its file grows no more. */
 void tails_end(struct tails *self, uint64_t token);
-bool tails_sent(struct tails *self, uint64_t token); /* all of it, at least once; or nobody knows the token */
+bool tails_sent(struct tails *self,
+                uint64_t token); /* all of it, at least once; or nobody knows the token */
 void tails_drop(struct tails *self, uint64_t token); /* nobody wants it any more */
-bool tails_busy(const struct tails *self);           /* a driver runs, or the head has not acknowledged all */
+bool tails_busy(const struct tails *self); /* a driver runs, or the head has not acknowledged all */
 void tails_on_time(struct tails *self, uint64_t now_ms);
 
-void tails_joined(struct tails *self, bool joined); /* true: say all again that was not acknowledged; false: wait */
+void tails_joined(struct tails *self,
+                  bool joined); /* true: say all again that was not acknowledged; false: wait */
 void tails_on_ack(struct tails *self, const struct msg_log_ack *ack);
 /*  The next LOG to send; its data is valid until the next call. */
 bool tails_next(struct tails *self, struct msg_log *out);

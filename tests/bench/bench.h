@@ -36,14 +36,16 @@ void cluster_settle(const struct cluster *self);
 /*  Ends this process when a process of the cluster has ended. */
 void cluster_alive(const struct cluster *self);
 
-uint64_t process_pss(pid_t pid);     /* bytes */
-pid_t process_child(pid_t pid);      /* its first child; 0: none */
-void spin(void);                     /* gives up the CPU for a moment, between two looks */
+uint64_t process_pss(pid_t pid); /* bytes */
+pid_t process_child(pid_t pid);  /* its first child; 0: none */
+void spin(void);                 /* gives up the CPU for a moment, between two looks */
 
-void task_warm(void);                /* runs some tasks: the program has arrived, the executors are there */
+void task_warm(void); /* runs some tasks: the program has arrived, the executors are there */
 rayc_ref task_echo(int64_t value);
 void task_expect(rayc_ref *ref, int64_t value); /* waits for the result, compares, drops */
-void task_queue(uint32_t count);     /* tasks that wait for a resource that no node has; returns when the head has them */
+void task_queue(
+    uint32_t
+        count); /* tasks that wait for a resource that no node has; returns when the head has them */
 double median(double *values, size_t count);
 
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));

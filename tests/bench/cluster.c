@@ -13,7 +13,12 @@
 #include "common/clock.h"
 #include "common/file.h"
 
-enum { START_MS_MAX = 60 * 1000, STOP_MS_MAX = 20 * 1000, IDLE_MS = 1000, SETTLE_MS_MAX = 120 * 1000 };
+enum {
+    START_MS_MAX = 60 * 1000,
+    STOP_MS_MAX = 20 * 1000,
+    IDLE_MS = 1000,
+    SETTLE_MS_MAX = 120 * 1000
+};
 
 void spin(void)
 {
@@ -52,10 +57,12 @@ void cluster_alive(const struct cluster *self)
 {
     int status = 0;
     if (waitpid(self->head, &status, WNOHANG) == self->head) {
-        die("the head has ended with wait status 0x%x; see %s/rayc-head.out", (unsigned)status, self->run->state);
+        die("the head has ended with wait status 0x%x; see %s/rayc-head.out", (unsigned)status,
+            self->run->state);
     }
     if (self->worker > 0 && waitpid(self->worker, &status, WNOHANG) == self->worker) {
-        die("the worker has ended with wait status 0x%x; see %s/rayc-worker.out", (unsigned)status, self->run->state);
+        die("the worker has ended with wait status 0x%x; see %s/rayc-worker.out", (unsigned)status,
+            self->run->state);
     }
 }
 
@@ -65,8 +72,9 @@ void cluster_start_head(struct cluster *self)
     snprintf(path, sizeof(path), "%s/head.address", self->run->state);
     unlink(path); /* a killed head leaves it behind */
     char *state = (char *)self->run->state;
-    self->head = spawn(self->run, "rayc-head",
-                       (char *[]){ "rayc-head", "--state-dir", state, "--address", self->address, NULL });
+    self->head =
+        spawn(self->run, "rayc-head",
+              (char *[]){ "rayc-head", "--state-dir", state, "--address", self->address, NULL });
     uint64_t end = clock_ms() + START_MS_MAX;
     while (file_read(path, address, sizeof(address)) < 0) {
         cluster_alive(self);
@@ -83,11 +91,14 @@ void cluster_start(struct cluster *self, const struct run *run)
     *self = (struct cluster){ .run = run };
     snprintf(cpus, sizeof(cpus), "%d", BENCH_CPUS);
     snprintf(folder, sizeof(folder), "%s/worker", run->state);
-    snprintf(self->address, sizeof(self->address), "ipc://%s/bench.sock", run->state); /* not head.sock: that one is an embedded cluster, which librayc keeps alive */
+    snprintf(
+        self->address, sizeof(self->address), "ipc://%s/bench.sock",
+        run->state); /* not head.sock: that one is an embedded cluster, which librayc keeps alive */
     setenv("RAYC_STATE_DIR", run->state, 1);
     cluster_start_head(self);
     self->worker = spawn(run, "rayc-worker",
-                         (char *[]){ "rayc-worker", "--dir", folder, "--head", self->address, "--num-cpus", cpus, NULL });
+                         (char *[]){ "rayc-worker", "--dir", folder, "--head", self->address,
+                                     "--num-cpus", cpus, NULL });
     setenv("RAYC_ADDRESS", self->address, 1);
     if (rayc_init(self->address) < 0) {
         die_rayc("cannot join the cluster");
@@ -129,7 +140,8 @@ static uint64_t process_ticks(pid_t pid)
     }
     const char *rest = strrchr(text, ')');
     unsigned long user = 0, system = 0;
-    if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+    if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                        &system) != 2) {
         die("cannot read %s", path);
     }
     return user + system;

@@ -125,7 +125,9 @@ double bench_retry(const struct run *run)
     cluster_start(&cluster, run);
     task_warm();
     snprintf(path, sizeof(path), "%s/victim", run->state);
-    int pipe = mkfifo(path, 0600) < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC); /* both ends: a read waits for a writer */
+    int pipe = mkfifo(path, 0600) < 0
+                   ? -1
+                   : open(path, O_RDWR | O_CLOEXEC); /* both ends: a read waits for a writer */
     if (pipe < 0) {
         die("cannot make %s: %s", path, strerror(errno));
     }

@@ -33,13 +33,16 @@ static void usage(FILE *to)
 {
     fputs("usage: rayc-bench NAME [--json] [--runs N] [--tasks N]\n"
           "       rayc-bench list\n"
-          "Starts a cluster of its own (one head, one worker of 2 CPUs, in a new folder of $TMPDIR, else /var/tmp)\n"
+          "Starts a cluster of its own (one head, one worker of 2 CPUs, in a new folder of "
+          "$TMPDIR, else /var/tmp)\n"
           "and measures:\n",
           to);
     for (size_t i = 0; i < COUNT(benches); i++) {
         fprintf(to, "  %-16s %-7s %s\n", benches[i].name, benches[i].unit, benches[i].text);
     }
-    fputs("--json prints one line: {\"name\", \"value\", \"unit\"}.  The value is the median of the runs.\n", to);
+    fputs("--json prints one line: {\"name\", \"value\", \"unit\"}.  The value is the median of "
+          "the runs.\n",
+          to);
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
@@ -65,7 +68,8 @@ static double run_once(bench *function, uint32_t tasks)
     char bin[BENCH_PATH], state[BENCH_PATH];
     const char *temporary = getenv("TMPDIR");
     find_bin(bin, sizeof(bin));
-    snprintf(state, sizeof(state), "%s/rayc-bench-XXXXXX", temporary && *temporary ? temporary : "/var/tmp");
+    snprintf(state, sizeof(state), "%s/rayc-bench-XXXXXX",
+             temporary && *temporary ? temporary : "/var/tmp");
     int out[2];
     if (!mkdtemp(state) || pipe(out) < 0) {
         die("cannot make %s: %s", state, strerror(errno));
@@ -77,7 +81,8 @@ static double run_once(bench *function, uint32_t tasks)
             _exit(1);
         }
         double value = function(&(struct run){ tasks, bin, state });
-        _exit(write(out[1], &value, sizeof(value)) != sizeof(value)); /* the cluster dies with this process */
+        _exit(write(out[1], &value, sizeof(value)) !=
+              sizeof(value)); /* the cluster dies with this process */
     }
     close(out[1]);
     double value = 0;
@@ -87,7 +92,8 @@ static double run_once(bench *function, uint32_t tasks)
     if (!told) {
         die("a run has failed; its files are in %s", state);
     }
-    for (int i = 0; i < REMOVALS_MAX && nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0; i++) {
+    for (int i = 0; i < REMOVALS_MAX && nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0;
+         i++) {
         spin(); /* the last process of the cluster is still dying */
     }
     return value;
@@ -115,10 +121,11 @@ static int measure(size_t which, uint32_t tasks, uint32_t runs, bool json)
     }
     double value = median(values, runs); /* sorts */
     if (json) {
-        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"}\n", benches[which].name, value, benches[which].unit);
+        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"}\n", benches[which].name, value,
+               benches[which].unit);
     } else {
-        printf("%s: %.6g %s (%u runs of %u tasks: %.6g to %.6g)\n", benches[which].name, value, benches[which].unit,
-               runs, tasks, values[0], values[runs - 1]);
+        printf("%s: %.6g %s (%u runs of %u tasks: %.6g to %.6g)\n", benches[which].name, value,
+               benches[which].unit, runs, tasks, values[0], values[runs - 1]);
     }
     return fflush(stdout) == 0 ? 0 : 1;
 }
@@ -129,22 +136,32 @@ int main(int argc, char **argv)
         rayc_init(NULL); /* serves tasks, does not return */
         return 1;
     }
-    static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-                                             { "runs", required_argument, NULL, 'r' },
-                                             { "tasks", required_argument, NULL, 't' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { "first-result", no_argument, NULL, 'f' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "json", no_argument, NULL, 'j' },         { "runs", required_argument, NULL, 'r' },
+        { "tasks", required_argument, NULL, 't' },  { "help", no_argument, NULL, 'h' },
+        { "first-result", no_argument, NULL, 'f' }, { NULL, 0, NULL, 0 }
+    };
     uint32_t tasks = 0, runs = 0;
     bool json = false;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
-        case 'j': json = true; break;
-        case 'r': runs = number(optarg, RUNS_MAX); break;
-        case 't': tasks = number(optarg, 100000000); break;
-        case 'h': usage(stdout); return 0;
-        case 'f': return first_result();
-        default: usage(stderr); return 2;
+        case 'j':
+            json = true;
+            break;
+        case 'r':
+            runs = number(optarg, RUNS_MAX);
+            break;
+        case 't':
+            tasks = number(optarg, 100000000);
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        case 'f':
+            return first_result();
+        default:
+            usage(stderr);
+            return 2;
         }
     }
     const char *name = optind + 1 == argc ? argv[optind] : "";

@@ -72,7 +72,8 @@ void task_queue(uint32_t count)
         rayc_ref ref = rayc_call_with(&options, never, rayc_bytes(argument, sizeof(argument)));
         rayc_drop(&ref);
     }
-    rayc_ref last = task_echo(1); /* calls are accepted in order: when its result is there, the head has them all */
+    rayc_ref last = task_echo(
+        1); /* calls are accepted in order: when its result is there, the head has them all */
     task_expect(&last, 1);
 }
 

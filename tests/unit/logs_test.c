@@ -37,7 +37,8 @@ static void reopen(struct fixture *self)
 }
 
 /*  Appends, and expects what is wanted next. */
-static void append(struct fixture *self, uint64_t token, uint64_t offset, const char *text, uint64_t next)
+static void append(struct fixture *self, uint64_t token, uint64_t offset, const char *text,
+                   uint64_t next)
 {
     struct msg_log piece = { .job = 3, .token = token, .offset = offset, .data = slice_text(text) };
     uint64_t wanted = 0;
@@ -139,7 +140,9 @@ static void few_files_are_open(void **state)
     int before = open_files();
     for (uint64_t round = 0; round < 2; round++) {
         for (uint64_t job = 1; job <= 3 * LOGS_OPEN_MAX; job++) {
-            struct msg_log piece = { .job = job, .token = 1, .offset = round, .data = slice_text("x") };
+            struct msg_log piece = {
+                .job = job, .token = 1, .offset = round, .data = slice_text("x")
+            };
             uint64_t next = 0;
             assert_int_equal(logs_append(self->logs, &piece, &next), OK);
             assert_int_equal(next, round + 1);
@@ -170,9 +173,12 @@ static void nonsense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(bytes_are_written_once),         TEST(restart_knows_where_it_was),
-        TEST(overtaken_attempts_are_dropped), TEST(large_logs_are_cut_once),
-        TEST(lost_bytes_do_not_confuse),      TEST(few_files_are_open),
+        TEST(bytes_are_written_once),
+        TEST(restart_knows_where_it_was),
+        TEST(overtaken_attempts_are_dropped),
+        TEST(large_logs_are_cut_once),
+        TEST(lost_bytes_do_not_confuse),
+        TEST(few_files_are_open),
         TEST(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/*  programs_test.c - a program has its name only when it is whole; nothing leads out of its folder. */
+/*  programs_test.c - a program has its name only when it is whole; nothing leads out of its
+    folder. */
 #include "head/programs.h"
 
 #include <dirent.h>
@@ -47,7 +48,9 @@ static int teardown(void **state)
 
 static int put(struct fixture *self, uint64_t offset, size_t n, struct msg_program_has *has)
 {
-    struct msg_program_put piece = { .hash = slice_text(self->hash), .offset = offset, .total = PROGRAM_BYTES,
+    struct msg_program_put piece = { .hash = slice_text(self->hash),
+                                     .offset = offset,
+                                     .total = PROGRAM_BYTES,
                                      .data = slice_of(self->bytes + offset, n) };
     return programs_put(self->programs, &piece, has);
 }
@@ -120,12 +123,14 @@ static void program_is_read_in_pieces(void **state)
     uint64_t total = 0;
     while (to.n < PROGRAM_BYTES) {
         to.capacity = to.n + 700000 < PROGRAM_BYTES ? to.n + 700000 : PROGRAM_BYTES;
-        assert_int_equal(programs_read(self->programs, slice_text(self->hash), to.n, &to, &total), OK);
+        assert_int_equal(programs_read(self->programs, slice_text(self->hash), to.n, &to, &total),
+                         OK);
         assert_int_equal(total, PROGRAM_BYTES);
     }
     assert_memory_equal(copy, self->bytes, PROGRAM_BYTES);
     to.n = 0;
-    assert_int_equal(programs_read(self->programs, slice_text(self->hash), PROGRAM_BYTES, &to, &total), OK);
+    assert_int_equal(
+        programs_read(self->programs, slice_text(self->hash), PROGRAM_BYTES, &to, &total), OK);
     assert_int_equal(to.n, 0);
     free(copy);
 }
@@ -149,18 +154,25 @@ static void wrong_bytes_are_dropped(void **state)
 static void names_are_hashes(void **state)
 {
     struct fixture *self = *state;
-    static const char *const names[] = { "", "../../etc/passwd", "..", "ABCDEF",
-                                         "../../../../../../../../../../../../../../../../../../../../etc/" };
+    static const char *const names[] = {
+        "", "../../etc/passwd", "..", "ABCDEF",
+        "../../../../../../../../../../../../../../../../../../../../etc/"
+    };
     for (size_t i = 0; i < COUNT(names); i++) {
-        struct msg_program_put piece = { .hash = slice_text(names[i]), .total = 5, .data = slice_text("bytes") };
+        struct msg_program_put piece = { .hash = slice_text(names[i]),
+                                         .total = 5,
+                                         .data = slice_text("bytes") };
         struct msg_program_has has;
         uint64_t bytes;
         struct wire none = { 0 };
         assert_int_equal(programs_put(self->programs, &piece, &has), ERR_INVALID);
-        assert_int_equal(programs_size(self->programs, slice_text(names[i]), &bytes), ERR_NOT_FOUND);
-        assert_int_equal(programs_read(self->programs, slice_text(names[i]), 0, &none, &bytes), ERR_NOT_FOUND);
+        assert_int_equal(programs_size(self->programs, slice_text(names[i]), &bytes),
+                         ERR_NOT_FOUND);
+        assert_int_equal(programs_read(self->programs, slice_text(names[i]), 0, &none, &bytes),
+                         ERR_NOT_FOUND);
     }
-    struct msg_program_put large = { .hash = slice_text(self->hash), .total = PROGRAM_BYTES_MAX + 1 };
+    struct msg_program_put large = { .hash = slice_text(self->hash),
+                                     .total = PROGRAM_BYTES_MAX + 1 };
     struct msg_program_has has;
     assert_int_equal(programs_put(self->programs, &large, &has), ERR_INVALID);
     assert_int_equal(files_in(self->dir), 0);
@@ -189,7 +201,9 @@ static void many_uploads_make_room(void **state)
     for (int i = 0; i < UPLOADS_MAX; i++) {
         char hash[HASH_TEXT_BYTES];
         snprintf(hash, sizeof(hash), "%064x", i);
-        struct msg_program_put piece = { .hash = slice_text(hash), .total = 100, .data = slice_text("bytes") };
+        struct msg_program_put piece = { .hash = slice_text(hash),
+                                         .total = 100,
+                                         .data = slice_text("bytes") };
         assert_int_equal(programs_put(self->programs, &piece, &has), OK);
     }
     assert_int_equal(files_in(self->dir), UPLOADS_MAX);
@@ -203,9 +217,9 @@ static void many_uploads_make_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(pieces_become_a_program), TEST(pieces_out_of_place_change_nothing),
+        TEST(pieces_become_a_program),   TEST(pieces_out_of_place_change_nothing),
         TEST(program_is_read_in_pieces), TEST(wrong_bytes_are_dropped),
-        TEST(names_are_hashes),        TEST(parts_do_not_survive),
+        TEST(names_are_hashes),          TEST(parts_do_not_survive),
         TEST(many_uploads_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

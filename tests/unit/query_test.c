@@ -1,4 +1,5 @@
-/*  query_test.c - pages are whole and counted, filters and ids mean what they say, answers are JSON. */
+/*  query_test.c - pages are whole and counted, filters and ids mean what they say, answers are
+    JSON. */
 #include "head/query.h"
 
 #include <jansson.h>
@@ -37,15 +38,19 @@ static void put_retried(struct fixture *self, uint64_t id)
     static uint8_t bytes[256];
     struct wire deps = { bytes, 0, sizeof(bytes), false };
     proto_put_record(&deps, REC_ID, &(struct rec_id){ 1 });
-    PUT(&self->rows, task_new, .id = id, .spec = 1, .state = TASK_WAITING, .deps = slice_of(bytes, deps.n),
-        .args = slice_text("args"));
-    PUT(&self->rows, attempt_end, .task = id, .attempt = 1, .node = 1, .outcome = slice_text("SIGNAL"), .status = -9,
-        .output = slice_of("half \xFF", 6));
-    PUT(&self->rows, attempt_end, .task = id, .attempt = 2, .node = 1, .outcome = slice_text("FINISHED"));
+    PUT(&self->rows, task_new, .id = id, .spec = 1, .state = TASK_WAITING,
+        .deps = slice_of(bytes, deps.n), .args = slice_text("args"));
+    PUT(&self->rows, attempt_end, .task = id, .attempt = 1, .node = 1,
+        .outcome = slice_text("SIGNAL"), .status = -9, .output = slice_of("half \xFF", 6));
+    PUT(&self->rows, attempt_end, .task = id, .attempt = 2, .node = 1,
+        .outcome = slice_text("FINISHED"));
     PUT(&self->rows, task_again, .id = id, .attempt = 2, .fence = 1, .charged = 1);
-    static const uint8_t result[] = { 0x93, 0x01, 0xC3, 0xA3, 'a', '"', 'b' }; /* [1, true, "a\"b"] */
-    PUT(&self->rows, task_done, .id = id, .attempt = 2, .node = 1, .result = slice_of(result, sizeof(result)),
-        .output = slice_text("all\n"), .ended_ms = 1700000000000);
+    static const uint8_t result[] = {
+        0x93, 0x01, 0xC3, 0xA3, 'a', '"', 'b'
+    }; /* [1, true, "a\"b"] */
+    PUT(&self->rows, task_done, .id = id, .attempt = 2, .node = 1,
+        .result = slice_of(result, sizeof(result)), .output = slice_text("all\n"),
+        .ended_ms = 1700000000000);
 }
 
 static void put_rows(struct fixture *self)
@@ -55,21 +60,26 @@ static void put_rows(struct fixture *self)
     proto_put_record(&amounts, REC_AMOUNT, &(struct rec_amount){ slice_text("CPU"), 25000 });
     proto_put_record(&amounts, REC_AMOUNT, &(struct rec_amount){ slice_text("memory"), 12345678 });
     struct wire spec = { record, 0, sizeof(record), false };
-    proto_put_record(&spec, REC_SPEC, &(struct rec_spec){ .demand = { slice_of(capacity, amounts.n), 2 } });
-    PUT(&self->rows, node_new, .id = 1, .name = slice_text("here"), .capacity = slice_of(capacity, amounts.n));
-    PUT(&self->rows, job_new, .id = 1, .submission = slice_text("rayc_abc"), .kind = JOB_ATTACHED, .state = JOB_RUNNING);
-    PUT(&self->rows, job_new, .id = 2, .submission = slice_text("rayc_abd"), .kind = JOB_ARRAY, .state = JOB_FAILED,
-        .array_first = 100, .array_last = 109);
+    proto_put_record(&spec, REC_SPEC,
+                     &(struct rec_spec){ .demand = { slice_of(capacity, amounts.n), 2 } });
+    PUT(&self->rows, node_new, .id = 1, .name = slice_text("here"),
+        .capacity = slice_of(capacity, amounts.n));
+    PUT(&self->rows, job_new, .id = 1, .submission = slice_text("rayc_abc"), .kind = JOB_ATTACHED,
+        .state = JOB_RUNNING);
+    PUT(&self->rows, job_new, .id = 2, .submission = slice_text("rayc_abd"), .kind = JOB_ARRAY,
+        .state = JOB_FAILED, .array_first = 100, .array_last = 109);
     PUT(&self->rows, session_new, .id = 1, .job = 1);
     PUT(&self->rows, session_new, .id = 2, .job = 2);
     PUT(&self->rows, session_new, .id = 3, .job = 1);
-    PUT(&self->rows, spec_new, .id = 1, .session = 1, .kind = SPEC_FUNCTION, .name = slice_text("Square"),
-        .record = slice_of(record, spec.n));
+    PUT(&self->rows, spec_new, .id = 1, .session = 1, .kind = SPEC_FUNCTION,
+        .name = slice_text("Square"), .record = slice_of(record, spec.n));
     for (uint64_t i = 1; i <= TASKS; i++) {
-        PUT(&self->rows, task_new, .id = TASK_OF(1, i), .spec = 1, .state = TASK_READY, .submitted_ms = i);
+        PUT(&self->rows, task_new, .id = TASK_OF(1, i), .spec = 1, .state = TASK_READY,
+            .submitted_ms = i);
     }
     for (uint64_t i = 1; i <= FAILED; i++) {
-        PUT(&self->rows, task_failed, .id = TASK_OF(1, i), .attempt = 1, .node = 1, .failure = FAILURE_APP, .status = 3);
+        PUT(&self->rows, task_failed, .id = TASK_OF(1, i), .attempt = 1, .node = 1,
+            .failure = FAILURE_APP, .status = 3);
     }
     PUT(&self->rows, task_new, .id = TASK_OF(2, 4), .spec = 1, .state = TASK_READY);
     put_retried(self, TASK_OF(3, 1));
@@ -108,9 +118,13 @@ struct asked {
 /*  The answer as JSON, or NULL with *code. */
 static json_t *ask(struct fixture *self, struct asked asked, int *code)
 {
-    struct msg_query query = { .seq = ++self->seq, .view = slice_text(asked.view), .id = slice_text(asked.id),
-                               .job = slice_text(asked.job), .filter = slice_text(asked.filter),
-                               .limit = asked.limit, .cursor = asked.cursor };
+    struct msg_query query = { .seq = ++self->seq,
+                               .view = slice_text(asked.view),
+                               .id = slice_text(asked.id),
+                               .job = slice_text(asked.job),
+                               .filter = slice_text(asked.filter),
+                               .limit = asked.limit,
+                               .cursor = asked.cursor };
     assert_int_equal(query_ask(self->query, 9, &query), OK);
     struct query_reply reply;
     while (!query_next(self->query, &reply)) {
@@ -223,9 +237,12 @@ static void pages_join(void **state)
     expect_pages(self, (struct asked){ .view = "tasks", .limit = 7 }, TASKS + 2);
     expect_pages(self, (struct asked){ .view = "tasks", .limit = TASKS + 2 }, TASKS + 2);
     expect_pages(self, (struct asked){ .view = "tasks", .job = "1", .limit = 13 }, TASKS + 1);
-    expect_pages(self, (struct asked){ .view = "tasks", .filter = "state=failed", .limit = 7 }, FAILED);
+    expect_pages(self, (struct asked){ .view = "tasks", .filter = "state=failed", .limit = 7 },
+                 FAILED);
     expect_pages(self, (struct asked){ .view = "tasks", .job = "rayc_abd", .limit = 1 }, 1);
-    expect_pages(self, (struct asked){ .view = "attempts", .filter = "outcome=APP_ERROR", .limit = 3 }, FAILED);
+    expect_pages(self,
+                 (struct asked){ .view = "attempts", .filter = "outcome=APP_ERROR", .limit = 3 },
+                 FAILED);
 }
 
 static void frames_are_bounded(void **state)
@@ -274,7 +291,8 @@ static void filters_all_hold(void **state)
 static void filters_name_columns(void **state)
 {
     struct fixture *self = *state;
-    REFUSED(self, ERR_INVALID, "no column nonsense; there are task_id name", .view = "tasks", .filter = "nonsense=1");
+    REFUSED(self, ERR_INVALID, "no column nonsense; there are task_id name", .view = "tasks",
+            .filter = "nonsense=1");
     REFUSED(self, ERR_INVALID, "no column", .view = "tasks", .filter = "1=1) OR (1=1");
     REFUSED(self, ERR_INVALID, "no column", .view = "jobs", .filter = "tasks=1"); /* is an object */
     REFUSED(self, ERR_INVALID, "column=value", .view = "tasks", .filter = "state");
@@ -299,7 +317,8 @@ static void ids_may_be_short(void **state)
     json_t *task = ASK(self, .view = "task", .id = "000003");
     assert_string_equal(text(item(task, 0), "task_id"), "0000030000000001");
     json_decref(task);
-    REFUSED(self, ERR_CONFLICT, "0000010000000001 and 0000010000000002", .view = "task", .id = "000001");
+    REFUSED(self, ERR_CONFLICT, "0000010000000001 and 0000010000000002", .view = "task",
+            .id = "000001");
     REFUSED(self, ERR_NOT_FOUND, "no task", .view = "task", .id = "ffffffffffffffff");
     REFUSED(self, ERR_NOT_FOUND, "no task", .view = "task", .id = "xyz");
     json_t *node = ASK(self, .view = "nodes", .id = "he");
@@ -397,7 +416,8 @@ static void text_is_valid_utf8(void **state)
 {
     (void)state;
     expect_text("a\"\\\n\x01\x7F", 6, "\"a\\\"\\\\\\n\\u0001\x7F\"");
-    expect_text("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80", 11, "\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\"");
+    expect_text("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80", 11,
+                "\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\"");
     expect_text("\xC0\xAF", 2, "\"" BAD BAD "\"");         /* overlong */
     expect_text("\xED\xA0\x80", 3, "\"" BAD BAD BAD "\""); /* a surrogate */
     expect_text("\xF4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\"");
@@ -450,12 +470,18 @@ static void msgpack_becomes_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(lists_have_a_kind_and_a_total), TEST(pages_join),
-        TEST(frames_are_bounded),            TEST(filters_all_hold),
-        TEST(filters_name_columns),          TEST(ids_may_be_short),
-        TEST(task_tells_all),                TEST(output_is_text),
-        TEST(questions_are_bounded),         TEST(rows_written_since_are_seen),
-        cmocka_unit_test(text_is_valid_utf8), cmocka_unit_test(buffers_have_limits),
+        TEST(lists_have_a_kind_and_a_total),
+        TEST(pages_join),
+        TEST(frames_are_bounded),
+        TEST(filters_all_hold),
+        TEST(filters_name_columns),
+        TEST(ids_may_be_short),
+        TEST(task_tells_all),
+        TEST(output_is_text),
+        TEST(questions_are_bounded),
+        TEST(rows_written_since_are_seen),
+        cmocka_unit_test(text_is_valid_utf8),
+        cmocka_unit_test(buffers_have_limits),
         cmocka_unit_test(msgpack_becomes_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/*  rows_put.h - batches of rows made by hand, packed as head/core/batch.c packs them; and a folder for a test. */
+/*  rows_put.h - batches of rows made by hand, packed as head/core/batch.c packs them; and a
+    folder for a test. */
 #ifndef RAYC_ROWS_PUT_H
 #define RAYC_ROWS_PUT_H
 #include <ftw.h>
@@ -49,7 +50,8 @@ static inline void folder_new(char out[64])
     ensure(mkdtemp(out));
 }
 
-static inline int folder_remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
+static inline int folder_remove_one(const char *path, const struct stat *info, int type,
+                                    struct FTW *place)
 {
     (void)info;
     (void)type;

@@ -107,7 +107,8 @@ static void gives_descriptors_and_folder(void **state)
     (void)state;
     char text[64];
     const char *argv[4];
-    struct spawn_request request = shell_request(1, argv, "read line; echo $line `pwd` >&4; ls /proc/self/fd | wc -l >&4");
+    struct spawn_request request =
+        shell_request(1, argv, "read line; echo $line `pwd` >&4; ls /proc/self/fd | wc -l >&4");
     int in = memfd_create("in", 0), out = memfd_create("out", 0);
     assert_int_equal(write(in, "hello\n", 6), 6);
     lseek(in, 0, SEEK_SET);
@@ -175,8 +176,7 @@ static void expect_end_of_pipe(int fd)
     char byte;
     struct pollfd end = { fd, POLLIN, 0 };
     assert_int_equal(poll(&end, 1, WAIT_MS), 1);
-    while (read(fd, &byte, 1) > 0) {
-    }
+    while (read(fd, &byte, 1) > 0) {}
     close(fd);
 }
 
@@ -298,8 +298,7 @@ static void nothing_survives_the_spawner(void **state)
     while (!spawner_dead(spawner)) {
         struct pollfd fd = { spawner_fd(spawner), POLLIN, 0 };
         assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
-        while (spawner_next(spawner, &event)) {
-        }
+        while (spawner_next(spawner, &event)) {}
     }
     assert_int_equal(spawner_spawn(spawner, &request), ERR_CLOSED);
     spawner_stop(&spawner);

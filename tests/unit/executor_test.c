@@ -1,0 +1,542 @@
+/*  executor_test.c - executors as the core sees them: commands, drivers, and resident executors, for which this program
+    itself serves (fake_executor.h). */
+#include "worker/executor.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <msgpack.h>
+#include <cmocka.h>
+#include "tests/unit/fake_executor.h"
+#include "worker/spawn.h"
+
+enum { WAIT_MS = 30 * 1000, CAPACITY = 64, FROM_SPAWNER = 1 << 20, NODE = 5 };
+
+#define PROGRAM "00000000000000000000000000000000000000000000000000000000000000aa"
+
+/* --- the worker ------------------------------------------------------------------------------------------- */
+
+struct world {
+    char dir[64];
+    struct spawner *spawner;
+    struct tails *tails;
+    struct executors *executors;
+    int epoll;
+    uint64_t now_ms;
+    struct spec_view spec;
+    struct wire body;
+    uint8_t body_bytes[4096];
+};
+
+static void in_dir(const struct world *self, const char *name, char *out)
+{
+    snprintf(out, 256, "%s/%s", self->dir, name);
+}
+
+static int setup(void **state)
+{
+    static const char *const folders[] = { "scratch", "logs", "programs" };
+    static struct world world;
+    struct world *self = &world;
+    char path[256], own[256];
+    *self = (struct world){ .dir = "/tmp/rayc-executor-XXXXXX", .now_ms = 1000 };
+    self->body = (struct wire){ self->body_bytes, 0, sizeof(self->body_bytes), false };
+    if (!mkdtemp(self->dir) || spawner_start(&self->spawner) || tails_open(&self->tails)) {
+        return -1;
+    }
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        in_dir(self, folders[i], path);
+        mkdir(path, 0700);
+    }
+    in_dir(self, "programs/" PROGRAM, path);
+    ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    own[n > 0 ? n : 0] = 0;
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = FROM_SPAWNER };
+    struct executors_config config = { .dir = self->dir,
+                                       .address = "tcp://head:1",
+                                       .key_file = "/key",
+                                       .capacity = CAPACITY,
+                                       .epoll = self->epoll,
+                                       .spawner = self->spawner,
+                                       .tails = self->tails };
+    *state = self;
+    return symlink(own, path) ||
+           epoll_ctl(self->epoll, EPOLL_CTL_ADD, spawner_fd(self->spawner), &event) ||
+           executors_open(&self->executors, &config);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    struct world *self = *state;
+    spawner_stop(&self->spawner);
+    executors_close(&self->executors);
+    tails_close(&self->tails);
+    close(self->epoll);
+    return nftw(self->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void take_news(struct world *self)
+{
+    struct epoll_event news[8];
+    struct spawn_event event;
+    int n = epoll_wait(self->epoll, news, COUNT(news), WAIT_MS);
+    assert_true(n > 0);
+    for (int i = 0; i < n; i++) {
+        if (news[i].data.u64 != FROM_SPAWNER) {
+            executors_on_socket(self->executors, (uint32_t)news[i].data.u64, news[i].events);
+            continue;
+        }
+        while (spawner_next(self->spawner, &event)) {
+            executors_on_spawner(self->executors, &event);
+        }
+    }
+}
+
+static struct worker_event next_event(struct world *self)
+{
+    struct worker_event event;
+    for (;;) {
+        enum next next = executors_next(self->executors, &event);
+        if (next == NEXT_EVENT) {
+            return event;
+        }
+        executors_settled(self->executors);
+        if (next == NEXT_NOTHING) {
+            take_news(self);
+        }
+    }
+}
+
+static struct worker_event expect(struct world *self, enum worker_event_kind kind)
+{
+    struct worker_event event = next_event(self);
+    assert_int_equal(event.kind, kind);
+    return event;
+}
+
+static void assert_slice(struct slice slice, const char *text)
+{
+    assert_int_equal(slice.n, strlen(text));
+    assert_memory_equal(slice.p, text, slice.n);
+}
+
+static int put_body(void *data, const char *p, size_t n)
+{
+    struct wire *to = data;
+    ensure(to->n + n <= to->capacity);
+    memcpy(to->p + to->n, p, n);
+    to->n += n;
+    return 0;
+}
+
+static void pack_text(msgpack_packer *to, const char *text)
+{
+    msgpack_pack_str_with_body(to, text, strlen(text));
+}
+
+static void make_body(struct world *self, const char *script, const char *entry, const char *input)
+{
+    msgpack_packer to;
+    self->body.n = 0;
+    msgpack_packer_init(&to, &self->body, put_body);
+    msgpack_pack_map(&to, 4);
+    pack_text(&to, "argv");
+    msgpack_pack_array(&to, 3);
+    pack_text(&to, "sh");
+    pack_text(&to, "-c");
+    pack_text(&to, script);
+    pack_text(&to, "env");
+    msgpack_pack_array(&to, entry != NULL);
+    if (entry) {
+        pack_text(&to, entry);
+    }
+    pack_text(&to, "cwd");
+    pack_text(&to, "/usr/bin");
+    pack_text(&to, "stdin");
+    if (input) {
+        msgpack_pack_bin_with_body(&to, input, strlen(input));
+    } else {
+        msgpack_pack_nil(&to);
+    }
+    self->spec.body = slice_of(self->body.p, self->body.n);
+}
+
+static struct act spawn_act(struct world *self, uint32_t kind, uint32_t id)
+{
+    self->spec.kind = kind;
+    self->spec.job = 3;
+    self->spec.cpus_units = 25000;
+    snprintf(self->spec.name, sizeof(self->spec.name), "test");
+    snprintf(self->spec.submission, sizeof(self->spec.submission), "rayc_x");
+    return (
+        struct act){ .kind = ACT_SPAWN,
+                     .executor = id,
+                     .spec = &self->spec,
+                     .held = { .task = (1ull << 40) + 9, .token = 77, .attempt = 2, .job = 3 } };
+}
+
+static struct worker_event run_command(struct world *self, const char *script, const char *entry,
+                                       const char *input)
+{
+    make_body(self, script, entry, input);
+    struct act act = spawn_act(self, SPEC_COMMAND, 1);
+    executors_spawn(self->executors, &act, NODE);
+    expect(self, WEV_SPAWNED);
+    return expect(self, WEV_EXITED);
+}
+
+static void assert_value(struct slice value, int status, const char *out, const char *err)
+{
+    msgpack_unpacked tree;
+    size_t end = 0;
+    msgpack_unpacked_init(&tree);
+    assert_int_equal(msgpack_unpack_next(&tree, (const char *)value.p, value.n, &end),
+                     MSGPACK_UNPACK_SUCCESS);
+    assert_int_equal(end, value.n);
+    assert_int_equal(tree.data.type, MSGPACK_OBJECT_MAP);
+    assert_int_equal(tree.data.via.map.size, 3);
+    const msgpack_object_kv *entry = tree.data.via.map.ptr;
+    assert_int_equal(entry[0].val.via.i64, status);
+    assert_slice(slice_of(entry[1].val.via.bin.ptr, entry[1].val.via.bin.size), out);
+    assert_slice(slice_of(entry[2].val.via.bin.ptr, entry[2].val.via.bin.size), err);
+    msgpack_unpacked_destroy(&tree);
+}
+
+/* --- commands --------------------------------------------------------------------------------------------- */
+
+static void command_results(void **state)
+{
+    struct world *self = *state;
+    struct worker_event event = run_command(self, "cat; pwd; echo bad >&2; exit 4", NULL, "in ");
+    assert_int_equal(event.status, 4);
+    assert_value(event.value, 4, "in /usr/bin\n", "bad\n");
+    assert_slice(event.text, "bad");
+    assert_int_equal(event.number, 1);
+    event = run_command(self, "cat", NULL, NULL); /* the files are used again */
+    assert_value(event.value, 0, "", "");
+    assert_slice(event.text, "");
+    event = run_command(self, "kill -TERM $$", NULL, NULL);
+    assert_int_equal(event.status, -SIGTERM);
+}
+
+static void command_environment(void **state)
+{
+    struct world *self = *state;
+    setenv("RAYC_TOKEN_X", "secret", 1);
+    setenv("RAYC_KEY", "secret", 1);
+    const char *script = "echo $RAYC_ADDRESS $RAYC_JOB_ID $RAYC_SUBMISSION_ID $RAYC_TASK_ID "
+                         "$RAYC_ATTEMPT $RAYC_FENCE "
+                         "$RAYC_NODE_ID $RAYC_TASK_INDEX $OMP_NUM_THREADS "
+                         "$RAYC_TOKEN_X$RAYC_KEY$RAYC_KEY_FILE$RAYC_EXECUTOR $X";
+    struct worker_event event = run_command(self, script, "X=y", NULL);
+    assert_value(event.value, 0, "tcp://head:1 3 rayc_x 0000010000000009 2 77 5 9 2 y\n", "");
+    make_body(self, "echo $RAYC_TASK_INDEX $OMP_NUM_THREADS $CUDA_VISIBLE_DEVICES",
+              "OMP_NUM_THREADS=7", NULL);
+    struct act act = spawn_act(self, SPEC_COMMAND, 2);
+    act.held.args = slice_of("\x91\xcd\x01\x00", 4); /* [256]: of an array */
+    snprintf(act.gpus, sizeof(act.gpus), "0,3");
+    executors_spawn(self->executors, &act, NODE);
+    expect(self, WEV_SPAWNED);
+    assert_value(expect(self, WEV_EXITED).value, 0, "256 7 0,3\n", "");
+}
+
+static void command_without_program(void **state)
+{
+    struct world *self = *state;
+    make_body(self, "exit 0", "PATH=/nowhere", NULL);
+    struct act act = spawn_act(self, SPEC_COMMAND, 1);
+    executors_spawn(self->executors, &act, NODE);
+    struct worker_event event = expect(self, WEV_SPAWN_FAILED);
+    assert_int_equal(event.code, ENOENT);
+    assert_slice(event.text, "sh: No such file or directory");
+    self->spec.body = slice_of("\x81\xa4"
+                               "argv\x01",
+                               7);
+    executors_spawn(self->executors, &act, NODE);
+    event = expect(self, WEV_SPAWN_FAILED);
+    assert_int_equal(event.code, EINVAL);
+    assert_slice(event.text, "test: argv must be a list of strings");
+    self->spec.body = slice_of("\xdd\xff\xff\xff\xff", 5);
+    executors_spawn(self->executors, &act, NODE);
+    assert_slice(expect(self, WEV_SPAWN_FAILED).text, "test: body is not one msgpack map");
+}
+
+static void command_prints_a_lot(void **state)
+{
+    struct world *self = *state;
+    struct stat info;
+    char path[256];
+    struct worker_event event = run_command(self, "head -c 3000000 /dev/zero", NULL, NULL);
+    assert_true(event.value.n > OUTPUT_MAX && event.value.n < OUTPUT_MAX + 100);
+    in_dir(self, "logs/0000010000000009.2.log", path);
+    assert_slice(event.log, path);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 3000000);
+    event = run_command(self, "echo a", NULL, NULL);
+    assert_value(event.value, 0, "a\n", "");
+}
+
+/* --- drivers ---------------------------------------------------------------------------------------------- */
+
+static void driver_output(void **state)
+{
+    struct world *self = *state;
+    struct msg_log log;
+    char path[256];
+    make_body(self, "echo $RAYC_KEY_FILE; echo err >&2; exit 1", NULL, NULL);
+    struct act act = spawn_act(self, SPEC_DRIVER, 1);
+    executors_spawn(self->executors, &act, NODE);
+    struct spawn_event news = { 0 };
+    while (news.kind != SPAWN_EXITED) {
+        if (spawner_next(self->spawner, &news)) {
+            executors_on_spawner(self->executors, &news);
+        } else {
+            struct epoll_event ready;
+            assert_int_equal(epoll_wait(self->epoll, &ready, 1, WAIT_MS), 1);
+        }
+    }
+    expect(self, WEV_SPAWNED);
+    struct worker_event event; /* the head is away: its output waits, and so does its end */
+    assert_int_equal(executors_next(self->executors, &event), NEXT_NOTHING);
+    assert_false(tails_next(self->tails, &log));
+    tails_joined(self->tails, true);
+    assert_true(tails_next(self->tails, &log));
+    assert_slice(log.data, "/key\nerr\n");
+    assert_int_equal(log.token, 77);
+    executors_on_tails(self->executors);
+    event = expect(self, WEV_EXITED);
+    assert_slice(event.text, "/key\nerr");
+    tails_joined(self->tails, true); /* it was away again */
+    assert_true(tails_next(self->tails, &log));
+    assert_int_equal(log.offset, 0);
+    tails_on_ack(self->tails, &(struct msg_log_ack){ .token = 77, .offset = 5 });
+    in_dir(self, "logs/0000010000000009.2.log", path);
+    assert_int_equal(access(path, F_OK), 0);
+    tails_joined(self->tails, true);
+    assert_true(tails_next(self->tails, &log));
+    assert_int_equal(log.offset, 5);
+    tails_on_time(self->tails, 10000);
+    tails_on_time(self->tails, 20000); /* no answer: again */
+    assert_true(tails_next(self->tails, &log));
+    assert_int_equal(log.offset, 5);
+    tails_on_ack(self->tails, &(struct msg_log_ack){ .token = 77, .offset = 9 });
+    assert_false(tails_busy(self->tails));
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* --- resident executors ------------------------------------------------------------------------------------ */
+
+static void start_resident(struct world *self)
+{
+    self->spec.body = slice_of(NULL, 0);
+    struct act act = spawn_act(self, SPEC_FUNCTION, 1);
+    snprintf(self->spec.program, sizeof(self->spec.program), PROGRAM);
+    executors_on_time(self->executors, self->now_ms);
+    executors_spawn(self->executors, &act, NODE);
+    expect(self, WEV_SPAWNED);
+}
+
+static void give(struct world *self, const char *name, struct slice args)
+{
+    struct spec_view spec = self->spec;
+    snprintf(spec.name, sizeof(spec.name), "%s", name);
+    struct act act = {
+        .kind = ACT_GIVE, .executor = 1, .spec = &spec, .held = { .task = 1, .args = args }
+    };
+    executors_give(self->executors, &act);
+}
+
+static void expect_ran(struct world *self, uint32_t number, const char *value)
+{
+    struct worker_event event = expect(self, WEV_RAN);
+    assert_int_equal(event.ran->number, number);
+    assert_slice(event.ran->value, value);
+}
+
+static void resident_runs(void **state)
+{
+    struct world *self = *state;
+    start_resident(self);
+    give(self, "send", slice_text("a"));
+    give(self, "send", slice_text("b"));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "a");
+    expect_ran(self, 1, "b");
+    give(self, "print", slice_text("text\n"));
+    executors_give_end(self->executors);
+    struct worker_event event = expect(self, WEV_RAN);
+    assert_slice(event.output, "text\n");
+    assert_int_equal(event.log.n, 0);
+    executors_kill(self->executors, 1, SIGTERM);
+    event = expect(self, WEV_EXITED);
+    assert_int_equal(event.status, -SIGTERM);
+    assert_int_equal(event.number, 3);
+    assert_slice(event.text, "");
+}
+
+static void resident_prints_a_lot(void **state)
+{
+    struct world *self = *state;
+    struct stat info;
+    enum { MUCH = 2000000 };
+    char *much = malloc(MUCH), path[256];
+    assert_non_null(much);
+    memset(much, 'm', MUCH);
+    for (int again = 0; again < 2; again++) { /* the second executor uses the file again */
+        start_resident(self);
+        give(self, "print", slice_of(much, MUCH));
+        give(self, "print", slice_text("little\n"));
+        executors_give_end(self->executors);
+        struct worker_event event = expect(self, WEV_RAN);
+        assert_int_equal(event.output.n, OUTPUT_MAX);
+        slice_copy_text(event.log, path, sizeof(path));
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_size, MUCH);
+        assert_slice(expect(self, WEV_RAN).output, "little\n");
+        executors_kill(self->executors, 1, SIGKILL);
+        expect(self, WEV_EXITED);
+    }
+    free(much);
+}
+
+static void resident_dies(void **state)
+{
+    struct world *self = *state;
+    start_resident(self);
+    give(self, "page", slice_text("a"));
+    give(self, "page", slice_text("b"));
+    give(self, "die", slice_text(""));
+    give(self, "send", slice_text("never"));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "a"); /* from the page */
+    expect_ran(self, 1, "b");
+    struct worker_event event = expect(self, WEV_EXITED);
+    assert_int_equal(event.status, -SIGKILL);
+    assert_int_equal(event.number, 3);
+    assert_slice(event.text, "last words");
+    start_resident(self); /* the id is free again */
+    give(self, "send", slice_text("c"));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "c");
+}
+
+static void silent_one_is_peeked(void **state)
+{
+    struct world *self = *state;
+    struct worker_event event;
+    start_resident(self);
+    give(self, "send", slice_text("a"));
+    give(self, "page", slice_text("b"));
+    give(self, "wait", slice_text(""));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "a");
+    uint64_t due = executors_due(self->executors);
+    assert_true(due > self->now_ms && due <= self->now_ms + 10);
+    while (executors_next(self->executors, &event) !=
+           NEXT_EVENT) { /* it will come, but nobody tells us when */
+        executors_settled(self->executors);
+        self->now_ms += 5;
+        executors_on_time(self->executors, self->now_ms);
+        sched_yield();
+    }
+    assert_int_equal(event.kind, WEV_RAN);
+    assert_int_equal(event.ran->number, 1);
+    assert_slice(event.ran->value, "b");
+    executors_kill(self->executors, 1, SIGKILL);
+    expect(self, WEV_EXITED);
+}
+
+static void takes_back(void **state)
+{
+    struct world *self = *state;
+    start_resident(self);
+    give(self, "send", slice_text("a"));
+    give(self, "wait", slice_text(""));
+    give(self, "send", slice_text("c"));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "a");
+    executors_take_back(self->executors, 1);
+    struct worker_event event = expect(self, WEV_TAKEN);
+    assert_true(event.number == 1 || event.number == 2); /* it may have begun to wait, or not yet */
+    give(self, "send", slice_text("d"));
+    executors_give_end(self->executors);
+    if (event.number == 1) {
+        expect_ran(self, 3, "d");
+    }
+    executors_kill(self->executors, 1, SIGKILL);
+    event = expect(self, WEV_EXITED);
+}
+
+static void breaking_the_protocol_kills(void **state)
+{
+    struct world *self = *state;
+    start_resident(self);
+    give(self, "send", slice_text("a"));
+    give(self, "garbage", slice_text(""));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "a");
+    assert_int_equal(expect(self, WEV_EXITED).status, -SIGKILL);
+}
+
+static void more_than_the_socket_holds(void **state)
+{
+    struct world *self = *state;
+    enum { LARGE = 7000000, MANY = 4 };
+    uint8_t *large = calloc(1, LARGE);
+    assert_non_null(large);
+    start_resident(self);
+    for (int i = 0; i < MANY; i++) {
+        give(self, "send", slice_of(large, LARGE));
+    }
+    executors_give_end(self->executors);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct worker_event event = expect(self, WEV_RAN);
+        assert_int_equal(event.ran->number, i);
+        assert_int_equal(event.ran->value.n, LARGE);
+    }
+    for (int i = 0; i < MANY; i++) {
+        give(self, i == 0 ? "wait" : "send", slice_of(large, LARGE));
+    }
+    executors_take_back(self->executors, 1); /* most of it has not even been written */
+    assert_true(expect(self, WEV_TAKEN).number <= MANY + 1);
+    free(large);
+}
+
+int main(void)
+{
+    if (getenv("RAYC_EXECUTOR")) {
+        fake_executor();
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(command_results, setup, teardown),
+        cmocka_unit_test_setup_teardown(command_environment, setup, teardown),
+        cmocka_unit_test_setup_teardown(command_without_program, setup, teardown),
+        cmocka_unit_test_setup_teardown(command_prints_a_lot, setup, teardown),
+        cmocka_unit_test_setup_teardown(driver_output, setup, teardown),
+        cmocka_unit_test_setup_teardown(resident_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(resident_prints_a_lot, setup, teardown),
+        cmocka_unit_test_setup_teardown(resident_dies, setup, teardown),
+        cmocka_unit_test_setup_teardown(silent_one_is_peeked, setup, teardown),
+        cmocka_unit_test_setup_teardown(takes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(breaking_the_protocol_kills, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_than_the_socket_holds, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
