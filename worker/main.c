@@ -148,7 +148,7 @@ static int run(struct shell_config *config, struct spawner **spawner)
         if (e) {
             fprintf(stderr, "rayc-worker: %s: %s\n", given[KEY],
                     e == ERR_KEY ? why.text : err_text(e));
-            return err_exit(e);
+            return err_exit(ERR_KEY);
         }
         config->key = &key;
         config->key_file = realpath(given[KEY], key_file) ? key_file : given[KEY];
@@ -160,7 +160,7 @@ static int run(struct shell_config *config, struct spawner **spawner)
     int code = e ? err_exit(e) : SHELL_AGAIN;
     while (code == SHELL_AGAIN) {
         e = *spawner ? OK : spawner_start(spawner);
-        code = e ? err_exit(e) : shell_run(config, spawner);
+        code = e ? err_exit(e) : shell_serve(config, spawner);
     }
     if (given[PID]) {
         (void)unlink(given[PID]);

@@ -28,14 +28,14 @@ struct fetch {
     const char *text;
 };
 
-struct programs {
+struct fetches {
     bool joined;
     uint64_t now_ms;
     struct fetch *fetches;
     char dir[FOLDER_BYTES];
 };
 
-static void path_of(const struct programs *self, const char *hash, const char *suffix, char *out)
+static void path_of(const struct fetches *self, const char *hash, const char *suffix, char *out)
 {
     snprintf(out, PATH_BYTES, "%s/%s%s", self->dir, hash, suffix);
 }
@@ -55,9 +55,9 @@ static void remove_parts(const char *dir)
     closedir(folder);
 }
 
-int programs_open(struct programs **out, const char *dir)
+int fetches_open(struct fetches **out, const char *dir)
 {
-    struct programs *self = calloc(1, sizeof(*self));
+    struct fetches *self = calloc(1, sizeof(*self));
     *out = NULL;
     if (!self) {
         return ERR_MEMORY;
@@ -80,9 +80,9 @@ static void fetch_destroy(struct fetch *fetch)
     free(fetch);
 }
 
-void programs_close(struct programs **self_p)
+void fetches_close(struct fetches **self_p)
 {
-    struct programs *self = *self_p;
+    struct fetches *self = *self_p;
     while (self && self->fetches) {
         struct fetch *next = self->fetches->next;
         fetch_destroy(self->fetches);
@@ -102,7 +102,7 @@ static void end(struct fetch *fetch, int code, const char *text)
     fetch->text = text;
 }
 
-static struct fetch *find(struct programs *self, struct slice hash)
+static struct fetch *find(struct fetches *self, struct slice hash)
 {
     for (struct fetch *fetch = self->fetches; fetch; fetch = fetch->next) {
         if (!fetch->ended && slice_same(hash, slice_text(fetch->hash))) {
@@ -112,7 +112,7 @@ static struct fetch *find(struct programs *self, struct slice hash)
     return NULL;
 }
 
-void programs_want(struct programs *self, const char *hash)
+void fetches_want(struct fetches *self, const char *hash)
 {
     if (find(self, slice_text(hash))) {
         return; /* its end will be told once, for all who wait */
@@ -144,7 +144,7 @@ void programs_want(struct programs *self, const char *hash)
     log_info("program.fetch", "hash=%s", hash);
 }
 
-void programs_joined(struct programs *self, bool joined)
+void fetches_joined(struct fetches *self, bool joined)
 {
     self->joined = joined;
     for (struct fetch *fetch = self->fetches; fetch; fetch = fetch->next) {
@@ -152,12 +152,12 @@ void programs_joined(struct programs *self, bool joined)
     }
 }
 
-bool programs_busy(const struct programs *self)
+bool fetches_busy(const struct fetches *self)
 {
     return self->fetches != NULL;
 }
 
-void programs_on_time(struct programs *self, uint64_t now_ms)
+void fetches_on_time(struct fetches *self, uint64_t now_ms)
 {
     self->now_ms = now_ms;
     for (struct fetch *fetch = self->fetches; fetch; fetch = fetch->next) {
@@ -168,7 +168,7 @@ void programs_on_time(struct programs *self, uint64_t now_ms)
     }
 }
 
-bool programs_ask(struct programs *self, struct msg_program_get *out)
+bool fetches_ask(struct fetches *self, struct msg_program_get *out)
 {
     for (struct fetch *fetch = self->fetches; self->joined && fetch; fetch = fetch->next) {
         bool first = fetch->total == 0 && fetch->asked == 0;
@@ -185,7 +185,7 @@ bool programs_ask(struct programs *self, struct msg_program_get *out)
 }
 
 /*  All bytes are here: are they the right ones? */
-static void finish(struct programs *self, struct fetch *fetch)
+static void finish(struct fetches *self, struct fetch *fetch)
 {
     char sum[HASH_TEXT_BYTES], part[PATH_BYTES], path[PATH_BYTES];
     path_of(self, fetch->hash, ".part", part);
@@ -206,7 +206,7 @@ static void finish(struct programs *self, struct fetch *fetch)
     }
 }
 
-void programs_on_data(struct programs *self, const struct msg_program_data *data)
+void fetches_on_data(struct fetches *self, const struct msg_program_data *data)
 {
     struct fetch *fetch = find(self, data->hash);
     if (!fetch) {
@@ -237,7 +237,7 @@ void programs_on_data(struct programs *self, const struct msg_program_data *data
     }
 }
 
-bool programs_next(struct programs *self, struct program_news *out)
+bool fetches_next(struct fetches *self, struct program_news *out)
 {
     for (struct fetch **at = &self->fetches; *at; at = &(*at)->next) {
         struct fetch *fetch = *at;

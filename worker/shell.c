@@ -32,7 +32,7 @@ struct shell {
     struct spawner *spawner;
     struct link *link;
     struct executors *executors;
-    struct programs *programs;
+    struct fetches *fetches;
     struct tails *tails;
     struct worker *core;
     size_t core_bytes;
@@ -41,7 +41,7 @@ struct shell {
     uint64_t deadline_ms; /* of the core */
     uint32_t steps;       /* since settle() */
     bool link_waits;      /* it may have more, or was sent to: ask it before sleeping */
-    bool stopping; /* a signal has asked for it */
+    bool stopping;        /* a signal has asked for it */
     bool ended;
     int exit_code;
     struct kept_frames frames;
@@ -134,7 +134,7 @@ static void carry_out(struct shell *self, const struct act *act)
         kept_reports_free(&self->reports, act->report);
         break;
     case ACT_FETCH:
-        programs_want(self->programs, act->spec->program);
+        fetches_want(self->fetches, act->spec->program);
         break;
     case ACT_SPAWN:
         executors_spawn(self->executors, act, worker_stats(self->core).node);
@@ -187,7 +187,7 @@ static void step(struct shell *self, struct worker_event *event)
 
 static void set_joined(struct shell *self, bool joined)
 {
-    programs_joined(self->programs, joined);
+    fetches_joined(self->fetches, joined);
     tails_joined(self->tails, joined);
 }
 
@@ -195,7 +195,7 @@ static void set_joined(struct shell *self, bool joined)
 static void look_at(struct shell *self, const struct msg *msg)
 {
     if (msg->kind == MSG_PROGRAM_DATA) {
-        programs_on_data(self->programs, &msg->as.program_data);
+        fetches_on_data(self->fetches, &msg->as.program_data);
     } else if (msg->kind == MSG_LOG_ACK) {
         tails_on_ack(self->tails, &msg->as.log_ack);
     } else if (msg->kind == MSG_NODE_JOINED) {
@@ -262,7 +262,7 @@ static void send_streams(struct shell *self)
         send_msg(self, MSG_LOG, &log);
         any = true;
     }
-    while (programs_ask(self->programs, &get)) {
+    while (fetches_ask(self->fetches, &get)) {
         send_msg(self, MSG_PROGRAM_GET, &get);
     }
     if (any) {
@@ -309,7 +309,7 @@ static void take_events(struct shell *self)
             step(self, &event);
             again = true;
         }
-        while (programs_next(self->programs, &news)) {
+        while (fetches_next(self->fetches, &news)) {
             step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
                                                .hash = slice_text(news.hash),
                                                .code = news.code,
@@ -332,7 +332,7 @@ static void turn(struct shell *self)
     read_clock(self);
     executors_on_time(self->executors, self->now_ms);
     tails_on_time(self->tails, self->now_ms);
-    programs_on_time(self->programs, self->now_ms);
+    fetches_on_time(self->fetches, self->now_ms);
     take_link(self);
     step(self, &(struct worker_event){ .kind = WEV_TICK });
     take_events(self);
@@ -344,9 +344,9 @@ static int patience(const struct shell *self)
 {
     uint64_t due = executors_due(self->executors);
     due = self->deadline_ms < due ? self->deadline_ms : due;
-    uint64_t streams = tails_busy(self->tails)         ? self->now_ms + TAIL_MS
-                       : programs_busy(self->programs) ? self->now_ms + PROGRAMS_MS
-                                                       : UINT64_MAX;
+    uint64_t streams = tails_busy(self->tails)       ? self->now_ms + TAIL_MS
+                       : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
+                                                     : UINT64_MAX;
     due = streams < due ? streams : due;
     if (self->link_waits || due <= self->now_ms) {
         return 0;
@@ -405,7 +405,7 @@ static int open_all(struct shell *self)
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->signals = open_signals();
     int e = tails_open(&self->tails);
-    e = e ? e : programs_open(&self->programs, config->dir);
+    e = e ? e : fetches_open(&self->fetches, config->dir);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
                                           .key_file = config->key_file,
@@ -431,7 +431,7 @@ static void close_all(struct shell *self)
         usleep(FAREWELL_MS * 1000);
     }
     executors_close(&self->executors);
-    programs_close(&self->programs);
+    fetches_close(&self->fetches);
     tails_close(&self->tails);
     kept_reports_fini(&self->reports);
     kept_frames_fini(&self->frames);
@@ -442,7 +442,7 @@ static void close_all(struct shell *self)
     close(self->epoll);
 }
 
-int shell_run(const struct shell_config *config, struct spawner **spawner)
+int shell_serve(const struct shell_config *config, struct spawner **spawner)
 {
     struct shell self = { .config = config, .spawner = *spawner };
     *spawner = NULL;

@@ -16,5 +16,5 @@ struct shell_config {
 enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */
 
 /*  Runs until the core or a signal ends it; ends `spawner` with all executors.  Returns an exit code, or SHELL_AGAIN. */
-int shell_run(const struct shell_config *config, struct spawner **spawner);
+int shell_serve(const struct shell_config *config, struct spawner **spawner);
 #endif

@@ -12,6 +12,9 @@ static json_t *page(struct cli *cli, struct msg_query *query, int *exit_code)
 {
     struct msg reply;
     int rc = ask(cli->ask, MSG_QUERY, query, MSG_ANSWER, &reply);
+    if (rc == ERR_CONFLICT) { /* an id that is the beginning of several */
+        rc = ERR_INVALID;
+    }
     if (rc != OK) {
         *exit_code = fail_ask(cli, rc);
         return NULL;
@@ -111,42 +114,115 @@ json_t *query_rows(struct cli *cli, const char *view, const char *kind, const ch
     }
 }
 
-int64_t query_count(struct cli *cli, const char *view, const char *filter, int *exit_code)
+json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_code)
 {
-    struct msg_query query = { .view = slice_text(view), .filter = slice_text(filter), .limit = 1 };
-    json_t *root = page(cli, &query, exit_code);
-    if (!root) {
-        return -1;
-    }
-    int64_t total = json_integer_value(json_object_get(root, "total"));
+    struct msg_query query = { .view = slice_text(view), .id = slice_text(id) };
+    return page(cli, &query, exit_code);
+}
+
+static const char *noun_of(const char *view)
+{
+    return view[0] == 'j' ? "job" : view[0] == 'n' ? "node" : "task";
+}
+
+/*  The last item of a page, as a new reference; NULL: there is none. */
+static json_t *last_item(json_t *root)
+{
+    json_t *items = json_object_get(root, "items");
+    size_t count = json_array_size(items);
+    json_t *item = count ? json_incref(json_array_get(items, count - 1)) : NULL;
     json_decref(root);
-    return total;
+    return item;
+}
+
+static int no_jobs(const struct cli *cli, const char *id)
+{
+    return fail(cli, ERR_NOT_FOUND, "there is no '%s': no job was ever submitted here (state folder %s)", id,
+                cli->state_dir);
+}
+
+/*  The newest job: the view is sorted so. */
+static json_t *newest_job(struct cli *cli, int *exit_code)
+{
+    struct msg_query query = { .view = slice_text("jobs"), .limit = 1 };
+    json_t *root = page(cli, &query, exit_code);
+    json_t *job = root ? last_item(root) : NULL;
+    if (root && !job) {
+        *exit_code = no_jobs(cli, "@last");
+    }
+    return job;
+}
+
+/*  The newest task of the newest job.  Tasks are sorted from the oldest on, but their ids count up within a session,
+    so that a cursor near the end spares reading them all. */
+static json_t *newest_task(struct cli *cli, int *exit_code)
+{
+    json_t *job = newest_job(cli, exit_code);
+    if (!job) {
+        return NULL;
+    }
+    const char *id = json_string_value(json_object_get(job, "submission_id"));
+    struct msg_query query = { .view = slice_text("tasks"), .job = slice_text(id), .limit = 1 };
+    json_t *root = page(cli, &query, exit_code);
+    uint64_t total = root ? (uint64_t)json_integer_value(json_object_get(root, "total")) : 0;
+    json_t *task = root ? last_item(root) : NULL;
+    if (task && total > 1) {
+        uint64_t first = strtoull(json_string_value(json_object_get(task, "task_id")), NULL, 16);
+        query.cursor = first + total - 2; /* the task before the last, if all are of one session */
+        query.limit = 0;
+        for (int i = 0; i < 2; i++, query.cursor = first) {
+            root = page(cli, &query, exit_code);
+            json_t *last = root ? last_item(root) : NULL;
+            if (last) {
+                json_decref(task);
+                task = last;
+                break;
+            }
+        }
+    }
+    json_decref(job);
+    if (!task && !*exit_code) {
+        *exit_code = fail(cli, ERR_NOT_FOUND, "the newest job has no tasks");
+    }
+    return task;
 }
 
 json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_code)
 {
-    const char *what = view[0] == 'j' ? "job" : view[0] == 't' ? "task" : "node";
+    *exit_code = 0;
     if (!cli->ask) {
-        *exit_code = fail(cli, ERR_NOT_FOUND, "there is no %s '%s': the state folder %s holds no jobs yet", what, id,
-                          cli->state_dir);
+        *exit_code = no_jobs(cli, id);
         return NULL;
+    }
+    const char *what = noun_of(view);
+    char whole[NAME_MAX_BYTES + 1];
+    if (strcmp(id, "@last") == 0) {
+        bool job = strcmp(what, "job") == 0;
+        json_t *newest = job ? newest_job(cli, exit_code) : newest_task(cli, exit_code);
+        if (!newest) {
+            return NULL;
+        }
+        snprintf(whole, sizeof(whole), "%s", json_string_value(json_object_get(newest, job ? "submission_id" : "task_id")));
+        json_decref(newest);
+        id = whole;
     }
     struct msg_query query = { .view = slice_text(view), .id = slice_text(id), .limit = 2 };
-    json_t *root = page(cli, &query, exit_code);
-    if (!root) {
+    if (query.id.n > NAME_MAX_BYTES) {
+        *exit_code = fail(cli, ERR_NOT_FOUND, "there is no %s of so long an id", what);
         return NULL;
     }
-    json_t *items = json_object_get(root, "items");
-    json_t *item = NULL;
-    if (json_array_size(items) == 0) {
-        *exit_code = fail(cli, ERR_NOT_FOUND, "there is no %s '%s': 'rayc %s list' shows those there are", what, id, what);
-    } else if (json_array_size(items) > 1) {
-        *exit_code = fail(cli, ERR_INVALID, "'%s' is the beginning of more than one %s: give more of it", id, what);
-    } else {
-        item = json_incref(json_array_get(items, 0));
+    json_t *root = page(cli, &query, exit_code);
+    json_t *item = root ? last_item(root) : NULL;
+    if (root && !item) {
+        *exit_code = fail(cli, ERR_NOT_FOUND, "there is no %s '%s'; 'rayc %s list' shows those there are", what, id, what);
     }
-    json_decref(root);
     return item;
+}
+
+static uint64_t number_in(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? strtoull(text, NULL, 16) : 0;
 }
 
 uint64_t query_number(struct cli *cli, const char *view, const char *id, int *exit_code)
@@ -155,13 +231,23 @@ uint64_t query_number(struct cli *cli, const char *view, const char *id, int *ex
     if (!row) {
         return 0;
     }
-    const char *key = view[0] == 'j' ? "job" : "id";
-    uint64_t number = (uint64_t)json_integer_value(json_object_get(row, key));
+    uint64_t number = number_in(row, view[0] == 'j' ? "job_id" : "task_id");
     json_decref(row);
     if (number == 0) {
         *exit_code = fail(cli, ERR_FRAME, "the head does not say which number '%s' has", id);
     }
     return number;
+}
+
+const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTES + 1], int *exit_code)
+{
+    json_t *row = query_row(cli, "job", id, exit_code);
+    if (!row) {
+        return NULL;
+    }
+    snprintf(out, NAME_MAX_BYTES + 1, "%s", json_string_value(json_object_get(row, "submission_id")));
+    json_decref(row);
+    return out;
 }
 
 int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count, const char *noun)

@@ -135,6 +135,7 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     for (; self->kind_count < KINDS_FIXED; self->kind_count++) {
         memcpy(self->kinds[self->kind_count], fixed[self->kind_count], strlen(fixed[self->kind_count]) + 1);
     }
+    self->ack_ms = UINT64_MAX;
     self->restoring = true;
     return self;
 }
@@ -239,6 +240,7 @@ static uint64_t deadline(const struct core *self)
     if ((self->all_nodes.count > 0 || self->all_peers.count > 0 || self->stats.jobs_open > 0) && self->scan_ms < at) {
         at = self->scan_ms;
     }
+    at = self->ack_ms < at ? self->ack_ms : at;
     for (uint32_t i = self->changed.first; i != NONE; i = job_at(self, i)->changed.next) {
         uint64_t tell = job_at(self, i)->told_ms + TELL_MS;
         at = tell < at ? tell : at;
@@ -255,6 +257,10 @@ bool core_ready(struct core *self, struct batch *out)
     task_sweep_doomed(self);
     lease_schedule(self);
     session_tell(self);
+    node_tell(self);
+    if (self->now_ms >= self->ack_ms) {
+        self->ack_ms = UINT64_MAX;
+    }
     job_tell(self);
     bool more = self->row_count + self->send_count + self->start_count + self->result_count + self->lease_count + self->lookup_count > 0;
     self->given = more;

@@ -368,6 +368,26 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
     task_end(core, index, &how);
 }
 
+static void send_acks(struct core *core, uint32_t peer, const uint64_t *seqs, uint32_t count, bool synced)
+{
+    uint8_t bytes[ACKS_PER_FRAME_MAX * 16];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    for (uint32_t i = 0; i < count; i++) {
+        proto_put_record(&wire, REC_ID, &(struct rec_id){ seqs[i] });
+    }
+    struct msg *reply = emit_send(core, peer, MSG_DONE_ACK, synced);
+    reply->as.done_ack.reports = (struct list){ scratch_put(core, wire.p, wire.n), count };
+}
+
+static void acks_flush(struct core *core, struct node *node)
+{
+    if (node->ack_count > 0 && node->peer != NONE) {
+        send_acks(core, node->peer, node->acks, node->ack_count, node->acks_synced);
+    }
+    node->ack_count = 0;
+    node->acks_synced = false;
+}
+
 void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
 {
     uint32_t node = node_find(core, msg->node);
@@ -384,5 +404,23 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
             attempt_ended(core, index, &done);
         }
     }
-    emit_send(core, peer, MSG_DONE_ACK, full)->as.done_ack = (struct msg_done_ack){ msg->seq };
+    if (node == NONE || node_at(core, node)->peer != peer) {
+        send_acks(core, peer, &msg->seq, 1, full);
+        return;
+    }
+    struct node *known = node_at(core, node);
+    known->acks[known->ack_count++] = msg->seq;
+    known->acks_synced = known->acks_synced || full;
+    if (known->ack_count == ACKS_PER_FRAME_MAX) {
+        acks_flush(core, known);
+    }
+    ack_soon(core);
+}
+
+/*  Says the acknowledgements that have waited long enough. */
+void node_tell(struct core *core)
+{
+    for (uint32_t i = core->all_nodes.first; i != NONE && core->now_ms >= core->ack_ms; i = node_at(core, i)->all.next) {
+        acks_flush(core, node_at(core, i));
+    }
 }

@@ -124,6 +124,8 @@ void session_bind(struct core *core, uint32_t index, uint32_t peer)
 static void tell_submitted(struct core *core, struct session *session, uint64_t seq)
 {
     bool full = job_at(core, session->job)->durability == DURABLE_FULL;
+    session->ack_due = session->ack_now = false;
+    session->acked = session->below;
     struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
     reply->as.submitted = (struct msg_submitted){ seq, session->id, session->below, session->synced, session->results.seq };
 }
@@ -232,30 +234,48 @@ void session_synced(struct core *core, uint64_t number)
     }
 }
 
-/*  Acknowledges what was accepted in this turn, and writes how far everything has ended. */
-void session_tell(struct core *core)
+/*  An acknowledgement waits: for company, or until ACK_MS have passed. */
+void ack_soon(struct core *core)
+{
+    if (core->ack_ms == UINT64_MAX) {
+        core->ack_ms = core->now_ms + ACK_MS;
+    }
+}
+
+static void write_low(struct core *core, struct session *session)
 {
     enum { LOW_STEP = 1024 };
-    while (core->due.count > 0 && !effects_nearly_full(core)) {
-        uint32_t index = core->due.first;
+    session->low_dirty = false;
+    uint64_t low = session->below;
+    if (session->tasks.count > 0) {
+        low = task_counter((task_id){ task_at(core, session->tasks.first)->id });
+    }
+    if (low >= session->low + LOW_STEP) {
+        session->low = low;
+        EMIT(core, session_low, session->id, low);
+    }
+}
+
+/*  Acknowledges what was accepted, and writes how far everything has ended. */
+void session_tell(struct core *core)
+{
+    uint32_t next;
+    for (uint32_t index = core->due.first; index != NONE && !effects_nearly_full(core); index = next) {
         struct session *session = session_at(core, index);
-        chain_remove(&core->due, &core->sessions, SESSION_DUE, index);
-        session->is_due = false;
+        next = session->due.next;
         mark_set(core, session);
         if (session->low_dirty) {
-            session->low_dirty = false;
-            uint64_t low = session->below;
-            if (session->tasks.count > 0) {
-                low = task_counter((task_id){ task_at(core, session->tasks.first)->id });
-            }
-            if (low >= session->low + LOW_STEP || session->tasks.count == 0) {
-                session->low = low;
-                EMIT(core, session_low, session->id, low);
-            }
+            write_low(core, session);
+        }
+        bool now = session->ack_now || core->now_ms >= core->ack_ms || session->below >= session->acked + ACK_TASKS;
+        if (session->ack_due && session->peer != NONE && !now) {
+            ack_soon(core);
+            continue;
         }
         if (session->ack_due && session->peer != NONE) {
-            session->ack_due = false;
             tell_submitted(core, session, 0);
         }
+        chain_remove(&core->due, &core->sessions, SESSION_DUE, index);
+        session->is_due = false;
     }
 }

@@ -19,6 +19,8 @@ enum {
     LEASES_PER_NODE = 32768,
     FREE_SLOTS_MAX = 64,   /* of a demand of nothing (drivers), per node */
     RUN_MAX = 512,         /* tasks in one lease row: a START frame stays below some 100 KiB */
+    ACK_MS = 5,            /* acknowledgements wait for company this long: nobody waits for them */
+    ACK_TASKS = 1024,      /* or for so many tasks */
     TELL_MS = 100,         /* watchers hear of progress at most this often */
     SCAN_MS = 250,         /* nodes, sessions and peers are looked at this often */
     RETRIES_ASKED_MAX = 64
@@ -125,7 +127,9 @@ struct session {
     bool open;               /* may submit */
     bool internal;           /* of the head itself: the driver's, an array's */
     bool closing;            /* its tasks are being given up */
-    bool low_dirty, ack_due;
+    bool low_dirty;
+    bool ack_due, ack_now;   /* SUBMITTED is to be said: soon, in this turn */
+    uint64_t acked;          /* the counter it said last */
     bool is_due;
     struct link_pair due;    /* in the list of sessions to acknowledge or to write `low` of */
     uint64_t below;          /* next counter to accept */
@@ -202,6 +206,9 @@ struct node {
     bool bye;            /* it ended in order: what it had is not charged */
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
     uint64_t inventory;  /* seq of the INVENTORY being read */
+    uint32_t ack_count;  /* DONEs that are committed and not acknowledged yet */
+    bool acks_synced;    /* one of them must be on the disk first */
+    uint64_t acks[ACKS_PER_FRAME_MAX];
     bool doubt;          /* ask for an inventory with the next beat */
     struct amounts total, free;
     uint64_t heard_ms, gone_ms;
@@ -246,6 +253,7 @@ struct core {
     uint32_t nodes_alive;
     bool schedule;              /* something changed that may let a task be leased */
     uint64_t scan_ms;
+    uint64_t ack_ms;            /* when acknowledgements that wait are said; UINT64_MAX: none waits */
     struct core_stats stats;
 
     struct {
@@ -425,6 +433,8 @@ void session_unbind(struct core *core, uint32_t index); /* no peer refers to it 
 void session_close(struct core *core, uint32_t index);
 void session_closed(struct core *core, uint32_t index);
 void session_tell(struct core *core); /* acknowledgements */
+void node_tell(struct core *core);    /* likewise */
+void ack_soon(struct core *core);
 uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct rec_spec *record, int *code);
 uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
 void spec_free(struct core *core, uint32_t index);

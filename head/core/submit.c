@@ -67,10 +67,12 @@ static void take_calls(struct core *core, uint32_t session_index, const struct m
             known_index = call.spec;
         }
         if (counter > session->below || known == NONE || !take_call(core, session_index, known, &call)) {
-            break; /* a gap, or no room: SUBMITTED tells where to go on */
+            session->ack_now = true; /* a gap, or no room: SUBMITTED tells where to go on */
+            break;
         }
         job->total++;
     }
+    session->ack_now = session->ack_now || msg->first + msg->calls.count <= session->acked;
     job_changed(core, session->job, false);
 }
 

@@ -23,6 +23,7 @@ enum {
     ENDPOINTS = WORKERS_MAX + CLIENTS_MAX,
     TAIL_LINES = 40,
     LINE_BYTES = 300,
+    EXECUTORS_MAX = 24, /* of one worker */
     SPECS_MAX = 6, /* of one client */
     DEPS_FEW = 3
 };
@@ -160,7 +161,8 @@ struct effect { /* the log of effects, outside of rayc: one run of one attempt *
 };
 
 struct item {
-    uint64_t task, token, owner, counter;
+    uint64_t task, token;
+    uint64_t owner; /* client * 10 + spec */
     uint32_t attempt;
     const struct spec_view *spec;
 };
@@ -169,13 +171,14 @@ struct executor {
     bool live, up, running, ending;
     bool resident;
     uint32_t generation;
-    uint32_t given, begun, told; /* numbers, as in channel.h */
+    uint32_t given, begun; /* numbers, as in channel.h */
+    struct item now;       /* what runs */
+    uint32_t now_number;
     uint32_t room;
-    uint32_t effect;       /* of what runs */
+    uint32_t effect;       /* of it, in the log */
     uint32_t driver;       /* client index, of a driver; NONE */
     struct item *items;    /* [number % room] */
     uint64_t note_us;      /* what it says keeps its order */
-    uint64_t demand[3];
 };
 
 struct kept { /* a DONE frame */
@@ -199,7 +202,6 @@ struct node {
     struct kept *kept;
     uint32_t kept_count, kept_room;
     struct executor *executors;
-    uint64_t in_use[3];
     uint64_t capacity[3];  /* CPU, memory, GPU */
     struct wire report;    /* DONE records of the report being made */
     uint32_t report_records;
@@ -308,6 +310,7 @@ struct plan { /* of a spec */
     uint32_t run_us;
     uint32_t app_error, death, odd; /* chances per 1000 */
     bool too_long;
+    uint64_t demand[3];       /* CPU, memory, GPU */
 };
 
 struct call {
@@ -318,24 +321,22 @@ struct call {
     bool cancel, cancelled;
     uint32_t failure, attempt;
     uint64_t hash;           /* of the result */
-    uint64_t commit;         /* in which the head has it */
+    bool maybe;              /* a power cut may have taken it */
 };
 
 struct client {
     enum client_kind kind;
     uint32_t index;
-    bool alive, finished, dies_early;
+    bool alive, finished;
+    uint32_t seat;           /* who begins the next program; NONE */
     enum phase phase;
-    uint64_t seq, opening_seq, beat_seq, asked_seq;
+    uint64_t seq, opening_seq, beat_seq;
     uint64_t epoch, session, job;
     uint64_t greeted_ms, beat_at_ms, asked_ms;
     uint64_t results_seen, poll_next, beat_below;
     uint32_t stalled, missed;
     uint64_t resend_at_ms;
-    bool bye_said, job_over;
-    uint32_t job_state;
     uint64_t stop_at_ms;
-    bool stop_said;
     uint64_t token;          /* of a driver */
     uint32_t node, executor; /* of a driver */
     uint32_t spec_count;
@@ -357,6 +358,7 @@ void clients_open(struct sim *sim);
 void clients_close(struct sim *sim);
 uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job, uint64_t token);
 void client_die(struct sim *sim, uint32_t index);
+void client_leave(struct sim *sim, struct client *self, int32_t status);
 void client_connected(struct sim *sim, uint32_t index, bool up);
 void client_frame(struct sim *sim, uint32_t index, struct bytes *frame);
 void client_wake_at(struct sim *sim, struct client *self, uint64_t at_us);
@@ -369,7 +371,7 @@ void client_hello(struct sim *sim, struct client *self);
 void client_on_message(struct sim *sim, struct client *self, const struct msg *msg);
 void client_tick(struct sim *sim, struct client *self);
 void client_power_cut(struct sim *sim); /* results that were not synced may be lost */
-const struct plan *client_plan(struct sim *sim, uint64_t owner, uint32_t spec);
+const struct plan *client_plan(struct sim *sim, uint64_t owner);
 
 /* --- faults.c ----------------------------------------------------------------------------------------- */
 void faults_open(struct sim *sim);

@@ -238,7 +238,7 @@ static void what_is_no_frame_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(decode(NULL, 0), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 55, 1), OK); /* DONE_ACK has no fields */
+    assert_int_equal(DECODE(0x92, 55, 1), OK); /* a missing tail is zero */
     assert_int_equal(DECODE(0x90), ERR_FRAME);
     assert_int_equal(DECODE(0x91, 55), ERR_FRAME);
     assert_int_equal(DECODE(0x92, 0, 1), ERR_FRAME);

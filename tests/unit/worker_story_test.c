@@ -135,7 +135,7 @@ static void story_step(struct story *story)
         uint32_t index = draw(story, 3)
                              ? story->oldest
                              : newest - (uint32_t)draw(story, newest < 50 ? newest + 1 : 50);
-        world_say(world, MSG_DONE_ACK, &(struct msg_done_ack){ .seq = world->dones[index].report });
+        world_ack(world, world->dones[index].report);
     } else if (what < 22) {
         story_connection(story);
     } else if (what < 30) {

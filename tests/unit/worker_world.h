@@ -142,6 +142,14 @@ static inline void world_say(struct world *world, enum msg_kind kind, const void
     world_tell(world, (struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = frame });
 }
 
+static inline void world_ack(struct world *world, uint64_t report)
+{
+    uint8_t bytes[16];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    proto_put_record(&wire, REC_ID, &(struct rec_id){ report });
+    world_say(world, MSG_DONE_ACK, &(struct msg_done_ack){ .reports = wire_list(&wire, 1) });
+}
+
 static inline void see_message(struct world *world, const struct msg *msg)
 {
     static uint8_t bytes[LIST_MAX];
@@ -425,7 +433,7 @@ static inline void acknowledge_all(struct world *world)
 {
     for (uint32_t i = 0; i < world->done_count; i++) {
         if (!world->dones[i].acknowledged) {
-            world_say(world, MSG_DONE_ACK, &(struct msg_done_ack){ .seq = world->dones[i].report });
+            world_ack(world, world->dones[i].report);
         }
     }
 }

@@ -31,12 +31,15 @@ static void report_forget(struct worker *self, uint32_t index)
 
 void on_done_ack(struct worker *self, const struct worker_event *event)
 {
-    uint32_t index = map_find(&self->report_map, event->msg->as.done_ack.seq);
-    if (index == NONE || self->link < LINK_JOINING) {
-        return;
+    struct list reports = event->msg->as.done_ack.reports;
+    struct rec_id seq;
+    while (self->link >= LINK_JOINING && next_id(&reports, &seq)) {
+        uint32_t index = map_find(&self->report_map, seq.task);
+        if (index != NONE) {
+            report_forget(self, index);
+            self->admit = true; /* the limit of reports may have held things up */
+        }
     }
-    report_forget(self, index);
-    self->admit = true; /* the limit of reports may have held things up */
 }
 
 void reports_forget_all(struct worker *self)
