@@ -284,7 +284,7 @@ static int send_results(struct turn *self, const struct batch *batch)
         wire_clear(&self->elements);
         for (; i < batch->result_count && batch->results[i].peer == first->peer &&
                batch->results[i].stream == first->stream && batch->results[i].stored == first->stored &&
-               self->elements.n < STORED_FRAME_BYTES && count < CALLS_PER_FRAME_MAX;
+               batch->results[i].synced == first->synced && self->elements.n < STORED_FRAME_BYTES && count < CALLS_PER_FRAME_MAX;
              i++, count++) {
             int code = put_result(self, &batch->results[i]);
             if (code != OK) {

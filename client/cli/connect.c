@@ -39,7 +39,9 @@ static uint32_t again_ms(const struct cli *self)
 static void on_lost(void *context, uint64_t lost_ms)
 {
     const struct cli *self = context;
-    cluster_revive();
+    if (self->ask && (ask_embedded(self->ask) || strncmp(ask_address(self->ask), "ipc://", 6) == 0)) {
+        cluster_revive();
+    }
     if (lost_ms >= 2000 && lost_ms < 3000) {
         detail(self, "waiting for the head at %s", ask_address(self->ask));
     }
@@ -79,22 +81,32 @@ static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_B
                 self->state_dir);
 }
 
+bool cluster_runs(const struct cli *self)
+{
+    char address[ADDRESS_BYTES_MAX];
+    struct cluster_key key;
+    bool has_key;
+    cli_export(self);
+    return cluster_find(self->options.address, address, &key, &has_key) != ERR_NOT_FOUND;
+}
+
 int cli_connect(struct cli *self, enum connect_mode mode)
 {
     cli_export(self);
     char address[ADDRESS_BYTES_MAX] = "";
     struct cluster_key key;
     bool has_key = false;
+    bool started = !cluster_runs(self);
     int exit_code = find(self, mode, address, &key, &has_key);
     if (exit_code || !address[0]) {
         return exit_code;
     }
-    bool local = strncmp(address, "ipc://", 6) == 0;
+    bool local = started || strncmp(address, "ipc://", 6) == 0;
     struct ask_to to = { .address = address,
                          .key = has_key ? &key : NULL,
                          .first_ms = local ? STARTED_MS : FIRST_MS,
                          .again_ms = again_ms(self),
-                         .lost = local ? on_lost : NULL,
+                         .lost = on_lost,
                          .context = self };
     int rc = ask_open(&self->ask, &to);
     if (rc != OK) {

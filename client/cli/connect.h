@@ -15,6 +15,8 @@ enum connect_mode {
 int cli_connect(struct cli *self, enum connect_mode mode);
 /*  Says why a call of ask.h failed; returns the exit code. */
 int fail_ask(const struct cli *self, int code);
+/*  Is there a cluster to talk to, without starting one?  It may turn out not to answer. */
+bool cluster_runs(const struct cli *self);
 /*  The options that librayc and the daemons read from the environment. */
 void cli_export(const struct cli *self);
 #endif

@@ -35,8 +35,9 @@ void daemon_arg(struct daemon_args *self, const char *name, const char *value)
 
 const char *daemon_path(const struct cli *cli, enum daemon_kind kind, const char *suffix, char out[PATH_BYTES])
 {
-    int n = snprintf(out, PATH_BYTES, "%s/%s.%s", cli->state_dir, words[kind], suffix);
-    return n < PATH_BYTES ? out : "/dev/null";
+    char name[32];
+    snprintf(name, sizeof(name), "%s.%s", words[kind], suffix);
+    return file_path(out, PATH_BYTES, cli->state_dir, name) == OK ? out : "/dev/null";
 }
 
 /*  The program of a process, without the mark of a deleted file. */
@@ -73,8 +74,9 @@ enum daemon_state daemon_look(const struct cli *cli, enum daemon_kind kind, pid_
         return DAEMON_NONE;
     }
     if (!program_of(*pid, exe)) {
+        bool gone = errno == ENOENT; /* or it has ended, and only waits to be buried */
         snprintf(exe, PATH_BYTES, "a process of another user");
-        return errno == ENOENT ? DAEMON_NONE : DAEMON_FOREIGN;
+        return gone ? DAEMON_NONE : DAEMON_FOREIGN;
     }
     const char *base = strrchr(exe, '/');
     return base && strcmp(base + 1, names[kind]) == 0 ? DAEMON_RUNS : DAEMON_FOREIGN;
@@ -211,11 +213,15 @@ static bool wait_end(int pidfd, int timeout_ms)
     }
 }
 
-/*  After a kill the daemon could not remove what it wrote. */
-static void remove_traces(const struct cli *cli, enum daemon_kind kind)
+/*  What a daemon that has ended may have left: its pid file, if it still names it, and the head's address. */
+static void remove_traces(const struct cli *cli, enum daemon_kind kind, pid_t ended)
 {
-    char path[PATH_BYTES];
-    unlink(daemon_path(cli, kind, "pid", path));
+    char path[PATH_BYTES], text[32];
+    daemon_path(cli, kind, "pid", path);
+    if (file_read(path, text, sizeof(text)) != OK || strtol(text, NULL, 10) != ended) {
+        return; /* gone already, or of a new one */
+    }
+    unlink(path);
     if (kind == DAEMON_HEAD) {
         unlink(daemon_path(cli, kind, "address", path));
     }
@@ -231,9 +237,7 @@ static int end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid, 
                     (int)pid, STOP_MS / 1000);
     }
     waitpid(pid, NULL, WNOHANG); /* if it is our child */
-    if (force) {
-        remove_traces(cli, kind);
-    }
+    remove_traces(cli, kind, pid);
     return 0;
 }
 

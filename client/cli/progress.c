@@ -7,14 +7,14 @@
 #include "client/cli/table.h"
 #include "common/clock.h"
 
-enum { BAR_LETTERS = 20, PLAIN_EVERY_MS = 10000 };
+enum { BAR_LETTERS = 20, PLAIN_EVERY_MS = 10000, WAIT_TOLD_MS = 1000 };
 
 void progress_init(struct progress *self, const struct cli *cli)
 {
     const char *term = getenv("TERM");
     *self = (struct progress){ .cli = cli };
     self->terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0 && !cli->options.quiet;
-    self->said_ms = clock_ms();
+    self->began_ms = self->said_ms = clock_ms();
 }
 
 const char *progress_line(const struct msg_job_state *state, char *out, size_t capacity)
@@ -69,14 +69,20 @@ void progress_say(struct progress *self, const char *text)
     progress_show(self);
 }
 
+/*  Without a terminal: why the job waits, once it has waited for a while; how far it is, now and then. */
+void progress_tick(struct progress *self)
+{
+    uint64_t now = clock_ms();
+    uint64_t due = self->waits ? self->began_ms + WAIT_TOLD_MS : self->said_ms + PLAIN_EVERY_MS;
+    if (!self->terminal && self->line[0] && now >= due) {
+        progress_say(self, self->line);
+    }
+}
+
 void progress_state(struct progress *self, const struct msg_job_state *state)
 {
     progress_line(state, self->line, sizeof(self->line));
-    if (self->terminal) {
-        progress_show(self);
-    } else if (self->line[0] && state->state == JOB_PENDING) {
-        progress_say(self, self->line);
-    } else if (self->line[0] && clock_ms() - self->said_ms >= PLAIN_EVERY_MS) {
-        progress_say(self, self->line);
-    }
+    self->waits = state->state == JOB_PENDING;
+    progress_show(self);
+    progress_tick(self);
 }

@@ -179,28 +179,42 @@ static const char *state_colour(const char *state)
     return "";
 }
 
-static void print_cell(const struct column *column, const char *text, unsigned width, bool last, bool colour)
+/*  Prints a cell after the blanks that are owed, and owes those up to the next column: so no line ends in blanks. */
+static void print_cell(const struct column *column, const char *text, unsigned width, bool colour, unsigned *owed)
 {
-    static const char *dots = NULL;
-    if (!dots) {
-        dots = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "\u2026" : "~";
-    }
+    bool wide = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     unsigned letters = text_letters(text);
-    const char *paint = colour && (column->flags & COLUMN_STATE) ? state_colour(text) : "";
     unsigned pad = letters < width ? width - letters : 0;
-    if (column->flags & COLUMN_RIGHT) {
-        printf("%*s", (int)pad, "");
+    if (letters == 0) {
+        *owed += width + GAP;
+        return;
     }
-    fputs(paint, stdout);
-    if (letters > width && width > 0) {
-        printf("%.*s%s", (int)text_bytes(text, width - 1), text, dots);
+    const char *paint = colour && (column->flags & COLUMN_STATE) ? state_colour(text) : "";
+    bool right = column->flags & COLUMN_RIGHT;
+    printf("%*s%s", (int)(*owed + (right ? pad : 0)), "", paint);
+    if (letters > width) {
+        printf("%.*s%s", (int)text_bytes(text, width - 1), text, wide ? "\u2026" : "~");
     } else {
         fputs(text, stdout);
     }
     fputs(*paint ? "\033[0m" : "", stdout);
-    if (!last) {
-        printf("%*s", (int)((column->flags & COLUMN_RIGHT ? 0 : pad) + GAP), "");
+    *owed = GAP + (right ? 0 : pad);
+}
+
+/*  The header for item NULL, else the item. */
+static void print_row(const struct cli *cli, const struct column *columns, size_t count, const unsigned *widths,
+                      const json_t *item)
+{
+    char cell[CELL_BYTES];
+    bool colour = item && cli_colour(cli, stdout);
+    unsigned owed = 0;
+    for (size_t c = 0; c < count; c++) {
+        if (item) {
+            columns[c].cell(cli, item, columns[c].key, cell);
+        }
+        print_cell(&columns[c], item ? cell : columns[c].title, widths[c], colour, &owed);
     }
+    putchar('\n');
 }
 
 void table_print(const struct cli *cli, const struct column *columns, size_t count, const json_t *items)
@@ -209,7 +223,6 @@ void table_print(const struct cli *cli, const struct column *columns, size_t cou
     unsigned widths[TABLE_COLUMNS_MAX];
     char cell[CELL_BYTES];
     bool headers = !cli->options.no_headers;
-    bool colour = cli_colour(cli, stdout);
     for (size_t c = 0; c < count; c++) {
         widths[c] = headers ? text_letters(columns[c].title) : 1;
         for (size_t i = 0; i < json_array_size(items); i++) {
@@ -219,16 +232,11 @@ void table_print(const struct cli *cli, const struct column *columns, size_t cou
         }
     }
     table_layout(widths, columns, count, line_room());
-    for (size_t c = 0; headers && c < count; c++) {
-        print_cell(&columns[c], columns[c].title, widths[c], c + 1 == count, false);
-        fputs(c + 1 == count ? "\n" : "", stdout);
+    if (headers) {
+        print_row(cli, columns, count, widths, NULL);
     }
     for (size_t i = 0; i < json_array_size(items); i++) {
-        for (size_t c = 0; c < count; c++) {
-            columns[c].cell(cli, json_array_get(items, i), columns[c].key, cell);
-            print_cell(&columns[c], cell, widths[c], c + 1 == count, colour);
-        }
-        putchar('\n');
+        print_row(cli, columns, count, widths, json_array_get(items, i));
     }
 }
 
@@ -272,4 +280,12 @@ void json_print(const json_t *object)
 {
     json_dumpf(object, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
     putchar('\n');
+}
+
+void json_print_one(const char *kind, json_t *item)
+{
+    json_t *object = json_pack("{s:s, s:s}", "apiVersion", "rayc/v1", "kind", kind);
+    json_object_update_missing(object, item);
+    json_print(object);
+    json_decref(object);
 }

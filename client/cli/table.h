@@ -29,6 +29,7 @@ void table_print(const struct cli *cli, const struct column *columns, size_t cou
 /*  All fields that are not null, one per line; those of `hidden` (space-separated) are left out. */
 void record_print(const struct cli *cli, const json_t *item, const char *hidden);
 void json_print(const json_t *object);
+void json_print_one(const char *kind, json_t *item); /* with apiVersion and kind before its fields */
 
 /*  Pure: narrows widths[i] of columns that shrink, the widest first, down to at least 8, until all with two spaces
     between fit `room`. */

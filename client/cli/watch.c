@@ -184,6 +184,7 @@ static int loop(struct watching *self)
         struct msg msg;
         rc = rc == OK ? ask_next(link, turn_ms(self, now), self->signal_fd, &msg) : rc;
         tell_connection(self);
+        progress_tick(&self->progress);
         if (rc == ERR_CANCELLED) {
             int exit_code = on_signal(self);
             if (exit_code) {

@@ -111,6 +111,7 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
             struct result_send *send = emit_result(core);
             send->peer = peer;
             send->stored = true;
+            send->synced = !mine || job_at(core, session_at(core, index)->job)->durability == DURABLE_FULL;
             send->result.task = id.task;
         }
     }

@@ -118,7 +118,7 @@ static void note_arrives(struct sim *sim, uint32_t who, uint64_t number, void *d
     if (note->event.kind == WEV_EXITED || note->event.kind == WEV_SPAWN_FAILED) {
         node->executors[note->event.executor].live = false; /* its id is free again when the worker hears of it */
     }
-    node_tell(sim, who, &note->event);
+    worker_tell(sim, who, &note->event);
     free(note);
 }
 

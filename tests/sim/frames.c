@@ -102,10 +102,8 @@ static void sent_cancelled(struct sim *sim, const struct msg_cancelled *msg)
     if (!task->cancelled && task->state < TASK_FINISHED) {
         sim_fail(sim, 15, "CANCELLED for %llx, but the rows do not say so", (ull)msg->task);
     }
-    if (task->state >= TASK_FINISHED) {
+    if (!task->cancelled || !disk_is_synced(sim, task->cancel_commit)) {
         need_synced(sim, task->commit, "CANCELLED");
-    } else {
-        need_synced(sim, task->cancel_commit, "CANCELLED");
     }
 }
 

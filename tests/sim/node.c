@@ -95,7 +95,7 @@ static void program_comes(struct sim *sim, uint32_t who, uint64_t number, void *
     }
     if (node->alive && node->incarnation == number) {
         bool missing = chance(&sim->run, 30);
-        node_tell(sim, who,
+        worker_tell(sim, who,
                   &(struct worker_event){ .kind = WEV_PROGRAM,
                                           .hash = slice_of(hash->p, hash->n),
                                           .code = missing ? ERR_NOT_FOUND : OK,
@@ -188,7 +188,7 @@ static void wakes(struct sim *sim, uint32_t who, uint64_t number, void *data)
         return;
     }
     node->wake_us = 0;
-    node_tell(sim, who, &(struct worker_event){ .kind = WEV_TICK });
+    worker_tell(sim, who, &(struct worker_event){ .kind = WEV_TICK });
 }
 
 static void timer_set(struct sim *sim, struct node *node, uint64_t deadline)
@@ -205,7 +205,7 @@ static void timer_set(struct sim *sim, struct node *node, uint64_t deadline)
     }
 }
 
-void node_tell(struct sim *sim, uint32_t index, struct worker_event *event)
+void worker_tell(struct sim *sim, uint32_t index, struct worker_event *event)
 {
     struct node *node = &sim->nodes[index];
     event->now_ms = now_ms(sim, node);
@@ -246,7 +246,7 @@ static void connection_news(struct sim *sim, uint32_t who, uint64_t number, void
         sim_at(sim, node->paused_us, connection_news, who, number, data);
         return;
     }
-    node_tell(sim, who, &(struct worker_event){ .kind = number & 1 ? WEV_CONNECTED : WEV_DISCONNECTED });
+    worker_tell(sim, who, &(struct worker_event){ .kind = number & 1 ? WEV_CONNECTED : WEV_DISCONNECTED });
 }
 
 void node_connected(struct sim *sim, uint32_t index, bool up)
@@ -280,7 +280,7 @@ static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *da
     }
     node->frames = grown(node->frames, &node->frame_room, node->frame_count, sizeof(*node->frames));
     node->frames[node->frame_count] = frame;
-    node_tell(sim, who, &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = node->frame_count++ });
+    worker_tell(sim, who, &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = node->frame_count++ });
 }
 
 void node_frame(struct sim *sim, uint32_t index, struct bytes *frame)
@@ -349,7 +349,7 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     node->report_records = 0;
     node->core = worker_init(node->memory, &limits, &config);
     SIM_NOTE(sim, "worker %u starts, incarnation %u", who, node->incarnation);
-    node_tell(sim, who, &(struct worker_event){ .kind = WEV_TICK });
+    worker_tell(sim, who, &(struct worker_event){ .kind = WEV_TICK });
     net_dial(sim, who, between(&sim->net, 1000, 50000));
 }
 
@@ -406,6 +406,6 @@ void node_stop(struct sim *sim, uint32_t index)
     if (node->alive && !node->stopping && node->paused_us <= sim->now_us) {
         SIM_NOTE(sim, "worker %u is asked to end", index);
         node->stopping = true;
-        node_tell(sim, index, &(struct worker_event){ .kind = WEV_STOP });
+        worker_tell(sim, index, &(struct worker_event){ .kind = WEV_STOP });
     }
 }

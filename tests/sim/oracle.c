@@ -177,7 +177,8 @@ static void on_task_running(struct sim *sim, const void *from)
 {
     const struct row_task_running *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_running");
-    if (!sim->oracle.replaying && task->state != TASK_LEASED) {
+    bool leased = task->state == TASK_LEASED || task->state == TASK_RUNNING; /* told again to a head that restarted */
+    if (!sim->oracle.replaying && !leased) {
         sim_fail(sim, 4, "the task %llx begins to run in state %u", (unsigned long long)row->id, task->state);
     }
     task->state = TASK_RUNNING;
@@ -250,8 +251,8 @@ static void on_task_cancel(struct sim *sim, const void *from)
 {
     const struct row_task_cancel *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_cancel");
+    task->cancel_commit = task->cancelled ? task->cancel_commit : sim->oracle.commit;
     task->cancelled = true;
-    task->cancel_commit = sim->oracle.commit;
 }
 
 static void on_task_delete(struct sim *sim, const void *from)

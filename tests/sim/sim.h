@@ -214,7 +214,7 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data);
 void node_crash(struct sim *sim, uint32_t index);
 void node_close(struct sim *sim, uint32_t index);
 void node_stop(struct sim *sim, uint32_t index);
-void node_tell(struct sim *sim, uint32_t index, struct worker_event *event);
+void worker_tell(struct sim *sim, uint32_t index, struct worker_event *event);
 void node_connected(struct sim *sim, uint32_t index, bool up);
 void node_frame(struct sim *sim, uint32_t index, struct bytes *frame);
 void node_check(struct sim *sim, uint32_t index);

@@ -261,12 +261,12 @@ static void what_is_no_frame_is_refused(void **state)
 static void depth_is_no_bomb(void **state)
 {
     (void)state;
-    memcpy(big, (const uint8_t[]){ 0x93, 55, 1 }, 3);
-    memset(big + 3, 0x91, FRAME_MAX - 4);
+    memcpy(big, (const uint8_t[]){ 0x94, 55, 1, 0x90 }, 4);
+    memset(big + 4, 0x91, FRAME_MAX - 5);
     big[FRAME_MAX - 1] = 0xC0;
     assert_int_equal(decode(big, FRAME_MAX), OK);
     assert_int_equal(decode(big, FRAME_MAX - 1), ERR_FRAME);
-    memset(big + 3, 0x81, FRAME_MAX - 3); /* maps of maps never end */
+    memset(big + 4, 0x81, FRAME_MAX - 4); /* maps of maps never end */
     assert_int_equal(decode(big, FRAME_MAX), ERR_FRAME);
 }
 
@@ -274,10 +274,10 @@ static void a_frame_has_a_largest_size(void **state)
 {
     (void)state;
     struct wire wire = wire_on(big, BIG_BYTES);
-    wire_put_encoded(&wire, slice_of((const uint8_t[]){ 0x93, 55, 1 }, 3));
-    memcpy(big + 3, (const uint8_t[]){ 0xC6, 0x00, 0xFF, 0xFF, 0xF8 }, 5); /* 16 MiB - 8 */
+    wire_put_encoded(&wire, slice_of((const uint8_t[]){ 0x94, 55, 1, 0x90 }, 4));
+    memcpy(big + 4, (const uint8_t[]){ 0xC6, 0x00, 0xFF, 0xFF, 0xF7 }, 5); /* 16 MiB - 9 */
     assert_int_equal(decode(big, FRAME_MAX), OK);
-    big[7]++;
+    big[8]++;
     assert_int_equal(decode(big, FRAME_MAX + 1), ERR_FRAME);
 }
 

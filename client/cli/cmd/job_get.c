@@ -16,7 +16,7 @@ int cmd_job_get(struct cli *self)
         return exit_code;
     }
     if (cli_json(self)) {
-        json_print(job);
+        json_print_one("Job", job);
     } else {
         record_print(self, job, "tasks sessions created_ms start_time_ms end_time_ms");
     }

@@ -19,7 +19,7 @@ static void cell_tasks(const struct cli *cli, const json_t *item, const char *ke
 static const struct column columns[] = {
     { "JOB", "submission_id", cell_id, 0 },
     { "STATUS", "status", cell_text, COLUMN_STATE },
-    { "TASKS", "total", cell_tasks, COLUMN_RIGHT },
+    { "TASKS", "total", cell_tasks, 0 },
     { "EXIT", "driver_exit_code", cell_text, COLUMN_RIGHT },
     { "CREATED", "created_ms", cell_time, 0 },
     { "RAN", "start_time", cell_duration, COLUMN_RIGHT },

@@ -23,7 +23,7 @@ int cmd_task_get(struct cli *self)
         return exit_code;
     }
     if (cli_json(self)) {
-        json_print(task);
+        json_print_one("Task", task);
     } else {
         record_print(self, task, "attempts submitted_ms start_time_ms end_time_ms due_ms func_or_class_name");
         const json_t *attempts = json_object_get(task, "attempts");

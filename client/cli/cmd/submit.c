@@ -1,0 +1,150 @@
+/*  submit.c - `rayc submit`: makes a job, durably, and follows it to its end.
+    The submission id is made before the first send and kept for resends, so that a job is made once. */
+#include "client/cli/connect.h"
+#include "client/cli/find.h"
+#include "client/cli/job_open.h"
+#include "client/cli/table.h"
+#include "client/cli/watch.h"
+#include "client/program.h"
+#include "client/rayc.h"
+
+static int put_piece(void *context, struct msg_program_put *piece, struct msg_program_has *has)
+{
+    struct cli *self = context;
+    struct msg reply;
+    int rc = ask(self->ask, MSG_PROGRAM_PUT, piece, MSG_PROGRAM_HAS, &reply);
+    if (rc == OK) {
+        *has = reply.as.program_has;
+    }
+    return rc;
+}
+
+static int upload(struct cli *self, const char *path, const char *hash)
+{
+    struct program_to to = { put_piece, self };
+    int rc = program_upload(path, hash, &to);
+    if (rc == OK) {
+        return 0;
+    }
+    return *ask_text(self->ask) ? fail_ask(self, rc) : fail(self, rc, "%s", rayc_error()->text);
+}
+
+/*  Is the cluster on this machine?  Then our working folder and PATH mean something to it. */
+static bool is_local(const char *address)
+{
+    static const char *const ours[] = { "ipc://", "127.", "localhost:", "[::1]:", "tcp://127.", "tcp://localhost:",
+                                        "tcp://[::1]:" };
+    for (size_t i = 0; i < COUNT(ours); i++) {
+        if (strncmp(address, ours[i], strlen(ours[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_job(struct cli *self, struct job *job, struct msg_job_opened *opened)
+{
+    struct msg reply;
+    int rc = ask(self->ask, MSG_JOB_OPEN, &job->open, MSG_JOB_OPENED, &reply);
+    if (rc == ERR_CONFLICT) {
+        return fail(self, rc, "a job with the submission id %s exists, and is another one; see 'rayc job get %s'",
+                    job->submission, job->submission);
+    }
+    if (rc != OK) {
+        return fail_ask(self, rc);
+    }
+    *opened = reply.as.job_opened;
+    return 0;
+}
+
+static void print_opened(const struct cli *self, const struct job *job, const struct msg_job_opened *opened)
+{
+    if (cli_json(self)) {
+        char id[32];
+        snprintf(id, sizeof(id), "%08llx", (unsigned long long)opened->job);
+        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:b}", "apiVersion", "rayc/v1", "kind", "JobSubmission",
+                                   "submission_id", job->submission, "job_id", id, "again", (int)opened->again);
+        json_print(object);
+        json_decref(object);
+    } else {
+        printf("%s\n", job->submission);
+    }
+}
+
+static void print_ended(const struct cli *self, const struct watch *watch, int exit_code)
+{
+    if (cli_json(self)) {
+        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I}}", "apiVersion", "rayc/v1", "kind",
+                                   "JobResult", "submission_id", watch->submission, "status",
+                                   job_state_name(watch->state), "exit_code", exit_code, "message", watch->message,
+                                   "tasks", "total", (json_int_t)watch->total, "finished",
+                                   (json_int_t)watch->finished, "failed", (json_int_t)watch->failed);
+        json_print(object);
+        json_decref(object);
+    }
+}
+
+static int follow(struct cli *self, const struct job *job, const struct msg_job_opened *opened)
+{
+    struct watch watch = { .job = opened->job,
+                           .logs = !self->options.no_logs,
+                           .until_end = true,
+                           .progress = true,
+                           .limit_ms = OPTION_UNSET };
+    snprintf(watch.submission, sizeof(watch.submission), "%s", job->submission);
+    detail(self, "job %s%s", job->submission, opened->again ? " (it exists already: attached to it)" : "");
+    int exit_code = watch_job(self, &watch);
+    if (exit_code) {
+        return exit_code;
+    }
+    exit_code = watch_end(self, &watch);
+    print_ended(self, &watch, exit_code);
+    return exit_code;
+}
+
+static int refuse_no_wait(const struct cli *self)
+{
+    return fail(self, ERR_INVALID,
+                "--no-wait needs a cluster that stays, and this one would end with this command: start one first with "
+                "'rayc start --head', or give --address");
+}
+
+static int run(struct cli *self, struct job *job, const char *path)
+{
+    int exit_code = cli_connect(self, CONNECT_WORK);
+    if (exit_code) {
+        return exit_code;
+    }
+    if (self->options.no_wait && ask_embedded(self->ask)) {
+        return refuse_no_wait(self);
+    }
+    exit_code = path[0] ? upload(self, path, job->program) : 0;
+    exit_code = exit_code ? exit_code : job_build(job, self, is_local(ask_address(self->ask)));
+    struct msg_job_opened opened = { 0 };
+    exit_code = exit_code ? exit_code : open_job(self, job, &opened);
+    if (exit_code == 0 && self->options.no_wait) {
+        print_opened(self, job, &opened);
+        return 0;
+    }
+    return exit_code ? exit_code : follow(self, job, &opened);
+}
+
+int cmd_submit(struct cli *self)
+{
+    static struct job job;
+    char path[PATH_BYTES] = "";
+    job_init(&job);
+    int exit_code = job_check(&job, self);
+    if (exit_code == 0 && !self->dashes) {
+        exit_code = find_program(self, self->operands[0], path);
+    }
+    if (exit_code == 0 && path[0] && program_hash(path, job.program) != OK) {
+        exit_code = fail_exit(self, ERR_SYSTEM, EXIT_NOT_EXECUTABLE, "%s", rayc_error()->text);
+    }
+    if (exit_code == 0 && self->options.no_wait && !cluster_runs(self)) {
+        exit_code = refuse_no_wait(self);
+    }
+    exit_code = exit_code ? exit_code : run(self, &job, path);
+    job_fini(&job);
+    return exit_code;
+}
