@@ -119,7 +119,7 @@ struct core *turn_core(struct turn *self)
 static void send_frame(struct turn *self, uint32_t peer, bool synced)
 {
     ensure(!self->frame.full);
-    if (!synced || store_synced(self->store) >= store_committed(self->store)) {
+    if (!synced || (!self->held && store_synced(self->store) >= store_committed(self->store))) {
         self->send(self->context, peer, slice_of(self->frame.p, self->frame.n));
         return;
     }
@@ -311,7 +311,7 @@ static void send_leases(struct turn *self, const struct batch *batch)
         struct msg_recall recall = { 0, wire_list(&self->elements, count) };
         wire_clear(&self->frame);
         proto_put(&self->frame, MSG_RECALL, &recall);
-        send_frame(self, first->peer, false);
+        send_frame(self, first->peer, self->held != NULL); /* never before the START that it speaks of */
     }
 }
 

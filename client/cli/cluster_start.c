@@ -279,7 +279,7 @@ static int start_all(struct cli *cli, struct started *out)
     return exit_code ? exit_code : wait_worker(cli, out);
 }
 
-static void end_process(pid_t pid)
+static void end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid)
 {
     if (pid > 0) { /* our child: the pid is its until we wait for it */
         kill(pid, SIGTERM);
@@ -289,6 +289,7 @@ static void end_process(pid_t pid)
             kill(pid, SIGKILL);
         }
         waitpid(pid, NULL, 0);
+        daemon_forget(cli, kind, pid);
         if (fd >= 0) {
             close(fd);
         }
@@ -302,8 +303,8 @@ int start_cluster(struct cli *cli, struct started *out)
     }
     int exit_code = start_all(cli, out);
     if (exit_code) {
-        end_process(out->worker_pid);
-        end_process(out->head_pid);
+        end_process(cli, DAEMON_WORKER, out->worker_pid);
+        end_process(cli, DAEMON_HEAD, out->head_pid);
     }
     return exit_code;
 }
@@ -326,7 +327,7 @@ int start_block(struct cli *cli, const struct started *started)
         bool head = fds[1].revents;
         exit_code = fail(cli, ERR_CLOSED, "%s has ended", daemon_name(head ? DAEMON_HEAD : DAEMON_WORKER));
     }
-    end_process(started->worker_pid);
-    end_process(started->head_pid);
+    end_process(cli, DAEMON_WORKER, started->worker_pid);
+    end_process(cli, DAEMON_HEAD, started->head_pid);
     return exit_code;
 }

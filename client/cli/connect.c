@@ -26,13 +26,18 @@ int fail_ask(const struct cli *self, int code)
     return fail(self, code, "%s", *text ? text : err_text(code));
 }
 
+static uint32_t milliseconds_of(const char *variable, uint32_t otherwise)
+{
+    const char *text = getenv(variable);
+    long value = text ? strtol(text, NULL, 10) : 0;
+    return value > 0 && value <= INT32_MAX ? (uint32_t)value : otherwise;
+}
+
 /*  How long to wait for a head that went away: long for those that wait for a job. */
 static uint32_t again_ms(const struct cli *self)
 {
     bool waits = (self->command->flags & CMD_WAITS) || self->options.follow;
-    const char *text = getenv("RAYC_RECONNECT_MS");
-    long value = text ? strtol(text, NULL, 10) : 0;
-    return value > 0 ? (uint32_t)value : waits ? RECONNECT_MS : AGAIN_MS;
+    return milliseconds_of("RAYC_RECONNECT_MS", waits ? RECONNECT_MS : AGAIN_MS);
 }
 
 /*  While no head answers: an embedded one may have died, and nobody else would start it again. */
@@ -104,7 +109,7 @@ int cli_connect(struct cli *self, enum connect_mode mode)
     bool local = started || strncmp(address, "ipc://", 6) == 0;
     struct ask_to to = { .address = address,
                          .key = has_key ? &key : NULL,
-                         .first_ms = local ? STARTED_MS : FIRST_MS,
+                         .first_ms = local ? STARTED_MS : milliseconds_of("RAYC_CONNECT_MS", FIRST_MS),
                          .again_ms = again_ms(self),
                          .lost = on_lost,
                          .context = self };

@@ -213,8 +213,7 @@ static bool wait_end(int pidfd, int timeout_ms)
     }
 }
 
-/*  What a daemon that has ended may have left: its pid file, if it still names it, and the head's address. */
-static void remove_traces(const struct cli *cli, enum daemon_kind kind, pid_t ended)
+void daemon_forget(const struct cli *cli, enum daemon_kind kind, pid_t ended)
 {
     char path[PATH_BYTES], text[32];
     daemon_path(cli, kind, "pid", path);
@@ -237,7 +236,7 @@ static int end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid, 
                     (int)pid, STOP_MS / 1000);
     }
     waitpid(pid, NULL, WNOHANG); /* if it is our child */
-    remove_traces(cli, kind, pid);
+    daemon_forget(cli, kind, pid);
     return 0;
 }
 

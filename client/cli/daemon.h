@@ -28,6 +28,8 @@ int daemon_start(const struct cli *cli, enum daemon_kind kind, const struct daem
 bool daemon_died(const struct cli *cli, enum daemon_kind kind, pid_t pid, int *exit_code);
 /*  Ends what DIR/head.pid names.  *stopped: there was something.  0, or an exit code. */
 int daemon_stop(const struct cli *cli, enum daemon_kind kind, bool force, bool *stopped);
+/*  Removes what a daemon that has ended may have left: its pid file, if it still names it, and the head's address. */
+void daemon_forget(const struct cli *cli, enum daemon_kind kind, pid_t ended);
 
 /*  An embedded head without a worker, which answers questions from the state folder and ends soon after. */
 int daemon_start_reader(const struct cli *cli, char *address, size_t capacity);

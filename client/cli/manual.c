@@ -157,6 +157,7 @@ static void topic_env(FILE *out)
         { "RAYC_KEY_FILE", "key of the cluster; --key-file goes before it" },
         { "RAYC_OUTPUT", "table or json; -o goes before it" },
         { "RAYC_PROGRAMS", "folders in which submit looks for PROGRAM, separated by colons" },
+        { "RAYC_CONNECT_MS", "how long to wait for a head that was given by its address (default 5000)" },
         { "RAYC_RECONNECT_MS", "how long submit, job wait and job logs -f wait for a head that went away (default 600000)" },
         { "RAYC_LOG", "error, warn, info or debug: log lines of rayc, head and worker on stderr" },
         { "NO_COLOR", "set and not empty: no colours; nor with TERM=dumb" },
@@ -182,8 +183,8 @@ static void topic_env(FILE *out)
     for (size_t i = 0; i < COUNT(inside); i++) {
         print_entry(out, inside[i].name, inside[i].text);
     }
-    fputs("\nOf the submitter's environment a job gets PATH, HOME, USER, LANG, LC_*, TERM and TZ, and what --env and\n"
-          "--env-file name; nothing else.\n",
+    fputs("\nA job gets the environment of its worker (without RAYC_*), over it, if the cluster is on this machine, the\n"
+          "submitter's PATH, HOME, USER, LANG, LC_*, TERM and TZ, and over it what --env and --env-file name.\n",
           out);
 }
 

@@ -31,24 +31,33 @@ size_t text_bytes(const char *text, unsigned letters)
     return n;
 }
 
+/*  Takes a letter from the widest column that may shrink (`all`: but the first); false: none is left. */
+static bool narrow_one(unsigned *widths, const struct column *columns, size_t count, bool all)
+{
+    size_t widest = count;
+    for (size_t i = 0; i < count; i++) {
+        bool may = (columns[i].flags & COLUMN_SHRINKS) || (all && i > 0);
+        if (may && widths[i] > SHRUNK_MIN && (widest == count || widths[i] > widths[widest])) {
+            widest = i;
+        }
+    }
+    if (widest == count) {
+        return false;
+    }
+    widths[widest]--;
+    return true;
+}
+
 void table_layout(unsigned *widths, const struct column *columns, size_t count, unsigned room)
 {
     unsigned total = (unsigned)(GAP * (count - 1));
     for (size_t i = 0; i < count; i++) {
         total += widths[i];
     }
-    while (total > room) {
-        size_t widest = count;
-        for (size_t i = 0; i < count; i++) {
-            bool shrinks = (columns[i].flags & COLUMN_SHRINKS) && widths[i] > SHRUNK_MIN;
-            if (shrinks && (widest == count || widths[i] > widths[widest])) {
-                widest = i;
-            }
-        }
-        if (widest == count) {
-            return;
-        }
-        widths[widest]--;
+    while (total > room && narrow_one(widths, columns, count, false)) {
+        total--;
+    }
+    while (total > room && narrow_one(widths, columns, count, true)) {
         total--;
     }
 }

@@ -31,8 +31,8 @@ void record_print(const struct cli *cli, const json_t *item, const char *hidden)
 void json_print(const json_t *object);
 void json_print_one(const char *kind, json_t *item); /* with apiVersion and kind before its fields */
 
-/*  Pure: narrows widths[i] of columns that shrink, the widest first, down to at least 8, until all with two spaces
-    between fit `room`. */
+/*  Pure: narrows columns, the widest first, down to 8 letters, until all with two spaces between fit `room`: first
+    those that shrink, then all but the first. */
 void table_layout(unsigned *widths, const struct column *columns, size_t count, unsigned room);
 /*  Pure: how many letters a UTF-8 text has, and its bytes up to a number of letters. */
 unsigned text_letters(const char *text);

@@ -164,6 +164,28 @@ static void scan(struct core *self)
     job_forget_old(self);
 }
 
+/*  The head stood still itself (a stopped process, a sleeping machine): what was said meanwhile is still to be read,
+    and nobody was silent for that time. */
+static void was_away(struct core *self, uint64_t for_ms)
+{
+    for (uint32_t i = self->all_nodes.first; i != NONE; i = node_at(self, i)->all.next) {
+        struct node *node = node_at(self, i);
+        node->heard_ms += for_ms;
+        node->gone_ms += node->gone_ms != 0 ? for_ms : 0;
+        node->unknown_ms += node->unknown_ms != 0 ? for_ms : 0;
+    }
+    for (uint32_t i = self->all_peers.first; i != NONE; i = peer_at(self, i)->all.next) {
+        peer_at(self, i)->heard_ms += for_ms;
+    }
+    for (uint32_t j = self->ages.first; j != NONE; j = job_at(self, j)->age.next) {
+        for (uint32_t s = job_at(self, j)->sessions.first; s != NONE; s = session_at(self, s)->in_job.next) {
+            struct session *session = session_at(self, s);
+            session->heard_ms += for_ms;
+            session->gone_ms += session->gone_ms != 0 ? for_ms : 0;
+        }
+    }
+}
+
 static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
 {
     uint32_t index = peer_find(self, peer);
@@ -206,6 +228,9 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
 void core_step(struct core *self, const struct event *event)
 {
     begin_batch(self);
+    if (self->now_ms != 0 && event->now_ms > self->now_ms + AWAY_MS) {
+        was_away(self, event->now_ms - self->now_ms);
+    }
     self->now_ms = event->now_ms > self->now_ms ? event->now_ms : self->now_ms;
     self->wall_ms = event->wall_ms;
     switch (event->kind) {
@@ -255,6 +280,7 @@ bool core_ready(struct core *self, struct batch *out)
     node_sweep(self);
     job_work(self);
     task_sweep_doomed(self);
+    node_resend(self);
     lease_schedule(self);
     session_tell(self);
     node_tell(self);

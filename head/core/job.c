@@ -410,7 +410,6 @@ static bool array_expand(struct core *core, struct job *job)
         EMIT(core, task_new, id, spec_at(core, session->specs.first)->id, TASK_READY, core->wall_ms, { 0 },
              scratch_put(core, args, sizeof(args)), 0);
         job->total++;
-        job->counts_dirty = true;
         task_ready(core, index, false);
     }
     return session->below > count;
@@ -459,6 +458,7 @@ static bool job_step(struct core *core, uint32_t index)
     bool expanded = true;
     if (job->kind == JOB_ARRAY && !job->ending && !job->stopping) {
         expanded = array_expand(core, job);
+        job_changed(core, index, false);
     }
     bool empty = true;
     for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {

@@ -45,9 +45,10 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
     core->schedule = true;
 }
 
+/*  The id of a node must survive a power cut: it is never used again. */
 static void node_joined(struct core *core, uint32_t peer, uint64_t seq, uint64_t node)
 {
-    emit_send(core, peer, MSG_NODE_JOINED, false)->as.node_joined = (struct msg_node_joined){ seq, node };
+    emit_send(core, peer, MSG_NODE_JOINED, true)->as.node_joined = (struct msg_node_joined){ seq, node };
 }
 
 /*  The attempts of a lost node that may not start twice: there will be no news. */
@@ -294,6 +295,7 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
     node->heard_ms = core->now_ms;
     if (node->inventory != msg->seq) { /* a new one: forget what an unfinished one has marked */
         node->inventory = msg->seq;
+        node->resend = false;
         for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next) {
             task_at(core, i)->flags &= (uint8_t)~TASK_SEEN;
         }
@@ -307,10 +309,23 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
         return;
     }
     node->doubt = false;
-    for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next) {
-        if (!(task_at(core, i)->flags & TASK_SEEN)) {
-            lease_resend(core, i);
+    node->resend = true;
+}
+
+/*  Says START again for what a whole inventory lacks: at the end of the turn, for a DONE behind it in the same turn may
+    have ended some of it. */
+void node_resend(struct core *core)
+{
+    for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
+        struct node *node = node_at(core, n);
+        for (uint32_t i = node->leases.first; node->resend && i != NONE && !effects_nearly_full(core);
+             i = task_at(core, i)->place.next) {
+            if (!(task_at(core, i)->flags & TASK_SEEN)) {
+                task_at(core, i)->flags |= TASK_SEEN;
+                lease_resend(core, i);
+            }
         }
+        node->resend = node->resend && effects_nearly_full(core);
     }
 }
 
@@ -399,7 +414,8 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
     bool full = false;
     while (next_done(&list, &done)) {
         uint32_t index = lease_find(core, done.task, done.token);
-        if (index != NONE) { /* else a late report of an attempt that was given up */
+        full = full || index == NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
+        if (index != NONE) {
             full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
             attempt_ended(core, index, &done);
         }

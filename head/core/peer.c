@@ -30,7 +30,8 @@ void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg)
     peer->role = msg->role;
     peer->heard_ms = core->now_ms;
     const struct config *config = &core->config;
-    struct msg *reply = emit_send(core, number, MSG_WELCOME, false);
+    /*  An epoch that a power cut could take back must not be heard of: its tokens would be used again. */
+    struct msg *reply = emit_send(core, number, MSG_WELCOME, core->synced_number == 0);
     reply->as.welcome = (struct msg_welcome){
         .seq = msg->seq,
         .major = PROTO_MAJOR,

@@ -42,7 +42,9 @@ static void restore_session(struct core *core, const struct restored *row)
     struct session *session = session_at(core, index);
     struct job *job = job_at(core, job_index);
     session->open = !row->session.closed && !job_ended(job);
-    session->below = session->synced = row->session.last + 1;
+    session->below = row->session.last + 1;
+    session->mark_number = 1; /* nobody knows what of it is on the disk: the first sync of this head tells */
+    session->mark_below = session->below;
     session->low = row->session.low;
     if (job->first_session == NONE) {
         job->first_session = index;

@@ -120,10 +120,28 @@ void session_bind(struct core *core, uint32_t index, uint32_t peer)
     session->heard_ms = core->now_ms;
 }
 
+static void mark_set(struct core *core, struct session *session)
+{
+    if (session->mark_number == 0 && session->below > session->synced) {
+        session->mark_number = core->batch_number + 1;
+        session->mark_below = session->below;
+    }
+}
+
+static void mark_take(struct core *core, struct session *session)
+{
+    if (session->mark_number != 0 && session->mark_number <= core->synced_number) {
+        session->synced = session->mark_below;
+        session->mark_number = 0;
+        mark_set(core, session);
+    }
+}
+
 /*  Says SUBMITTED: `seq` of the request that it answers, 0 if it answers SUBMITs. */
 static void tell_submitted(struct core *core, struct session *session, uint64_t seq)
 {
     bool full = job_at(core, session->job)->durability == DURABLE_FULL;
+    mark_take(core, session);
     session->ack_due = session->ack_now = false;
     session->acked = session->below;
     struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
@@ -211,25 +229,12 @@ void session_scan(struct core *core)
     }
 }
 
-static void mark_set(struct core *core, struct session *session)
-{
-    if (session->mark_number == 0 && session->below > session->synced) {
-        session->mark_number = core->batch_number + 1;
-        session->mark_below = session->below;
-    }
-}
-
 void session_synced(struct core *core, uint64_t number)
 {
+    core->synced_number = number;
     for (uint32_t p = core->all_peers.first; p != NONE; p = peer_at(core, p)->all.next) {
-        if (peer_at(core, p)->session == NONE) {
-            continue;
-        }
-        struct session *session = session_at(core, peer_at(core, p)->session);
-        if (session->mark_number != 0 && session->mark_number <= number) {
-            session->synced = session->mark_below;
-            session->mark_number = 0;
-            mark_set(core, session);
+        if (peer_at(core, p)->session != NONE) {
+            mark_take(core, session_at(core, peer_at(core, p)->session));
         }
     }
 }

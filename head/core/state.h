@@ -22,6 +22,7 @@ enum {
     ACK_MS = 5,            /* acknowledgements wait for company this long: nobody waits for them */
     ACK_TASKS = 1024,      /* or for so many tasks */
     TELL_MS = 100,         /* watchers hear of progress at most this often */
+    AWAY_MS = 1000,        /* between two events, while there is anybody to look at: the head stood still */
     SCAN_MS = 250,         /* nodes, sessions and peers are looked at this often */
     RETRIES_ASKED_MAX = 64
 };
@@ -210,6 +211,7 @@ struct node {
     bool acks_synced;    /* one of them must be on the disk first */
     uint64_t acks[ACKS_PER_FRAME_MAX];
     bool doubt;          /* ask for an inventory with the next beat */
+    bool resend;         /* an inventory is whole: what it lacks is to be said again */
     struct amounts total, free;
     uint64_t heard_ms, gone_ms;
     struct stream starts;
@@ -253,6 +255,7 @@ struct core {
     uint32_t nodes_alive;
     bool schedule;              /* something changed that may let a task be leased */
     uint64_t scan_ms;
+    uint64_t synced_number;     /* batches up to this one are on the disk; 0: not even the epoch */
     uint64_t ack_ms;            /* when acknowledgements that wait are said; UINT64_MAX: none waits */
     struct core_stats stats;
 
@@ -413,6 +416,7 @@ void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_
 uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name, struct list capacity, int *code);
 void node_scan(struct core *core);
 void node_sweep(struct core *core);
+void node_resend(struct core *core);
 uint32_t node_find(const struct core *core, uint64_t id);
 
 /*  job.c: jobs, sessions, specs, watchers. */

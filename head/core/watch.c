@@ -141,17 +141,21 @@ void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg)
     tell_state(core, peer, msg->seq, index, job_ended(job));
 }
 
-/*  Writes counts, and tells watchers: changes of state at once, progress now and then. */
+/*  Writes counts, all of them: they are in the commit of the rows that they count.  And tells watchers: changes of
+    state at once, progress now and then. */
 void job_tell(struct core *core)
 {
     uint32_t next;
-    for (uint32_t i = core->changed.first; i != NONE && !effects_nearly_full(core); i = next) {
+    for (uint32_t i = core->changed.first; i != NONE; i = job_at(core, i)->changed.next) {
         struct job *job = job_at(core, i);
-        next = job->changed.next;
         if (job->counts_dirty) {
             job->counts_dirty = false;
             EMIT(core, job_counts, job->id, job->total, job->finished, job->failed);
         }
+    }
+    for (uint32_t i = core->changed.first; i != NONE && !effects_nearly_full(core); i = next) {
+        struct job *job = job_at(core, i);
+        next = job->changed.next;
         if (job->watchers.count > 0 && !job->tell_now && core->now_ms < job->told_ms + TELL_MS) {
             continue;
         }

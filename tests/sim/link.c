@@ -204,17 +204,15 @@ static void on_submitted(struct sim *sim, struct client *self, const struct msg_
     if (msg->session != self->session || self->session == 0) {
         return;
     }
+    bool resumed = self->phase == PHASE_OPENING && msg->seq == self->opening_seq;
+    if (!resumed && msg->below < self->below) {
+        return; /* it was overtaken */
+    }
     if (msg->below < self->kept || msg->below > (uint64_t)self->made + 1) {
         sim_fail(sim, 2, "client %u hears that the head has its tasks below %llu, but %llu were safe and %u made",
                  self->index, (unsigned long long)msg->below, (unsigned long long)self->kept, self->made);
     }
-    bool resumed = self->phase == PHASE_OPENING && msg->seq == self->opening_seq;
-    if (msg->below < self->below && resumed) {
-        self->unsent = msg->below; /* a head that lost what was not synced */
-    }
-    if (msg->below > self->below || resumed) {
-        self->below = msg->below;
-    }
+    self->below = msg->below;
     self->unsent = self->unsent > self->below ? self->unsent : self->below;
     self->kept = msg->synced > self->kept ? msg->synced : self->kept;
     if (resumed) {

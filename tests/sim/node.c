@@ -275,8 +275,10 @@ static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *da
         char to[4] = { 'w', (char)('0' + who), 0 };
         sim_note_msg(sim, "net", to, &msg);
     }
-    if (msg.kind == MSG_DONE_ACK) {
-        check_ack(sim, node, msg.as.done_ack.seq);
+    struct list reports = msg.as.done_ack.reports;
+    struct rec_id report;
+    while (msg.kind == MSG_DONE_ACK && next_id(&reports, &report)) {
+        check_ack(sim, node, report.task);
     }
     node->frames = grown(node->frames, &node->frame_room, node->frame_count, sizeof(*node->frames));
     node->frames[node->frame_count] = frame;

@@ -18,7 +18,7 @@ unset RAYC_ADDRESS
 
 # The examples' project, outside the tree: nothing but the installed files can help it.
 cp -r "$source/examples/outside" "$work/outside"
-mapfile -t programs < <(find "$work/outside" -maxdepth 1 -name '*.c')
+programs=("$work/outside/hello.c")
 read -ra flags < <(pkg-config --cflags --libs rayc)
 cc -std=c11 -Wall -Wextra -Werror -o "$work/with-pkg-config" "${programs[@]}" "${flags[@]}"
 "$work/with-pkg-config"
@@ -31,10 +31,22 @@ if ldd "$work/static" | grep librayc; then
 fi
 "$work/static"
 
-cmake -S "$work/outside" -B "$work/outside/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log"
+cmake -S "$work/outside" -B "$work/outside/build" >"$work/cmake.log"
 cmake --build "$work/outside/build" >>"$work/cmake.log"
-mapfile -t built < <(find "$work/outside/build" -maxdepth 1 -type f -perm -u+x)
-"${built[0]}"
+"$work/outside/build/hello"
+
+# The CMake package.
+mkdir "$work/package"
+cat >"$work/package/CMakeLists.txt" <<'TEXT'
+cmake_minimum_required(VERSION 3.22)
+project(outside C)
+find_package(rayc 0.1 REQUIRED CONFIG)
+add_executable(hello ../outside/hello.c)
+target_link_libraries(hello PRIVATE rayc::rayc)
+TEXT
+cmake -S "$work/package" -B "$work/package/build" -DCMAKE_PREFIX_PATH="$prefix" >>"$work/cmake.log"
+cmake --build "$work/package/build" >>"$work/cmake.log"
+"$work/package/build/hello"
 
 # Installed examples are found by name.
 "$prefix/bin/rayc" submit parallel_compute --tasks 4 --work-us 100

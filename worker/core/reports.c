@@ -150,9 +150,8 @@ static size_t bytes_of(const struct attempt *attempt)
 /*  One report, of what has ended.  There is always room for one with an attempt in it: worker_bytes(). */
 static void report_new(struct worker *self)
 {
-    if (self->refusal_count > 0 && self->ended.count == 0 && reports_full(self)) {
-        self->refusal_count = 0;
-        self->inventory_due = true;
+    if (self->ended.count == 0 && reports_full(self)) {
+        return; /* refusals wait for an acknowledgement: an INVENTORY instead would only bring the same STARTs again */
     }
     if (!act_room(self) || (self->ended.count == 0 && self->refusal_count == 0)) {
         return;
