@@ -62,7 +62,13 @@ struct session {
     uint64_t watched_ended; /* watched references that have ended, ever */
     uint64_t wake_at;       /* wake the waiters when watched_ended gets there */
 
-    /*  Of the thread alone. */
+    bool standby;   /* the thread keeps out of the way: a caller that waits for results does its work */
+    bool driven;    /* one does so now */
+    bool needed;    /* the thread is to come back: there is something that only it does */
+    uint32_t drives; /* times that a caller has done so */
+    int standby_ms; /* how long the thread sleeps between two looks */
+
+    /*  Of the thread alone, or of the caller that does its work. */
     struct link *link;
     struct wire frame;        /* what is being sent */
     bool congested;           /* the head took only a part of what was sent: it is full */
@@ -91,4 +97,7 @@ void session_wake(struct session *self);
 int session_sleep(struct session *self, uint64_t until_us);
 int session_usable(const struct session *self); /* RAYC_OK, RAYC_ECLOSED */
 uint64_t session_deadline(double seconds);
+/*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out of the way, the
+    caller does its work: a result then wakes one thread, not two. */
+int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us);
 #endif

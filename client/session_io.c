@@ -531,17 +531,103 @@ static int sleep_ms(const struct session *self, uint64_t now_ms)
     return due_ms > now_ms ? (int)(due_ms - now_ms) : 0;
 }
 
+/*  Under the lock, which is not held meanwhile. */
 static void sleep_until_news(struct session *self, int timeout_ms)
 {
     struct pollfd fds[2] = { { link_fd(self->link), POLLIN, 0 }, { self->wake_fd, POLLIN, 0 } };
-    poll(fds, 2, timeout_ms);
-    pthread_mutex_lock(&self->lock);
-    self->asleep = false;
+    self->asleep = true;
     pthread_mutex_unlock(&self->lock);
+    poll(fds, 2, timeout_ms);
     uint64_t drained;
     if (fds[1].revents != 0 && read(self->wake_fd, &drained, sizeof(drained)) < 0) {
         log_debug("session.wake", "nothing=1");
     }
+    pthread_mutex_lock(&self->lock);
+    self->asleep = false;
+}
+
+/*  Under the lock.  While callers wait for results one after the other, the thread only looks now and then whether they
+    still do.  It sleeps longer when one of them waits for long, and is woken when that one is done. */
+static void stand_by(struct session *self)
+{
+    enum { LOOK_MS_MIN = 2, LOOK_MS_MAX = 256 };
+    uint32_t drives = self->drives;
+    self->standby = true;
+    self->standby_ms = LOOK_MS_MIN;
+    pthread_cond_broadcast(&self->changed); /* a caller that waits takes over */
+    bool used = true;
+    while ((used || self->driven) && !self->needed && !self->closing) {
+        struct pollfd wake = { self->wake_fd, POLLIN, 0 };
+        pthread_mutex_unlock(&self->lock);
+        poll(&wake, 1, self->standby_ms);
+        pthread_mutex_lock(&self->lock);
+        used = self->drives != drives;
+        self->standby_ms = used ? LOOK_MS_MIN : self->standby_ms < LOOK_MS_MAX ? self->standby_ms * 2 : LOOK_MS_MAX;
+        drives = self->drives;
+    }
+    while (self->driven) { /* it has seen `needed` or `closing`, or will when it looks */
+        pthread_cond_wait(&self->changed, &self->lock);
+    }
+    self->standby = self->needed = false;
+}
+
+static void wake_thread(struct session *self)
+{
+    uint64_t one = 1;
+    ssize_t n = write(self->wake_fd, &one, sizeof(one));
+    ensure(n == sizeof(one));
+}
+
+/*  Under the lock: one turn of the thread's work, by a caller.  False: the thread is needed. */
+static bool drive(struct session *self, uint64_t target, uint64_t until_us)
+{
+    self->said = false;
+    push(self);
+    pthread_mutex_unlock(&self->lock);
+    bool busy = take_news(self);
+    pthread_mutex_lock(&self->lock);
+    uint64_t now_ms = clock_ms(), now_us = clock_us();
+    if (self->watched_ended >= target || now_us >= until_us) {
+        return true;
+    }
+    if (self->phase != PHASE_READY || self->broken != 0 || (self->config.revive != NULL && now_ms >= self->revive_at_ms)) {
+        return false;
+    }
+    tick(self, now_ms);
+    if (!busy && !self->said) {
+        int timeout_ms = sleep_ms(self, now_ms);
+        uint64_t left_ms = (until_us - now_us + 999) / 1000;
+        sleep_until_news(self, until_us != UINT64_MAX && left_ms < (uint64_t)timeout_ms ? (int)left_ms : timeout_ms);
+    }
+    return true;
+}
+
+int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us)
+{
+    enum { LONG_LOOK_MS = 8 };
+    if (!self->standby || self->driven || self->needed || self->closing) {
+        if (outbox_ready(&self->outbox, true)) {
+            session_wake(self);
+        }
+        return session_sleep(self, until_us);
+    }
+    self->driven = true;
+    self->drives++;
+    self->callers++;
+    while (self->watched_ended < target && !self->closing && !self->needed && clock_us() < until_us) {
+        if (!drive(self, target, until_us)) {
+            self->needed = true;
+        }
+    }
+    self->driven = false;
+    self->callers--;
+    if (self->needed || self->standby_ms > LONG_LOOK_MS) {
+        wake_thread(self);
+    }
+    if (self->callers > 0 || self->needed || self->closing) {
+        pthread_cond_broadcast(&self->changed); /* somebody else goes on */
+    }
+    return session_usable(self);
 }
 
 /*  Without the lock: it may take as long as a head needs to start. */
@@ -571,15 +657,16 @@ void *session_run(void *session)
         }
         bool revive = tick(self, now_ms);
         push(self);
-        busy = busy || self->said || revive;
-        self->asleep = !busy;
-        int timeout_ms = sleep_ms(self, now_ms);
+        if (!busy && !self->said && !revive) {
+            if (self->waiters > 0 && self->phase == PHASE_READY && self->broken == 0 && !self->leaving) {
+                stand_by(self);
+            } else {
+                sleep_until_news(self, sleep_ms(self, now_ms));
+            }
+        }
         pthread_mutex_unlock(&self->lock);
         if (revive) {
             look_after_cluster(self);
-        }
-        if (!busy) {
-            sleep_until_news(self, timeout_ms);
         }
     }
 }

@@ -356,10 +356,7 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
         self->wake_at = target;
     }
     self->waiters++;
-    if (outbox_ready(&self->outbox, true)) {
-        session_wake(self);
-    }
-    int rc = session_sleep(self, until_us);
+    int rc = session_sleep_for(self, target, until_us);
     self->waiters--;
     return rc;
 }

@@ -29,9 +29,13 @@ file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)
 add_executable(rayc-bench ${bench_sources})
 target_link_libraries(rayc-bench PRIVATE rayc_objects)
 
+# The simulator compiles the sources of head and worker core again, with its planted bugs behind a variable, and puts
+# its disk between turn and store.
 file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
-add_executable(rayc-sim ${sim_sources})
-target_link_libraries(rayc-sim PRIVATE rayc_head rayc_worker_core m)
+add_executable(rayc-sim ${sim_sources} ${core_sources} ${head_sources} ${worker_core_sources})
+target_link_libraries(rayc-sim PRIVATE rayc_proto PkgConfig::sqlite3 PkgConfig::libzmq PkgConfig::libczmq PkgConfig::jansson m)
+target_compile_definitions(rayc-sim PRIVATE RAYC_SIM_BUGS="tests/sim/bugs.def")
+target_link_options(rayc-sim PRIVATE -Wl,--wrap=store_apply,--wrap=store_sync,--wrap=store_synced,--wrap=ensure_failed)
 
 file(GLOB example_sources CONFIGURE_DEPENDS examples/*.c)
 foreach(source ${example_sources})

@@ -11,6 +11,7 @@ enum {
     STORED_FRAME_BYTES = 2 * MIB, /* results read back from the store: a frame ends here */
     SYNC_EVERY_MS = 10,
     MARKS = 1024,
+    HELD_BUCKETS = 4096,
     LARGE_MAX = 16
 };
 
@@ -34,12 +35,16 @@ struct turn {
     bool must_sync;
     struct wire frame, elements, specs, values; /* reserved address space, used again and again */
     struct held_frame *held, **held_end;
+    uint64_t held_commit;           /* that the newest of them waits for */
+    uint32_t held_of[HELD_BUCKETS]; /* of the peers whose number ends so: held frames */
     struct {
         uint64_t number, commit;
     } marks[MARKS]; /* batches that are committed and not synced: a ring; the oldest are dropped when it is full */
     uint32_t mark_first, mark_count;
     uint64_t *lookups;
     uint32_t lookup_capacity;
+    bool *told; /* of the starts, then of the results of a batch: those that are in a frame */
+    uint32_t told_capacity;
 };
 
 static void *reserve(size_t n)
@@ -107,6 +112,7 @@ void turn_close(struct turn **self)
         turn->held = next;
     }
     free(turn->lookups);
+    free(turn->told);
     free(turn);
 }
 
@@ -115,21 +121,25 @@ struct core *turn_core(struct turn *self)
     return self->core;
 }
 
-/*  The frame leaves now, or when what is committed has been synced. */
+/*  The frame leaves now, or when what is committed has been synced; never before an earlier one to the same peer: a
+    worker takes DONE_ACK and RECALL to come after the START that they speak of. */
 static void send_frame(struct turn *self, uint32_t peer, bool synced)
 {
     ensure(!self->frame.full);
-    if (!synced || (!self->held && store_synced(self->store) >= store_committed(self->store))) {
+    bool waits = synced && store_synced(self->store) < store_committed(self->store);
+    if (!waits && self->held_of[peer % HELD_BUCKETS] == 0) {
         self->send(self->context, peer, slice_of(self->frame.p, self->frame.n));
         return;
     }
     struct held_frame *held = malloc(sizeof(*held) + self->frame.n);
     ensure(held);
-    *held = (struct held_frame){ NULL, store_committed(self->store), peer, self->frame.n };
+    self->held_commit = waits ? store_committed(self->store) : self->held_commit;
+    *held = (struct held_frame){ NULL, self->held_commit, peer, self->frame.n };
     memcpy(held->bytes, self->frame.p, self->frame.n);
     *self->held_end = held;
     self->held_end = &held->next;
-    self->must_sync = true;
+    self->held_of[peer % HELD_BUCKETS]++;
+    self->must_sync = self->must_sync || waits;
 }
 
 static void send_messages(struct turn *self, const struct batch *batch)
@@ -225,23 +235,45 @@ static void start_too_large(struct turn *self, const struct start_send *start)
                                            .wall_ms = self->wall_ms, .msg = &msg });
 }
 
+static void told_clear(struct turn *self, uint32_t count)
+{
+    if (count > self->told_capacity) {
+        self->told_capacity = count;
+        self->told = realloc(self->told, count * sizeof(*self->told));
+        ensure(self->told);
+    }
+    if (count > 0) {
+        memset(self->told, 0, count * sizeof(*self->told));
+    }
+}
+
+/*  All of a peer's starts with one position are one frame, whatever is between them: a position is told once. */
 static int send_starts(struct turn *self, const struct batch *batch, struct start_send *large, uint32_t *large_count)
 {
-    for (uint32_t i = 0; i < batch->start_count;) {
+    told_clear(self, batch->start_count);
+    for (uint32_t i = 0; i < batch->start_count; i++) {
+        if (self->told[i]) {
+            continue;
+        }
         const struct start_send *first = &batch->starts[i];
         uint32_t count = 0, spec_count = 0;
         wire_clear(&self->elements);
         wire_clear(&self->specs);
         bool synced = false;
-        for (; i < batch->start_count && batch->starts[i].peer == first->peer && batch->starts[i].stream == first->stream;
-             i++, count++) {
-            int code = batch->starts[i].new_spec ? put_spec(self, batch->starts[i].spec) : OK;
-            spec_count += batch->starts[i].new_spec;
-            code = code == OK ? put_start(self, &batch->starts[i]) : code;
+        for (uint32_t k = i; k < batch->start_count && (k == i || !first->has_deps); k++) { /* with deps: alone */
+            const struct start_send *start = &batch->starts[k];
+            if (start->peer != first->peer || start->stream != first->stream) {
+                continue;
+            }
+            int code = start->new_spec ? put_spec(self, start->spec) : OK;
+            code = code == OK ? put_start(self, start) : code;
             if (code != OK) {
                 return code;
             }
-            synced = synced || batch->starts[i].synced;
+            self->told[k] = true;
+            spec_count += start->new_spec;
+            count++;
+            synced = synced || start->synced;
         }
         struct msg_start start = { first->stream, wire_list(&self->specs, spec_count), wire_list(&self->elements, count) };
         wire_clear(&self->frame);
@@ -278,18 +310,30 @@ static int put_result(struct turn *self, const struct result_send *send)
 
 static int send_results(struct turn *self, const struct batch *batch)
 {
-    for (uint32_t i = 0; i < batch->result_count;) {
+    told_clear(self, batch->result_count);
+    for (uint32_t i = 0; i < batch->result_count; i++) {
+        if (self->told[i]) {
+            continue;
+        }
         const struct result_send *first = &batch->results[i];
         uint32_t count = 0;
         wire_clear(&self->elements);
-        for (; i < batch->result_count && batch->results[i].peer == first->peer &&
-               batch->results[i].stream == first->stream && batch->results[i].stored == first->stored &&
-               batch->results[i].synced == first->synced && self->elements.n < STORED_FRAME_BYTES && count < CALLS_PER_FRAME_MAX;
-             i++, count++) {
-            int code = put_result(self, &batch->results[i]);
+        for (uint32_t k = i; k < batch->result_count && count < CALLS_PER_FRAME_MAX; k++) {
+            const struct result_send *result = &batch->results[k];
+            bool joins = !self->told[k] && result->peer == first->peer && result->stream == first->stream &&
+                         result->stored == first->stored && result->synced == first->synced;
+            if (first->stored && (!joins || self->elements.n >= STORED_FRAME_BYTES)) {
+                break; /* without a position: neighbours only, and they may be any number of bytes */
+            }
+            if (!joins) {
+                continue;
+            }
+            int code = put_result(self, result);
             if (code != OK) {
                 return code;
             }
+            self->told[k] = true;
+            count++;
         }
         struct msg_results results = { first->stream, wire_list(&self->elements, count) };
         wire_clear(&self->frame);
@@ -311,7 +355,7 @@ static void send_leases(struct turn *self, const struct batch *batch)
         struct msg_recall recall = { 0, wire_list(&self->elements, count) };
         wire_clear(&self->frame);
         proto_put(&self->frame, MSG_RECALL, &recall);
-        send_frame(self, first->peer, self->held != NULL); /* never before the START that it speaks of */
+        send_frame(self, first->peer, false);
     }
 }
 
@@ -328,15 +372,15 @@ static int answer_lookups(struct turn *self, uint32_t count)
     return OK;
 }
 
-static void keep_lookups(struct turn *self, const struct batch *batch)
+static void keep_lookups(struct turn *self, const uint64_t *lookups, uint32_t count)
 {
-    if (batch->lookup_count > self->lookup_capacity) {
-        self->lookup_capacity = batch->lookup_count;
+    if (count > self->lookup_capacity) {
+        self->lookup_capacity = count;
         self->lookups = realloc(self->lookups, self->lookup_capacity * sizeof(*self->lookups));
         ensure(self->lookups);
     }
-    if (batch->lookup_count > 0) {
-        memcpy(self->lookups, batch->lookups, batch->lookup_count * sizeof(*self->lookups));
+    if (count > 0) {
+        memcpy(self->lookups, lookups, count * sizeof(*self->lookups));
     }
 }
 
@@ -360,7 +404,7 @@ static int carry_out(struct turn *self, const struct batch *batch)
         return code; /* a head that cannot write must not promise */
     }
     mark(self, batch->number);
-    keep_lookups(self, batch);
+    keep_lookups(self, batch->lookups, batch->lookup_count);
     uint32_t lookup_count = batch->lookup_count;
     send_messages(self, batch);
     code = send_starts(self, batch, large, &large_count);
@@ -413,6 +457,7 @@ int turn_synced(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
     while (self->held && self->held->commit <= synced) {
         struct held_frame *held = self->held;
         self->held = held->next;
+        self->held_of[held->peer % HELD_BUCKETS]--;
         self->send(self->context, held->peer, slice_of(held->bytes, held->n));
         free(held);
     }
@@ -441,6 +486,7 @@ void turn_event(struct turn *self, const struct event *event)
 struct restoring {
     struct turn *turn;
     uint64_t rows;
+    int code;
 };
 
 static void restore_one(void *context, const struct restored *row)
@@ -449,14 +495,19 @@ static void restore_one(void *context, const struct restored *row)
     self->rows++;
     core_step(self->turn->core, &(struct event){ .kind = EV_RESTORE, .row = row, .now_ms = self->turn->now_ms,
                                                  .wall_ms = self->turn->wall_ms });
+    const uint64_t *lookups;
+    uint32_t count = core_restore_lookups(self->turn->core, &lookups);
+    keep_lookups(self->turn, lookups, count);
+    self->code = self->code == OK ? answer_lookups(self->turn, count) : self->code;
 }
 
 int turn_restore(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
 {
     self->now_ms = now_ms;
     self->wall_ms = wall_ms;
-    struct restoring restoring = { self, 0 };
+    struct restoring restoring = { self, 0, OK };
     int code = store_restore(self->store, restore_one, &restoring);
+    code = code == OK ? restoring.code : code;
     if (code != OK) {
         return code;
     }

@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/link.h"
 
-enum { HELLO_AGAIN_MS = 1000, BEAT_MS_DEFAULT = 1000, ADDRESS_BYTES = 512 };
+enum { HELLO_AGAIN_MS = 1000, BEAT_MS_DEFAULT = 1000, TURN_MS = 1000, ADDRESS_BYTES = PATH_BYTES + 16 };
 
 struct ask {
     struct link *link;
@@ -24,11 +25,11 @@ struct ask {
     uint32_t beat_ms;
     uint64_t hello_at, beat_at; /* when each was sent last */
     uint64_t lost_at;           /* since when nobody has answered */
-    uint64_t told_at;           /* when to.lost was called last */
+    uint64_t turn_at;           /* when to.turn was called last */
     struct ask_to to;
     char address[ADDRESS_BYTES];
     char version[NAME_MAX_BYTES + 1];
-    char text[1024];
+    char text[ADDRESS_BYTES + 1024];
 };
 
 __attribute__((format(printf, 3, 4))) static int failed(struct ask *self, int code, const char *format, ...)
@@ -128,6 +129,10 @@ static int on_welcome(struct ask *self, const struct msg_welcome *msg, uint64_t 
 /*  What the connection itself needs now: HELLO again, a beat, giving up. */
 static int keep_alive(struct ask *self, uint64_t now)
 {
+    if (self->to.turn && now - self->turn_at >= TURN_MS) {
+        self->turn_at = now;
+        self->to.turn(self->to.context, self->welcomed ? 0 : now - self->lost_at);
+    }
     if (self->welcomed) {
         if (now - self->beat_at >= self->beat_ms) {
             self->beat_at = now;
@@ -141,10 +146,6 @@ static int keep_alive(struct ask *self, uint64_t now)
     if (lost_ms >= patience) {
         return failed(self, ERR_UNREACHABLE, "no head answers at %s (waited %.1f s)%s", self->address,
                       (double)lost_ms / 1000, self->up ? ": something else listens there" : "");
-    }
-    if (self->to.lost && now - self->told_at >= 1000) {
-        self->told_at = now;
-        self->to.lost(self->to.context, lost_ms);
     }
     if (self->up && now - self->hello_at >= HELLO_AGAIN_MS) {
         return say_hello(self, now);
@@ -279,7 +280,7 @@ int ask_open(struct ask **out, const struct ask_to *to)
     self->to = *to;
     self->buffer = malloc(FRAME_MAX);
     ensure(self->buffer);
-    self->lost_at = self->told_at = clock_ms();
+    self->lost_at = self->turn_at = clock_ms();
     snprintf(self->address, sizeof(self->address), "%s", to->address);
     char dial[ADDRESS_BYTES];
     if (link_address(to->address, dial, sizeof(dial)) != OK) {

@@ -8,7 +8,7 @@
 #include "client/cluster.h"
 #include "client/rayc.h"
 
-enum { FIRST_MS = 5000, STARTED_MS = 20000, AGAIN_MS = 10000, RECONNECT_MS = 600000 };
+enum { FIRST_MS = 5000, STARTED_MS = 20000, AGAIN_MS = 10000, RECONNECT_MS = 600000 }; /* who waits for a job is patient */
 
 void cli_export(const struct cli *self)
 {
@@ -33,22 +33,17 @@ static uint32_t milliseconds_of(const char *variable, uint32_t otherwise)
     return value > 0 && value <= INT32_MAX ? (uint32_t)value : otherwise;
 }
 
-/*  How long to wait for a head that went away: long for those that wait for a job. */
-static uint32_t again_ms(const struct cli *self)
+static bool is_ipc(const char *address)
 {
-    bool waits = (self->command->flags & CMD_WAITS) || self->options.follow;
-    return milliseconds_of("RAYC_RECONNECT_MS", waits ? RECONNECT_MS : AGAIN_MS);
+    return strncmp(address, "ipc://", 6) == 0;
 }
 
-/*  While no head answers: an embedded one may have died, and nobody else would start it again. */
-static void on_lost(void *context, uint64_t lost_ms)
+/*  Whoever waits for a job of an embedded cluster keeps that alive: nobody else would start again what has died. */
+static void on_turn(void *context, uint64_t lost_ms)
 {
     const struct cli *self = context;
-    if (self->ask && (ask_embedded(self->ask) || strncmp(ask_address(self->ask), "ipc://", 6) == 0)) {
+    if (self->ask && (ask_embedded(self->ask) || (lost_ms > 0 && is_ipc(ask_address(self->ask))))) {
         cluster_revive();
-    }
-    if (lost_ms >= 2000 && lost_ms < 3000) {
-        detail(self, "waiting for the head at %s", ask_address(self->ask));
     }
 }
 
@@ -106,12 +101,13 @@ int cli_connect(struct cli *self, enum connect_mode mode)
     if (exit_code || !address[0]) {
         return exit_code;
     }
-    bool local = started || strncmp(address, "ipc://", 6) == 0;
+    bool local = started || is_ipc(address);
+    bool waits = mode == CONNECT_WORK || (self->command->flags & CMD_WAITS) || self->options.follow;
     struct ask_to to = { .address = address,
                          .key = has_key ? &key : NULL,
                          .first_ms = local ? STARTED_MS : milliseconds_of("RAYC_CONNECT_MS", FIRST_MS),
-                         .again_ms = again_ms(self),
-                         .lost = on_lost,
+                         .again_ms = milliseconds_of("RAYC_RECONNECT_MS", waits ? RECONNECT_MS : AGAIN_MS),
+                         .turn = waits ? on_turn : NULL,
                          .context = self };
     int rc = ask_open(&self->ask, &to);
     if (rc != OK) {

@@ -5,6 +5,7 @@
 #include "client/cli/ask.h"
 #include "client/cli/cli.h"
 #include "client/cli/manual.h"
+#include "common/log.h"
 
 /*  What to say about words that name no command. */
 static int unknown_command(const struct cli *self, int argc, char **argv)
@@ -74,6 +75,7 @@ static int dispatch(struct cli *self, int argc, char **argv)
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
+    log_level_set(LOG_LEVEL_ERROR);
     static struct cli self;
     options_init(&self.options);
     int exit_code = dispatch(&self, argc, argv);

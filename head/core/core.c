@@ -195,6 +195,10 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
     }
     if (index != NONE) {
         peer_at(self, index)->heard_ms = self->now_ms;
+        uint32_t node = peer_at(self, index)->node; /* whatever it says: it lives */
+        if (node != NONE && node_at(self, node)->peer == peer) {
+            node_at(self, node)->heard_ms = self->now_ms;
+        }
     }
     switch (msg->kind) {
 #define ON(NAME, name)                                                                             \
@@ -228,7 +232,8 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
 void core_step(struct core *self, const struct event *event)
 {
     begin_batch(self);
-    if (self->now_ms != 0 && event->now_ms > self->now_ms + AWAY_MS) {
+    bool closed = self->synced_number == 0 && event->now_ms > self->now_ms; /* nobody gets a WELCOME: peer.c */
+    if (self->now_ms != 0 && (closed || event->now_ms > self->now_ms + AWAY_MS)) {
         was_away(self, event->now_ms - self->now_ms);
     }
     self->now_ms = event->now_ms > self->now_ms ? event->now_ms : self->now_ms;
@@ -248,6 +253,9 @@ void core_step(struct core *self, const struct event *event)
         break;
     case EV_LOOKED_UP:
         on_looked_up(self, event);
+        if (self->restoring) {
+            return;
+        }
         break;
     case EV_RESTORE:
         restore_row(self, event->row);
@@ -307,6 +315,15 @@ bool core_ready(struct core *self, struct batch *out)
                            .number = self->batch_number,
                            .deadline_ms = deadline(self) };
     return more;
+}
+
+uint32_t core_restore_lookups(struct core *self, const uint64_t **out)
+{
+    ensure(self->restoring);
+    uint32_t count = self->lookup_count;
+    self->lookup_count = 0;
+    *out = self->lookups;
+    return count;
 }
 
 uint64_t core_epoch(const struct core *self)

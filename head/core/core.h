@@ -152,6 +152,10 @@ void core_step(struct core *self, const struct event *event);
 enum { CORE_EVENTS_PER_TURN = 16 };
 bool core_ready(struct core *self, struct batch *out);
 
+/*  After each EV_RESTORE: task ids to answer with EV_LOOKED_UP before the next row, so that what has ended is not
+    remembered for all rows together. */
+uint32_t core_restore_lookups(struct core *self, const uint64_t **out);
+
 /*  Walks a batch's rows: false at the end. */
 bool row_next(const struct batch *batch, size_t *cursor, enum row_kind *kind, const void **row);
 

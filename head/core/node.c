@@ -45,10 +45,10 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
     core->schedule = true;
 }
 
-/*  The id of a node must survive a power cut: it is never used again. */
-static void node_joined(struct core *core, uint32_t peer, uint64_t seq, uint64_t node)
+/*  The id of a new node must survive a power cut: it is never used again. */
+static void node_joined(struct core *core, uint32_t peer, uint64_t seq, uint64_t node, bool is_new)
 {
-    emit_send(core, peer, MSG_NODE_JOINED, true)->as.node_joined = (struct msg_node_joined){ seq, node };
+    emit_send(core, peer, MSG_NODE_JOINED, is_new)->as.node_joined = (struct msg_node_joined){ seq, node };
 }
 
 /*  The attempts of a lost node that may not start twice: there will be no news. */
@@ -63,13 +63,13 @@ static void node_return(struct core *core, uint32_t peer, const struct msg_node_
     if (index != NONE && node_at(core, index)->state != NODE_DEAD) {
         node_bind(core, index, peer);
         node_move(core, node_at(core, index), CAUSE_HEARD, "");
-        node_joined(core, peer, msg->seq, msg->node);
+        node_joined(core, peer, msg->seq, msg->node, false);
         return;
     }
     if (index != NONE) {
         node_unknown_now(node_at(core, index));
     }
-    node_joined(core, peer, msg->seq, 0);
+    node_joined(core, peer, msg->seq, 0, false);
 }
 
 static uint32_t node_of_key(const struct core *core, struct slice key)
@@ -115,7 +115,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     }
     uint32_t old = node_of_key(core, msg->key);
     if (old != NONE && node_at(core, old)->peer == peer) {
-        node_joined(core, peer, msg->seq, node_at(core, old)->id); /* its first NODE_JOINED was lost */
+        node_joined(core, peer, msg->seq, node_at(core, old)->id, true); /* its first NODE_JOINED was lost */
         return;
     }
     if (old != NONE) {
@@ -132,7 +132,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes, core->wall_ms);
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     node_bind(core, index, peer);
-    node_joined(core, peer, msg->seq, node->id);
+    node_joined(core, peer, msg->seq, node->id, true);
     for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
         if (job_at(core, i)->state == JOB_PENDING) {
             job_changed(core, i, true);

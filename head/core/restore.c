@@ -97,6 +97,9 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
         if (task->state == TASK_WAITING) {
             edge_add(core, dep.task, task->id);
             task->deps_left++;
+            if (dep.task < task->id && task_find(core, dep.task) == NONE) {
+                emit_lookup(core, dep.task); /* it has ended: answered before the next row */
+            }
         }
     }
 }
@@ -135,7 +138,8 @@ static void restore_lease(struct core *core, const struct row_lease_new *row)
         struct task *task = task_at(core, index);
         if (task->node != NONE) {
             lease_release(core, index); /* of an older row */
-            task->state = TASK_READY;
+        } else if (task->state == TASK_READY) {
+            task_unqueue(core, index);
         }
         task->state = TASK_READY;
         run->token = row->token;
@@ -185,7 +189,7 @@ static void requeue(struct core *core)
             uint32_t next;
             for (uint32_t t = session_at(core, s)->tasks.first; t != NONE; t = next) {
                 next = task_at(core, t)->family.next;
-                if (task_at(core, t)->state == TASK_READY) {
+                if (task_at(core, t)->state == TASK_READY && !(task_at(core, t)->flags & TASK_IN_QUEUE)) {
                     task_ready(core, t, false);
                 }
             }
@@ -199,6 +203,9 @@ void restore_end(struct core *core)
     for (uint32_t i = 0; i < core->edges.fresh; i++) {
         uint64_t dep = ((struct edge *)pool_at(&core->edges, i))->dep;
         uint32_t task = task_find(core, dep);
+        if (map_find(&core->edge_map, dep) == NONE) {
+            continue; /* freed again: its task had ended */
+        }
         if (task != NONE) {
             task_at(core, task)->flags |= TASK_HAS_WAITERS;
         } else {
@@ -219,6 +226,8 @@ void restore_end(struct core *core)
     core->restoring = false;
     core->epoch++;
     core->token_next = 1;
+    /*  Workers remember specs by number; a power cut may have taken rows of some that they were told. */
+    core->spec_last = core->spec_last > core->epoch << SPEC_EPOCH_SHIFT ? core->spec_last : core->epoch << SPEC_EPOCH_SHIFT;
     EMIT(core, head_start, core->epoch);
     emit_event(core, "HEAD_STARTED", 0, 0, 0, (struct slice){ 0 });
 }

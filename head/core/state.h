@@ -24,6 +24,7 @@ enum {
     TELL_MS = 100,         /* watchers hear of progress at most this often */
     AWAY_MS = 1000,        /* between two events, while there is anybody to look at: the head stood still */
     SCAN_MS = 250,         /* nodes, sessions and peers are looked at this often */
+    SPEC_EPOCH_SHIFT = 24, /* numbers of specs begin at the head's epoch, shifted so */
     RETRIES_ASKED_MAX = 64
 };
 

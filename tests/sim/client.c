@@ -56,12 +56,15 @@ static uint32_t put_demand(struct sim *sim, struct plan *plan, struct wire *to, 
     return count;
 }
 
-static void draw_plan(struct sim *sim, struct plan *plan, struct rec_spec *record)
+/*  `calls`: so many at most; all together are some seconds of work. */
+static void draw_plan(struct sim *sim, struct plan *plan, struct rec_spec *record, uint32_t calls)
 {
+    enum { WORK_US = 10000000 };
     static const uint32_t runs_us[] = { 200, 1000, 1000, 10000, 10000, 100000, 100000, 1000000, 8000000 };
     struct prng *rng = &sim->world;
     plan->kind = record->kind;
     plan->run_us = runs_us[prng_below(rng, COUNT(runs_us))];
+    plan->run_us = plan->run_us < WORK_US / calls ? plan->run_us : WORK_US / calls;
     plan->app_error = chance(rng, 300) ? (uint32_t)between(rng, 10, 500) : 0;
     plan->death = chance(rng, 300) ? (uint32_t)between(rng, 5, 250) : 0;
     plan->odd = chance(rng, 100) ? 50 : 0;
@@ -88,7 +91,7 @@ void client_specs(struct sim *sim, struct client *self)
         struct plan *plan = &self->plans[i];
         bool driver = self->kind == CLIENT_SUBMITTER;
         struct rec_spec record = { .index = i, .kind = driver ? SPEC_DRIVER : chance(rng, 200) ? SPEC_COMMAND : SPEC_FUNCTION };
-        draw_plan(sim, plan, &record);
+        draw_plan(sim, plan, &record, self->planned > 0 ? self->planned : (uint32_t)self->array_count);
         char name[24];
         snprintf(name, sizeof(name), "f %u.%u", self->index, i);
         record.name = slice_text(name);
@@ -148,10 +151,10 @@ static struct client *client_new(struct sim *sim, enum client_kind kind)
     *self = (struct client){ .kind = kind, .index = index, .alive = true, .below = 1, .kept = 1, .unsent = 1 };
     self->durability = chance(rng, 300) ? DURABLE_FULL : DURABLE_PROCESS;
     snprintf(self->submission, sizeof(self->submission), "sub-%u-%llu", index, (unsigned long long)sim->seed);
-    client_specs(sim, self);
     bool submits = kind == CLIENT_ATTACHED || kind == CLIENT_DRIVER;
     self->planned = submits ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60) : 0;
     self->array_count = between(rng, 1, chance(rng, 300) ? 300 : 40);
+    client_specs(sim, self);
     self->calls = calloc((size_t)self->planned + 1, sizeof(*self->calls));
     ensure(self->calls != NULL);
     self->linger = !chance(rng, 100);

@@ -37,8 +37,8 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
         const struct task_seen *task = oracle_task(sim, start.task);
         bool current = task != NULL && task->token == start.token &&
                        (task->state == TASK_LEASED || task->state == TASK_RUNNING);
-        if (!current && is_full(sim, start.task) && start.token <= sim->oracle.token_max) {
-            continue; /* it waited for the disk, and the RECALL behind it, too */
+        if (!current && sim->head.after_sync && start.token <= sim->oracle.token_max) {
+            continue; /* it waited for the disk and ended meanwhile; the RECALL comes behind */
         }
         if (!current) {
             sim_fail(sim, 8, "START of %llx with token %llx, but the rows have no such lease", (ull)start.task,

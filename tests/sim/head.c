@@ -194,7 +194,10 @@ void head_frame(struct sim *sim, uint32_t peer, struct bytes *frame)
 void head_after_sync(struct sim *sim)
 {
     struct head *head = &sim->head;
-    flushed(sim, turn_synced(head->turn, head_now_ms(sim), head_wall_ms(sim)));
+    head->after_sync = true;
+    int code = turn_synced(head->turn, head_now_ms(sim), head_wall_ms(sim));
+    head->after_sync = false;
+    flushed(sim, code);
 }
 
 void head_check(struct sim *sim)

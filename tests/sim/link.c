@@ -162,6 +162,7 @@ static void send_poll(struct sim *sim, struct client *self)
         }
     }
     self->poll_next = counter < self->below ? counter : 0;
+    self->polled_ms = client_now_ms(sim);
     if (count > 0) {
         client_say(sim, self, MSG_POLL,
                    &(struct msg_poll){ SEQ_SESSION | ++self->seq, self->session, wire_list(&sim->elements, count) });
@@ -416,6 +417,10 @@ void client_tick(struct sim *sim, struct client *self)
     }
     if ((self->phase == PHASE_GREETING || self->phase == PHASE_OPENING) && now_ms >= self->greeted_ms + GREET_AGAIN_MS) {
         client_hello(sim, self);
+    }
+    if (self->phase == PHASE_READY && self->polled_ms != 0 && now_ms >= self->polled_ms + ASK_AGAIN_MS &&
+        self->told_count < self->made) {
+        self->poll_next = 1; /* the POLL, or its answer, may be lost */
     }
     if (self->phase == PHASE_READY && now_ms >= self->beat_at_ms) {
         self->beat_at_ms = now_ms + BEAT_MS;

@@ -266,7 +266,7 @@ struct head {
     struct store *store;
     struct limits limits;
     struct config config;
-    bool up, dead, turn_due;
+    bool up, dead, turn_due, after_sync;
     uint64_t boot_ms;
     int64_t wall_ms;
     uint64_t paused_us;
@@ -332,7 +332,7 @@ struct client {
     enum phase phase;
     uint64_t seq, opening_seq, beat_seq;
     uint64_t epoch, session, job;
-    uint64_t greeted_ms, beat_at_ms, asked_ms;
+    uint64_t greeted_ms, beat_at_ms, asked_ms, polled_ms;
     uint64_t results_seen, poll_next, beat_below;
     uint32_t stalled, missed;
     uint64_t resend_at_ms;

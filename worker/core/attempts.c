@@ -160,9 +160,12 @@ static void supersede(struct worker *self, uint32_t index)
     }
 }
 
-/*  Whether this START is news: false if the attempt, or a newer one of its task, is here. */
+/*  Whether this START is news: false if the attempt, or a newer one of its task, is here, or it was refused. */
 static bool is_news(struct worker *self, const struct rec_start *start)
 {
+    if (report_refused(self, start->task, start->token)) {
+        return false;
+    }
     for (uint32_t i = map_find(&self->attempt_map, start->task); i != NONE;
          i = map_next(&self->attempt_map, i)) {
         if (attempt_at(self, i)->token >= start->token) {
@@ -246,7 +249,7 @@ void on_start(struct worker *self, const struct worker_event *event)
         if (!is_news(self, &start)) {
             continue;
         }
-        uint32_t spec = spec_find(self, start.spec);
+        uint32_t spec = spec_index(self, start.spec);
         if (spec != NONE) {
             hold(self, &start, spec, frame);
         } else if (self->specs.taken == self->specs.capacity) {

@@ -2,15 +2,48 @@
     The core remembers which attempts are in which frame, so that a START that is said again is known. */
 #include "worker/core/state.h"
 
-/*  A report about an attempt that is not held.  It may be lost: an INVENTORY tells the head the same. */
+static struct refusal *refusal_at(const struct worker *self, uint32_t n)
+{
+    return &self->refusals[(self->refusal_first + n) % REFUSALS_MAX];
+}
+
+bool report_refused(const struct worker *self, uint64_t task, uint64_t token)
+{
+    for (uint32_t i = 0; i < self->refusal_count; i++) {
+        const struct refusal *refusal = refusal_at(self, i);
+        if (refusal->token == token && refusal->task == task) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*  A report about an attempt that is not held, and that must not begin here from now on: what is said is "it has not
+    begun, and will not".  Without room nothing is said: an INVENTORY tells the head the same. */
 void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum outcome outcome)
 {
+    if (report_refused(self, task, token)) {
+        return;
+    }
     if (self->refusal_count == REFUSALS_MAX) {
         self->inventory_due = true;
         return;
     }
-    uint32_t at = (self->refusal_first + self->refusal_count++) % REFUSALS_MAX;
-    self->refusals[at] = (struct refusal){ task, token, outcome };
+    *refusal_at(self, self->refusal_count++) = (struct refusal){ .task = task, .token = token, .outcome = outcome };
+}
+
+static void refusals_acked(struct worker *self, uint64_t report)
+{
+    for (uint32_t i = 0; i < self->refusals_told; i++) {
+        if (refusal_at(self, i)->report == report) {
+            refusal_at(self, i)->token = 0;
+        }
+    }
+    while (self->refusals_told > 0 && refusal_at(self, 0)->token == 0) {
+        self->refusal_first = (self->refusal_first + 1) % REFUSALS_MAX;
+        self->refusal_count--;
+        self->refusals_told--;
+    }
 }
 
 bool reports_full(const struct worker *self)
@@ -24,6 +57,7 @@ static void report_forget(struct worker *self, uint32_t index)
     while (report->attempts.count > 0) {
         attempt_drop(self, report->attempts.first);
     }
+    refusals_acked(self, report->seq);
     map_remove(&self->report_map, index);
     chain_remove(&self->sent, &self->reports, REPORT_PLACE, index);
     chain_append(&self->forgotten, &self->reports, REPORT_PLACE, index);
@@ -47,7 +81,7 @@ void reports_forget_all(struct worker *self)
     while (self->sent.first != NONE) {
         report_forget(self, self->sent.first);
     }
-    self->refusal_count = 0;
+    self->refusal_count = self->refusals_told = 0;
 }
 
 /*  The head may be another process now: it shall know what has ended before it decides about this node. */
@@ -127,11 +161,10 @@ static void report_attempt(struct worker *self, uint32_t index, uint32_t report_
     done->log = attempt->as.out.log;
 }
 
-static void report_refused(struct worker *self, const struct report *report)
+static void refusal_tell(struct worker *self, const struct report *report)
 {
-    const struct refusal *refusal = &self->refusals[self->refusal_first];
-    self->refusal_first = (self->refusal_first + 1) % REFUSALS_MAX;
-    self->refusal_count--;
+    struct refusal *refusal = refusal_at(self, self->refusals_told++);
+    refusal->report = report->seq;
     struct rec_done *done = report_act(self, report);
     done->task = refusal->task;
     done->token = refusal->token;
@@ -153,7 +186,7 @@ static void report_new(struct worker *self)
     if (self->ended.count == 0 && reports_full(self)) {
         return; /* refusals wait for an acknowledgement: an INVENTORY instead would only bring the same STARTs again */
     }
-    if (!act_room(self) || (self->ended.count == 0 && self->refusal_count == 0)) {
+    if (!act_room(self) || (self->ended.count == 0 && self->refusal_count == self->refusals_told)) {
         return;
     }
     uint32_t index = pool_take(&self->reports);
@@ -173,8 +206,8 @@ static void report_new(struct worker *self)
         bytes += more;
         report_attempt(self, self->ended.first, index);
     }
-    while (self->refusal_count > 0 && act_room(self)) {
-        report_refused(self, report);
+    while (self->refusal_count > self->refusals_told && act_room(self)) {
+        refusal_tell(self, report);
     }
 }
 

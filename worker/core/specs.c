@@ -13,7 +13,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
 
 enum { HASH_SEED = 0x4F1BBCDD };
 
-uint32_t spec_find(const struct worker *self, uint64_t id)
+uint32_t spec_index(const struct worker *self, uint64_t id)
 {
     return map_find(&self->spec_map, id);
 }
@@ -135,7 +135,7 @@ static uint32_t lane_of(struct worker *self, const struct rec_spec_info *info, u
 
 void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t frame)
 {
-    if (spec_find(self, info->id) != NONE) {
+    if (spec_index(self, info->id) != NONE) {
         return;
     }
     uint32_t index = pool_take(&self->specs);

@@ -165,8 +165,9 @@ struct report {
     struct link_pair place; /* in `sent`, the longest unsent first, or in `forgotten` */
 };
 
-struct refusal {
-    uint64_t task, token;
+struct refusal { /* kept until its report is acknowledged: a START of it that was sent before that is dropped */
+    uint64_t task, token; /* token 0: acknowledged, behind one that is not */
+    uint64_t report;      /* seq; 0: not reported yet */
     uint32_t outcome;
 };
 
@@ -219,7 +220,7 @@ struct worker {
     uint32_t gpu, gpu_count; /* index in config.amounts, or NONE */
 
     struct refusal *refusals;
-    uint32_t refusal_first, refusal_count;
+    uint32_t refusal_first, refusal_count, refusals_told; /* those that are in a report come first */
     struct act *acts;
     uint32_t act_count;
     struct wire scratch;
@@ -281,7 +282,7 @@ void frame_release(struct worker *self, uint32_t frame);
 void frames_emit(struct worker *self);
 
 /* specs.c: specs, lanes, programs */
-uint32_t spec_find(const struct worker *self, uint64_t id);
+uint32_t spec_index(const struct worker *self, uint64_t id);
 void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t frame);
 void spec_ran(struct spec *spec, uint64_t run_us);
 void lane_touch(struct worker *self,
@@ -329,6 +330,7 @@ void admission_run(struct worker *self);
 
 /* reports.c */
 void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum outcome outcome);
+bool report_refused(const struct worker *self, uint64_t task, uint64_t token); /* and not acknowledged */
 void on_done_ack(struct worker *self, const struct worker_event *event);
 void reports_resend_all(struct worker *self);
 void reports_forget_all(struct worker *self);
