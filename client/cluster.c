@@ -22,7 +22,8 @@ enum {
 struct state {
     char dir[PATH_BYTES];
     char head_lock[PATH_BYTES], start_lock[PATH_BYTES], head_address[PATH_BYTES], key[PATH_BYTES];
-    char head_log[PATH_BYTES], worker_log[PATH_BYTES], worker_pid[PATH_BYTES], worker_dir[PATH_BYTES];
+    char head_log[PATH_BYTES], worker_log[PATH_BYTES], worker_pid[PATH_BYTES],
+        worker_dir[PATH_BYTES];
 };
 
 static int state_paths(struct state *out)
@@ -32,14 +33,17 @@ static int state_paths(struct state *out)
         char *path;
         const char *name;
     } files[] = {
-        { out->head_lock, "head.lock" },   { out->start_lock, "start.lock" }, { out->head_address, "head.address" },
-        { out->key, "cluster.key" },       { out->head_log, "head.err" },     { out->worker_log, "worker.err" },
-        { out->worker_pid, "worker.pid" }, { out->worker_dir, "worker" },
+        { out->head_lock, "head.lock" },       { out->start_lock, "start.lock" },
+        { out->head_address, "head.address" }, { out->key, "cluster.key" },
+        { out->head_log, "head.err" },         { out->worker_log, "worker.err" },
+        { out->worker_pid, "worker.pid" },     { out->worker_dir, "worker" },
     };
     for (size_t i = 0; i < COUNT(files) && rc == OK; i++) {
         rc = file_path(files[i].path, PATH_BYTES, out->dir, files[i].name);
     }
-    return rc == OK ? OK : failure_say(rc, "there is no folder for the state: set RAYC_STATE_DIR or HOME");
+    return rc == OK
+               ? OK
+               : failure_say(rc, "there is no folder for the state: set RAYC_STATE_DIR or HOME");
 }
 
 static void nap(void)
@@ -47,15 +51,15 @@ static void nap(void)
     nanosleep(&(struct timespec){ .tv_nsec = POLL_MS * 1000000 }, NULL);
 }
 
-/* --- finding -------------------------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
-/*  ipc in the state folder if its path is short enough; else a port: the one that a head before had, which clients
-    still dial, or one of the head's choice. */
+/*  ipc in the state folder if its path is short enough; else a port: the one that a head before
+    had, which clients still dial, or one of the head's choice. */
 static void embedded_address(const struct state *state, char *out)
 {
     int n = snprintf(out, ADDRESS_BYTES_MAX, "ipc://%s/head.sock", state->dir);
-    if (n > IPC_ADDRESS_MAX &&
-        (file_read(state->head_address, out, ADDRESS_BYTES_MAX) != OK || strncmp(out, "tcp://127.", 10) != 0)) {
+    if (n > IPC_ADDRESS_MAX && (file_read(state->head_address, out, ADDRESS_BYTES_MAX) != OK ||
+                                strncmp(out, "tcp://127.", 10) != 0)) {
         snprintf(out, ADDRESS_BYTES_MAX, "tcp://127.0.0.1:*");
     }
 }
@@ -74,8 +78,8 @@ static int read_address(const struct state *state, char *address)
             return OK;
         }
         if (clock_ms() >= until_ms) {
-            return failure_say(ERR_UNREACHABLE, "a head uses %s but does not listen; see %s", state->dir,
-                               state->head_log);
+            return failure_say(ERR_UNREACHABLE, "a head uses %s but does not listen; see %s",
+                               state->dir, state->head_log);
         }
         nap();
     }
@@ -87,12 +91,15 @@ static int load_key(const char *path, struct cluster_key *key, bool *has_key)
     struct diag why = { 0 };
     int rc = key_load(path, key, &why);
     *has_key = rc == OK;
-    return rc == OK ? OK : failure_say(rc == ERR_NOT_FOUND ? ERR_KEY : rc, "%s: %s", path,
-                                       why.text[0] != 0 ? why.text : err_text(rc));
+    return rc == OK ? OK
+                    : failure_say(rc == ERR_NOT_FOUND ? ERR_KEY : rc, "%s: %s", path,
+                                  why.text[0] != 0 ? why.text : err_text(rc));
 }
 
-/*  $RAYC_KEY_FILE; else that of the state folder if the address is its head's.  Over ipc there are no keys. */
-static int find_key(const struct state *state, const char *address, struct cluster_key *key, bool *has_key)
+/*  $RAYC_KEY_FILE; else that of the state folder if the address is its head's.  Over ipc there
+    are no keys. */
+static int find_key(const struct state *state, const char *address, struct cluster_key *key,
+                    bool *has_key)
 {
     *has_key = false;
     if (is_ipc(address)) {
@@ -103,21 +110,23 @@ static int find_key(const struct state *state, const char *address, struct clust
         return load_key(path, key, has_key);
     }
     char own[ADDRESS_BYTES_MAX];
-    if (state != NULL && access(state->key, F_OK) == 0 && file_read(state->head_address, own, sizeof(own)) == OK &&
-        strcmp(own, address) == 0) {
+    if (state != NULL && access(state->key, F_OK) == 0 &&
+        file_read(state->head_address, own, sizeof(own)) == OK && strcmp(own, address) == 0) {
         return load_key(state->key, key, has_key);
     }
     return OK;
 }
 
-int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct cluster_key *key, bool *has_key)
+int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct cluster_key *key,
+                 bool *has_key)
 {
     struct state state;
     const char *wanted = given != NULL && given[0] != 0 ? given : getenv("RAYC_ADDRESS");
     bool has_state = state_paths(&state) == OK;
     if (wanted != NULL && wanted[0] != 0) {
         if (!slice_copy_text(slice_text(wanted), address, ADDRESS_BYTES_MAX)) {
-            return failure_say(ERR_INVALID, "the address is longer than %d bytes", ADDRESS_BYTES_MAX - 1);
+            return failure_say(ERR_INVALID, "the address is longer than %d bytes",
+                               ADDRESS_BYTES_MAX - 1);
         }
     } else {
         int rc = has_state ? read_address(&state, address) : ERR_NOT_FOUND;
@@ -128,13 +137,14 @@ int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct clus
     return find_key(has_state ? &state : NULL, address, key, has_key);
 }
 
-/* --- starting ------------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static int start_head(const struct state *state, const char *address)
 {
     char path[PATH_BYTES];
     int rc = detach_find("rayc-head", path);
-    const char *argv[] = { "rayc-head", "--embedded", "--state-dir", state->dir, "--address", address, NULL };
+    const char *argv[] = { "rayc-head", "--embedded", "--state-dir", state->dir,
+                           "--address", address,      NULL };
     return rc == OK ? detach_start(path, argv, state->head_log) : rc;
 }
 
@@ -147,7 +157,8 @@ static int start_worker(const struct state *state, const char *address)
     return rc == OK ? detach_start(path, argv, state->worker_log) : rc;
 }
 
-/*  Is it still that program, and not another one of the same number, or one that only waits to be buried? */
+/*  Is it still that program, and not another one of the same number, or one that only waits to
+    be buried? */
 static bool process_alive(long pid, const char *name)
 {
     char path[64], stat[512], wanted[64];
@@ -201,7 +212,8 @@ static int wait_listening(const struct state *state, long head)
         if (!alive || clock_ms() >= until_ms) {
             char why[256];
             last_line(state->head_log, why, sizeof(why));
-            return failure_say(ERR_UNREACHABLE, "the head of %s could not be started; %s ends with: %s", state->dir,
+            return failure_say(ERR_UNREACHABLE,
+                               "the head of %s could not be started; %s ends with: %s", state->dir,
                                state->head_log, why);
         }
         nap();
@@ -215,7 +227,8 @@ static int start_missing(const struct state *state, char *address)
     embedded_address(state, address);
     int head = 0, worker = 0;
     if (!file_locked(state->head_lock)) {
-        unlink(state->head_address); /* of one that was killed: its successor writes it when it listens */
+        /* of one that was killed: its successor writes it when it listens */
+        unlink(state->head_address);
         head = start_head(state, address);
         if (head < 0) {
             return head;
@@ -234,18 +247,22 @@ static int start_missing(const struct state *state, char *address)
     return rc != OK ? rc : worker < 0 ? worker : OK;
 }
 
-/*  Takes start.lock, waiting for another program that starts the cluster.  The descriptor, or a failure. */
+/*  Takes start.lock, waiting for another program that starts the cluster.  The descriptor, or a
+    failure. */
 static int take_start_lock(const struct state *state)
 {
     uint64_t until_ms = clock_ms() + START_MS_MAX;
     for (;;) {
         int fd = file_lock(state->start_lock);
         if (fd != ERR_LOCKED) {
-            return fd >= 0 ? fd : failure_say(fd, "cannot lock %s: %s", state->start_lock, strerror(errno));
+            return fd >= 0
+                       ? fd
+                       : failure_say(fd, "cannot lock %s: %s", state->start_lock, strerror(errno));
         }
         if (clock_ms() >= until_ms) {
-            return failure_say(ERR_TIMEOUT, "another program has been starting a cluster in %s for %d s", state->dir,
-                               START_MS_MAX / 1000);
+            return failure_say(ERR_TIMEOUT,
+                               "another program has been starting a cluster in %s for %d s",
+                               state->dir, START_MS_MAX / 1000);
         }
         nap();
     }

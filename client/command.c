@@ -41,14 +41,18 @@ int command_encode(const struct command_line *line, struct wire *out)
     }
     for (uint32_t i = 0; line->env != NULL && line->env[i] != NULL; i++) {
         if (strchr(line->env[i], '=') == NULL) {
-            return failure_say(RAYC_EINVALID, "env[%u] is '%.64s': it must be K=V", i, line->env[i]);
+            return failure_say(RAYC_EINVALID, "env[%u] is '%.64s': it must be K=V", i,
+                               line->env[i]);
         }
     }
     size_t bytes = BODY_HEAD_BYTES + bytes_of(line->argv) + bytes_of(line->env) + line->input.n +
                    (line->cwd != NULL ? strlen(line->cwd) : 0);
     if (bytes > PAYLOAD_MAX) {
-        return failure_say(RAYC_ETOOLARGE, "the command has %zu bytes with its environment and input: the limit is %d "
-                                           "(8 MiB)", bytes, PAYLOAD_MAX);
+        return failure_say(
+            RAYC_ETOOLARGE,
+            "the command has %zu bytes with its environment and input: the limit is %d "
+            "(8 MiB)",
+            bytes, PAYLOAD_MAX);
     }
     *out = (struct wire){ malloc(bytes), 0, bytes, false };
     ensure(out->p != NULL);

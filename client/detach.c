@@ -1,4 +1,5 @@
-/*  detach.c - two forks and an exec.  The caller has threads: between fork and exec there are system calls only. */
+/*  detach.c - two forks and an exec.  The caller has threads: between fork and exec there are
+    system calls only. */
 #include "client/detach.h"
 
 #include <dlfcn.h>
@@ -16,7 +17,7 @@ enum { LOG_BYTES_MAX = 1 << 20, SIGNALS = 65 };
 
 extern char **environ;
 
-/* --- where programs are --------------------------------------------------------------------------------- */
+/* --- where programs are ----------------------------------------------------------------------- */
 
 static bool is_program(const char *path)
 {
@@ -53,8 +54,8 @@ static bool beside_library(const char *name, char path[PATH_BYTES])
         realpath(info.dli_fname, own) == NULL || !folder_of(own)) {
         return false;
     }
-    return file_path(bin, sizeof(bin), own, "../bin") == 0 && file_path(path, PATH_BYTES, bin, name) == 0 &&
-           is_program(path);
+    return file_path(bin, sizeof(bin), own, "../bin") == 0 &&
+           file_path(path, PATH_BYTES, bin, name) == 0 && is_program(path);
 }
 
 static bool in_path(const char *name, char path[PATH_BYTES])
@@ -75,20 +76,25 @@ static bool in_path(const char *name, char path[PATH_BYTES])
 int detach_find(const char *name, char path[PATH_BYTES])
 {
     if (beside_program(name, path) || beside_library(name, path) ||
-        (file_path(path, PATH_BYTES, RAYC_BIN_DIR, name) == 0 && is_program(path)) || in_path(name, path)) {
+        (file_path(path, PATH_BYTES, RAYC_BIN_DIR, name) == 0 && is_program(path)) ||
+        in_path(name, path)) {
         return OK;
     }
-    return failure_say(ERR_NOT_FOUND, "%s was found neither beside this program nor in %s nor in PATH: install rayc, or "
-                                      "set RAYC_ADDRESS to a running cluster", name, RAYC_BIN_DIR);
+    return failure_say(
+        ERR_NOT_FOUND,
+        "%s was found neither beside this program nor in %s nor in PATH: install rayc, or "
+        "set RAYC_ADDRESS to a running cluster",
+        name, RAYC_BIN_DIR);
 }
 
-/* --- starting ------------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 /*  Our environment without what is said to a program of a cluster, not to a cluster. */
 static char **daemon_environment(void)
 {
-    static const char *const dropped[] = { "RAYC_ADDRESS=", "RAYC_KEY_FILE=", "RAYC_JOB_ID=", "RAYC_FENCE=",
-                                           "RAYC_TASK_ID=", "RAYC_ATTEMPT=", "RAYC_SUBMISSION_ID=" };
+    static const char *const dropped[] = { "RAYC_ADDRESS=",      "RAYC_KEY_FILE=", "RAYC_JOB_ID=",
+                                           "RAYC_FENCE=",        "RAYC_TASK_ID=",  "RAYC_ATTEMPT=",
+                                           "RAYC_SUBMISSION_ID=" };
     size_t count = 0;
     while (environ[count] != NULL) {
         count++;
@@ -122,7 +128,8 @@ static void tell(int fd, int number)
 }
 
 /*  In the grandchild: everything as it is at the start of a daemon. */
-_Noreturn static void become(const char *path, const char *const *argv, char **env, int log, int report)
+_Noreturn static void become(const char *path, const char *const *argv, char **env, int log,
+                             int report)
 {
     for (int number = 1; number < SIGNALS; number++) {
         signal(number, SIG_DFL);
@@ -142,7 +149,8 @@ _Noreturn static void become(const char *path, const char *const *argv, char **e
     _exit(127);
 }
 
-/*  What the children report: the process id, then the errno of exec, or the end of the pipe if it went well. */
+/*  What the children report: the process id, then the errno of exec, or the end of the pipe if
+    it went well. */
 static int read_report(int fd, const char *path)
 {
     int pid = 0, error = 0;

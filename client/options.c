@@ -30,7 +30,8 @@ int options_complete(rayc_options *out, const rayc_options *given)
         return RAYC_OK;
     }
     if (given->size <= offsetof(rayc_options, cpus)) {
-        return failure_say(RAYC_EINVALID, "option size is %zu: start from rayc_defaults()", given->size);
+        return failure_say(RAYC_EINVALID, "option size is %zu: start from rayc_defaults()",
+                           given->size);
     }
     memcpy(out, given, given->size < sizeof(*out) ? given->size : sizeof(*out));
     out->size = sizeof(*out);
@@ -45,23 +46,26 @@ static bool text_same(const char *a, const char *b)
 bool options_same(const rayc_options *a, const rayc_options *b)
 {
     if (a->cpus != b->cpus || a->gpus != b->gpus || a->memory_bytes != b->memory_bytes ||
-        a->max_retries != b->max_retries || a->priority != b->priority || a->run_ms_max != b->run_ms_max ||
-        a->queue_ms_max != b->queue_ms_max || a->backoff_ms != b->backoff_ms ||
-        a->backoff_ms_max != b->backoff_ms_max || a->crash_limit != b->crash_limit) {
+        a->max_retries != b->max_retries || a->priority != b->priority ||
+        a->run_ms_max != b->run_ms_max || a->queue_ms_max != b->queue_ms_max ||
+        a->backoff_ms != b->backoff_ms || a->backoff_ms_max != b->backoff_ms_max ||
+        a->crash_limit != b->crash_limit) {
         return false;
     }
     bool any = a->retry_codes == rayc_any_error;
-    if (any != (b->retry_codes == rayc_any_error) || (!any && a->retry_code_count != b->retry_code_count)) {
+    if (any != (b->retry_codes == rayc_any_error) ||
+        (!any && a->retry_code_count != b->retry_code_count)) {
         return false;
     }
     if (!any && a->retry_code_count > 0 &&
         memcmp(a->retry_codes, b->retry_codes, a->retry_code_count * sizeof(int)) != 0) {
         return false;
     }
-    return text_same(a->name, b->name) && text_same(a->strategy, b->strategy) && text_same(a->resources, b->resources);
+    return text_same(a->name, b->name) && text_same(a->strategy, b->strategy) &&
+           text_same(a->resources, b->resources);
 }
 
-/* --- demand ------------------------------------------------------------------------------------------- */
+/* --- demand ----------------------------------------------------------------------------------- */
 
 /*  What is being put together: the list of amounts, and the names in it. */
 struct demand {
@@ -76,12 +80,13 @@ static int add_amount(struct demand *self, struct slice name, uint64_t units)
         return RAYC_OK; /* as if it were not asked for */
     }
     if (self->count == RESOURCES_MAX) {
-        return failure_say(RAYC_EINVALID, "option resources: more than %d different resources", RESOURCES_MAX);
+        return failure_say(RAYC_EINVALID, "option resources: more than %d different resources",
+                           RESOURCES_MAX);
     }
     for (uint32_t i = 0; i < self->count; i++) {
         if (slice_same(self->names[i], name)) {
-            return failure_say(RAYC_EINVALID, "option resources: '%.*s' is named twice", (int)name.n,
-                               (const char *)name.p);
+            return failure_say(RAYC_EINVALID, "option resources: '%.*s' is named twice",
+                               (int)name.n, (const char *)name.p);
         }
     }
     self->names[self->count++] = name;
@@ -94,13 +99,15 @@ static int add_amount(struct demand *self, struct slice name, uint64_t units)
 static int units_of(const char *option, double value, uint64_t *units)
 {
     if (!(value >= 0 && value <= ONE_MAX)) { /* also when it is not a number */
-        return failure_say(RAYC_EINVALID, "option %s is %g: it must be a number from 0 on", option, value);
+        return failure_say(RAYC_EINVALID, "option %s is %g: it must be a number from 0 on", option,
+                           value);
     }
     double scaled = value * (double)UNITS_PER_ONE;
     double whole = (double)(uint64_t)(scaled + 0.5);
     double rest = scaled > whole ? scaled - whole : whole - scaled;
     if (rest > 1e-6 * (whole > 1 ? whole : 1)) {
-        return failure_say(RAYC_EINVALID, "option %s is %.10g: it goes in steps of 0.0001", option, value);
+        return failure_say(RAYC_EINVALID, "option %s is %.10g: it goes in steps of 0.0001", option,
+                           value);
     }
     *units = (uint64_t)whole;
     return RAYC_OK;
@@ -123,7 +130,8 @@ static bool parse_units(struct slice text, uint64_t *units)
     *units *= UNITS_PER_ONE;
     if (i < text.n && text.p[i] == '.') {
         i++;
-        for (uint64_t step = UNITS_PER_ONE / 10; i < text.n && is_digit((char)text.p[i]); step /= 10, i++) {
+        for (uint64_t step = UNITS_PER_ONE / 10; i < text.n && is_digit((char)text.p[i]);
+             step /= 10, i++) {
             if (step == 0 && text.p[i] != '0') {
                 return false;
             }
@@ -140,15 +148,18 @@ static int add_resource(struct demand *self, struct slice item)
     uint64_t units = 0;
     if (equals == NULL || equals == item.p || (size_t)(equals - item.p) > RESOURCE_NAME_MAX ||
         !parse_units(slice_of(equals + 1, item.n - 1 - (size_t)(equals - item.p)), &units)) {
-        return failure_say(RAYC_EINVALID,
-                           "option resources: '%.*s' is not NAME=NUMBER (a number from 0 on, in steps of 0.0001)",
-                           (int)item.n, item.n > 0 ? (const char *)item.p : "");
+        return failure_say(
+            RAYC_EINVALID,
+            "option resources: '%.*s' is not NAME=NUMBER (a number from 0 on, in steps of 0.0001)",
+            (int)item.n, item.n > 0 ? (const char *)item.p : "");
     }
     struct slice name = slice_of(item.p, (size_t)(equals - item.p));
     if (slice_same(name, slice_text("CPU")) || slice_same(name, slice_text("GPU")) ||
         slice_same(name, slice_text("memory"))) {
-        return failure_say(RAYC_EINVALID, "option resources: '%.*s' has an option of its own (cpus, gpus, memory_bytes)",
-                           (int)name.n, (const char *)name.p);
+        return failure_say(
+            RAYC_EINVALID,
+            "option resources: '%.*s' has an option of its own (cpus, gpus, memory_bytes)",
+            (int)name.n, (const char *)name.p);
     }
     return add_amount(self, name, units);
 }
@@ -178,7 +189,8 @@ static int draft_demand(struct spec_draft *out, const rayc_options *options)
         return rc;
     }
     if (gpus > UNITS_PER_ONE && gpus % UNITS_PER_ONE != 0) {
-        return failure_say(RAYC_EINVALID, "option gpus is %g: over 1 it must be whole", options->gpus);
+        return failure_say(RAYC_EINVALID, "option gpus is %g: over 1 it must be whole",
+                           options->gpus);
     }
     (void)add_amount(&demand, slice_text("CPU"), cpus); /* the first ones: they fit */
     (void)add_amount(&demand, slice_text("GPU"), gpus);
@@ -189,12 +201,13 @@ static int draft_demand(struct spec_draft *out, const rayc_options *options)
     return rc;
 }
 
-/* --- retries and limits --------------------------------------------------------------------------------- */
+/* --- retries and limits ----------------------------------------------------------------------- */
 
 static int draft_retries(struct spec_draft *out, const rayc_options *options)
 {
     if (options->max_retries < -1) {
-        return failure_say(RAYC_EINVALID, "option max_retries is %d: it must be -1 (without end) or more",
+        return failure_say(RAYC_EINVALID,
+                           "option max_retries is %d: it must be -1 (without end) or more",
                            options->max_retries);
     }
     out->record.max_retries = options->max_retries;
@@ -210,7 +223,8 @@ static int draft_retries(struct spec_draft *out, const rayc_options *options)
         return RAYC_OK;
     }
     if (options->retry_codes == NULL || options->retry_code_count > RETRY_CODES_MAX) {
-        return failure_say(RAYC_EINVALID, "option retry_code_count is %zu: retry_codes has %s", options->retry_code_count,
+        return failure_say(RAYC_EINVALID, "option retry_code_count is %zu: retry_codes has %s",
+                           options->retry_code_count,
                            options->retry_codes == NULL ? "none" : "room for 64");
     }
     struct wire codes = { out->codes, 0, sizeof(out->codes), false };
@@ -234,12 +248,14 @@ int options_draft(struct spec_draft *out, const rayc_options *options)
     if (rc != RAYC_OK) {
         return rc;
     }
-    if (options->strategy != NULL && options->strategy[0] != 0 && strcmp(options->strategy, "DEFAULT") != 0) {
-        return failure_say(RAYC_EINVALID, "option strategy is '%.64s': it must be NULL or DEFAULT", options->strategy);
+    if (options->strategy != NULL && options->strategy[0] != 0 &&
+        strcmp(options->strategy, "DEFAULT") != 0) {
+        return failure_say(RAYC_EINVALID, "option strategy is '%.64s': it must be NULL or DEFAULT",
+                           options->strategy);
     }
     if (options->name != NULL && strlen(options->name) > NAME_MAX_BYTES) {
-        return failure_say(RAYC_EINVALID, "option name has %zu bytes: the limit is %d", strlen(options->name),
-                           NAME_MAX_BYTES);
+        return failure_say(RAYC_EINVALID, "option name has %zu bytes: the limit is %d",
+                           strlen(options->name), NAME_MAX_BYTES);
     }
     out->record.run_ms_max = options->run_ms_max;
     out->record.queue_ms_max = options->queue_ms_max;

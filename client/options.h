@@ -7,17 +7,20 @@
 
 enum { RETRY_CODES_MAX = 64, AMOUNT_BYTES = RESOURCE_NAME_MAX + 16, CODE_BYTES = 8 };
 
-/*  A SPEC under construction, with room for its lists.  `record` borrows the strings of the options. */
+/*  A SPEC under construction, with room for its lists.  `record` borrows the strings of the
+    options. */
 struct spec_draft {
     struct rec_spec record;
     uint8_t demand[RESOURCES_MAX * AMOUNT_BYTES];
     uint8_t codes[RETRY_CODES_MAX * CODE_BYTES];
 };
 
-/*  The options with every field set: of an older program, or NULL, the rest are defaults.  RAYC_EINVALID. */
+/*  The options with every field set: of an older program, or NULL, the rest are defaults.
+    RAYC_EINVALID. */
 int options_complete(rayc_options *out, const rayc_options *given);
 bool options_same(const rayc_options *a, const rayc_options *b); /* both complete */
 
-/*  Fills what options say: demand, retries, limits, strategy.  RAYC_EINVALID: rayc_error() names the option. */
+/*  Fills what options say: demand, retries, limits, strategy.  RAYC_EINVALID: rayc_error() names
+    the option. */
 int options_draft(struct spec_draft *out, const rayc_options *complete);
 #endif

@@ -143,7 +143,8 @@ void outbox_sent(struct outbox *self)
 /*  Passes the batches that are committed. */
 static void pass_committed(struct outbox *self)
 {
-    while (self->waiting != self->unsent && self->waiting->first + self->waiting->count <= self->below) {
+    while (self->waiting != self->unsent &&
+           self->waiting->first + self->waiting->count <= self->below) {
         self->waiting = self->waiting->next;
         self->in_flight -= self->in_flight > 0;
     }
@@ -161,7 +162,8 @@ bool outbox_ack(struct outbox *self, uint64_t below, uint64_t synced)
     self->below = below;
     self->synced = synced < below ? synced : below;
     pass_committed(self);
-    while (self->oldest != self->waiting && self->oldest->first + self->oldest->count <= self->synced) {
+    while (self->oldest != self->waiting &&
+           self->oldest->first + self->oldest->count <= self->synced) {
         retire(self);
     }
     return true;

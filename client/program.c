@@ -41,12 +41,15 @@ static int send_pieces(struct upload *self)
     int rc = put(self, 0, 0, &has);
     while (rc == OK && !has.complete) {
         if (has.offset >= self->total) {
-            return failure_say(ERR_CONFLICT, "the head has all of %s but does not accept it: did it change meanwhile?",
-                               self->path);
+            return failure_say(
+                ERR_CONFLICT,
+                "the head has all of %s but does not accept it: did it change meanwhile?",
+                self->path);
         }
         ssize_t n = pread(self->fd, self->piece, CHUNK_MAX, (off_t)has.offset);
         if (n <= 0) {
-            return failure_say(ERR_SYSTEM, "cannot read %s at %llu: %s", self->path, (unsigned long long)has.offset,
+            return failure_say(ERR_SYSTEM, "cannot read %s at %llu: %s", self->path,
+                               (unsigned long long)has.offset,
                                n == 0 ? "it has become shorter" : strerror(errno));
         }
         rc = put(self, has.offset, (size_t)n, &has);

@@ -1,4 +1,5 @@
-/*  rayc.c - the functions of rayc.h outside of tasks: one session for the process, found and opened by rayc_init(). */
+/*  rayc.c - the functions of rayc.h outside of tasks: one session for the process, found and
+    opened by rayc_init(). */
 #include "client/rayc.h"
 
 #include <pthread.h>
@@ -24,7 +25,7 @@ static struct session *_Atomic current;
 static _Atomic bool forked; /* current was that of the parent process */
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* --- joining and leaving -------------------------------------------------------------------------------- */
+/* --- joining and leaving ---------------------------------------------------------------------- */
 
 /*  In the child of a fork: it has neither our thread nor a right to the connection. */
 static void after_fork(void)
@@ -37,7 +38,8 @@ static struct session *session(void)
     struct session *self = atomic_load_explicit(&current, memory_order_acquire);
     if (self == NULL) {
         failure_say(RAYC_ECLOSED, "%s",
-                    forked ? "this process is a fork of the one that called rayc_init(): only that one can use rayc"
+                    forked ? "this process is a fork of the one that called rayc_init(): only that "
+                             "one can use rayc"
                            : "rayc_init() has not been called, or rayc_shutdown() has");
     }
     return self;
@@ -83,7 +85,8 @@ static int read_durability(enum durability *out)
 }
 
 /*  Where to go: an address, or a cluster of our own that is started now. */
-static int find_or_start(const char *given, char *address, struct session_config *config, struct cluster_key *key)
+static int find_or_start(const char *given, char *address, struct session_config *config,
+                         struct cluster_key *key)
 {
     bool has_key = false;
     int rc = cluster_find(given, address, key, &has_key);
@@ -103,7 +106,8 @@ static int join(const char *given)
     uint64_t patience_ms = number_of("RAYC_RECONNECT_MS");
     bool is_driver = getenv("RAYC_JOB_ID") != NULL && getenv("RAYC_FENCE") != NULL;
     struct session_config config = { 0 };
-    config.reconnect_ms_max = patience_ms > 0 && patience_ms <= UINT32_MAX ? (uint32_t)patience_ms : RECONNECT_MS;
+    config.reconnect_ms_max =
+        patience_ms > 0 && patience_ms <= UINT32_MAX ? (uint32_t)patience_ms : RECONNECT_MS;
     config.first_ms_max = patience_ms > 0 || is_driver ? config.reconnect_ms_max : FIRST_MS;
     if (is_driver) {
         config.attach_job = number_of("RAYC_JOB_ID");
@@ -147,7 +151,8 @@ int rayc_init(const char *address)
         pthread_atfork(NULL, NULL, after_fork);
     }
     int rc = atomic_load(&current) != NULL
-                 ? failure_say(RAYC_ECONFLICT, "rayc_init() was called before: a process has one cluster at a time")
+                 ? failure_say(RAYC_ECONFLICT,
+                               "rayc_init() was called before: a process has one cluster at a time")
                  : join(address);
     pthread_mutex_unlock(&init_lock);
     return rc;
@@ -166,7 +171,7 @@ const char *rayc_version(void)
     return RAYC_VERSION;
 }
 
-/* --- values --------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 rayc_arg rayc_nil(void)
 {
@@ -213,23 +218,25 @@ rayc_arg rayc_of(rayc_ref ref)
     return (rayc_arg){ .ref = zero ? (rayc_ref){ UINT64_MAX, UINT64_MAX } : ref };
 }
 
-/* --- tasks ---------------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
-rayc_ref rayc_submit(const rayc_function *function, const rayc_options *options, const rayc_arg *args, size_t count)
+rayc_ref rayc_submit(const rayc_function *function, const rayc_options *options,
+                     const rayc_arg *args, size_t count)
 {
     struct session *self = session();
     if (self == NULL) {
         return (rayc_ref){ 0 };
     }
     if (function == NULL || (args == NULL && count > 0)) {
-        failure_say(RAYC_EINVALID, "%s is NULL", function == NULL ? "the function" : "the list of arguments");
+        failure_say(RAYC_EINVALID, "%s is NULL",
+                    function == NULL ? "the function" : "the list of arguments");
         return session_born_failed(self);
     }
     return session_submit(self, function, options, args, count);
 }
 
-rayc_ref rayc_command(const rayc_options *options, const char *const *argv, const char *const *env, const char *cwd,
-                      const void *input, size_t input_size)
+rayc_ref rayc_command(const rayc_options *options, const char *const *argv, const char *const *env,
+                      const char *cwd, const void *input, size_t input_size)
 {
     struct session *self = session();
     if (self == NULL) {
@@ -273,7 +280,8 @@ int rayc_cancel(rayc_ref ref, int force)
     return rc;
 }
 
-int rayc_history(rayc_ref ref, void (*each)(void *context, const rayc_attempt_record *), void *context)
+int rayc_history(rayc_ref ref, void (*each)(void *context, const rayc_attempt_record *),
+                 void *context)
 {
     struct session *self = session();
     int rc = self != NULL ? session_known(self, ref) : RAYC_ECLOSED;

@@ -40,7 +40,8 @@ static void make_page(struct refs *self, size_t index)
         size_t capacity = self->page_capacity == 0 ? PAGES_FIRST : self->page_capacity * 2;
         self->pages = realloc(self->pages, capacity * sizeof(*self->pages));
         ensure(self->pages != NULL);
-        memset(self->pages + self->page_capacity, 0, (capacity - self->page_capacity) * sizeof(*self->pages));
+        memset(self->pages + self->page_capacity, 0,
+               (capacity - self->page_capacity) * sizeof(*self->pages));
         self->page_capacity = capacity;
     }
     self->pages[index] = calloc(1, sizeof(struct ref_page));

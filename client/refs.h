@@ -1,7 +1,7 @@
-/*  refs.h - what the references of one session stand for: waiting, a value, or a failure.
-    A slot is found by its counter in O(1) and costs 24 bytes while it waits; small values live in it.  Slots never
-    move, so a value stays where it is until its reference is dropped; a page goes when all of it was dropped.
-    Not thread-safe: the session's lock guards it. */
+/*  refs.h - what the references of one session stand for: waiting, a value, or a failure. A slot
+    is found by its counter in O(1) and costs 24 bytes while it waits; small values live in it.
+    Slots never move, so a value stays where it is until its reference is dropped; a page goes
+    when all of it was dropped. Not thread-safe: the session's lock guards it. */
 #ifndef RAYC_REFS_H
 #define RAYC_REFS_H
 #include "client/rayc.h"
@@ -47,9 +47,10 @@ struct refs {
 
 void refs_init(struct refs *self);
 void refs_fini(struct refs *self);
-uint64_t refs_add(struct refs *self);                               /* a pending one: its counter */
-struct ref_slot *refs_at(const struct refs *self, uint64_t counter); /* NULL: never given out, or dropped */
-void refs_drop(struct refs *self, uint64_t counter);                /* of a slot that is there */
+uint64_t refs_add(struct refs *self); /* a pending one: its counter */
+struct ref_slot *refs_at(const struct refs *self,
+                         uint64_t counter);          /* NULL: never given out, or dropped */
+void refs_drop(struct refs *self, uint64_t counter); /* of a slot that is there */
 
 /*  A pending slot ends.  The bytes are copied. */
 void ref_set_value(struct ref_slot *slot, struct slice bytes);

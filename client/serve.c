@@ -1,7 +1,7 @@
-/*  serve.c - a resident executor: takes tasks in order, runs them, and gathers their results in the shared page.
-    The page, not the socket, says which tasks may begin, so nothing that the worker takes back is ever run twice.
-    Results leave in one frame when nothing more can begin, or by size, or by age; the worker reads them in the page
-    if this process dies before. */
+/*  serve.c - a resident executor: takes tasks in order, runs them, and gathers their results in
+    the shared page. The page, not the socket, says which tasks may begin, so nothing that the
+    worker takes back is ever run twice. Results leave in one frame when nothing more can begin,
+    or by size, or by age; the worker reads them in the page if this process dies before. */
 #include "client/serve.h"
 
 #include <errno.h>
@@ -21,29 +21,29 @@
 
 enum {
     FUNCTIONS_MAX = 1024,
-    SIZE_BYTES = 4,                 /* before each frame */
-    READ_BYTES = 256 * 1024,        /* asked of the socket at once */
-    RAN_BYTES = 128,                /* of a RAN record without value and text */
+    SIZE_BYTES = 4,          /* before each frame */
+    READ_BYTES = 256 * 1024, /* asked of the socket at once */
+    RAN_BYTES = 128,         /* of a RAN record without value and text */
     FLUSH_BYTES = 32 * 1024,
     FLUSH_US = 1000,
-    YIELDS_MAX = 100                /* while the worker is about to raise the limit */
+    YIELDS_MAX = 100 /* while the worker is about to raise the limit */
 };
 
 struct server {
     struct channel_page *page;
-    struct wire results;   /* over page->buffer */
+    struct wire results; /* over page->buffer */
     uint32_t result_count;
-    uint64_t oldest_us;    /* when the first of them came */
-    uint32_t next;         /* number of the next record of the RUN frames */
-    uint32_t claimed;      /* number that may run, taken from the page; NONE: no number */
+    uint64_t oldest_us; /* when the first of them came */
+    uint32_t next;      /* number of the next record of the RUN frames */
+    uint32_t claimed;   /* number that may run, taken from the page; NONE: no number */
     uint64_t now_us;
-    uint64_t wall_us;      /* add to a monotonic time to get that of the wall */
-    uint64_t output;       /* bytes in the output file */
+    uint64_t wall_us; /* add to a monotonic time to get that of the wall */
+    uint64_t output;  /* bytes in the output file */
     struct {
         uint8_t *p;
         size_t from, to, capacity;
     } in;
-    struct wire out;       /* a frame with its size in front; grows */
+    struct wire out; /* a frame with its size in front; grows */
     struct rayc_task task;
 };
 
@@ -51,7 +51,7 @@ static const rayc_function *functions[FUNCTIONS_MAX];
 static size_t functions_used;
 static struct server server; /* also the signal handler's */
 
-/* --- functions ---------------------------------------------------------------------------------------- */
+/* --- functions -------------------------------------------------------------------------------- */
 
 void rayc_register_(const rayc_function *function)
 {
@@ -66,7 +66,8 @@ size_t function_count(void)
 
 static bool is_named(const rayc_function *function, struct slice name)
 {
-    return strncmp(function->name, (const char *)name.p, name.n) == 0 && function->name[name.n] == 0;
+    return strncmp(function->name, (const char *)name.p, name.n) == 0 &&
+           function->name[name.n] == 0;
 }
 
 const rayc_function *function_find(struct slice name)
@@ -84,7 +85,7 @@ const rayc_function *function_find(struct slice name)
     return NULL;
 }
 
-/* --- results ------------------------------------------------------------------------------------------ */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static void send_all(const uint8_t *p, size_t n)
 {
@@ -119,7 +120,8 @@ static void send_records(struct server *self, const struct wire *records, uint32
     send_all(self->out.p, self->out.n);
 }
 
-/*  `used` falls before `generation` moves: whoever reads the new generation cannot see the old bytes as valid. */
+/*  `used` falls before `generation` moves: whoever reads the new generation cannot see the old
+    bytes as valid. */
 static void flush(struct server *self)
 {
     if (self->result_count == 0) {
@@ -164,7 +166,7 @@ static void report(struct server *self, const struct rec_ran *ran)
     }
 }
 
-/* --- one task ----------------------------------------------------------------------------------------- */
+/* --- one task --------------------------------------------------------------------------------- */
 
 /*  Where the output ends, also of what was written past stdio. */
 static uint64_t output_end(void)
@@ -219,15 +221,15 @@ static void on_interrupt(int signal)
     server.task.cancelled = 1;
 }
 
-/* --- the order of work -------------------------------------------------------------------------------- */
+/* --- the order of work ------------------------------------------------------------------------ */
 
 static void take_time(struct server *self)
 {
     self->now_us = clock_us();
 }
 
-/*  May the record of this number run?  False: it was taken back.  The limit follows the frame: when the worker has
-    not raised it yet, it is about to. */
+/*  May the record of this number run?  False: it was taken back.  The limit follows the frame:
+    when the worker has not raised it yet, it is about to. */
 static bool may_begin(struct server *self, uint32_t number)
 {
     for (unsigned tries = 0; self->claimed == NONE; tries++) {
@@ -296,8 +298,8 @@ static struct slice read_frame(struct server *self)
     size_t wanted = SIZE_BYTES;
     for (;;) {
         size_t have = self->in.to - self->in.from;
-        const uint8_t *p = self->in.p + self->in.from;
         if (have >= SIZE_BYTES) {
+            const uint8_t *p = self->in.p + self->in.from;
             size_t size = p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
             ensure(size <= FRAME_MAX);
             wanted = SIZE_BYTES + size;
@@ -312,9 +314,11 @@ static struct slice read_frame(struct server *self)
 
 static void open_page(struct server *self)
 {
-    void *page = mmap(NULL, sizeof(*self->page), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_PAGE_FD, 0);
+    void *page =
+        mmap(NULL, sizeof(*self->page), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_PAGE_FD, 0);
     if (page == MAP_FAILED) {
-        fprintf(stderr, "rayc: RAYC_EXECUTOR is set, but no worker started this program: %s\n", strerror(errno));
+        fprintf(stderr, "rayc: RAYC_EXECUTOR is set, but no worker started this program: %s\n",
+                strerror(errno));
         exit(125);
     }
     close(CHANNEL_PAGE_FD);

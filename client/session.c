@@ -17,7 +17,7 @@ static int break_text(struct session *self)
     return failure_set(self->broken, slice_text(self->broken_text));
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------ */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 uint64_t session_deadline(double seconds)
 {
@@ -60,7 +60,7 @@ int session_sleep(struct session *self, uint64_t until_us)
     return rc == ETIMEDOUT ? RAYC_ETIMEOUT : RAYC_OK;
 }
 
-/* --- life --------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int init_lock(struct session *self)
 {
@@ -201,13 +201,14 @@ int session_open(struct session **out, const struct session_config *config)
 
 void session_close(struct session *self)
 {
-    static struct session *_Atomic closed; /* a late caller may still look at one: they are never freed */
+    static struct session
+        *_Atomic closed; /* a late caller may still look at one: they are never freed */
     end(self);
     self->closed_before = closed;
     closed = self;
 }
 
-/* --- requests ----------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void unlink_request(struct session *self, struct request *request)
 {
@@ -241,7 +242,9 @@ static int wait_request(struct session *self, struct request *request, double se
     if (self->broken != 0) {
         return break_text(self);
     }
-    return rc == RAYC_ETIMEOUT ? failure_say(rc, "the head at %s did not answer in time", self->address) : rc;
+    return rc == RAYC_ETIMEOUT
+               ? failure_say(rc, "the head at %s did not answer in time", self->address)
+               : rc;
 }
 
 static int take_reply(struct request *request, struct reply *out)
@@ -263,7 +266,8 @@ static size_t request_bound(enum msg_kind kind)
     return kind == MSG_PROGRAM_PUT ? CHUNK_MAX + 1024 : 4 * TEXT_MAX;
 }
 
-int session_ask(struct session *self, enum msg_kind kind, void *message, double seconds, struct reply *out)
+int session_ask(struct session *self, enum msg_kind kind, void *message, double seconds,
+                struct reply *out)
 {
     size_t bound = request_bound(kind);
     struct request request = { .frame = { malloc(bound), 0, bound, false } };

@@ -1,8 +1,10 @@
-/*  session.h - one connection to a head and one submitter session, shared by all threads of a program.
+/*  session.h - one connection to a head and one submitter session, shared by all threads of a
+    program.
 
-    A thread of its own (session_io.c) owns the link: it greets, opens the job, sends batches, takes results, dials
-    again and sends again, so that the head may die and come back while callers wait.  All functions here may be called
-    from any thread; failures are codes of rayc.h, described by rayc_error(). */
+    A thread of its own (session_io.c) owns the link: it greets, opens the job, sends batches,
+    takes results, dials again and sends again, so that the head may die and come back while
+    callers wait.  All functions here may be called from any thread; failures are codes of
+    rayc.h, described by rayc_error(). */
 #ifndef RAYC_SESSION_H
 #define RAYC_SESSION_H
 #include "client/rayc.h"
@@ -17,14 +19,16 @@ struct session_config {
     const char *address;
     const struct cluster_key *key; /* NULL: none */
     uint64_t attach_job;           /* not 0: the driver's session of this job, */
-    uint64_t attach_token;         /* by the token of its attempt; else a job of its own is opened, */
-    enum durability durability;    /* at this level */
-    uint32_t first_ms_max;         /* give up when no head has answered by then */
-    uint32_t reconnect_ms_max;     /* likewise, once one had */
-    int (*revive)(void); /* called by the session's thread when the head is gone, and now and then; or NULL */
+    uint64_t attach_token;      /* by the token of its attempt; else a job of its own is opened, */
+    enum durability durability; /* at this level */
+    uint32_t first_ms_max;      /* give up when no head has answered by then */
+    uint32_t reconnect_ms_max;  /* likewise, once one had */
+    int (*revive)(
+        void); /* called by the session's thread when the head is gone, and now and then; or NULL */
 };
 
-/*  Returns when the job is open.  *out is valid until the process ends, whatever is called on it. */
+/*  Returns when the job is open.  *out is valid until the process ends, whatever is called on
+    it. */
 MUST_CHECK int session_open(struct session **out, const struct session_config *config);
 /*  Everything accepted is synced, the session ends, all memory but the struct itself goes. */
 void session_close(struct session *self);
@@ -32,10 +36,11 @@ void session_close(struct session *self);
 /*  The hash of the program whose functions are submitted; before the first session_submit(). */
 void session_set_program(struct session *self, const char *hash);
 
-rayc_ref session_submit(struct session *self, const rayc_function *function, const rayc_options *options,
-                        const rayc_arg *args, size_t count);
+rayc_ref session_submit(struct session *self, const rayc_function *function,
+                        const rayc_options *options, const rayc_arg *args, size_t count);
 /*  `body` is the map of SPEC.body. */
-rayc_ref session_command(struct session *self, const rayc_options *options, const char *name, struct slice body);
+rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
+                         struct slice body);
 rayc_ref session_born_failed(struct session *self); /* of this thread's rayc_error() */
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
@@ -43,12 +48,14 @@ int session_drop(struct session *self, rayc_ref ref);
 /*  OK: it is a task that the head was told about; 1: it never was; RAYC_ENOTFOUND. */
 int session_known(struct session *self, rayc_ref ref);
 
-/*  A request and its reply, which has the same seq; sent again after a reconnect, so it must be idempotent.
-    A refusal is its code.  `seconds` as in rayc_get().  The reply owns its bytes: reply_free(). */
+/*  A request and its reply, which has the same seq; sent again after a reconnect, so it must be
+    idempotent. A refusal is its code.  `seconds` as in rayc_get().  The reply owns its bytes:
+    reply_free(). */
 struct reply {
     struct msg msg;
     uint8_t *bytes;
 };
-MUST_CHECK int session_ask(struct session *self, enum msg_kind kind, void *request, double seconds, struct reply *out);
+MUST_CHECK int session_ask(struct session *self, enum msg_kind kind, void *request, double seconds,
+                           struct reply *out);
 void reply_free(struct reply *reply);
 #endif

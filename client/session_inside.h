@@ -1,4 +1,5 @@
-/*  session_inside.h - struct session, for session.c, submit.c (callers' threads) and session_io.c (its own thread). */
+/*  session_inside.h - struct session, for session.c, submit.c (callers' threads) and
+    session_io.c (its own thread). */
 #ifndef RAYC_SESSION_INSIDE_H
 #define RAYC_SESSION_INSIDE_H
 #include <pthread.h>
@@ -8,9 +9,10 @@
 #include "client/specs.h"
 #include "common/link.h"
 
-enum { BROKEN_TEXT_MAX = 1024 };
+enum { BROKEN_TEXT_MAX = 1024, SMALL_BYTES = 1024 /* bounds a message without lists */ };
 #define BORN_FAILED (1ull << 63) /* in rayc_ref.number: of session.born, unknown to the head */
-#define SEQ_SESSION (1ull << 62) /* in the seq of what is no session_ask(): its refusal ends the session */
+#define SEQ_SESSION                                                                                \
+    (1ull << 62) /* in the seq of what is no session_ask(): its refusal ends the session */
 
 enum phase {
     PHASE_DOWN = 0, /* no connection */
@@ -26,8 +28,8 @@ struct request {
     struct wire frame;
     bool sent; /* on this connection */
     bool done;
-    int code;            /* OK, or why there is no reply */
-    uint8_t *reply;      /* malloced */
+    int code;       /* OK, or why there is no reply */
+    uint8_t *reply; /* malloced */
     size_t reply_bytes;
 };
 
@@ -43,7 +45,7 @@ struct session {
     char program[HASH_TEXT_BYTES];
 
     /*  Under the lock. */
-    bool asleep;   /* the thread sleeps: write to wake_fd */
+    bool asleep; /* the thread sleeps: write to wake_fd */
     bool closing;
     bool leaving;     /* session_close() waits until the head has everything */
     uint32_t callers; /* that wait for `changed` */
@@ -62,42 +64,53 @@ struct session {
     uint64_t watched_ended; /* watched references that have ended, ever */
     uint64_t wake_at;       /* wake the waiters when watched_ended gets there */
 
-    bool standby;   /* the thread keeps out of the way: a caller that waits for results does its work */
-    bool driven;    /* one does so now */
-    bool needed;    /* the thread is to come back: there is something that only it does */
+    bool standby;    /* the thread keeps out of the way: a caller that waits does its work */
+    bool driven;     /* one does so now */
+    bool needed;     /* the thread is to come back: there is something that only it does */
     uint32_t drives; /* times that a caller has done so */
-    int standby_ms; /* how long the thread sleeps between two looks */
+    int standby_ms;  /* how long the thread sleeps between two looks */
 
     /*  Of the thread alone, or of the caller that does its work. */
     struct link *link;
-    struct wire frame;        /* what is being sent */
-    bool congested;           /* the head took only a part of what was sent: it is full */
-    bool said;                /* something was sent since the link was read */
+    struct wire frame; /* what is being sent */
+    bool congested;    /* the head took only a part of what was sent: it is full */
+    bool said;         /* something was sent since the link was read */
     char submission[32];
-    uint64_t epoch;           /* the highest met */
+    uint64_t epoch; /* the highest met */
     uint32_t beat_ms;
-    uint64_t lost_ms;         /* since when no head answers; 0: one does */
+    uint64_t lost_ms; /* since when no head answers; 0: one does */
     uint64_t greeted_ms, beat_at_ms, revive_at_ms, resend_at_ms;
     uint32_t revive_failures; /* in a row */
     bool warned;
     uint64_t opening_seq;
-    bool beat_open;           /* a beat was sent and not answered yet */
-    uint64_t results_seen;    /* seq of the newest RESULTS without a gap before it */
-    uint64_t poll_next;       /* counter from which to ask again; 0: nothing to ask */
-    uint64_t beat_below;      /* what the last answer to a beat said */
+    bool beat_open;        /* a beat was sent and not answered yet */
+    uint64_t results_seen; /* seq of the newest RESULTS without a gap before it */
+    uint64_t poll_next;    /* counter from which to ask again; 0: nothing to ask */
+    uint64_t beat_below;   /* what the last answer to a beat said */
     uint32_t stalled_beats, missed_beats;
 };
 
-void *session_run(void *session); /* the thread */
+void *session_run(void *session);                                      /* the thread */
 void session_break(struct session *self, int code, struct slice text); /* under the lock */
+
+void session_break_as(struct session *self, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*  For whoever has the link: under the lock, except session_take_news().  `bytes` bounds the
+    encoded message.  What cannot be sent now is said again after the reconnect. */
+void session_say(struct session *self, enum msg_kind kind, const void *message, size_t bytes);
+void session_say_hello(struct session *self, uint64_t now_ms);
+void session_say_beat(struct session *self, uint64_t now_ms);
+bool session_take_news(struct session *self); /* true: there was something */
 
 /*  Under the lock, for callers. */
 void session_wake(struct session *self);
-/*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT; RAYC_ECLOSED. */
+/*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT;
+    RAYC_ECLOSED. */
 int session_sleep(struct session *self, uint64_t until_us);
 int session_usable(const struct session *self); /* RAYC_OK, RAYC_ECLOSED */
 uint64_t session_deadline(double seconds);
-/*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out of the way, the
-    caller does its work: a result then wakes one thread, not two. */
+/*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out
+    of the way, the caller does its work: a result then wakes one thread, not two. */
 int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us);
 #endif

@@ -24,7 +24,8 @@ static uint32_t bucket_of(const rayc_function *function, const rayc_options *opt
 {
     uint64_t bits = 0;
     memcpy(&bits, &options->cpus, sizeof(bits));
-    bits ^= (uint64_t)(uintptr_t)function ^ (uint64_t)(uint32_t)options->max_retries << 20 ^ options->run_ms_max;
+    bits ^= (uint64_t)(uintptr_t)function ^ (uint64_t)(uint32_t)options->max_retries << 20 ^
+            options->run_ms_max;
     return (uint32_t)(bits * 0x9E3779B97F4A7C15u >> 54);
 }
 
@@ -38,11 +39,13 @@ static uint32_t bucket_of_digest(const char *digest)
 uint32_t specs_find(struct specs *self, const rayc_function *function, const rayc_options *complete)
 {
     uint32_t i = self->last;
-    if (i != 0 && self->entries[i].function == function && options_same(&self->entries[i].options, complete)) {
+    if (i != 0 && self->entries[i].function == function &&
+        options_same(&self->entries[i].options, complete)) {
         return i;
     }
     for (i = self->buckets[bucket_of(function, complete)]; i != 0; i = self->entries[i].next) {
-        if (self->entries[i].function == function && options_same(&self->entries[i].options, complete)) {
+        if (self->entries[i].function == function &&
+            options_same(&self->entries[i].options, complete)) {
             self->last = i;
             return i;
         }
@@ -53,7 +56,8 @@ uint32_t specs_find(struct specs *self, const rayc_function *function, const ray
 uint32_t specs_find_command(struct specs *self, const char *digest)
 {
     uint32_t i = self->buckets[bucket_of_digest(digest)];
-    while (i != 0 && (self->entries[i].function != NULL || strcmp(self->entries[i].digest, digest) != 0)) {
+    while (i != 0 &&
+           (self->entries[i].function != NULL || strcmp(self->entries[i].digest, digest) != 0)) {
         i = self->entries[i].next;
     }
     return i != 0 ? i : NONE;
@@ -97,7 +101,8 @@ static void keep_options(struct spec_entry *entry, const rayc_options *from)
 {
     bool any = from->retry_codes == rayc_any_error;
     size_t code_bytes = any ? 0 : from->retry_code_count * sizeof(int);
-    size_t bytes = code_bytes + text_bytes(from->name) + text_bytes(from->strategy) + text_bytes(from->resources);
+    size_t bytes = code_bytes + text_bytes(from->name) + text_bytes(from->strategy) +
+                   text_bytes(from->resources);
     entry->options = *from;
     if (bytes == 0) {
         return;

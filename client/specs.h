@@ -1,4 +1,5 @@
-/*  specs.h - what a session's tasks have in common, told to the head once: functions with their options, commands. */
+/*  specs.h - what a session's tasks have in common, told to the head once: functions with their
+    options, commands. */
 #ifndef RAYC_SPECS_H
 #define RAYC_SPECS_H
 #include "client/rayc.h"
@@ -27,7 +28,8 @@ void specs_init(struct specs *self);
 void specs_fini(struct specs *self);
 
 /*  The index, or NONE. */
-uint32_t specs_find(struct specs *self, const rayc_function *function, const rayc_options *complete);
+uint32_t specs_find(struct specs *self, const rayc_function *function,
+                    const rayc_options *complete);
 uint32_t specs_find_command(struct specs *self, const char *digest);
 /*  Remembers a new one: its index, or SPECS_FULL. */
 uint32_t specs_add(struct specs *self, const rayc_function *function, const rayc_options *complete);

@@ -1,4 +1,5 @@
-/*  submit.c - tasks and their references: the part of a session that a program calls a million times. */
+/*  submit.c - tasks and their references: the part of a session that a program calls a million
+    times. */
 #include "client/session_inside.h"
 
 #include <stdlib.h>
@@ -9,13 +10,14 @@
 #include "common/ids.h"
 
 enum {
-    INLINE_BYTES_MAX = 64 * 1024, /* of a result that is put into an argument list instead of its reference */
-    SPEC_HEAD_BYTES = 512,        /* of a SPEC, beside its body, strings and lists */
+    INLINE_BYTES_MAX =
+        64 * 1024, /* of a result that is put into an argument list instead of its reference */
+    SPEC_HEAD_BYTES = 512, /* of a SPEC, beside its body, strings and lists */
     DEP_BYTES = 12,
-    ARGS_KEPT_MAX = 1 * MIB       /* scratch beyond it is given back */
+    ARGS_KEPT_MAX = 1 * MIB /* scratch beyond it is given back */
 };
 
-/* --- references --------------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 /*  The slot of a reference, or NULL with rayc_error(). */
 static struct ref_slot *slot_of(struct session *self, rayc_ref ref)
@@ -31,9 +33,10 @@ static struct ref_slot *slot_of(struct session *self, rayc_ref ref)
         }
     }
     if (slot == NULL) {
-        failure_say(RAYC_ENOTFOUND, ref.job == 0 && ref.number == 0
-                                        ? "the reference is zero: it was never submitted, or was dropped"
-                                        : "the reference was dropped, or is of another program or rayc_init()");
+        failure_say(RAYC_ENOTFOUND,
+                    ref.job == 0 && ref.number == 0
+                        ? "the reference is zero: it was never submitted, or was dropped"
+                        : "the reference was dropped, or is of another program or rayc_init()");
     }
     return slot;
 }
@@ -84,7 +87,7 @@ rayc_ref session_born_failed(struct session *self)
     return ref;
 }
 
-/* --- submitting ----------------------------------------------------------------------------------------- */
+/* --- submitting ------------------------------------------------------------------------------- */
 
 static void reserve(struct wire *wire, size_t bytes)
 {
@@ -101,7 +104,8 @@ static void reserve(struct wire *wire, size_t bytes)
 /*  Is the result here, and small enough to travel in the argument list? */
 static bool is_inline(const struct ref_slot *slot)
 {
-    return slot->state == REF_READY && ref_value(slot).n > 0 && ref_value(slot).n <= INLINE_BYTES_MAX;
+    return slot->state == REF_READY && ref_value(slot).n > 0 &&
+           ref_value(slot).n <= INLINE_BYTES_MAX;
 }
 
 static int resolve(void *context, rayc_ref ref, struct slice *value)
@@ -112,7 +116,8 @@ static int resolve(void *context, rayc_ref ref, struct slice *value)
         return RAYC_ENOTFOUND;
     }
     if ((ref.number & BORN_FAILED) != 0) {
-        return failure_say(RAYC_EUPSTREAM, "an argument is the result of a task that could not be submitted: %.*s",
+        return failure_say(RAYC_EUPSTREAM,
+                           "an argument is the result of a task that could not be submitted: %.*s",
                            (int)slot->as.failure->n, (const char *)slot->as.failure->text);
     }
     if (!is_inline(slot)) {
@@ -137,16 +142,18 @@ static size_t bound_of(struct session *self, const rayc_arg *args, size_t count,
 }
 
 /*  Encodes the arguments into self->args and the tasks they wait for into self->deps. */
-static int encode_args(struct session *self, const rayc_arg *args, size_t count, struct rec_call *call)
+static int encode_args(struct session *self, const rayc_arg *args, size_t count,
+                       struct rec_call *call)
 {
     size_t waits = 0;
     size_t bytes = bound_of(self, args, count, &waits);
     if (waits > DEPS_MAX) {
-        return failure_say(RAYC_EINVALID, "%zu arguments are references: the limit is %d", waits, DEPS_MAX);
+        return failure_say(RAYC_EINVALID, "%zu arguments are references: the limit is %d", waits,
+                           DEPS_MAX);
     }
     if (bytes > RAYC_VALUE_MAX) {
-        return failure_say(RAYC_ETOOLARGE, "the arguments have %zu bytes: the limit is %u (8 MiB)", bytes,
-                           RAYC_VALUE_MAX);
+        return failure_say(RAYC_ETOOLARGE, "the arguments have %zu bytes: the limit is %u (8 MiB)",
+                           bytes, RAYC_VALUE_MAX);
     }
     reserve(&self->args, bytes);
     reserve(&self->deps, waits * DEP_BYTES);
@@ -181,13 +188,14 @@ static rayc_ref hand_over(struct session *self, const struct rec_call *call, str
 
 static size_t spec_bound(const struct rec_spec *spec)
 {
-    return SPEC_HEAD_BYTES + spec->name.n + spec->program.n + spec->body.n + spec->strategy.n + spec->demand.bytes.n +
-           spec->retry_codes.bytes.n;
+    return SPEC_HEAD_BYTES + spec->name.n + spec->program.n + spec->body.n + spec->strategy.n +
+           spec->demand.bytes.n + spec->retry_codes.bytes.n;
 }
 
 static int full_of_specs(void)
 {
-    return failure_say(RAYC_EBUSY, "a program can have %d different functions, options and commands at most",
+    return failure_say(RAYC_EBUSY,
+                       "a program can have %d different functions, options and commands at most",
                        SPECS_PER_SESSION_MAX - 1);
 }
 
@@ -202,8 +210,8 @@ static void encode_spec(const struct spec_draft *draft, struct wire *out)
 }
 
 /*  The index of a function with these options; *spec (malloced) is set when it is new. */
-static int function_spec(struct session *self, const rayc_function *function, const rayc_options *options,
-                         struct wire *spec)
+static int function_spec(struct session *self, const rayc_function *function,
+                         const rayc_options *options, struct wire *spec)
 {
     rayc_options complete;
     int rc = options_complete(&complete, options);
@@ -219,8 +227,11 @@ static int function_spec(struct session *self, const rayc_function *function, co
     if (rc != RAYC_OK) {
         return rc;
     }
-    if (function->name == NULL || function->name[0] == 0 || strlen(function->name) > NAME_MAX_BYTES) {
-        return failure_say(RAYC_EINVALID, "a function needs a name of 1 to %d bytes: use RAYC_TASK()", NAME_MAX_BYTES);
+    if (function->name == NULL || function->name[0] == 0 ||
+        strlen(function->name) > NAME_MAX_BYTES) {
+        return failure_say(RAYC_EINVALID,
+                           "a function needs a name of 1 to %d bytes: use RAYC_TASK()",
+                           NAME_MAX_BYTES);
     }
     index = specs_add(&self->specs, function, &complete);
     if (index == SPECS_FULL) {
@@ -234,8 +245,8 @@ static int function_spec(struct session *self, const rayc_function *function, co
     return (int)index;
 }
 
-rayc_ref session_submit(struct session *self, const rayc_function *function, const rayc_options *options,
-                        const rayc_arg *args, size_t count)
+rayc_ref session_submit(struct session *self, const rayc_function *function,
+                        const rayc_options *options, const rayc_arg *args, size_t count)
 {
     rayc_ref ref = { 0 };
     struct rec_call call = { 0 };
@@ -260,8 +271,8 @@ rayc_ref session_submit(struct session *self, const rayc_function *function, con
 }
 
 /*  As function_spec(): commands are the same when all that is asked is the same. */
-static int command_spec(struct session *self, const rayc_options *options, const char *name, struct slice body,
-                        struct wire *spec)
+static int command_spec(struct session *self, const rayc_options *options, const char *name,
+                        struct slice body, struct wire *spec)
 {
     rayc_options complete;
     struct spec_draft draft;
@@ -295,7 +306,8 @@ static int command_spec(struct session *self, const rayc_options *options, const
     return (int)index;
 }
 
-rayc_ref session_command(struct session *self, const rayc_options *options, const char *name, struct slice body)
+rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
+                         struct slice body)
 {
     static const uint8_t no_args[] = { 0x90 }; /* an empty array */
     rayc_ref ref = { 0 };
@@ -316,7 +328,7 @@ rayc_ref session_command(struct session *self, const rayc_options *options, cons
     return ref;
 }
 
-/* --- results -------------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static int broken(const struct session *self)
 {
@@ -324,7 +336,8 @@ static int broken(const struct session *self)
 }
 
 /*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
-static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task, rayc_value *out)
+static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
+                     rayc_value *out)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
@@ -374,7 +387,8 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
             return rc;
         }
         if (until_us == 0 || clock_us() >= until_us) {
-            return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet", (unsigned long long)ref.number);
+            return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet",
+                               (unsigned long long)ref.number);
         }
         slot->watched = 1;
         rc = sleep_for_results(self, 1, until_us);
@@ -429,7 +443,8 @@ static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t
     return (int)front;
 }
 
-static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted, uint64_t until_us)
+static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
+                      uint64_t until_us)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -459,7 +474,9 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
         return 0;
     }
     if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
-        return failure_say(RAYC_EINVALID, "wanted is %zu of %zu references: it must be 1 to their count", wanted, count);
+        return failure_say(RAYC_EINVALID,
+                           "wanted is %zu of %zu references: it must be 1 to their count", wanted,
+                           count);
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);

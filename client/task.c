@@ -1,4 +1,5 @@
-/*  task.c - what a task's function can ask and say.  Its first mistake decides how the attempt ends. */
+/*  task.c - what a task's function can ask and say.  Its first mistake decides how the attempt
+    ends. */
 #include "client/task.h"
 
 #include <inttypes.h>
@@ -10,8 +11,8 @@
 
 enum { RESULT_BYTES_FIRST = 4096 };
 
-__attribute__((format(printf, 4, 5))) static void end_as(struct rayc_task *self, enum outcome outcome, int32_t status,
-                                                         const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void
+end_as(struct rayc_task *self, enum outcome outcome, int32_t status, const char *format, ...)
 {
     if (self->outcome != OUTCOME_OK) {
         return;
@@ -39,7 +40,7 @@ static const char *name_of(const struct rayc_task *self)
     return (const char *)self->run.name.p;
 }
 
-/* --- arguments ---------------------------------------------------------------------------------------- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 /*  Gives a string its NUL: there is a byte of header before it that is no longer needed. */
 static void end_string(rayc_value *value)
@@ -105,16 +106,16 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     self->id[0] = 0;
     self->cancelled = 0;
     if (!read_arguments(self)) {
-        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed", name_bytes(self), name_of(self),
-               self->count);
+        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
+               name_bytes(self), name_of(self), self->count);
     }
 }
 
 void task_end(struct rayc_task *self, int returned)
 {
     if (returned != 0) {
-        end_as(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d", name_bytes(self), name_of(self),
-               returned);
+        end_as(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d", name_bytes(self),
+               name_of(self), returned);
     }
     if (self->outcome == OUTCOME_OK && self->result.n == 0) {
         rayc_return(self, rayc_nil());
@@ -129,7 +130,7 @@ void task_fini(struct rayc_task *self)
     *self = (struct rayc_task){ 0 };
 }
 
-/* --- what a function asks ----------------------------------------------------------------------------- */
+/* --- what a function asks --------------------------------------------------------------------- */
 
 size_t rayc_arg_count(const rayc_task *self)
 {
@@ -139,8 +140,8 @@ size_t rayc_arg_count(const rayc_task *self)
 const rayc_value *rayc_arg_at(rayc_task *self, size_t index)
 {
     if (index >= self->count) {
-        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is read, but there are %zu", name_bytes(self),
-               name_of(self), index, self->count);
+        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is read, but there are %zu",
+               name_bytes(self), name_of(self), index, self->count);
         return NULL;
     }
     return &self->values[index];
@@ -151,8 +152,8 @@ static const rayc_value *read_as(rayc_task *self, size_t index, rayc_kind kind, 
 {
     const rayc_value *value = rayc_arg_at(self, index);
     if (value != NULL && value->kind != kind && value->kind != other) {
-        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is %s, read as %s", name_bytes(self),
-               name_of(self), index, kind_name(value->kind), kind_name(kind));
+        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is %s, read as %s",
+               name_bytes(self), name_of(self), index, kind_name(value->kind), kind_name(kind));
         return NULL;
     }
     return value;
@@ -207,7 +208,7 @@ int rayc_cancelled(const rayc_task *self)
     return self->cancelled;
 }
 
-/* --- what a function says ----------------------------------------------------------------------------- */
+/* --- what a function says --------------------------------------------------------------------- */
 
 static void reserve_result(struct rayc_task *self, size_t bytes)
 {
@@ -225,14 +226,15 @@ int rayc_return(rayc_task *self, rayc_arg arg)
     const char *why = NULL;
     self->result.n = 0;
     if (arg.ref.job != 0 || arg.ref.number != 0) {
-        end_as(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result is a reference, which is not possible",
-               name_bytes(self), name_of(self));
+        end_as(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+               "task %.*s: its result is a reference, which is not possible", name_bytes(self),
+               name_of(self));
     } else if (value_check(&arg.value, &why) != RAYC_OK) {
-        end_as(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s", name_bytes(self), name_of(self),
-               why);
+        end_as(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s", name_bytes(self),
+               name_of(self), why);
     } else if (value_bound(&arg.value) > PAYLOAD_MAX) {
-        end_as(self, OUTCOME_TOO_LARGE, 0, "task %.*s: its result has %zu bytes, the limit is %d", name_bytes(self),
-               name_of(self), value_bound(&arg.value), PAYLOAD_MAX);
+        end_as(self, OUTCOME_TOO_LARGE, 0, "task %.*s: its result has %zu bytes, the limit is %d",
+               name_bytes(self), name_of(self), value_bound(&arg.value), PAYLOAD_MAX);
     } else {
         reserve_result(self, value_bound(&arg.value));
         value_put(&self->result, &arg.value);

@@ -1,5 +1,6 @@
-/*  task.h - the attempt that an executor runs: its arguments, and what becomes of it.
-    One object serves all attempts of the process, one after the other; a task's function sees it as rayc_task. */
+/*  task.h - the attempt that an executor runs: its arguments, and what becomes of it. One object
+    serves all attempts of the process, one after the other; a task's function sees it as
+    rayc_task. */
 #ifndef RAYC_TASK_H
 #define RAYC_TASK_H
 #include <signal.h>
@@ -8,20 +9,20 @@
 #include "proto/proto.h"
 
 struct rayc_task {
-    struct rec_run run;      /* borrowed from its frame */
-    rayc_value *values;      /* its arguments */
+    struct rec_run run; /* borrowed from its frame */
+    rayc_value *values; /* its arguments */
     size_t count, capacity;
-    struct wire result;      /* what rayc_return() was given, encoded; grows */
+    struct wire result; /* what rayc_return() was given, encoded; grows */
     enum outcome outcome;
-    int32_t status;          /* application code */
-    char *text;              /* TEXT_MAX bytes: why it failed */
+    int32_t status; /* application code */
+    char *text;     /* TEXT_MAX bytes: why it failed */
     size_t text_bytes;
-    char id[TASK_ID_TEXT];   /* made when it is asked for */
+    char id[TASK_ID_TEXT]; /* made when it is asked for */
     volatile sig_atomic_t cancelled;
 };
 
-/*  Reads the arguments of `run`.  Strings are moved by one byte in their frame, to end with a NUL: the frame is
-    the executor's own, and this is called once for each record. */
+/*  Reads the arguments of `run`.  Strings are moved by one byte in their frame, to end with a
+    NUL: the frame is the executor's own, and this is called once for each record. */
 void task_begin(struct rayc_task *self, const struct rec_run *run);
 /*  Takes what the function returned. */
 void task_end(struct rayc_task *self, int returned);

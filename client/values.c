@@ -18,12 +18,12 @@ enum {
 
 const char *kind_name(rayc_kind kind)
 {
-    static const char *const names[] = { "nil", "a bool", "an integer", "a float",
-                                         "a string", "bytes", "an array", "a map" };
+    static const char *const names[] = { "nil",      "a bool", "an integer", "a float",
+                                         "a string", "bytes",  "an array",   "a map" };
     return (unsigned)kind < COUNT(names) ? names[kind] : "unknown";
 }
 
-/* --- out ---------------------------------------------------------------------------------------------- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static bool is_packed(rayc_kind kind)
 {
@@ -87,7 +87,8 @@ static void put_float(struct wire *to, double value)
 
 void value_put(struct wire *to, const rayc_value *value)
 {
-    struct slice raw = is_raw(value->kind) ? slice_of(value->as.raw.data, value->as.raw.size) : slice_of(NULL, 0);
+    struct slice raw =
+        is_raw(value->kind) ? slice_of(value->as.raw.data, value->as.raw.size) : slice_of(NULL, 0);
     switch (value->kind) {
     case RAYC_NIL:
         put_bytes(to, &(uint8_t){ NIL }, 1);
@@ -137,7 +138,8 @@ size_t args_bound(const rayc_arg *args, size_t count)
 }
 
 /*  Puts the value in if it is here and there is room for it and for all that follows. */
-static int put_resolved(struct wire *to, struct wire *deps, rayc_ref ref, const struct resolver *resolver)
+static int put_resolved(struct wire *to, struct wire *deps, rayc_ref ref,
+                        const struct resolver *resolver)
 {
     struct slice value = { 0 };
     int rc = resolver->resolve(resolver->context, ref, &value);
@@ -154,7 +156,8 @@ static int put_resolved(struct wire *to, struct wire *deps, rayc_ref ref, const 
     return 1;
 }
 
-int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t count, const struct resolver *resolver)
+int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t count,
+             const struct resolver *resolver)
 {
     int waits = 0;
     wire_put_array(to, (uint32_t)count);
@@ -177,7 +180,7 @@ int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t co
     return waits;
 }
 
-/* --- in ----------------------------------------------------------------------------------------------- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 /*  Big-endian; false when cut off. */
 static bool read_number(struct cursor *from, unsigned bytes, uint64_t *out)
@@ -250,7 +253,8 @@ static bool read_raw(struct cursor *from, rayc_kind kind, rayc_value *out)
     return true;
 }
 
-/*  What the first byte of a value says: its kind, EXT for an extension, -1 for the byte that is never used. */
+/*  What the first byte of a value says: its kind, EXT for an extension, -1 for the byte that is
+    never used. */
 enum { EXT = RAYC_MAP + 1 };
 static int kind_of(uint8_t first)
 {
@@ -261,10 +265,11 @@ static int kind_of(uint8_t first)
         return first < 0x90 ? RAYC_MAP : first < 0xA0 ? RAYC_ARRAY : RAYC_STRING;
     }
     static const int8_t kinds[32] = {
-        RAYC_NIL,   -1,         RAYC_BOOL,  RAYC_BOOL,   RAYC_BYTES,  RAYC_BYTES,  RAYC_BYTES, EXT,
-        EXT,        EXT,        RAYC_FLOAT, RAYC_FLOAT,  RAYC_INT,    RAYC_INT,    RAYC_INT,   RAYC_INT,
-        RAYC_INT,   RAYC_INT,   RAYC_INT,   RAYC_INT,    EXT,         EXT,         EXT,        EXT,
-        EXT,        RAYC_STRING, RAYC_STRING, RAYC_STRING, RAYC_ARRAY, RAYC_ARRAY, RAYC_MAP,   RAYC_MAP,
+        RAYC_NIL,   -1,         RAYC_BOOL, RAYC_BOOL,  RAYC_BYTES,  RAYC_BYTES,  RAYC_BYTES,
+        EXT,        EXT,        EXT,       RAYC_FLOAT, RAYC_FLOAT,  RAYC_INT,    RAYC_INT,
+        RAYC_INT,   RAYC_INT,   RAYC_INT,  RAYC_INT,   RAYC_INT,    RAYC_INT,    EXT,
+        EXT,        EXT,        EXT,       EXT,        RAYC_STRING, RAYC_STRING, RAYC_STRING,
+        RAYC_ARRAY, RAYC_ARRAY, RAYC_MAP,  RAYC_MAP,
     };
     return kinds[first - 0xC0];
 }

@@ -1,5 +1,5 @@
-/*  values.h - values of rayc.h as msgpack, and back.
-    Values come from other programs: reading is bounded, never recursive, and never trusts a length. */
+/*  values.h - values of rayc.h as msgpack, and back. Values come from other programs: reading is
+    bounded, never recursive, and never trusts a length. */
 #ifndef RAYC_VALUES_H
 #define RAYC_VALUES_H
 #include "client/rayc.h"
@@ -15,17 +15,21 @@ struct resolver {
     void *context;
 };
 
-/*  OK, or RAYC_EINVALID for a value that cannot be sent; `why` says what is wrong, without its place. */
+/*  OK, or RAYC_EINVALID for a value that cannot be sent; `why` says what is wrong, without its
+    place. */
 int value_check(const rayc_value *value, const char **why);
 size_t value_bound(const rayc_value *value);              /* bytes at most, encoded */
 void value_put(struct wire *to, const rayc_value *value); /* checked before */
 
-/*  An argument list, growing `to`: its capacity must hold args_bound().  `deps` gets one ID record for each
-    reference that is waited for; returns how many, or a failure that failure.h describes. */
+/*  An argument list, growing `to`: its capacity must hold args_bound().  `deps` gets one ID
+    record for each reference that is waited for; returns how many, or a failure that failure.h
+    describes. */
 size_t args_bound(const rayc_arg *args, size_t count);
-int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t count, const struct resolver *resolver);
+int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t count,
+             const struct resolver *resolver);
 
-/*  Reads one value; false if it is malformed or cut off.  `reference`: it was one, and *out is not set. */
+/*  Reads one value; false if it is malformed or cut off.  `reference`: it was one, and *out is
+    not set. */
 bool value_read(struct cursor *from, rayc_value *out, bool *reference);
 const char *kind_name(rayc_kind kind); /* "an integer" */
 #endif

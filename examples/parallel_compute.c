@@ -1,4 +1,5 @@
-/*  parallel_compute.c - squares many numbers, each in a task that computes for a while, and says what that gained.
+/*  parallel_compute.c - squares many numbers, each in a task that computes for a while, and says what
+    that gained.
 
         parallel_compute                             100 tasks of 10 ms on a private cluster
         parallel_compute --tasks 1000 --work-us 500
@@ -34,9 +35,10 @@ RAYC_TASK(square, task)
     return rayc_return(task, rayc_bytes(&answer, sizeof(answer)));
 }
 
-static const char usage[] = "Usage: parallel_compute [--tasks N] [--work-us N]\n"
-                            "Squares 0 to N-1 (default 100), each in a task that computes for 10000 us, on the cluster\n"
-                            "of $RAYC_ADDRESS or of this user, else on a private one.\n";
+static const char usage[] =
+    "Usage: parallel_compute [--tasks N] [--work-us N]\n"
+    "Squares 0 to N-1 (default 100), each in a task that computes for 10000 us, on the cluster\n"
+    "of $RAYC_ADDRESS or of this user, else on a private one.\n";
 
 static int64_t number_or_exit(const char *text)
 {
@@ -105,7 +107,9 @@ int main(int argc, char **argv)
     rayc_shutdown();
     free(refs);
     printf("sum %" PRId64 "\n", sum);
-    printf("%" PRId64 " tasks, %" PRId64 " failed, in %.3f s; their work takes %.3f s on one CPU: speed-up %.2f\n", tasks,
-           failed, (double)wall_us / 1e6, (double)worked_us / 1e6, wall_us > 0 ? (double)worked_us / (double)wall_us : 0);
+    printf("%" PRId64 " tasks, %" PRId64
+           " failed, in %.3f s; their work takes %.3f s on one CPU: speed-up %.2f\n",
+           tasks, failed, (double)wall_us / 1e6, (double)worked_us / 1e6,
+           wall_us > 0 ? (double)worked_us / (double)wall_us : 0);
     return failed > 0;
 }

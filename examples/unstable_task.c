@@ -41,7 +41,8 @@ RAYC_TASK(unstable, task)
 static void tell_failure(void *number, const rayc_attempt_record *attempt)
 {
     if (attempt->signal != 0) {
-        printf("task %d attempt %d failed: killed by signal %d\n", *(int *)number, attempt->attempt, attempt->signal);
+        printf("task %d attempt %d failed: killed by signal %d\n", *(int *)number, attempt->attempt,
+               attempt->signal);
     } else if (attempt->text[0] != 0) {
         printf("task %d attempt %d failed: %s\n", *(int *)number, attempt->attempt, attempt->text);
     }
@@ -60,7 +61,8 @@ static void read_options(int argc, char **argv, int64_t *seed, int *crash)
             *crash = 1;
         } else {
             fputs("Usage: unstable_task [--seed N] [--crash]\n"
-                  "Runs ten tasks of which each attempt fails with a probability of 1/2, and retries them.\n",
+                  "Runs ten tasks of which each attempt fails with a probability of 1/2, and "
+                  "retries them.\n",
                   option == 'h' ? stdout : stderr);
             exit(option == 'h' ? 0 : 2);
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "common/bug.h"
 #include "common/log.h"
 
 enum {
@@ -399,6 +400,9 @@ static int carry_out(struct turn *self, const struct batch *batch)
 {
     struct start_send large[LARGE_MAX];
     uint32_t large_count = 0;
+    if (RAYC_BUG(REPLY_EARLY)) {
+        send_messages(self, batch);
+    }
     int code = batch->row_count > 0 ? store_apply(self->store, batch) : OK;
     if (code != OK) {
         return code; /* a head that cannot write must not promise */

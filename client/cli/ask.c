@@ -10,7 +10,12 @@
 #include "common/file.h"
 #include "common/link.h"
 
-enum { HELLO_AGAIN_MS = 1000, BEAT_MS_DEFAULT = 1000, TURN_MS = 1000, ADDRESS_BYTES = PATH_BYTES + 16 };
+enum {
+    HELLO_AGAIN_MS = 1000,
+    BEAT_MS_DEFAULT = 1000,
+    TURN_MS = 1000,
+    ADDRESS_BYTES = PATH_BYTES + 16
+};
 
 struct ask {
     struct link *link;
@@ -32,7 +37,8 @@ struct ask {
     char text[ADDRESS_BYTES + 1024];
 };
 
-__attribute__((format(printf, 3, 4))) static int failed(struct ask *self, int code, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int failed(struct ask *self, int code,
+                                                        const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -76,10 +82,13 @@ static int send_as(struct ask *self, enum msg_kind kind, const void *value)
     struct wire wire = { self->buffer, 0, FRAME_MAX, false };
     proto_put(&wire, kind, value);
     if (wire.full) {
-        return failed(self, ERR_TOO_LARGE, "the request is larger than a frame of %d MiB", FRAME_MAX / MIB);
+        return failed(self, ERR_TOO_LARGE, "the request is larger than a frame of %d MiB",
+                      FRAME_MAX / MIB);
     }
     int rc = link_send(self->link, wire.p, wire.n);
-    return rc == OK ? OK : failed(self, rc, "cannot send to the head at %s: %s", self->address, err_text(rc));
+    return rc == OK
+               ? OK
+               : failed(self, rc, "cannot send to the head at %s: %s", self->address, err_text(rc));
 }
 
 int ask_send(struct ask *self, enum msg_kind kind, void *request)
@@ -105,16 +114,19 @@ static int on_welcome(struct ask *self, const struct msg_welcome *msg, uint64_t 
 {
     slice_copy_text(msg->version, self->version, sizeof(self->version));
     if (msg->major != PROTO_MAJOR) {
-        return failed(self, ERR_VERSION,
-                      "the head at %s is rayc %s and speaks protocol %u; this is rayc %s with protocol %d: "
-                      "install the same version on both sides",
-                      self->address, self->version, msg->major, RAYC_VERSION, PROTO_MAJOR);
+        return failed(
+            self, ERR_VERSION,
+            "the head at %s is rayc %s and speaks protocol %u; this is rayc %s with protocol %d: "
+            "install the same version on both sides",
+            self->address, self->version, msg->major, RAYC_VERSION, PROTO_MAJOR);
     }
     if (msg->epoch < self->epoch) {
         return failed(self, ERR_STALE,
-                      "the head at %s has epoch %llu, but one with epoch %llu was met before: it is an old head, or "
+                      "the head at %s has epoch %llu, but one with epoch %llu was met before: it "
+                      "is an old head, or "
                       "an old copy of its state folder; stop it",
-                      self->address, (unsigned long long)msg->epoch, (unsigned long long)self->epoch);
+                      self->address, (unsigned long long)msg->epoch,
+                      (unsigned long long)self->epoch);
     }
     self->epoch = msg->epoch;
     self->embedded = msg->embedded;
@@ -144,8 +156,9 @@ static int keep_alive(struct ask *self, uint64_t now)
     uint64_t lost_ms = now - self->lost_at;
     uint32_t patience = self->generation ? self->to.again_ms : self->to.first_ms;
     if (lost_ms >= patience) {
-        return failed(self, ERR_UNREACHABLE, "no head answers at %s (waited %.1f s)%s", self->address,
-                      (double)lost_ms / 1000, self->up ? ": something else listens there" : "");
+        return failed(self, ERR_UNREACHABLE, "no head answers at %s (waited %.1f s)%s",
+                      self->address, (double)lost_ms / 1000,
+                      self->up ? ": something else listens there" : "");
     }
     if (self->up && now - self->hello_at >= HELLO_AGAIN_MS) {
         return say_hello(self, now);
@@ -172,8 +185,9 @@ static int on_frame(struct ask *self, uint64_t now, struct msg *out, bool *got)
     if (!self->welcomed) {
         if (out->kind == MSG_REFUSED) {
             struct slice text = out->as.refused.text;
-            return failed(self, out->as.refused.code, "the head at %s refused this rayc %s (protocol %d): %.*s",
-                          self->address, RAYC_VERSION, PROTO_MAJOR, (int)text.n, (const char *)text.p);
+            return failed(self, out->as.refused.code,
+                          "the head at %s refused this rayc %s (protocol %d): %.*s", self->address,
+                          RAYC_VERSION, PROTO_MAJOR, (int)text.n, (const char *)text.p);
         }
         return OK; /* left over from before the connection broke */
     }
@@ -203,11 +217,12 @@ static int take_news(struct ask *self, struct msg *out, bool *got, bool *quiet)
         self->lost_at = self->lost_at ? self->lost_at : now;
         return OK;
     case LINK_REFUSED:
-        return failed(self, ERR_KEY,
-                      self->to.key ? "the head at %s refused the key: use the cluster.key of its state folder"
-                                   : "the head at %s wants the cluster's key: give --key-file FILE or set "
-                                     "RAYC_KEY_FILE (it is cluster.key in the head's state folder)",
-                      self->address);
+        return failed(
+            self, ERR_KEY,
+            self->to.key ? "the head at %s refused the key: use the cluster.key of its state folder"
+                         : "the head at %s wants the cluster's key: give --key-file FILE or set "
+                           "RAYC_KEY_FILE (it is cluster.key in the head's state folder)",
+            self->address);
     case LINK_FRAME:
         return on_frame(self, now, out, got);
     }
@@ -284,7 +299,8 @@ int ask_open(struct ask **out, const struct ask_to *to)
     snprintf(self->address, sizeof(self->address), "%s", to->address);
     char dial[ADDRESS_BYTES];
     if (link_address(to->address, dial, sizeof(dial)) != OK) {
-        return failed(self, ERR_INVALID, "'%s' is not an address: write HOST:PORT, tcp://HOST:PORT or ipc://PATH",
+        return failed(self, ERR_INVALID,
+                      "'%s' is not an address: write HOST:PORT, tcp://HOST:PORT or ipc://PATH",
                       to->address);
     }
     int rc = link_open(&self->link, dial, to->key);
@@ -309,7 +325,8 @@ void ask_close(struct ask **out)
     *out = NULL;
 }
 
-int ask(struct ask *self, enum msg_kind kind, void *request, enum msg_kind reply_kind, struct msg *reply)
+int ask(struct ask *self, enum msg_kind kind, void *request, enum msg_kind reply_kind,
+        struct msg *reply)
 {
     uint32_t generation = 0; /* of the connection on which it was sent */
     uint64_t seq = 0;
@@ -332,7 +349,8 @@ int ask(struct ask *self, enum msg_kind kind, void *request, enum msg_kind reply
         if (reply->kind == MSG_REFUSED) {
             struct slice text = reply->as.refused.text;
             int code = reply->as.refused.code;
-            return failed(self, code < 0 ? code : ERR_FRAME, "%.*s", (int)text.n, (const char *)text.p);
+            return failed(self, code < 0 ? code : ERR_FRAME, "%.*s", (int)text.n,
+                          (const char *)text.p);
         }
         if (reply->kind == reply_kind) {
             return OK;

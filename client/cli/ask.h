@@ -26,11 +26,12 @@ struct ask_to {
 /*  Also on failure *out is set, for ask_text(): always ask_close().  ERR_UNREACHABLE, ERR_VERSION, ERR_KEY,
     ERR_INVALID (the address). */
 MUST_CHECK int ask_open(struct ask **out, const struct ask_to *to);
-void ask_close(struct ask **self); /* NULL-safe */
+void ask_close(struct ask **self);            /* NULL-safe */
 const char *ask_text(const struct ask *self); /* of the last failure: what, where, what to do */
 
 /*  Sends a request (its seq is set here) and waits for its reply.  A refusal is its code, the text is the head's. */
-MUST_CHECK int ask(struct ask *self, enum msg_kind kind, void *request, enum msg_kind reply_kind, struct msg *reply);
+MUST_CHECK int ask(struct ask *self, enum msg_kind kind, void *request, enum msg_kind reply_kind,
+                   struct msg *reply);
 
 /*  For streams.  ask_generation() grows with every WELCOME: what was asked before must be asked again.
     ask_next() waits for the next message: ERR_TIMEOUT, also after a WELCOME; ERR_CANCELLED when wake_fd became readable (-1: none). */

@@ -71,8 +71,9 @@ static void say_failure(const struct cli *self, int code, int exit_code, const c
     if (!cli_json(self)) {
         return;
     }
-    json_t *object = json_pack("{s:s, s:s, s:{s:s, s:s, s:i}}", "apiVersion", "rayc/v1", "kind", "Error", "error",
-                               "code", err_name(code), "text", text, "exit", exit_code);
+    json_t *object =
+        json_pack("{s:s, s:s, s:{s:s, s:s, s:i}}", "apiVersion", "rayc/v1", "kind", "Error",
+                  "error", "code", err_name(code), "text", text, "exit", exit_code);
     if (object) { /* not if the text is no UTF-8 */
         json_dumpf(object, stdout, JSON_COMPACT);
         putchar('\n');
@@ -100,7 +101,8 @@ int fail(const struct cli *self, int code, const char *format, ...)
     va_end(args);
     /* What was typed wrongly, and a submission id that means another job, cannot be taken for a job's own end. */
     bool waits = self->command && (self->command->flags & CMD_WAITS);
-    int exit_code = waits && code != ERR_INVALID && code != ERR_CONFLICT ? EXIT_RAYC : err_exit(code);
+    int exit_code =
+        waits && code != ERR_INVALID && code != ERR_CONFLICT ? EXIT_RAYC : err_exit(code);
     say_failure(self, code, exit_code, text);
     return exit_code;
 }
@@ -155,7 +157,8 @@ const char *cli_operand(const struct cli *self, const char *what, int *exit_code
         return self->operands[0];
     }
     *exit_code = self->count == 0  ? fail_usage(self, "which %s?", what)
-                 : self->count > 1 ? fail_usage(self, "one %s at a time: '%s' is too much", what, self->operands[1])
+                 : self->count > 1 ? fail_usage(self, "one %s at a time: '%s' is too much", what,
+                                                self->operands[1])
                                    : fail_usage(self, "the id of the %s is empty", what);
     return NULL;
 }

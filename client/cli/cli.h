@@ -13,27 +13,38 @@
 
 struct ask;
 
-enum { EXIT_USAGE = 2, EXIT_TIMEOUT = 124, EXIT_RAYC = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_STOPPED = 130 };
+enum {
+    EXIT_USAGE = 2,
+    EXIT_TIMEOUT = 124,
+    EXIT_RAYC = 125,
+    EXIT_NOT_EXECUTABLE = 126,
+    EXIT_NOT_FOUND = 127,
+    EXIT_STOPPED = 130
+};
 
 struct cli {
     struct options options;
     const struct command *command;
     char **operands; /* up to NULL */
     int count;
-    bool dashes;     /* "--" stood before the operands */
+    bool dashes; /* "--" stood before the operands */
     char state_dir[PATH_BYTES];
     struct ask *ask; /* see connect.h */
 };
 
 /*  Says what failed, and returns the exit code: err_exit(code), or 125 from a command that passes a job's code on. */
-int fail(const struct cli *self, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int fail(const struct cli *self, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /*  A wrong command line: 2, and how to ask for help. */
-int fail_usage(const struct cli *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int fail_usage(const struct cli *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /*  As fail(), with an exit code of its own. */
 int fail_exit(const struct cli *self, int code, int exit_code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void note(const struct cli *self, const char *format, ...) __attribute__((format(printf, 2, 3)));   /* but not with -q */
-void detail(const struct cli *self, const char *format, ...) __attribute__((format(printf, 2, 3))); /* only with -v */
+void note(const struct cli *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* but not with -q */
+void detail(const struct cli *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* only with -v */
 
 bool cli_json(const struct cli *self);
 /*  May `file` be coloured? */

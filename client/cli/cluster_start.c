@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "client/cli/connect.h"
 #include "client/cli/daemon.h"
-#include "client/cli/job_open.h"
+#include "client/cli/parse.h"
 #include "client/cli/query.h"
 #include "client/rayc.h"
 #include "common/clock.h"
@@ -36,7 +36,8 @@ int start_check_resources(const struct cli *cli)
         return fail_usage(cli, "--num-gpus: '%s' is not a number, 0 or more", options->num_gpus);
     }
     if (options->memory && bytes_parse(options->memory, &bytes) != OK) {
-        return fail_usage(cli, "--memory: '%s' is not a size, such as 1000000, 512M or 2G", options->memory);
+        return fail_usage(cli, "--memory: '%s' is not a size, such as 1000000, 512M or 2G",
+                          options->memory);
     }
     return 0;
 }
@@ -47,7 +48,8 @@ static int check_free(const struct cli *cli, enum daemon_kind kind)
     char exe[PATH_BYTES], lock[PATH_BYTES];
     pid_t pid = 0;
     bool runs = daemon_look(cli, kind, &pid, exe) == DAEMON_RUNS;
-    bool locked = kind == DAEMON_HEAD && file_path(lock, sizeof(lock), cli->state_dir, "head.lock") == OK &&
+    bool locked = kind == DAEMON_HEAD &&
+                  file_path(lock, sizeof(lock), cli->state_dir, "head.lock") == OK &&
                   file_locked(lock);
     if (!runs && !locked) {
         return 0;
@@ -56,8 +58,10 @@ static int check_free(const struct cli *cli, enum daemon_kind kind)
     if (runs) {
         snprintf(who, sizeof(who), ", pid %d,", (int)pid);
     }
-    return fail(cli, ERR_LOCKED, "a %s%s is using the state folder %s already: 'rayc stop' ends it, --state-dir "
-                "chooses another folder", kind == DAEMON_HEAD ? "head" : "worker", who, cli->state_dir);
+    return fail(cli, ERR_LOCKED,
+                "a %s%s is using the state folder %s already: 'rayc stop' ends it, --state-dir "
+                "chooses another folder",
+                kind == DAEMON_HEAD ? "head" : "worker", who, cli->state_dir);
 }
 
 /*  With --host everybody can reach the head: the cluster needs a key.  Made once, kept for ever. */
@@ -69,7 +73,8 @@ static int make_key(const struct cli *cli, struct started *out)
     }
     if (given) {
         snprintf(out->key_path, sizeof(out->key_path), "%s", given);
-    } else if (file_path(out->key_path, sizeof(out->key_path), cli->state_dir, "cluster.key") != OK) {
+    } else if (file_path(out->key_path, sizeof(out->key_path), cli->state_dir, "cluster.key") !=
+               OK) {
         return fail(cli, ERR_TOO_LARGE, "the path of the state folder is too long");
     }
     struct cluster_key key;
@@ -78,7 +83,9 @@ static int make_key(const struct cli *cli, struct started *out)
     if (rc == ERR_NOT_FOUND && !given) {
         rc = key_make(out->key_path, &key);
     }
-    return rc == OK ? 0 : fail(cli, rc == ERR_NOT_FOUND ? ERR_KEY : rc, "%s: %s", out->key_path, why.text[0] ? why.text : err_text(rc));
+    return rc == OK ? 0
+                    : fail(cli, rc == ERR_NOT_FOUND ? ERR_KEY : rc, "%s: %s", out->key_path,
+                           why.text[0] ? why.text : err_text(rc));
 }
 
 static int start_head(const struct cli *cli, struct started *out)
@@ -86,7 +93,8 @@ static int start_head(const struct cli *cli, struct started *out)
     char pid_path[PATH_BYTES], port[32];
     const struct options *options = &cli->options;
     struct daemon_args args = { .count = 0 };
-    snprintf(port, sizeof(port), "%lld", options->port == OPTION_UNSET ? PORT_DEFAULT : (long long)options->port);
+    snprintf(port, sizeof(port), "%lld",
+             options->port == OPTION_UNSET ? PORT_DEFAULT : (long long)options->port);
     daemon_arg(&args, "--state-dir", cli->state_dir);
     daemon_arg(&args, "--port", port);
     daemon_arg(&args, "--pid-file", daemon_path(cli, DAEMON_HEAD, "pid", pid_path));
@@ -136,7 +144,8 @@ static int wait_head(struct cli *cli, struct started *out)
             out->head_pid = 0;
             return exit_code;
         }
-        bool listens = file_locked(lock) && file_read(path, out->address, sizeof(out->address)) == OK;
+        bool listens =
+            file_locked(lock) && file_read(path, out->address, sizeof(out->address)) == OK;
         int rc = listens ? dial(cli, out, DIAL_MS) : ERR_UNREACHABLE;
         if (rc == OK) {
             return 0;
@@ -146,7 +155,8 @@ static int wait_head(struct cli *cli, struct started *out)
         }
         poll(NULL, 0, 5);
     }
-    return fail(cli, ERR_UNREACHABLE, "rayc-head does not answer; see %s", daemon_path(cli, DAEMON_HEAD, "log", path));
+    return fail(cli, ERR_UNREACHABLE, "rayc-head does not answer; see %s",
+                daemon_path(cli, DAEMON_HEAD, "log", path));
 }
 
 static int start_worker(const struct cli *cli, struct started *out)
@@ -224,8 +234,8 @@ static int wait_worker(struct cli *cli, struct started *out)
         }
         if (clock_ms() >= until) {
             char path[PATH_BYTES];
-            return fail(cli, ERR_TIMEOUT, "rayc-worker has not joined %s in %d s; see %s", out->address, JOIN_MS / 1000,
-                        daemon_path(cli, DAEMON_WORKER, "log", path));
+            return fail(cli, ERR_TIMEOUT, "rayc-worker has not joined %s in %d s; see %s",
+                        out->address, JOIN_MS / 1000, daemon_path(cli, DAEMON_WORKER, "log", path));
         }
         poll(NULL, 0, 10);
     }
@@ -253,7 +263,8 @@ static int find_head(struct cli *cli, struct started *out)
     bool ipc = strncmp(out->address, "ipc://", 6) == 0;
     if (path && *path && !ipc) {
         snprintf(out->key_path, sizeof(out->key_path), "%s", path);
-    } else if (!ipc && file_path(own, sizeof(own), cli->state_dir, "cluster.key") == OK && access(own, F_OK) == 0) {
+    } else if (!ipc && file_path(own, sizeof(own), cli->state_dir, "cluster.key") == OK &&
+               access(own, F_OK) == 0) {
         snprintf(out->key_path, sizeof(out->key_path), "%s", own);
     }
     rc = dial(cli, out, 5000);
@@ -316,16 +327,18 @@ int start_block(struct cli *cli, const struct started *started)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    struct pollfd fds[] = { { signalfd(-1, &set, SFD_CLOEXEC), POLLIN, 0 },
-                            { started->head_pid ? pidfd_open(started->head_pid, 0) : -1, POLLIN, 0 },
-                            { started->worker_pid ? pidfd_open(started->worker_pid, 0) : -1, POLLIN, 0 } };
+    struct pollfd fds[] = {
+        { signalfd(-1, &set, SFD_CLOEXEC), POLLIN, 0 },
+        { started->head_pid ? pidfd_open(started->head_pid, 0) : -1, POLLIN, 0 },
+        { started->worker_pid ? pidfd_open(started->worker_pid, 0) : -1, POLLIN, 0 }
+    };
     ask_close(&cli->ask);
-    while (poll(fds, COUNT(fds), -1) < 0) {
-    }
+    while (poll(fds, COUNT(fds), -1) < 0) {}
     int exit_code = 0;
     if (!fds[0].revents) {
         bool head = fds[1].revents;
-        exit_code = fail(cli, ERR_CLOSED, "%s has ended", daemon_name(head ? DAEMON_HEAD : DAEMON_WORKER));
+        exit_code =
+            fail(cli, ERR_CLOSED, "%s has ended", daemon_name(head ? DAEMON_HEAD : DAEMON_WORKER));
     }
     end_process(cli, DAEMON_WORKER, started->worker_pid);
     end_process(cli, DAEMON_HEAD, started->head_pid);

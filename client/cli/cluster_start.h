@@ -8,7 +8,7 @@
 
 struct started {
     char address[ADDRESS_BYTES_MAX];
-    char key_path[PATH_BYTES]; /* empty: no key */
+    char key_path[PATH_BYTES];  /* empty: no key */
     pid_t head_pid, worker_pid; /* 0: not started */
     int64_t node;
     char node_name[NAME_MAX_BYTES * 4 + 1];

@@ -8,7 +8,12 @@
 #include "client/cluster.h"
 #include "client/rayc.h"
 
-enum { FIRST_MS = 5000, STARTED_MS = 20000, AGAIN_MS = 10000, RECONNECT_MS = 600000 }; /* who waits for a job is patient */
+enum {
+    FIRST_MS = 5000,
+    STARTED_MS = 20000,
+    AGAIN_MS = 10000,
+    RECONNECT_MS = 600000
+}; /* who waits for a job is patient */
 
 void cli_export(const struct cli *self)
 {
@@ -50,7 +55,8 @@ static void on_turn(void *context, uint64_t lost_ms)
 static int start_reader(struct cli *self, char address[ADDRESS_BYTES_MAX])
 {
     char database[PATH_BYTES];
-    if (file_path(database, sizeof(database), self->state_dir, "rayc.db") != OK || access(database, F_OK) != 0) {
+    if (file_path(database, sizeof(database), self->state_dir, "rayc.db") != OK ||
+        access(database, F_OK) != 0) {
         address[0] = 0;
         return 0;
     }
@@ -58,8 +64,8 @@ static int start_reader(struct cli *self, char address[ADDRESS_BYTES_MAX])
     return daemon_start_reader(self, address, ADDRESS_BYTES_MAX);
 }
 
-static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_BYTES_MAX], struct cluster_key *key,
-                bool *has_key)
+static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_BYTES_MAX],
+                struct cluster_key *key, bool *has_key)
 {
     int rc = cluster_find(self->options.address, address, key, has_key);
     if (rc == OK) {
@@ -77,7 +83,8 @@ static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_B
         return rc == OK ? 0 : fail(self, rc, "%s", rayc_error()->text);
     }
     return fail(self, ERR_UNREACHABLE,
-                "no cluster is running in the state folder %s: start one with 'rayc start --head', or give --address",
+                "no cluster is running in the state folder %s: start one with 'rayc start --head', "
+                "or give --address",
                 self->state_dir);
 }
 
@@ -105,8 +112,10 @@ int cli_connect(struct cli *self, enum connect_mode mode)
     bool waits = mode == CONNECT_WORK || (self->command->flags & CMD_WAITS) || self->options.follow;
     struct ask_to to = { .address = address,
                          .key = has_key ? &key : NULL,
-                         .first_ms = local ? STARTED_MS : milliseconds_of("RAYC_CONNECT_MS", FIRST_MS),
-                         .again_ms = milliseconds_of("RAYC_RECONNECT_MS", waits ? RECONNECT_MS : AGAIN_MS),
+                         .first_ms =
+                             local ? STARTED_MS : milliseconds_of("RAYC_CONNECT_MS", FIRST_MS),
+                         .again_ms =
+                             milliseconds_of("RAYC_RECONNECT_MS", waits ? RECONNECT_MS : AGAIN_MS),
                          .turn = waits ? on_turn : NULL,
                          .context = self };
     int rc = ask_open(&self->ask, &to);

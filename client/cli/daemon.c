@@ -33,7 +33,8 @@ void daemon_arg(struct daemon_args *self, const char *name, const char *value)
     self->texts[self->count] = NULL;
 }
 
-const char *daemon_path(const struct cli *cli, enum daemon_kind kind, const char *suffix, char out[PATH_BYTES])
+const char *daemon_path(const struct cli *cli, enum daemon_kind kind, const char *suffix,
+                        char out[PATH_BYTES])
 {
     char name[32];
     snprintf(name, sizeof(name), "%s.%s", words[kind], suffix);
@@ -57,7 +58,8 @@ static bool program_of(pid_t pid, char exe[PATH_BYTES])
     return true;
 }
 
-enum daemon_state daemon_look(const struct cli *cli, enum daemon_kind kind, pid_t *pid, char exe[PATH_BYTES])
+enum daemon_state daemon_look(const struct cli *cli, enum daemon_kind kind, pid_t *pid,
+                              char exe[PATH_BYTES])
 {
     char path[PATH_BYTES];
     char text[32];
@@ -89,11 +91,13 @@ static bool program_beside(enum daemon_kind kind, char out[PATH_BYTES])
     }
     char *slash = strrchr(out, '/');
     size_t n = slash ? (size_t)(slash + 1 - out) : 0;
-    return snprintf(out + n, PATH_BYTES - n, "%s", names[kind]) < (int)(PATH_BYTES - n) && access(out, X_OK) == 0;
+    return snprintf(out + n, PATH_BYTES - n, "%s", names[kind]) < (int)(PATH_BYTES - n) &&
+           access(out, X_OK) == 0;
 }
 
 /*  In the child. */
-_Noreturn static void become(const char *program, const struct daemon_args *args, int log, bool block, pid_t parent)
+_Noreturn static void become(const char *program, const struct daemon_args *args, int log,
+                             bool block, pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -118,11 +122,13 @@ _Noreturn static void become(const char *program, const struct daemon_args *args
     _exit(127);
 }
 
-int daemon_start(const struct cli *cli, enum daemon_kind kind, const struct daemon_args *args, bool block, pid_t *pid)
+int daemon_start(const struct cli *cli, enum daemon_kind kind, const struct daemon_args *args,
+                 bool block, pid_t *pid)
 {
     char program[PATH_BYTES], path[PATH_BYTES];
     if (!program_beside(kind, program)) {
-        return fail(cli, ERR_NOT_FOUND, "%s is not beside rayc (looked at %s): is rayc installed whole?", names[kind],
+        return fail(cli, ERR_NOT_FOUND,
+                    "%s is not beside rayc (looked at %s): is rayc installed whole?", names[kind],
                     program);
     }
     daemon_path(cli, kind, "log", path);
@@ -185,14 +191,16 @@ bool daemon_died(const struct cli *cli, enum daemon_kind kind, pid_t pid, int *e
     char path[PATH_BYTES], tail[LOG_TAIL];
     log_tail(daemon_path(cli, kind, "log", path), tail, sizeof(tail));
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-    int own = code == err_exit(ERR_LOCKED) ? ERR_LOCKED : code == err_exit(ERR_STORE) ? ERR_STORE
-            : code == err_exit(ERR_STORE_NEWER)                                         ? ERR_STORE_NEWER
-            : code == err_exit(ERR_KEY)                                                 ? ERR_KEY
-            : code == err_exit(ERR_INVALID)                                             ? ERR_INVALID
-                                                                                        : ERR_SYSTEM;
-    *exit_code = fail(cli, own, "%s has ended at once (%s %d)%s%s\n(%s)", names[kind],
-                      WIFSIGNALED(status) ? "signal" : "exit status", WIFSIGNALED(status) ? WTERMSIG(status) : code,
-                      tail[0] ? ":\n" : "", tail, path);
+    int own = code == err_exit(ERR_LOCKED)        ? ERR_LOCKED
+              : code == err_exit(ERR_STORE)       ? ERR_STORE
+              : code == err_exit(ERR_STORE_NEWER) ? ERR_STORE_NEWER
+              : code == err_exit(ERR_KEY)         ? ERR_KEY
+              : code == err_exit(ERR_INVALID)     ? ERR_INVALID
+                                                  : ERR_SYSTEM;
+    *exit_code =
+        fail(cli, own, "%s has ended at once (%s %d)%s%s\n(%s)", names[kind],
+             WIFSIGNALED(status) ? "signal" : "exit status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : code, tail[0] ? ":\n" : "", tail, path);
     return true;
 }
 
@@ -226,13 +234,16 @@ void daemon_forget(const struct cli *cli, enum daemon_kind kind, pid_t ended)
     }
 }
 
-static int end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid, int pidfd, bool force)
+static int end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid, int pidfd,
+                       bool force)
 {
     if (pidfd_send_signal(pidfd, force ? SIGKILL : SIGTERM, NULL, 0) != 0 && errno != ESRCH) {
-        return fail(cli, ERR_SYSTEM, "cannot signal %s, pid %d: %s", names[kind], (int)pid, strerror(errno));
+        return fail(cli, ERR_SYSTEM, "cannot signal %s, pid %d: %s", names[kind], (int)pid,
+                    strerror(errno));
     }
     if (!wait_end(pidfd, STOP_MS)) {
-        return fail(cli, ERR_TIMEOUT, "%s, pid %d, has not ended in %d s: 'rayc stop --force' kills it", names[kind],
+        return fail(cli, ERR_TIMEOUT,
+                    "%s, pid %d, has not ended in %d s: 'rayc stop --force' kills it", names[kind],
                     (int)pid, STOP_MS / 1000);
     }
     waitpid(pid, NULL, WNOHANG); /* if it is our child */
@@ -251,8 +262,11 @@ int daemon_stop(const struct cli *cli, enum daemon_kind kind, bool force, bool *
         state = daemon_look(cli, kind, &pid, exe);
     }
     if (state == DAEMON_FOREIGN) {
-        return fail(cli, ERR_CONFLICT, "%s.pid names pid %d, which is %s now and not %s: not stopped; remove the file if "
-                    "the %s is gone", words[kind], (int)pid, exe, names[kind], words[kind]);
+        return fail(
+            cli, ERR_CONFLICT,
+            "%s.pid names pid %d, which is %s now and not %s: not stopped; remove the file if "
+            "the %s is gone",
+            words[kind], (int)pid, exe, names[kind], words[kind]);
     }
     int exit_code = 0;
     if (state == DAEMON_RUNS && pidfd < 0 && errno != ESRCH) {
@@ -267,11 +281,23 @@ int daemon_stop(const struct cli *cli, enum daemon_kind kind, bool force, bool *
     return exit_code;
 }
 
+/*  Where every embedded head listens (client/cluster.c): a program that needs a worker, too, will expect it there. */
+static const char *embedded_address(const struct cli *cli, char *out, size_t capacity)
+{
+    enum { SOCKET_BYTES_MAX = 100 };
+    int n = snprintf(out, capacity, "ipc://%s/head.sock", cli->state_dir);
+    if (n < 0 || n > SOCKET_BYTES_MAX) {
+        snprintf(out, capacity, "tcp://127.0.0.1:*");
+    }
+    return out;
+}
+
 int daemon_start_reader(const struct cli *cli, char *address, size_t capacity)
 {
     char path[PATH_BYTES], lock[PATH_BYTES];
     struct daemon_args args = { .count = 0 };
     daemon_arg(&args, "--embedded", NULL);
+    daemon_arg(&args, "--address", embedded_address(cli, address, capacity));
     daemon_arg(&args, "--state-dir", cli->state_dir);
     daemon_arg(&args, "--pid-file", daemon_path(cli, DAEMON_HEAD, "pid", path));
     pid_t pid;
@@ -282,7 +308,8 @@ int daemon_start_reader(const struct cli *cli, char *address, size_t capacity)
     char file[PATH_BYTES];
     daemon_path(cli, DAEMON_HEAD, "address", file);
     uint64_t until = clock_ms() + READER_MS;
-    while (clock_ms() < until) { /* another head may have been quicker: then ours ends, and that one serves */
+    while (clock_ms() <
+           until) { /* another head may have been quicker: then ours ends, and that one serves */
         if (file_locked(lock) && file_read(file, address, capacity) == OK && address[0]) {
             return 0;
         }
@@ -291,5 +318,6 @@ int daemon_start_reader(const struct cli *cli, char *address, size_t capacity)
         }
         poll(NULL, 0, 5);
     }
-    return fail(cli, ERR_UNREACHABLE, "rayc-head does not answer; see %s", daemon_path(cli, DAEMON_HEAD, "log", path));
+    return fail(cli, ERR_UNREACHABLE, "rayc-head does not answer; see %s",
+                daemon_path(cli, DAEMON_HEAD, "log", path));
 }

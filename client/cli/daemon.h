@@ -13,17 +13,21 @@ struct daemon_args {
     const char *texts[DAEMON_ARGS_MAX + 1];
     int count;
 };
-void daemon_arg(struct daemon_args *self, const char *name, const char *value); /* value NULL: only the name */
+void daemon_arg(struct daemon_args *self, const char *name,
+                const char *value); /* value NULL: only the name */
 
 const char *daemon_name(enum daemon_kind kind); /* "rayc-head" */
 /*  Path of DIR/head.pid, DIR/worker.log, ... */
-const char *daemon_path(const struct cli *cli, enum daemon_kind kind, const char *suffix, char out[PATH_BYTES]);
+const char *daemon_path(const struct cli *cli, enum daemon_kind kind, const char *suffix,
+                        char out[PATH_BYTES]);
 /*  Looks at DIR/head.pid.  FOREIGN: the pid belongs to another program now, `exe` says which. */
-enum daemon_state daemon_look(const struct cli *cli, enum daemon_kind kind, pid_t *pid, char exe[PATH_BYTES]);
+enum daemon_state daemon_look(const struct cli *cli, enum daemon_kind kind, pid_t *pid,
+                              char exe[PATH_BYTES]);
 
 /*  Starts the program that lies beside this one.  `block`: it keeps our stdio and ends with us; else it has a session
     of its own and writes to DIR/head.log.  0, or an exit code. */
-int daemon_start(const struct cli *cli, enum daemon_kind kind, const struct daemon_args *args, bool block, pid_t *pid);
+int daemon_start(const struct cli *cli, enum daemon_kind kind, const struct daemon_args *args,
+                 bool block, pid_t *pid);
 /*  Has the child ended?  Then says so with the end of its log, and *exit_code. */
 bool daemon_died(const struct cli *cli, enum daemon_kind kind, pid_t pid, int *exit_code);
 /*  Ends what DIR/head.pid names.  *stopped: there was something.  0, or an exit code. */

@@ -19,10 +19,12 @@ struct image {
 
 static bool read_at(const struct image *self, uint64_t offset, void *out, size_t n)
 {
-    return offset <= self->bytes && n <= self->bytes - offset && pread(self->fd, out, n, (off_t)offset) == (ssize_t)n;
+    return offset <= self->bytes && n <= self->bytes - offset &&
+           pread(self->fd, out, n, (off_t)offset) == (ssize_t)n;
 }
 
-static bool section_at(const struct image *self, const Elf64_Ehdr *head, uint64_t index, Elf64_Shdr *out)
+static bool section_at(const struct image *self, const Elf64_Ehdr *head, uint64_t index,
+                       Elf64_Shdr *out)
 {
     uint64_t at = index * sizeof(*out);
     return head->e_shoff <= self->bytes && at <= self->bytes - head->e_shoff &&
@@ -38,7 +40,8 @@ static enum elf_kind find_section(const struct image *self, const Elf64_Ehdr *he
     if (head->e_shentsize != sizeof(section) || !section_at(self, head, 0, &section)) {
         return ELF_DAMAGED;
     }
-    uint64_t count = head->e_shnum ? head->e_shnum : section.sh_size; /* many sections: the first one counts them */
+    uint64_t count = head->e_shnum ? head->e_shnum
+                                   : section.sh_size; /* many sections: the first one counts them */
     uint64_t names_at = head->e_shstrndx == SHN_XINDEX ? section.sh_link : head->e_shstrndx;
     if (count > SECTIONS_MAX || names_at >= count || !section_at(self, head, names_at, &names)) {
         return ELF_DAMAGED;
@@ -48,7 +51,8 @@ static enum elf_kind find_section(const struct image *self, const Elf64_Ehdr *he
         if (!section_at(self, head, i, &section)) {
             return ELF_DAMAGED;
         }
-        bool fits = section.sh_name <= names.sh_size && names.sh_size - section.sh_name >= sizeof(name);
+        bool fits =
+            section.sh_name <= names.sh_size && names.sh_size - section.sh_name >= sizeof(name);
         if (fits && names.sh_offset <= self->bytes &&
             read_at(self, names.sh_offset + section.sh_name, name, sizeof(name)) &&
             memcmp(name, section_wanted, sizeof(name)) == 0) {
@@ -77,7 +81,8 @@ static enum elf_kind look(const struct image *self)
     if (!read_at(self, 0, &head, sizeof(head))) {
         return ELF_DAMAGED;
     }
-    return head.e_type == ET_EXEC || head.e_type == ET_DYN ? find_section(self, &head) : ELF_NO_PROGRAM;
+    return head.e_type == ET_EXEC || head.e_type == ET_DYN ? find_section(self, &head)
+                                                           : ELF_NO_PROGRAM;
 }
 
 int elf_kind(const char *path)

@@ -5,10 +5,10 @@
 enum elf_kind {
     ELF_WITH_TASKS = 1,
     ELF_WITHOUT_TASKS,
-    ELF_SCRIPT,    /* "#!" */
+    ELF_SCRIPT,     /* "#!" */
     ELF_NO_PROGRAM, /* neither */
-    ELF_FOREIGN,   /* for another machine */
-    ELF_DAMAGED    /* its headers point outside the file */
+    ELF_FOREIGN,    /* for another machine */
+    ELF_DAMAGED     /* its headers point outside the file */
 };
 
 /*  Reads headers only, bounded.  Below zero: ERR_SYSTEM, with errno. */

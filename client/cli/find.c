@@ -42,7 +42,8 @@ static void offer_names(struct search *self, const char *dir)
         const char *before = self->near.best;
         near_offer(&self->near, entry->d_name);
         if (self->near.best != before) { /* the entry does not live on */
-            snprintf(self->near_name, sizeof(self->near_name), "%.*s", NEAR_LETTERS_MAX, entry->d_name);
+            snprintf(self->near_name, sizeof(self->near_name), "%.*s", NEAR_LETTERS_MAX,
+                     entry->d_name);
             self->near.best = self->near_name;
         }
     }
@@ -69,7 +70,8 @@ static bool try_dir(struct search *self, const char *dir, size_t n, bool ours)
     }
     if (ours) {
         size_t used = strlen(self->looked);
-        snprintf(self->looked + used, sizeof(self->looked) - used, "%s%s", used ? ", " : "", folder);
+        snprintf(self->looked + used, sizeof(self->looked) - used, "%s%s", used ? ", " : "",
+                 folder);
         offer_names(self, folder);
     }
     return false;
@@ -88,23 +90,30 @@ static bool try_dirs(struct search *self, const char *dirs, bool ours)
     return false;
 }
 
-static bool try_build_tree(struct search *self)
+/*  The examples of the tree or prefix that this program is in: DIR, of DIR/bin/rayc. */
+static bool try_own_tree(struct search *self)
 {
+    static const char *const folders[] = { "lib/rayc/examples", "examples" };
     char exe[PATH_BYTES], examples[PATH_BYTES];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
     if (n <= 0) {
         return false;
     }
     exe[n] = 0;
-    for (int up = 0; up < 2; up++) { /* DIR/bin/rayc: DIR */
+    for (int up = 0; up < 2; up++) {
         char *slash = strrchr(exe, '/');
         if (!slash) {
             return false;
         }
         *slash = 0;
     }
-    return file_path(examples, sizeof(examples), exe, "examples") == OK && access(examples, X_OK) == 0 &&
-           try_dir(self, examples, strlen(examples), true);
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        if (file_path(examples, sizeof(examples), exe, folders[i]) == OK &&
+            access(examples, X_OK) == 0 && try_dir(self, examples, strlen(examples), true)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool search(struct search *self)
@@ -119,8 +128,8 @@ static bool search(struct search *self)
         return self->found[0];
     }
     return try_dirs(self, getenv("RAYC_PROGRAMS"), true) ||
-           try_dir(self, RAYC_EXAMPLES_DIR, strlen(RAYC_EXAMPLES_DIR), true) || try_build_tree(self) ||
-           try_dirs(self, getenv("PATH"), false);
+           try_dir(self, RAYC_EXAMPLES_DIR, strlen(RAYC_EXAMPLES_DIR), true) ||
+           try_own_tree(self) || try_dirs(self, getenv("PATH"), false);
 }
 
 static int say_missing(const struct cli *cli, const struct search *self)
@@ -128,15 +137,18 @@ static int say_missing(const struct cli *cli, const struct search *self)
     if (self->blocked[0]) {
         bool file = is_file(self->blocked);
         return fail_exit(cli, ERR_INVALID, EXIT_NOT_EXECUTABLE, "%s %s", self->blocked,
-                         file ? "is not executable: chmod +x, or submit a command that reads it" : "is not a file");
+                         file ? "is not executable: chmod +x, or submit a command that reads it"
+                              : "is not a file");
     }
     if (strchr(self->name, '/')) {
         return fail_exit(cli, ERR_NOT_FOUND, EXIT_NOT_FOUND, "there is no program %s", self->name);
     }
     const char *near = near_found(&self->near);
-    return fail_exit(cli, ERR_NOT_FOUND, EXIT_NOT_FOUND, "there is no program '%s' in %s, nor in PATH%s%s%s%s",
-                     self->name, self->looked, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",
-                     is_file(self->name) ? "\nThe one in this folder is ./, written with the slash." : "");
+    return fail_exit(
+        cli, ERR_NOT_FOUND, EXIT_NOT_FOUND, "there is no program '%s' in %s, nor in PATH%s%s%s%s",
+        self->name, self->looked, near ? "; did you mean '" : "", near ? near : "",
+        near ? "'?" : "",
+        is_file(self->name) ? "\nThe one in this folder is ./, written with the slash." : "");
 }
 
 static int check_tasks(const struct cli *cli, const char *path)
@@ -161,9 +173,11 @@ static int check_tasks(const struct cli *cli, const char *path)
         what = "is a damaged program: its headers point outside the file";
         break;
     default:
-        return fail_exit(cli, ERR_SYSTEM, EXIT_NOT_EXECUTABLE, "cannot read %s: %s", path, strerror(errno));
+        return fail_exit(cli, ERR_SYSTEM, EXIT_NOT_EXECUTABLE, "cannot read %s: %s", path,
+                         strerror(errno));
     }
-    return fail(cli, ERR_INVALID, "%s %s; to run it as a command: rayc submit -- %s", path, what, path);
+    return fail(cli, ERR_INVALID, "%s %s; to run it as a command: rayc submit -- %s", path, what,
+                path);
 }
 
 int find_program(const struct cli *cli, const char *name, char out[PATH_BYTES])
@@ -179,7 +193,8 @@ int find_program(const struct cli *cli, const char *name, char out[PATH_BYTES])
         return exit_code;
     }
     if (!realpath(self.found, out)) {
-        return fail_exit(cli, ERR_SYSTEM, EXIT_NOT_EXECUTABLE, "cannot read %s: %s", self.found, strerror(errno));
+        return fail_exit(cli, ERR_SYSTEM, EXIT_NOT_EXECUTABLE, "cannot read %s: %s", self.found,
+                         strerror(errno));
     }
     return 0;
 }

@@ -35,7 +35,8 @@ static int add_text(struct job *job, const struct cli *cli, const char *where, c
         return add(job, cli, text);
     }
     const char *value = getenv(text);
-    return value ? add(job, cli, copy_of(text, value)) : fail_usage(cli, "%s: %s is not set here: write %s=VALUE", where, text, text);
+    return value ? add(job, cli, copy_of(text, value))
+                 : fail_usage(cli, "%s: %s is not set here: write %s=VALUE", where, text, text);
 }
 
 static int add_file(struct job *job, const struct cli *cli, const char *path)
@@ -77,7 +78,9 @@ int env_check(struct job *job, const struct cli *cli)
 
 static bool inherited(const char *entry)
 {
-    static const char *const names[] = { "PATH=", "HOME=", "USER=", "LANG=", "LC_", "TERM=", "TZ=" };
+    static const char *const names[] = {
+        "PATH=", "HOME=", "USER=", "LANG=", "LC_", "TERM=", "TZ="
+    };
     for (size_t i = 0; i < COUNT(names); i++) {
         if (strncmp(entry, names[i], strlen(names[i])) == 0) {
             return true;

@@ -7,67 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "client/cli/job_env.h"
+#include "client/cli/parse.h"
 #include "client/command.h"
 
 enum { SUBMISSION_LETTERS = 16, SPEC_BYTES_EXTRA = 16 * 1024, STATUS_MAX = 255 };
-
-int array_parse(const char *text, uint64_t *first, uint64_t *last)
-{
-    char *end;
-    errno = 0;
-    if (!isdigit((unsigned char)text[0])) {
-        return ERR_INVALID;
-    }
-    *first = strtoull(text, &end, 10);
-    if (*end != '-' || !isdigit((unsigned char)end[1])) {
-        return ERR_INVALID;
-    }
-    *last = strtoull(end + 1, &end, 10);
-    return *end == 0 && errno == 0 && *first <= *last ? OK : ERR_INVALID;
-}
-
-int codes_parse(const char *text, int codes[RETRY_CODES_MAX], size_t *count, bool *any)
-{
-    *any = strcmp(text, "any") == 0;
-    *count = 0;
-    for (const char *p = text; !*any;) {
-        char *end;
-        long value = strtol(p, &end, 10);
-        if (!isdigit((unsigned char)*p) || value < 1 || value > STATUS_MAX || *count == RETRY_CODES_MAX) {
-            return ERR_INVALID;
-        }
-        codes[(*count)++] = (int)value;
-        if (*end == 0) {
-            return OK;
-        }
-        if (*end != ',') {
-            return ERR_INVALID;
-        }
-        p = end + 1;
-    }
-    return OK;
-}
-
-int bytes_parse(const char *text, uint64_t *out)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || !(value >= 0) || !isfinite(value)) {
-        return ERR_INVALID;
-    }
-    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-    if (unit) {
-        value = ldexp(value, 10 * (int)(unit - units + 1));
-        end++;
-        end += *end == 'i' && end[1] == 'B' ? 2 : *end == 'B';
-    }
-    if (*end || value > 0x1p62) {
-        return ERR_INVALID;
-    }
-    *out = (uint64_t)value;
-    return OK;
-}
 
 void job_init(struct job *self)
 {
@@ -98,14 +41,17 @@ static int check_number(const struct cli *cli, const char *name, const char *tex
 static int check_demand(struct job *self, const struct cli *cli)
 {
     const struct options *options = &cli->options;
-    self->options.cpus = options->array ? 1 : 0; /* a driver mostly waits: by Ray's rule it takes no CPU */
+    self->options.cpus =
+        options->array ? 1 : 0; /* a driver mostly waits: by Ray's rule it takes no CPU */
     int exit_code = check_number(cli, "cpus", options->cpus, &self->options.cpus);
-    exit_code = exit_code ? exit_code : check_number(cli, "gpus", options->gpus, &self->options.gpus);
+    exit_code =
+        exit_code ? exit_code : check_number(cli, "gpus", options->gpus, &self->options.gpus);
     if (exit_code) {
         return exit_code;
     }
     if (options->memory && bytes_parse(options->memory, &self->options.memory_bytes) != OK) {
-        return fail_usage(cli, "--memory: '%s' is not a size, such as 1000000, 512M or 2G", options->memory);
+        return fail_usage(cli, "--memory: '%s' is not a size, such as 1000000, 512M or 2G",
+                          options->memory);
     }
     self->options.resources = options->resources;
     return 0;
@@ -129,9 +75,11 @@ static int check_retries(struct job *self, const struct cli *cli)
     }
     bool any = false;
     if (options->retry_exit_codes) {
-        if (codes_parse(options->retry_exit_codes, self->retry_codes, &self->options.retry_code_count, &any) != OK) {
-            return fail_usage(cli, "--retry-exit-codes: '%s' is not any, or a list of 1 to %d such as 1,75",
-                              options->retry_exit_codes, STATUS_MAX);
+        if (codes_parse(options->retry_exit_codes, self->retry_codes, RETRY_CODES_MAX,
+                        &self->options.retry_code_count, &any) != OK) {
+            return fail_usage(
+                cli, "--retry-exit-codes: '%s' is not any, or a list of 1 to %d such as 1,75",
+                options->retry_exit_codes, STATUS_MAX);
         }
         self->options.retry_codes = any ? rayc_any_error : self->retry_codes;
     }
@@ -145,22 +93,30 @@ static int check_array(struct job *self, const struct cli *cli)
         return 0;
     }
     if (!cli->dashes) {
-        return fail_usage(cli, "--array runs a command for each index: rayc submit --array A-B -- COMMAND [ARG]...");
+        return fail_usage(
+            cli,
+            "--array runs a command for each index: rayc submit --array A-B -- COMMAND [ARG]...");
     }
     if (array_parse(text, &self->open.array_first, &self->open.array_last) != OK) {
-        return fail_usage(cli, "--array: '%s' is not a range A-B with A not larger than B, such as 1-1000", text);
+        return fail_usage(
+            cli, "--array: '%s' is not a range A-B with A not larger than B, such as 1-1000", text);
     }
     return 0;
 }
 
 static int check_names(struct job *self, const struct cli *cli)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
     const char *id = cli->options.submission_id;
     const char *name = cli->options.name;
-    if (id && (!isalnum((unsigned char)id[0]) || id[strspn(id, letters)] || strlen(id) > NAME_MAX_BYTES)) {
-        return fail_usage(cli, "--submission-id: '%s' is not a letter or digit and then letters, digits or ._:- "
-                          "(at most %d)", id, NAME_MAX_BYTES);
+    if (id && (!isalnum((unsigned char)id[0]) || id[strspn(id, letters)] ||
+               strlen(id) > NAME_MAX_BYTES)) {
+        return fail_usage(
+            cli,
+            "--submission-id: '%s' is not a letter or digit and then letters, digits or ._:- "
+            "(at most %d)",
+            id, NAME_MAX_BYTES);
     }
     if (name && strlen(name) > NAME_MAX_BYTES) {
         return fail_usage(cli, "--name: longer than %d bytes", NAME_MAX_BYTES);
@@ -194,15 +150,17 @@ static int read_stdin(struct job *self, const struct cli *cli)
         fclose(file);
     }
     return failed ? fail_usage(cli, "--stdin: cannot read %s", path)
-           : more ? fail_usage(cli, "--stdin: %s is larger than %d MiB: give a path to it instead", path, PAYLOAD_MAX / MIB)
+           : more ? fail_usage(cli, "--stdin: %s is larger than %d MiB: give a path to it instead",
+                               path, PAYLOAD_MAX / MIB)
                   : 0;
 }
 
 int job_check(struct job *self, const struct cli *cli)
 {
     if (cli->count == 0) {
-        return fail_usage(cli, cli->dashes ? "which command? Nothing follows '--'"
-                                           : "which program? Or a command: rayc submit -- COMMAND [ARG]...");
+        return fail_usage(
+            cli, cli->dashes ? "which command? Nothing follows '--'"
+                             : "which program? Or a command: rayc submit -- COMMAND [ARG]...");
     }
     const struct options *options = &cli->options;
     int exit_code = check_array(self, cli);
@@ -215,7 +173,8 @@ int job_check(struct job *self, const struct cli *cli)
         return exit_code;
     }
     self->options.run_ms_max = options->timeout == OPTION_UNSET ? 0 : (uint32_t)options->timeout;
-    self->options.queue_ms_max = options->queue_timeout == OPTION_UNSET ? 0 : (uint32_t)options->queue_timeout;
+    self->options.queue_ms_max =
+        options->queue_timeout == OPTION_UNSET ? 0 : (uint32_t)options->queue_timeout;
     if (options_draft(&self->draft, &self->options) != RAYC_OK) {
         return fail_usage(cli, "%s", rayc_error()->text);
     }
@@ -233,7 +192,8 @@ static void write_entrypoint(struct job *self, const struct cli *cli)
         const char *word = cli->operands[i];
         bool plain = word[0] && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "0123456789%+,-./:=@_") == strlen(word);
-        int n = snprintf(out, room, "%s%s%s%s", i ? " " : "", plain ? "" : "'", word, plain ? "" : "'");
+        int n =
+            snprintf(out, room, "%s%s%s%s", i ? " " : "", plain ? "" : "'", word, plain ? "" : "'");
         size_t used = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
         out += used;
         room -= used;
@@ -271,7 +231,9 @@ static int build_spec(struct job *self, const struct cli *cli, uint32_t env_from
     struct rec_spec *spec = &self->draft.record;
     spec->index = 0;
     spec->kind = cli->options.array ? SPEC_COMMAND : SPEC_DRIVER;
-    spec->name = slice_text(cli->options.name ? cli->options.name : name ? name + 1 : cli->operands[0]);
+    spec->name = slice_text(cli->options.name ? cli->options.name
+                            : name            ? name + 1
+                                              : cli->operands[0]);
     spec->name.n = spec->name.n > NAME_MAX_BYTES ? NAME_MAX_BYTES : spec->name.n;
     spec->program = slice_text(self->program);
     spec->body = slice_of(self->body.p, self->body.n);
@@ -299,7 +261,8 @@ static int write_digest(struct job *self, const struct cli *cli)
     }
     struct msg_job_open same = self->open;
     same.submission = same.digest = (struct slice){ 0 };
-    struct wire frame = { malloc(self->specs.n + SPEC_BYTES_EXTRA), 0, self->specs.n + SPEC_BYTES_EXTRA, false };
+    struct wire frame = { malloc(self->specs.n + SPEC_BYTES_EXTRA), 0,
+                          self->specs.n + SPEC_BYTES_EXTRA, false };
     ensure(frame.p);
     proto_put(&frame, MSG_JOB_OPEN, &same);
     ensure(!frame.full);
@@ -322,7 +285,8 @@ int job_build(struct job *self, const struct cli *cli, bool local)
     const char *durability = cli->options.durability;
     self->open.submission = slice_text(self->submission);
     self->open.kind = cli->options.array ? JOB_ARRAY : JOB_DRIVER;
-    self->open.durability = durability && strcmp(durability, "full") == 0 ? DURABLE_FULL : DURABLE_PROCESS;
+    self->open.durability =
+        durability && strcmp(durability, "full") == 0 ? DURABLE_FULL : DURABLE_PROCESS;
     self->open.detached = 1;
     self->open.entrypoint = slice_text(self->entrypoint);
     self->open.name = slice_text(cli->options.name);

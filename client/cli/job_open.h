@@ -33,10 +33,4 @@ void job_fini(struct job *self);
 int job_check(struct job *self, const struct cli *cli);
 /*  `local`: the cluster is on this machine, so that our folder and PATH mean something there. */
 int job_build(struct job *self, const struct cli *cli, bool local);
-
-/*  Pure: "1-1000"; "any", or "1,75".  ERR_INVALID. */
-MUST_CHECK int array_parse(const char *text, uint64_t *first, uint64_t *last);
-MUST_CHECK int codes_parse(const char *text, int codes[RETRY_CODES_MAX], size_t *count, bool *any);
-/*  Pure: "512", "512M", "2G": bytes.  ERR_INVALID. */
-MUST_CHECK int bytes_parse(const char *text, uint64_t *out);
 #endif

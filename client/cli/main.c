@@ -21,8 +21,9 @@ static int unknown_command(const struct cli *self, int argc, char **argv)
     }
     const char *near = command_near(argc, argv);
     bool two = command_noun(argv[0]);
-    return fail_usage(self, "unknown command '%s%s%s'%s%s%s", argv[0], two ? " " : "", two ? argv[1] : "",
-                      near ? "; did you mean 'rayc " : "", near ? near : "", near ? "'?" : "");
+    return fail_usage(self, "unknown command '%s%s%s'%s%s%s", argv[0], two ? " " : "",
+                      two ? argv[1] : "", near ? "; did you mean 'rayc " : "", near ? near : "",
+                      near ? "'?" : "");
 }
 
 /*  Checks what comes from the environment like what comes from the command line. */
@@ -56,7 +57,8 @@ static int dispatch(struct cli *self, int argc, char **argv)
     }
     argv += first + words - 1; /* so that argv[0] is the command's last word */
     argc -= first + words - 1;
-    if (options_parse(&self->options, self->command, argc, argv, &first, &self->dashes, why) != OK) {
+    if (options_parse(&self->options, self->command, argc, argv, &first, &self->dashes, why) !=
+        OK) {
         return fail_usage(self, "%s", why);
     }
     self->operands = argv + first;
@@ -66,7 +68,8 @@ static int dispatch(struct cli *self, int argc, char **argv)
         return 0;
     }
     int exit_code = check_environment(self);
-    if (exit_code == 0 && state_dir(self->options.state_dir, self->state_dir, sizeof(self->state_dir)) != OK) {
+    if (exit_code == 0 &&
+        state_dir(self->options.state_dir, self->state_dir, sizeof(self->state_dir)) != OK) {
         exit_code = fail(self, ERR_INVALID, "no state folder: set RAYC_STATE_DIR, or HOME");
     }
     return exit_code ? exit_code : self->command->run(self);

@@ -85,7 +85,8 @@ static void print_option(FILE *out, const struct option_row *row)
     if (row->letter) {
         snprintf(letter, sizeof(letter), "-%c, ", row->letter);
     }
-    snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument[0] ? " " : "", row->argument);
+    snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument[0] ? " " : "",
+             row->argument);
     print_entry(out, left, row->help);
 }
 
@@ -93,8 +94,9 @@ void manual_command(FILE *out, const struct command *command)
 {
     char name[64];
     command_name(command, name, sizeof(name));
-    fprintf(out, "%c%s.\n\nUsage: rayc %s [OPTION]...%s%s\n\nExamples:\n", toupper(command->help[0]),
-            command->help + 1, name, command->operands[0] ? " " : "", command->operands);
+    fprintf(out, "%c%s.\n\nUsage: rayc %s [OPTION]...%s%s\n\nExamples:\n",
+            toupper(command->help[0]), command->help + 1, name, command->operands[0] ? " " : "",
+            command->operands);
     print_lines(out, command->examples);
     size_t count;
     const struct option_row *rows = option_rows(&count);
@@ -134,7 +136,8 @@ static void topic_exit_codes(FILE *out)
           "\nOf submit and job wait, which pass the job's own exit code on:\n"
           "  0-123  of the job's driver; an array: 0, or 1 if a task failed\n"
           "  124    job wait --timeout: the time is over, the job goes on\n"
-          "  125    rayc itself failed (the head unreachable, no node large enough, ...; error.code with -o json);\n"
+          "  125    rayc itself failed (the head unreachable, no node large enough, ...; "
+          "error.code with -o json);\n"
           "         but 2 and 7 as above\n"
           "  126    the program cannot be executed\n"
           "  127    the program was not found\n"
@@ -153,15 +156,19 @@ static void topic_env(FILE *out)
         const char *name, *text;
     } variables[] = {
         { "RAYC_ADDRESS", "address of the head; --address goes before it" },
-        { "RAYC_STATE_DIR", "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
+        { "RAYC_STATE_DIR",
+          "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
         { "RAYC_KEY_FILE", "key of the cluster; --key-file goes before it" },
         { "RAYC_OUTPUT", "table or json; -o goes before it" },
         { "RAYC_PROGRAMS", "folders in which submit looks for PROGRAM, separated by colons" },
-        { "RAYC_CONNECT_MS", "how long to wait for a head that was given by its address (default 5000)" },
-        { "RAYC_RECONNECT_MS", "how long submit, job wait and job logs -f wait for a head that went away (default 600000)" },
+        { "RAYC_CONNECT_MS",
+          "how long to wait for a head that was given by its address (default 5000)" },
+        { "RAYC_RECONNECT_MS", "how long submit, job wait and job logs -f wait for a head that "
+                               "went away (default 600000)" },
         { "RAYC_LOG", "error, warn, info or debug: log lines of rayc, head and worker on stderr" },
         { "NO_COLOR", "set and not empty: no colours; nor with TERM=dumb" },
-        { "COLUMNS", "width of tables (default: the terminal's; not a terminal: as wide as it needs)" },
+        { "COLUMNS",
+          "width of tables (default: the terminal's; not a terminal: as wide as it needs)" },
     };
     static const struct {
         const char *name, *text;
@@ -183,16 +190,20 @@ static void topic_env(FILE *out)
     for (size_t i = 0; i < COUNT(inside); i++) {
         print_entry(out, inside[i].name, inside[i].text);
     }
-    fputs("\nA job gets the environment of its worker (without RAYC_*), over it, if the cluster is on this machine, the\n"
-          "submitter's PATH, HOME, USER, LANG, LC_*, TERM and TZ, and over it what --env and --env-file name.\n",
+    fputs("\nA job gets the environment of its worker (without RAYC_*), over it, if the cluster is "
+          "on this machine, the\n"
+          "submitter's PATH, HOME, USER, LANG, LC_*, TERM and TZ, and over it what --env and "
+          "--env-file name.\n",
           out);
 }
 
 static void topic_protocol(FILE *out)
 {
     static const char *const types[] = { "u32", "u64", "i32", "i64", "str", "bin", "list" };
-    fprintf(out, "The protocol of rayc, version %d.%d: a frame is a msgpack array [id, seq, fields...]\n", PROTO_MAJOR,
-            PROTO_MINOR);
+    fprintf(
+        out,
+        "The protocol of rayc, version %d.%d: a frame is a msgpack array [id, seq, fields...]\n",
+        PROTO_MAJOR, PROTO_MINOR);
     for (int record = 0; record < 2; record++) {
         int kinds = record ? (int)RECORD_KINDS : (int)MSG_KINDS;
         fprintf(out, "\n%s\n", record ? "Records, the elements of lists" : "Messages");
@@ -205,8 +216,8 @@ static void topic_protocol(FILE *out)
             if (record) {
                 fprintf(out, "\n%s: %s\n", shape->name, shape->doc);
             } else {
-                fprintf(out, "\n%d %s (%s the head): %s\n", kind, shape->name, shape->to_head ? "to" : "not to",
-                        shape->doc);
+                fprintf(out, "\n%d %s (%s the head): %s\n", kind, shape->name,
+                        shape->to_head ? "to" : "not to", shape->doc);
             }
             for (int i = 0; i < shape->field_count; i++) {
                 const struct field *field = &shape->fields[i];

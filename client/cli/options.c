@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/cli/near.h"
+#include "client/cli/parse.h"
 
-#define EVERYWHERE UINT64_MAX
+#define EVERYWHERE   UINT64_MAX
 #define ON(function) (1ull << CMD_##function)
 #define LISTS                                                                                      \
     (ON(status) | ON(job_list) | ON(job_get) | ON(task_list) | ON(task_get) | ON(node_list))
@@ -50,26 +51,6 @@ void options_init(struct options *self)
     }
 }
 
-int time_parse(const char *text, int64_t *out_ms)
-{
-    static const struct {
-        const char *unit;
-        double ms;
-    } units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || !(value >= 0)) {
-        return ERR_INVALID;
-    }
-    for (size_t i = 0; i < COUNT(units); i++) {
-        if (strcmp(end, units[i].unit) == 0 && value * units[i].ms <= UINT32_MAX) {
-            *out_ms = (int64_t)(value * units[i].ms);
-            return OK;
-        }
-    }
-    return ERR_INVALID;
-}
-
 static int integer_parse(const char *text, int64_t *out)
 {
     char *end;
@@ -101,7 +82,8 @@ static bool choice_has(const char *choices, const char *text, char *near_word, s
     return false;
 }
 
-static int set_value(struct options *self, const struct option_row *row, const char *text, char *why)
+static int set_value(struct options *self, const struct option_row *row, const char *text,
+                     char *why)
 {
     void *field = field_of(self, row);
     const char *wanted = NULL;
@@ -115,7 +97,8 @@ static int set_value(struct options *self, const struct option_row *row, const c
         return OK;
     case OPTION_CHOICE:
         *(const char **)field = text;
-        wanted = choice_has(row->argument, text, near_word, sizeof(near_word)) ? NULL : row->argument;
+        wanted =
+            choice_has(row->argument, text, near_word, sizeof(near_word)) ? NULL : row->argument;
         break;
     case OPTION_COUNT:
         if (integer_parse(text, field) != OK || *(int64_t *)field < 0) {
@@ -131,7 +114,8 @@ static int set_value(struct options *self, const struct option_row *row, const c
     case OPTION_LIST: {
         struct option_list *list = field;
         if (list->count == OPTION_LIST_MAX) {
-            snprintf(why, OPTION_WHY_BYTES, "--%s: given more than %d times", row->name, OPTION_LIST_MAX);
+            snprintf(why, OPTION_WHY_BYTES, "--%s: given more than %d times", row->name,
+                     OPTION_LIST_MAX);
             return ERR_INVALID;
         }
         list->texts[list->count++] = text;
@@ -196,14 +180,15 @@ static void unknown_option(const struct command *command, const char *typed, cha
     if (elsewhere && command) {
         char of[64] = "rayc itself";
         if (elsewhere->on) {
-            command_name(command_at((enum command_id)__builtin_ctzll(elsewhere->on)), of, sizeof(of));
+            command_name(command_at((enum command_id)__builtin_ctzll(elsewhere->on)), of,
+                         sizeof(of));
         }
         snprintf(why, OPTION_WHY_BYTES, "option '--%s' belongs to '%s', not here", name, of);
     } else if (elsewhere) {
         snprintf(why, OPTION_WHY_BYTES, "option '--%s' comes after the command", name);
     } else {
-        snprintf(why, OPTION_WHY_BYTES, "unknown option '%s%s'%s%s%s", typed[0] == '-' ? "" : "-", typed,
-                 found ? "; did you mean '--" : "", found ? found : "", found ? "'?" : "");
+        snprintf(why, OPTION_WHY_BYTES, "unknown option '%s%s'%s%s%s", typed[0] == '-' ? "" : "-",
+                 typed, found ? "; did you mean '--" : "", found ? found : "", found ? "'?" : "");
     }
 }
 
@@ -227,16 +212,19 @@ static int parse_failed(const struct command *command, bool missing, char **argv
     bool is_letter = optopt > 0 && optopt < ROW_CODE;
     const struct option_row *row = optopt ? row_of(optopt) : NULL;
     if (missing || (row && row_applies(row, command))) {
-        snprintf(why, OPTION_WHY_BYTES, missing ? "option '%s' needs an argument%s%s" : "option '%s' takes no argument%s%s",
-                 is_letter ? letter : argv[optind - 1], missing && row ? ": " : "", missing && row ? row->argument : "");
+        snprintf(why, OPTION_WHY_BYTES,
+                 missing ? "option '%s' needs an argument%s%s"
+                         : "option '%s' takes no argument%s%s",
+                 is_letter ? letter : argv[optind - 1], missing && row ? ": " : "",
+                 missing && row ? row->argument : "");
     } else {
         unknown_option(command, is_letter ? letter : argv[optind - 1], why);
     }
     return ERR_INVALID;
 }
 
-int options_parse(struct options *self, const struct command *command, int argc, char **argv, int *first,
-                  bool *dashes, char *why)
+int options_parse(struct options *self, const struct command *command, int argc, char **argv,
+                  int *first, bool *dashes, char *why)
 {
     struct option longs[COUNT(rows) + 1];
     char shorts[2 * COUNT(rows) + 3];

@@ -28,7 +28,15 @@ struct options {
 #undef OPTION
 };
 
-enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_CHOICE, OPTION_COUNT, OPTION_INTEGER, OPTION_TIME, OPTION_LIST };
+enum option_type {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_CHOICE,
+    OPTION_COUNT,
+    OPTION_INTEGER,
+    OPTION_TIME,
+    OPTION_LIST
+};
 
 struct option_row {
     const char *name;
@@ -49,9 +57,6 @@ void options_init(struct options *self);
     that all operands are last), and *dashes says whether "--" stood just before it.  ERR_INVALID: `why` (a text of
     WHY_BYTES) names the option and the near miss. */
 enum { OPTION_WHY_BYTES = 512 };
-MUST_CHECK int options_parse(struct options *self, const struct command *command, int argc, char **argv, int *first,
-                             bool *dashes, char *why);
-
-/*  "90", "90s", "1.5m", "2h", "250ms": milliseconds. */
-MUST_CHECK int time_parse(const char *text, int64_t *out_ms);
+MUST_CHECK int options_parse(struct options *self, const struct command *command, int argc,
+                             char **argv, int *first, bool *dashes, char *why);
 #endif

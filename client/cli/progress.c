@@ -13,7 +13,8 @@ void progress_init(struct progress *self, const struct cli *cli)
 {
     const char *term = getenv("TERM");
     *self = (struct progress){ .cli = cli };
-    self->terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0 && !cli->options.quiet;
+    self->terminal =
+        isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0 && !cli->options.quiet;
     self->began_ms = self->said_ms = clock_ms();
 }
 
@@ -23,7 +24,9 @@ const char *progress_line(const struct msg_job_state *state, char *out, size_t c
         return text_clean(state->message, out, capacity);
     }
     uint64_t ended = state->finished + state->failed;
-    unsigned full = ended >= state->total ? BAR_LETTERS : (unsigned)((double)ended / (double)state->total * BAR_LETTERS);
+    unsigned full = ended >= state->total
+                        ? BAR_LETTERS
+                        : (unsigned)((double)ended / (double)state->total * BAR_LETTERS);
     char bar[BAR_LETTERS + 1];
     memset(bar, '.', BAR_LETTERS);
     memset(bar, '#', full);
@@ -51,7 +54,8 @@ void progress_show(struct progress *self)
         return;
     }
     struct winsize size;
-    unsigned room = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
+    unsigned room =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
     fprintf(stderr, "\r%.*s\033[K", (int)text_bytes(self->line, room), self->line);
     fflush(stderr);
     self->drawn = true;

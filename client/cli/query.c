@@ -23,8 +23,8 @@ static json_t *page(struct cli *cli, struct msg_query *query, int *exit_code)
     struct slice text = reply.as.answer.json;
     json_t *root = json_loadb((const char *)text.p, text.n, 0, &error);
     if (!json_is_array(json_object_get(root, "items"))) {
-        *exit_code = fail(cli, ERR_FRAME, "the head's answer is not what 'rayc %s' can read: %s", RAYC_VERSION,
-                          root ? "it has no items" : error.text);
+        *exit_code = fail(cli, ERR_FRAME, "the head's answer is not what 'rayc %s' can read: %s",
+                          RAYC_VERSION, root ? "it has no items" : error.text);
         json_decref(root);
         return NULL;
     }
@@ -35,7 +35,8 @@ static json_t *page(struct cli *cli, struct msg_query *query, int *exit_code)
 static uint64_t next_of(const json_t *root)
 {
     const json_t *next = json_object_get(root, "next");
-    return json_is_string(next) ? strtoull(json_string_value(next), NULL, 10) : (uint64_t)json_integer_value(next);
+    return json_is_string(next) ? strtoull(json_string_value(next), NULL, 10)
+                                : (uint64_t)json_integer_value(next);
 }
 
 /*  The filters of the command line, one per line.  They live until the next call. */
@@ -44,7 +45,8 @@ static struct slice filters(const struct cli *cli)
     static char text[TEXT_MAX];
     size_t n = 0;
     for (uint32_t i = 0; i < cli->options.filter.count; i++) {
-        int more = snprintf(text + n, sizeof(text) - n, "%s%s", n ? "\n" : "", cli->options.filter.texts[i]);
+        int more = snprintf(text + n, sizeof(text) - n, "%s%s", n ? "\n" : "",
+                            cli->options.filter.texts[i]);
         if (more > 0 && (n += (size_t)more) >= sizeof(text)) {
             n = sizeof(text) - 1;
             break;
@@ -58,7 +60,8 @@ static int check_filters(const struct cli *cli)
     for (uint32_t i = 0; i < cli->options.filter.count; i++) {
         const char *text = cli->options.filter.texts[i];
         const char *equals = strchr(text, '=');
-        if (!equals || equals == text || (equals == text + 1 && *text == '!') || strchr(text, '\n')) {
+        if (!equals || equals == text || (equals == text + 1 && *text == '!') ||
+            strchr(text, '\n')) {
             return fail_usage(cli, "--filter: '%s' is not K=V or K!=V", text);
         }
     }
@@ -75,10 +78,12 @@ static uint64_t wanted_rows(const struct cli *cli)
 
 static json_t *nothing(const char *kind)
 {
-    return json_pack("{s:s, s:s, s:i, s:n, s:[]}", "apiVersion", "rayc/v1", "kind", kind, "total", 0, "next", "items");
+    return json_pack("{s:s, s:s, s:i, s:n, s:[]}", "apiVersion", "rayc/v1", "kind", kind, "total",
+                     0, "next", "items");
 }
 
-json_t *query_rows(struct cli *cli, const char *view, const char *kind, const char *job, int *exit_code)
+json_t *query_rows(struct cli *cli, const char *view, const char *kind, const char *job,
+                   int *exit_code)
 {
     *exit_code = check_filters(cli);
     if (*exit_code) {
@@ -88,7 +93,9 @@ json_t *query_rows(struct cli *cli, const char *view, const char *kind, const ch
         return nothing(kind);
     }
     uint64_t wanted = wanted_rows(cli);
-    struct msg_query query = { .view = slice_text(view), .job = slice_text(job), .filter = filters(cli) };
+    struct msg_query query = { .view = slice_text(view),
+                               .job = slice_text(job),
+                               .filter = filters(cli) };
     json_t *all = NULL;
     for (;;) {
         size_t have = all ? json_array_size(json_object_get(all, "items")) : 0;
@@ -137,7 +144,8 @@ static json_t *last_item(json_t *root)
 
 static int no_jobs(const struct cli *cli, const char *id)
 {
-    return fail(cli, ERR_NOT_FOUND, "there is no '%s': no job was ever submitted here (state folder %s)", id,
+    return fail(cli, ERR_NOT_FOUND,
+                "there is no '%s': no job was ever submitted here (state folder %s)", id,
                 cli->state_dir);
 }
 
@@ -202,7 +210,8 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
         if (!newest) {
             return NULL;
         }
-        snprintf(whole, sizeof(whole), "%s", json_string_value(json_object_get(newest, job ? "submission_id" : "task_id")));
+        snprintf(whole, sizeof(whole), "%s",
+                 json_string_value(json_object_get(newest, job ? "submission_id" : "task_id")));
         json_decref(newest);
         id = whole;
     }
@@ -214,7 +223,9 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
     json_t *root = page(cli, &query, exit_code);
     json_t *item = root ? last_item(root) : NULL;
     if (root && !item) {
-        *exit_code = fail(cli, ERR_NOT_FOUND, "there is no %s '%s'; 'rayc %s list' shows those there are", what, id, what);
+        *exit_code =
+            fail(cli, ERR_NOT_FOUND, "there is no %s '%s'; 'rayc %s list' shows those there are",
+                 what, id, what);
     }
     return item;
 }
@@ -239,18 +250,21 @@ uint64_t query_number(struct cli *cli, const char *view, const char *id, int *ex
     return number;
 }
 
-const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTES + 1], int *exit_code)
+const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTES + 1],
+                         int *exit_code)
 {
     json_t *row = query_row(cli, "job", id, exit_code);
     if (!row) {
         return NULL;
     }
-    snprintf(out, NAME_MAX_BYTES + 1, "%s", json_string_value(json_object_get(row, "submission_id")));
+    snprintf(out, NAME_MAX_BYTES + 1, "%s",
+             json_string_value(json_object_get(row, "submission_id")));
     json_decref(row);
     return out;
 }
 
-int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count, const char *noun)
+int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
+               const char *noun)
 {
     if (cli_json(cli)) {
         json_print(rows);

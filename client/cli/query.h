@@ -7,7 +7,8 @@
 
 /*  All rows of a view that the options ask for (--filter, --limit), as one object like an ANSWER; the caller frees
     it.  NULL: *exit_code.  `kind` is what an empty answer is called when there is nothing to ask yet. */
-json_t *query_rows(struct cli *cli, const char *view, const char *kind, const char *job, int *exit_code);
+json_t *query_rows(struct cli *cli, const char *view, const char *kind, const char *job,
+                   int *exit_code);
 /*  The rows of a view for one whole id, as the head sent them. */
 json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_code);
 /*  The one row of an id, its unique prefix, or @last.  NULL: *exit_code. */
@@ -16,9 +17,11 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
 uint64_t query_number(struct cli *cli, const char *view, const char *id, int *exit_code);
 
 /*  The whole submission id of a job's id, prefix or @last; NULL: *exit_code. */
-const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTES + 1], int *exit_code);
+const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTES + 1],
+                         int *exit_code);
 
 /*  Prints rows as -o asks for, and says how many are not shown. */
 struct column;
-int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count, const char *noun);
+int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
+               const char *noun);
 #endif

@@ -109,7 +109,8 @@ void cell_time(const struct cli *cli, const json_t *item, const char *key, char 
     struct tm parts;
     out[0] = 0;
     if (ms > 0 && (cli->options.utc ? gmtime_r(&seconds, &parts) : localtime_r(&seconds, &parts))) {
-        strftime(out, CELL_BYTES, cli->options.utc ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &parts);
+        strftime(out, CELL_BYTES, cli->options.utc ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S",
+                 &parts);
     }
 }
 
@@ -160,7 +161,8 @@ void cell_amounts(const struct cli *cli, const json_t *item, const char *key, ch
     size_t n = 0;
     const char *name;
     json_t *value;
-    json_object_foreach(amounts, name, value) {
+    json_object_foreach(amounts, name, value)
+    {
         char amount[64];
         print_amount(name, json_number_value(value), amount, sizeof(amount));
         int more = snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : "", name, amount);
@@ -177,8 +179,9 @@ static const char *state_colour(const char *state)
     static const struct {
         const char *begins, *colour;
     } colours[] = {
-        { "SUCCEEDED", "\033[32m" }, { "FINISHED", "\033[32m" }, { "ALIVE", "\033[32m" }, { "FAILED", "\033[31m" },
-        { "DEAD", "\033[31m" },      { "PENDING", "\033[33m" },  { "SUSPECT", "\033[33m" },
+        { "SUCCEEDED", "\033[32m" }, { "FINISHED", "\033[32m" }, { "ALIVE", "\033[32m" },
+        { "FAILED", "\033[31m" },    { "DEAD", "\033[31m" },     { "PENDING", "\033[33m" },
+        { "SUSPECT", "\033[33m" },
     };
     for (size_t i = 0; i < COUNT(colours); i++) {
         if (strncmp(state, colours[i].begins, strlen(colours[i].begins)) == 0) {
@@ -189,7 +192,8 @@ static const char *state_colour(const char *state)
 }
 
 /*  Prints a cell after the blanks that are owed, and owes those up to the next column: so no line ends in blanks. */
-static void print_cell(const struct column *column, const char *text, unsigned width, bool colour, unsigned *owed)
+static void print_cell(const struct column *column, const char *text, unsigned width, bool colour,
+                       unsigned *owed)
 {
     bool wide = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     unsigned letters = text_letters(text);
@@ -211,8 +215,8 @@ static void print_cell(const struct column *column, const char *text, unsigned w
 }
 
 /*  The header for item NULL, else the item. */
-static void print_row(const struct cli *cli, const struct column *columns, size_t count, const unsigned *widths,
-                      const json_t *item)
+static void print_row(const struct cli *cli, const struct column *columns, size_t count,
+                      const unsigned *widths, const json_t *item)
 {
     char cell[CELL_BYTES];
     bool colour = item && cli_colour(cli, stdout);
@@ -226,7 +230,8 @@ static void print_row(const struct cli *cli, const struct column *columns, size_
     putchar('\n');
 }
 
-void table_print(const struct cli *cli, const struct column *columns, size_t count, const json_t *items)
+void table_print(const struct cli *cli, const struct column *columns, size_t count,
+                 const json_t *items)
 {
     ensure(count > 0 && count <= TABLE_COLUMNS_MAX);
     unsigned widths[TABLE_COLUMNS_MAX];
@@ -265,11 +270,13 @@ void record_print(const struct cli *cli, const json_t *item, const char *hidden)
     const char *key;
     json_t *value;
     int width = 0;
-    json_object_foreach((json_t *)item, key, value) {
+    json_object_foreach((json_t *)item, key, value)
+    {
         bool shown = !json_is_null(value) && !word_of(hidden, key);
         width = shown && (int)strlen(key) > width ? (int)strlen(key) : width;
     }
-    json_object_foreach((json_t *)item, key, value) {
+    json_object_foreach((json_t *)item, key, value)
+    {
         if (json_is_null(value) || word_of(hidden, key)) {
             continue;
         }

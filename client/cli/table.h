@@ -8,7 +8,8 @@
 enum { TABLE_COLUMNS_MAX = 12, CELL_BYTES = 512, ID_LETTERS = 12 };
 
 /*  Writes the cell of `item` for a column, as one clean line. */
-typedef void table_cell(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES]);
+typedef void table_cell(const struct cli *cli, const json_t *item, const char *key,
+                        char out[CELL_BYTES]);
 
 table_cell cell_text;     /* any value; null: empty */
 table_cell cell_id;       /* its first ID_LETTERS letters */
@@ -25,11 +26,13 @@ struct column {
     unsigned flags;
 };
 
-void table_print(const struct cli *cli, const struct column *columns, size_t count, const json_t *items);
+void table_print(const struct cli *cli, const struct column *columns, size_t count,
+                 const json_t *items);
 /*  All fields that are not null, one per line; those of `hidden` (space-separated) are left out. */
 void record_print(const struct cli *cli, const json_t *item, const char *hidden);
 void json_print(const json_t *object);
-void json_print_one(const char *kind, json_t *item); /* with apiVersion and kind before its fields */
+void json_print_one(const char *kind,
+                    json_t *item); /* with apiVersion and kind before its fields */
 
 /*  Pure: narrows columns, the widest first, down to 8 letters, until all with two spaces between fit `room`: first
     those that shrink, then all but the first. */

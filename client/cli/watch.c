@@ -22,7 +22,7 @@ struct watching {
     uint64_t watch_seq;  /* of the newest WATCH */
     uint32_t generation; /* of the connection that it was sent on */
     uint64_t until_ms;
-    bool last;           /* the job has ended: the newest WATCH asks for the rest of its output */
+    bool last; /* the job has ended: the newest WATCH asks for the rest of its output */
     bool done;
     bool lost;
 };
@@ -48,7 +48,8 @@ static void give_signals(int fd)
 
 static int ask_watch(struct watching *self)
 {
-    struct msg_watch watch = { .job = self->out->job, .offset = self->out->logs ? self->offset : UINT64_MAX };
+    struct msg_watch watch = { .job = self->out->job,
+                               .offset = self->out->logs ? self->offset : UINT64_MAX };
     int rc = ask_send(self->cli->ask, MSG_WATCH, &watch);
     self->watch_seq = watch.seq;
     self->generation = ask_generation(self->cli->ask);
@@ -63,7 +64,8 @@ static FILE *output_of(const struct watching *self)
 
 static int on_log(struct watching *self, const struct msg_job_log *log)
 {
-    if (log->job != self->out->job || !self->out->logs || log->offset + log->data.n <= self->offset) {
+    if (log->job != self->out->job || !self->out->logs ||
+        log->offset + log->data.n <= self->offset) {
         return OK;
     }
     if (log->offset > self->offset) { /* a piece was lost */
@@ -133,7 +135,8 @@ static int detach(struct watching *self, int signal)
     give_signals(self->signal_fd);
     self->signal_fd = -1;
     if (self->out->until_end && (self->cli->command->flags & CMD_WAITS)) {
-        note(self->cli, "%sthe job goes on.  Follow it: rayc job logs -f %s   stop it: rayc job stop %s",
+        note(self->cli,
+             "%sthe job goes on.  Follow it: rayc job logs -f %s   stop it: rayc job stop %s",
              self->progress.mid_line || signal == SIGINT ? "\n" : "", id, id);
     }
     return signal == SIGINT ? EXIT_STOPPED : 128 + signal;
@@ -157,7 +160,8 @@ static void tell_connection(struct watching *self)
     bool lost = !ask_connected(self->cli->ask);
     if (lost != self->lost) {
         self->lost = lost;
-        progress_say(&self->progress, lost ? "the head does not answer; waiting for it" : "the head answers again");
+        progress_say(&self->progress,
+                     lost ? "the head does not answer; waiting for it" : "the head answers again");
     }
 }
 
@@ -174,8 +178,8 @@ static int loop(struct watching *self)
         uint64_t now = clock_ms();
         if (now >= self->until_ms) {
             progress_hide(&self->progress);
-            return fail_exit(self->cli, ERR_TIMEOUT, EXIT_TIMEOUT, "job %s has not ended in time; it goes on",
-                             self->out->submission);
+            return fail_exit(self->cli, ERR_TIMEOUT, EXIT_TIMEOUT,
+                             "job %s has not ended in time; it goes on", self->out->submission);
         }
         int rc = OK;
         if (ask_connected(link) && self->generation != ask_generation(link)) {
@@ -210,7 +214,8 @@ int watch_job(struct cli *cli, struct watch *out)
 {
     static struct watching self;
     self = (struct watching){ .cli = cli, .out = out };
-    self.until_ms = out->limit_ms == OPTION_UNSET ? UINT64_MAX : clock_ms() + (uint64_t)out->limit_ms;
+    self.until_ms =
+        out->limit_ms == OPTION_UNSET ? UINT64_MAX : clock_ms() + (uint64_t)out->limit_ms;
     progress_init(&self.progress, cli);
     self.signal_fd = take_signals();
     int exit_code = loop(&self);

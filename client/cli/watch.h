@@ -7,12 +7,12 @@
 
 struct watch {
     uint64_t job;
-    bool logs;        /* print the driver's output */
-    bool until_end;   /* else only what is there now */
+    bool logs;      /* print the driver's output */
+    bool until_end; /* else only what is there now */
     bool progress;
     int64_t limit_ms; /* OPTION_UNSET: none.  124 after it. */
     /* How it ended. */
-    uint32_t state;   /* JOB_STATE */
+    uint32_t state; /* JOB_STATE */
     int32_t exit_code;
     char submission[NAME_MAX_BYTES + 1];
     char message[1024];

@@ -1,6 +1,7 @@
 /*  core.c - memory, dispatch, and the order of a turn. */
 #include "head/core/core.h"
 
+#include "common/bug.h"
 #include "head/core/state.h"
 
 struct limits core_limits(void)
@@ -235,6 +236,9 @@ void core_step(struct core *self, const struct event *event)
     bool closed = self->synced_number == 0 && event->now_ms > self->now_ms; /* nobody gets a WELCOME: peer.c */
     if (self->now_ms != 0 && (closed || event->now_ms > self->now_ms + AWAY_MS)) {
         was_away(self, event->now_ms - self->now_ms);
+    }
+    if (RAYC_BUG(WALL_LEASE) && self->wall_ms != 0 && event->wall_ms > self->wall_ms + AWAY_MS) {
+        was_away(self, self->wall_ms - event->wall_ms); /* the jump counts as silence */
     }
     self->now_ms = event->now_ms > self->now_ms ? event->now_ms : self->now_ms;
     self->wall_ms = event->wall_ms;

@@ -2,6 +2,8 @@
     See "Slots" in ARCHITECTURE.md. */
 #include "head/core/state.h"
 
+#include "common/bug.h"
+
 void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uint32_t run_index)
 {
     struct task *task = task_at(core, task_index);
@@ -66,7 +68,7 @@ void lease_release(struct core *core, uint32_t task_index)
     }
     struct slots *slots = slots_at(core, task->node, spec->demand);
     ensure(slots->leases > 0);
-    if (--slots->leases < slots->slots) {
+    if (--slots->leases < slots->slots && !(RAYC_BUG(LEAK_SLOT) && task->attempt > 1)) {
         slot_close(core, task->node, spec->demand);
     }
     job_at(core, spec->job)->leased--;
@@ -118,6 +120,9 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
             run_index = NONE;
         }
         uint64_t token = token_of(core->epoch, core->token_next).v;
+        if (RAYC_BUG(REUSE_TOKEN) && task->attempt > 1) {
+            token = task->token;
+        }
         if (run_index == NONE) {
             run_index = pool_take(&core->runs);
             if (run_index == NONE) {
@@ -136,7 +141,7 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
         row.count++;
         given++;
     }
-    if (run_index != NONE) {
+    if (run_index != NONE && !RAYC_BUG(NO_LEASE_ROW)) {
         EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
     }
     job_changed(core, queue->job, false);

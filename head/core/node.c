@@ -1,6 +1,8 @@
 /*  node.c - workers: joining, beating, telling what they hold and how it ended, and being lost. */
 #include "head/core/state.h"
 
+#include "common/bug.h"
+
 enum node_cause { CAUSE_SILENT = 1, CAUSE_HEARD, CAUSE_LOST, CAUSES };
 
 static const uint8_t edges[NODE_STATES][CAUSES] = {
@@ -38,7 +40,7 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
     node->peer = peer;
     node->heard_ms = core->now_ms;
     node->gone_ms = 0;
-    node->doubt = false;
+    node->doubt = true; /* until its INVENTORY has come */
     for (uint32_t i = 0; i < core->specs.fresh; i++) { /* whatever it was told, say it again */
         spec_at(core, i)->told[index / 64] &= ~(1ull << (index % 64));
     }
@@ -237,7 +239,7 @@ static uint32_t lease_find(const struct core *core, uint64_t id, uint64_t token)
     }
     const struct task *task = task_at(core, index);
     bool leased = task->state == TASK_LEASED || task->state == TASK_RUNNING;
-    return leased && task->token == token ? index : NONE;
+    return leased && (task->token == token || RAYC_BUG(IGNORE_TOKEN)) ? index : NONE;
 }
 
 /*  A worker holds an attempt: true if that is as it should be, else it is told to end it. */
@@ -265,6 +267,9 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
 void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *msg)
 {
     uint32_t index = node_find(core, msg->node);
+    if (index != NONE) {
+        node_at(core, index)->heard_ms = core->now_ms; /* whichever connection it came by: the process lives */
+    }
     if (index == NONE || node_at(core, index)->state == NODE_DEAD || node_at(core, index)->peer != peer) {
         emit_send(core, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->seq, core->epoch };
         return;
@@ -279,7 +284,7 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
     while (next_held(&running, &held)) {
         node_holds(core, index, &held);
     }
-    bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat;
+    bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat || msg->inventory > node->inventory_whole;
     node->start_seq_at_beat = node->starts.seq;
     struct msg *reply = emit_send(core, peer, MSG_NODE_BEAT_ACK, false);
     reply->as.node_beat_ack = (struct msg_node_beat_ack){ msg->seq, msg->node, msg->sent_ms, node->starts.seq, doubt };
@@ -309,6 +314,7 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
         return;
     }
     node->doubt = false;
+    node->inventory_whole = msg->seq;
     node->resend = true;
 }
 
@@ -406,7 +412,7 @@ static void acks_flush(struct core *core, struct node *node)
 void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
 {
     uint32_t node = node_find(core, msg->node);
-    if (node != NONE && node_at(core, node)->peer == peer) {
+    if (node != NONE) {
         node_at(core, node)->heard_ms = core->now_ms;
     }
     struct list list = msg->done;

@@ -208,6 +208,7 @@ struct node {
     bool bye;            /* it ended in order: what it had is not charged */
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
     uint64_t inventory;  /* seq of the INVENTORY being read */
+    uint64_t inventory_whole; /* and of the newest that was read to its end */
     uint32_t ack_count;  /* DONEs that are committed and not acknowledged yet */
     bool acks_synced;    /* one of them must be on the disk first */
     uint64_t acks[ACKS_PER_FRAME_MAX];

@@ -1,6 +1,7 @@
 /*  task.c - a task from acceptance to its one end: states, retries, arguments that wait, cancels. */
 #include "head/core/state.h"
 
+#include "common/bug.h"
 #include "common/text.h"
 
 enum task_cause { CAUSE_ARGS_READY = 1, CAUSE_LEASED, CAUSE_STARTED, CAUSE_RETURNED, CAUSE_RETRY, CAUSE_DONE, CAUSE_GIVEN_UP, CAUSES };
@@ -130,6 +131,9 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
         uint32_t index = task_find(core, waiter);
         if (index != NONE) {
             waiter_wake(core, index, failed);
+        }
+        if (RAYC_BUG(LOSE_WAITER)) {
+            return;
         }
     }
 }
@@ -314,7 +318,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
     }
     emit_attempt(core, task, how, sentence_of(core, how));
     lease_release(core, index);
-    task->charged++;
+    task->charged += !RAYC_BUG(FREE_RETRY);
     task->attempt++;
     core->stats.retries++;
     task_move(task, CAUSE_RETRY);

@@ -139,7 +139,8 @@ static void turns(struct sim *sim, uint32_t who, uint64_t number, void *data)
             read_frame(sim, slice_of(item->frame->p, item->frame->n), &msgs[count]);
             event.msg = &msgs[count];
             uint32_t endpoint = net_endpoint(sim, item->peer);
-            if (endpoint < WORKERS_MAX) {
+            bool known = core_knows(turn_core(head->turn), item->peer) && msgs[count].kind != MSG_HELLO;
+            if (endpoint < WORKERS_MAX && known) { /* else it does not say which node it is, or is not listened to */
                 sim->nodes[endpoint].heard_us = sim->now_us;
             }
             if (sim->record) {

@@ -143,6 +143,7 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
         self->deps = grown(self->deps, &self->dep_room, self->dep_count, sizeof(*self->deps));
         self->deps[self->dep_count++] = dep.task;
         task.dep_count++;
+        SIM_NOTE(sim, "        %llx waits for %llx", (unsigned long long)task.id, (unsigned long long)dep.task);
     }
     task.attempt = 1;
     struct session_seen *session = oracle_session(sim, task_session((task_id){ task.id }));

@@ -4,7 +4,7 @@
 
 #include "tests/sim/sim.h"
 
-enum { SCRATCH_BYTES = 1 << 20, HEAL_PERCENT = 80, LEASES_TO_END = 10, LOOK_US = 500000, CHECK_US = 10000000 };
+enum { SCRATCH_BYTES = 1 << 20, HEAL_PERCENT = 80, LEASES_TO_END = 10, LEASE_US_MIN = 30000000, LOOK_US = 500000, CHECK_US = 10000000 };
 
 static void wire_new(struct wire *wire)
 {
@@ -130,7 +130,9 @@ static void fail_unquiet(struct sim *sim)
 
 static void run(struct sim *sim)
 {
-    uint64_t limit_us = sim->heal_us + (uint64_t)LEASES_TO_END * sim->head.config.lease_ms * 1000;
+    uint64_t lease_us = (uint64_t)sim->head.config.lease_ms * 1000;
+    lease_us = lease_us > LEASE_US_MIN ? lease_us : LEASE_US_MIN; /* a short lease makes no work shorter */
+    uint64_t limit_us = sim->heal_us + LEASES_TO_END * lease_us;
     limit_us = limit_us > sim->end_us ? limit_us : sim->end_us;
     uint64_t look_us = sim->heal_us;
     while (sim_step(sim)) {

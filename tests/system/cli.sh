@@ -212,6 +212,29 @@ ended 0
 has out over
 expect 0 rayc job wait @last
 
+note "an embedded head is killed: who waits starts it again"
+background rayc submit -- sh -c 'echo begun; while test ! -e "$0"; do sleep 0.02; done; echo over' "$WORK/revived"
+wait_until 20 grep -q begun "$WORK/bg.out"
+head=$(process_of rayc-head "$RAYC_STATE_DIR")
+kill -KILL "$head"
+another_head() {
+    local now
+    now=$(process_of rayc-head "$RAYC_STATE_DIR")
+    [[ -n $now && $now != "$head" ]]
+}
+wait_until 20 another_head
+touch "$WORK/revived"
+ended 0
+same out $'begun\nover'
+
+note "two at once have one cluster"
+wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
+background rayc submit -- sh -c 'while test ! -e "$0"; do sleep 0.02; done; echo first' "$WORK/second"
+expect 0 rayc submit -- sh -c 'touch "$0"; echo second' "$WORK/second"
+same out second
+ended 0
+same out first
+
 # --- lasting ----------------------------------------------------------------------------------------------
 note "a lasting cluster"
 wait_until 20 gone rayc-head "$RAYC_STATE_DIR"

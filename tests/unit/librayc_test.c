@@ -1,5 +1,6 @@
-/*  librayc_test.c - librayc against a head of this file's own, which can lose messages, forget, refuse and restart.
-    Its tasks end at once: the result of a task is its first argument, which is an integer. */
+/*  librayc_test.c - librayc against a head of this file's own, which can lose messages, forget,
+    refuse and restart. Its tasks end at once: the result of a task is its first argument, which
+    is an integer. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,14 +15,21 @@
 #include "common/ids.h"
 #include "proto/wire.h"
 
-enum { JOB = 9, SESSION = 3, TASKS_MAX = 70000, BEAT_MS = 20, FRAME_BYTES = 2 * MIB, NEVER = 1 << 30 };
+enum {
+    JOB = 9,
+    SESSION = 3,
+    TASKS_MAX = 70000,
+    BEAT_MS = 20,
+    FRAME_BYTES = 2 * MIB,
+    NEVER = 1 << 30
+};
 
 RAYC_TASK(same, task)
 {
     return rayc_return(task, rayc_int(rayc_arg_int(task, 0)));
 }
 
-/* --- the head ---------------------------------------------------------------------------------------------- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 struct head {
     pthread_t thread;
@@ -36,12 +44,12 @@ struct head {
 
     /*  What the test wants, and what it sees. */
     _Atomic int major;
-    _Atomic int lose_submits;  /* so many more SUBMITs are lost */
-    _Atomic int lose_results;  /* likewise RESULTS, that nobody asked for */
-    _Atomic int refuse;        /* a code for every SUBMIT */
-    _Atomic int fail;          /* a failure for every result */
-    _Atomic int restart;       /* 1: now; it forgets what it did not call synced */
-    _Atomic int silent;        /* it is gone */
+    _Atomic int lose_submits; /* so many more SUBMITs are lost */
+    _Atomic int lose_results; /* likewise RESULTS, that nobody asked for */
+    _Atomic int refuse;       /* a code for every SUBMIT */
+    _Atomic int fail;         /* a failure for every result */
+    _Atomic int restart;      /* 1: now; it forgets what it did not call synced */
+    _Atomic int silent;       /* it is gone */
     _Atomic bool stop;
     _Atomic uint32_t submits, specs, calls_most, polls, cancels, resumes, byes;
 };
@@ -70,7 +78,9 @@ static void put_result(struct wire *list, uint64_t counter)
     uint8_t value[16];
     struct wire wire = { value, 0, sizeof(value), false };
     wire_put_int(&wire, head.values[counter]);
-    struct rec_result result = { .task = task_id_of(SESSION, counter).v, .attempt = 1, .failure = (uint32_t)head.fail };
+    struct rec_result result = { .task = task_id_of(SESSION, counter).v,
+                                 .attempt = 1,
+                                 .failure = (uint32_t)head.fail };
     if (head.fail == 0) {
         result.value = slice_of(wire.p, wire.n);
     } else {
@@ -181,7 +191,8 @@ static void on_message(const struct msg *msg)
         break;
     case MSG_CANCEL:
         head.cancels++;
-        say(MSG_CANCELLED, &(struct msg_cancelled){ .seq = seq, .task = msg->as.cancel.task, .ended = 1 });
+        say(MSG_CANCELLED,
+            &(struct msg_cancelled){ .seq = seq, .task = msg->as.cancel.task, .ended = 1 });
         break;
     case MSG_PROGRAM_PUT:
         say(MSG_PROGRAM_HAS, &(struct msg_program_has){ .seq = seq, .complete = 1 });
@@ -235,7 +246,8 @@ static void *run_head(void *unused)
         head.peer_bytes = n > 0 ? (size_t)n : 0;
         assert_true(zmq_msg_recv(&part, head.router, 0) >= 0);
         struct msg msg;
-        assert_int_equal(proto_decode(slice_of(zmq_msg_data(&part), zmq_msg_size(&part)), &msg, NULL), OK);
+        assert_int_equal(
+            proto_decode(slice_of(zmq_msg_data(&part), zmq_msg_size(&part)), &msg, NULL), OK);
         on_message(&msg);
     }
     zmq_msg_close(&part);
@@ -271,7 +283,7 @@ static int stop_head(void **state)
     return 0;
 }
 
-/* --- helpers ----------------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 static void join(void)
 {
@@ -307,7 +319,7 @@ static int get_code(rayc_ref ref)
     return rayc_get(ref, RAYC_FOREVER, NULL);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void a_lone_task_runs(void **state)
 {

@@ -1,5 +1,6 @@
-/*  serve_test.c - executor mode, seen by a worker: this program starts itself with RAYC_EXECUTOR=1, hands it RUN frames
-    over proto/channel.h, and reads its results from the socket and from the page. */
+/*  serve_test.c - executor mode, seen by a worker: this program starts itself with
+    RAYC_EXECUTOR=1, hands it RUN frames over proto/channel.h, and reads its results from the
+    socket and from the page. */
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -18,7 +19,7 @@
 
 enum { APP_CODE = 7, FRAME_BYTES = 12 * MIB, REPLY_MS_MAX = 20000 };
 
-/* --- tasks ------------------------------------------------------------------------------------------------ */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 RAYC_TASK(add, task)
 {
@@ -33,8 +34,8 @@ RAYC_TASK(echo, task)
 
 RAYC_TASK(fails, task)
 {
-    return rayc_fail(task, (int)rayc_arg_int(task, 0), "attempt %u of %s: bad luck", rayc_attempt(task),
-                     rayc_task_id(task));
+    return rayc_fail(task, (int)rayc_arg_int(task, 0), "attempt %u of %s: bad luck",
+                     rayc_attempt(task), rayc_task_id(task));
 }
 
 RAYC_TASK(returns_code, task)
@@ -81,7 +82,7 @@ RAYC_TASK(dies, task)
     return 0;
 }
 
-/* --- a worker --------------------------------------------------------------------------------------------- */
+/* --- a worker --------------------------------------------------------------------------------- */
 
 struct executor {
     pid_t pid;
@@ -98,7 +99,8 @@ static void start_child(struct executor *self, int socket_fd, int page_fd)
     self->pid = fork();
     assert_true(self->pid >= 0);
     if (self->pid == 0) {
-        int moved[] = { fcntl(socket_fd, F_DUPFD, 10), fcntl(page_fd, F_DUPFD, 10), fcntl(self->output, F_DUPFD, 10) };
+        int moved[] = { fcntl(socket_fd, F_DUPFD, 10), fcntl(page_fd, F_DUPFD, 10),
+                        fcntl(self->output, F_DUPFD, 10) };
         dup2(moved[2], STDOUT_FILENO);
         dup2(moved[2], STDERR_FILENO);
         dup2(moved[0], CHANNEL_FD);
@@ -142,7 +144,8 @@ static int close_executor(void **state)
     close(self->output);
     free(self->frame);
     free(self);
-    return WIFEXITED(status) && WEXITSTATUS(status) != 0; /* it ends by itself when the socket closes */
+    return WIFEXITED(status) &&
+           WEXITSTATUS(status) != 0; /* it ends by itself when the socket closes */
 }
 
 /*  Runs being gathered for one frame. */
@@ -230,7 +233,8 @@ static struct rec_ran take(struct executor *self)
     return ran;
 }
 
-static struct rec_ran run_one(struct executor *self, const char *name, uint32_t count, const int64_t *values)
+static struct rec_ran run_one(struct executor *self, const char *name, uint32_t count,
+                              const int64_t *values)
 {
     struct runs *runs = new_runs();
     add_ints(runs, name, count, values);
@@ -245,9 +249,13 @@ static void assert_text(struct slice text, const char *expected)
     assert_string_equal(copy, expected);
 }
 
-#define INTS(...) (uint32_t) COUNT(((int64_t[]){ __VA_ARGS__ })), (int64_t[]){ __VA_ARGS__ }
+#define INTS(...)                                                                                  \
+    (uint32_t) COUNT(((int64_t[]){ __VA_ARGS__ })), (int64_t[])                                    \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
-/* --- tests ------------------------------------------------------------------------------------------------ */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /*  The buffer is emptied right after its frame was sent. */
 static void wait_for_empty_page(struct executor *self)

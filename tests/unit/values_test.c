@@ -1,4 +1,5 @@
-/*  values_test.c - values through msgpack and back, options into specs, references in their table. */
+/*  values_test.c - values through msgpack and back, options into specs, references in their
+    table. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +10,7 @@
 #include "client/specs.h"
 #include "client/values.h"
 
-/* --- values ------------------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static rayc_value round_trip(const rayc_value *value)
 {
@@ -32,9 +33,10 @@ static rayc_value round_trip(const rayc_value *value)
 static void integers_survive(void **state)
 {
     (void)state;
-    static const int64_t values[] = { 0,     1,      127,        128,       255,       256,       65535,    65536,
-                                      -1,    -32,    -33,        -128,      -129,      -32768,    -32769,   INT32_MAX,
-                                      1LL << 32, INT32_MIN, INT64_MAX, INT64_MIN };
+    static const int64_t values[] = { 0,         1,         127,       128,       255,
+                                      256,       65535,     65536,     -1,        -32,
+                                      -33,       -128,      -129,      -32768,    -32769,
+                                      INT32_MAX, 1LL << 32, INT32_MIN, INT64_MAX, INT64_MIN };
     for (size_t i = 0; i < COUNT(values); i++) {
         rayc_value out = round_trip(&(rayc_value){ RAYC_INT, { .i = values[i] } });
         assert_int_equal(out.kind, RAYC_INT);
@@ -74,7 +76,9 @@ static void wrong_values_are_refused(void **state)
                    { "\x01\x02", 2 },
                    { "\xC1", 1 },
                    { "\xDD\xFF\xFF\xFF\xFF", 5 },
-                   { "\xD8\x01" "0123456789abcdef", 18 },
+                   { "\xD8\x01"
+                     "0123456789abcdef",
+                     18 },
                    { "\xD4\x05z", 3 } };
     for (size_t i = 0; i < COUNT(packed); i++) {
         const char *why = NULL;
@@ -84,15 +88,16 @@ static void wrong_values_are_refused(void **state)
     }
     const char *why = NULL;
     assert_int_equal(value_check(&(rayc_value){ .kind = (rayc_kind)99 }, &why), RAYC_EINVALID);
-    assert_int_equal(value_check(&(rayc_value){ RAYC_STRING, { .raw = { NULL, 3 } } }, &why), RAYC_EINVALID);
+    assert_int_equal(value_check(&(rayc_value){ RAYC_STRING, { .raw = { NULL, 3 } } }, &why),
+                     RAYC_EINVALID);
 }
 
 /*  Every prefix of a nested value is either read within its bounds, or refused. */
 static void cut_off_values_are_refused(void **state)
 {
     (void)state;
-    static const uint8_t whole[] = { 0x93, 0xCB, 0, 0, 0, 0, 0, 0, 0, 1,    0xC4, 2, 7, 7,
-                                     0x82, 0xA1, 'k', 0xCE, 0, 0, 0, 9, 0xA1, 'l', 0x90 };
+    static const uint8_t whole[] = { 0x93, 0xCB, 0,    0,   0,    0, 0, 0, 0, 1,    0xC4, 2,   7,
+                                     7,    0x82, 0xA1, 'k', 0xCE, 0, 0, 0, 9, 0xA1, 'l',  0x90 };
     for (size_t n = 0; n <= sizeof(whole); n++) {
         uint8_t *copy = malloc(n + 1); /* so that a sanitizer sees one byte too far */
         memcpy(copy, whole, n);
@@ -123,7 +128,9 @@ static void references_wait_or_are_put_in(void **state)
     (void)state;
     uint8_t bytes[128], ids[64];
     struct wire wire = { bytes, 0, sizeof(bytes), false }, deps = { ids, 0, sizeof(ids), false };
-    const rayc_arg args[] = { { .ref = { 1, 7 } }, { .ref = { 1, 2 } }, { .value = { RAYC_INT, { .i = 5 } } } };
+    const rayc_arg args[] = { { .ref = { 1, 7 } },
+                              { .ref = { 1, 2 } },
+                              { .value = { RAYC_INT, { .i = 5 } } } };
     struct resolver resolver = { resolve_two, NULL };
     assert_int_equal(args_put(&wire, &deps, args, COUNT(args), &resolver), 1);
     struct list list = wire_list(&deps, 1);
@@ -140,7 +147,7 @@ static void references_wait_or_are_put_in(void **state)
     assert_true(value_read(&in, &out, &reference) && !reference && out.as.i == 5);
 }
 
-/* --- options ----------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static int draft_of(const rayc_options *options, struct spec_draft *draft)
 {
@@ -172,14 +179,29 @@ static void demands_are_in_steps(void **state)
         const char *resources;
         bool good;
     } rows[] = {
-        { 0, 0, NULL, true },          { 0.1 + 0.2, 0, NULL, true }, { 0.0001, 0.5, "", true },
-        { 1, 2, "a=1,b=0.5", true },   { 1, 0, "a=0.0001", true },   { 1, 0, "a=1.50000", true },
-        { -1, 0, NULL, false },        { NAN, 0, NULL, false },      { INFINITY, 0, NULL, false },
-        { 0.00005, 0, NULL, false },   { 1, 1.5, NULL, false },      { 1, 0, "CPU=1", false },
-        { 1, 0, "memory=5", false },   { 1, 0, "GPU=1", false },     { 1, 0, "a", false },
-        { 1, 0, "=1", false },         { 1, 0, "a=", false },        { 1, 0, "a=-1", false },
-        { 1, 0, "a=0.00001", false },  { 1, 0, "a=1x", false },      { 1, 0, "a=1,a=2", false },
-        { 1, 0, "a=.", false },        { 1, 0, "a=1,,b=1", false },
+        { 0, 0, NULL, true },
+        { 0.1 + 0.2, 0, NULL, true },
+        { 0.0001, 0.5, "", true },
+        { 1, 2, "a=1,b=0.5", true },
+        { 1, 0, "a=0.0001", true },
+        { 1, 0, "a=1.50000", true },
+        { -1, 0, NULL, false },
+        { NAN, 0, NULL, false },
+        { INFINITY, 0, NULL, false },
+        { 0.00005, 0, NULL, false },
+        { 1, 1.5, NULL, false },
+        { 1, 0, "CPU=1", false },
+        { 1, 0, "memory=5", false },
+        { 1, 0, "GPU=1", false },
+        { 1, 0, "a", false },
+        { 1, 0, "=1", false },
+        { 1, 0, "a=", false },
+        { 1, 0, "a=-1", false },
+        { 1, 0, "a=0.00001", false },
+        { 1, 0, "a=1x", false },
+        { 1, 0, "a=1,a=2", false },
+        { 1, 0, "a=.", false },
+        { 1, 0, "a=1,,b=1", false },
         { 1, 0, "a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1", false },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -270,7 +292,7 @@ static void specs_are_told_once(void **state)
     specs_fini(&specs);
 }
 
-/* --- references -------------------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 static void references_end_and_go(void **state)
 {
@@ -288,7 +310,8 @@ static void references_end_and_go(void **state)
     ref_set_value(refs_at(&refs, 2), slice_text("a value of more than fifteen bytes"));
     ref_set_failure(refs_at(&refs, 3), &(rayc_failure){ .code = RAYC_EDIED }, slice_text("gone"));
     assert_ptr_equal(refs_at(&refs, 1), first); /* slots do not move */
-    assert_true(slice_same(ref_value(refs_at(&refs, 2)), slice_text("a value of more than fifteen bytes")));
+    assert_true(
+        slice_same(ref_value(refs_at(&refs, 2)), slice_text("a value of more than fifteen bytes")));
     assert_int_equal(ref_value(refs_at(&refs, 2)).p[34], 0);
     assert_int_equal(refs_next_pending(&refs, 1, UINT64_MAX), 4);
     for (uint64_t i = 1; i < MANY; i++) {

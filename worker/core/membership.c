@@ -271,7 +271,8 @@ static void beat_emit(struct worker *self)
         (struct msg_node_beat){ .node = self->node,
                                 .start_seen = self->start_seen,
                                 .sent_ms = self->now_ms,
-                                .running = wire_list(&self->scratch, count) };
+                                .running = wire_list(&self->scratch, count),
+                                .inventory = self->inventory_seq - self->inventory_open };
     self->beat_at_ms = self->now_ms + self->beat_ms;
 }
 

@@ -1,5 +1,6 @@
 /*  reports.c - DONE frames: what has ended goes into one per turn; each is kept until the head acknowledges it.
     The core remembers which attempts are in which frame, so that a START that is said again is known. */
+#include "common/bug.h"
 #include "worker/core/state.h"
 
 static struct refusal *refusal_at(const struct worker *self, uint32_t n)
@@ -208,6 +209,9 @@ static void report_new(struct worker *self)
     }
     while (self->refusal_count > self->refusals_told && act_room(self)) {
         refusal_tell(self, report);
+    }
+    if (RAYC_BUG(FORGET_REPORT)) {
+        report_forget(self, index);
     }
 }
 

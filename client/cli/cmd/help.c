@@ -23,7 +23,7 @@ int cmd_help(struct cli *self)
     }
     const char *near = command_near(self->count, self->operands);
     near = near ? near : manual_topic_near(self->operands[0]);
-    return fail_usage(self, "there is no help about '%s%s%s'%s%s%s", self->operands[0], self->count > 1 ? " " : "",
-                      self->count > 1 ? self->operands[1] : "", near ? "; did you mean 'rayc help " : "",
-                      near ? near : "", near ? "'?" : "");
+    return fail_usage(self, "there is no help about '%s%s%s'%s%s%s", self->operands[0],
+                      self->count > 1 ? " " : "", self->count > 1 ? self->operands[1] : "",
+                      near ? "; did you mean 'rayc help " : "", near ? near : "", near ? "'?" : "");
 }

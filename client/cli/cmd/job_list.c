@@ -4,7 +4,8 @@
 #include "client/cli/table.h"
 
 /*  "512/1000", with what failed. */
-static void cell_tasks(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+static void cell_tasks(const struct cli *cli, const json_t *item, const char *key,
+                       char out[CELL_BYTES])
 {
     (void)cli, (void)key;
     long long total = json_integer_value(json_object_get(item, "total"));

@@ -15,8 +15,9 @@ static int tell(struct cli *self, const struct watch *watch, bool before)
 {
     const char *state = job_state_name(watch->state);
     if (cli_json(self)) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:b}", "apiVersion", "rayc/v1", "kind", "JobStop",
-                                   "submission_id", watch->submission, "status", state, "stopped", !before);
+        json_t *object =
+            json_pack("{s:s, s:s, s:s, s:s, s:b}", "apiVersion", "rayc/v1", "kind", "JobStop",
+                      "submission_id", watch->submission, "status", state, "stopped", !before);
         json_print(object);
         json_decref(object);
     } else if (before) {

@@ -17,15 +17,20 @@ static int check(const struct cli *self)
     if (options->head && options->address) {
         return fail_usage(self, "--head starts a head here, --address joins one: give one of them");
     }
-    if (!options->head && (options->host || options->port != OPTION_UNSET || options->if_infeasible)) {
-        return fail_usage(self, "--host, --port and --if-infeasible are of the head: give --head, too");
+    if (!options->head &&
+        (options->host || options->port != OPTION_UNSET || options->if_infeasible)) {
+        return fail_usage(self,
+                          "--host, --port and --if-infeasible are of the head: give --head, too");
     }
     if (!options->head && (!address || !*address)) {
-        return fail_usage(self, "start what?  'rayc start --head' starts a cluster, 'rayc start --address HOST:PORT' a "
-                                "worker that joins one");
+        return fail_usage(
+            self,
+            "start what?  'rayc start --head' starts a cluster, 'rayc start --address HOST:PORT' a "
+            "worker that joins one");
     }
     if (!options->head && link_address(address, dial, sizeof(dial)) != OK) {
-        return fail_usage(self, "--address: '%s' is not HOST:PORT, tcp://HOST:PORT or ipc://PATH", address);
+        return fail_usage(self, "--address: '%s' is not HOST:PORT, tcp://HOST:PORT or ipc://PATH",
+                          address);
     }
     if (options->port != OPTION_UNSET && options->port > 65535) {
         return fail_usage(self, "--port: %lld is larger than 65535", (long long)options->port);
@@ -47,31 +52,34 @@ static void print_head(const struct cli *self, const struct started *started)
     printf("  rayc submit parallel_compute\n"
            "  rayc status\n"
            "  rayc stop%s%s\n",
-           self->options.state_dir ? " --state-dir " : "", self->options.state_dir ? self->state_dir : "");
+           self->options.state_dir ? " --state-dir " : "",
+           self->options.state_dir ? self->state_dir : "");
     if (started->key_path[0]) {
         printf("\nA worker or client on another machine needs a copy of %s:\n"
                "  rayc start --address %s --key-file cluster.key\n"
                "  RAYC_KEY_FILE=cluster.key RAYC_ADDRESS=%s rayc submit parallel_compute\n",
                started->key_path, started->address, started->address);
     } else {
-        printf("\nOther programs of this machine reach it by: export RAYC_ADDRESS=%s\n", started->address);
+        printf("\nOther programs of this machine reach it by: export RAYC_ADDRESS=%s\n",
+               started->address);
     }
 }
 
 static void print_started(const struct cli *self, const struct started *started)
 {
     if (cli_json(self)) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "apiVersion", "rayc/v1", "kind", "Start",
-                                   "address", started->address, "state_dir", self->state_dir, "key_file",
-                                   started->key_path, "head_pid", (int)started->head_pid, "worker_pid",
-                                   (int)started->worker_pid, "node_id", (json_int_t)started->node);
+        json_t *object =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "apiVersion", "rayc/v1", "kind",
+                      "Start", "address", started->address, "state_dir", self->state_dir,
+                      "key_file", started->key_path, "head_pid", (int)started->head_pid,
+                      "worker_pid", (int)started->worker_pid, "node_id", (json_int_t)started->node);
         json_print(object);
         json_decref(object);
     } else if (self->options.head) {
         print_head(self, started);
     } else {
-        printf("worker  node %lld (%s), pid %d, joined %s\n", (long long)started->node, started->node_name,
-               (int)started->worker_pid, started->address);
+        printf("worker  node %lld (%s), pid %d, joined %s\n", (long long)started->node,
+               started->node_name, (int)started->worker_pid, started->address);
     }
     fflush(stdout);
 }

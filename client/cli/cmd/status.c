@@ -27,7 +27,8 @@ static struct counts count(const json_t *jobs)
     struct counts counts = { .tasks = 0 };
     size_t i;
     json_t *job;
-    json_array_foreach(jobs, i, job) {
+    json_array_foreach(jobs, i, job)
+    {
         const char *status = json_string_value(json_object_get(job, "status"));
         for (uint32_t state = 1; status && state < JOB_STATES; state++) {
             counts.jobs[state] += strcmp(status, job_state_name(state)) == 0;
@@ -45,12 +46,13 @@ static void print_json(const struct cli *self, json_t *nodes, const struct count
     for (uint32_t state = 1; state < JOB_STATES; state++) {
         json_object_set_new(jobs, job_state_name(state), json_integer(counts->jobs[state]));
     }
-    json_t *object = json_pack("{s:s, s:s, s:{s:s, s:s, s:b}, s:O, s:o, s:{s:I, s:I, s:I, s:I}}", "apiVersion",
-                               "rayc/v1", "kind", "Status", "head", "address", ask_address(self->ask), "version",
-                               ask_version(self->ask), "embedded", ask_embedded(self->ask), "nodes", nodes, "jobs",
-                               jobs, "tasks", "total", (json_int_t)counts->tasks, "unfinished",
-                               (json_int_t)(counts->tasks - counts->finished - counts->failed), "finished",
-                               (json_int_t)counts->finished, "failed", (json_int_t)counts->failed);
+    json_t *object =
+        json_pack("{s:s, s:s, s:{s:s, s:s, s:b}, s:O, s:o, s:{s:I, s:I, s:I, s:I}}", "apiVersion",
+                  "rayc/v1", "kind", "Status", "head", "address", ask_address(self->ask), "version",
+                  ask_version(self->ask), "embedded", ask_embedded(self->ask), "nodes", nodes,
+                  "jobs", jobs, "tasks", "total", (json_int_t)counts->tasks, "unfinished",
+                  (json_int_t)(counts->tasks - counts->finished - counts->failed), "finished",
+                  (json_int_t)counts->finished, "failed", (json_int_t)counts->failed);
     json_print(object);
     json_decref(object);
 }
@@ -61,14 +63,16 @@ static void print_text(const struct cli *self, const json_t *nodes, const struct
            ask_embedded(self->ask) ? ", embedded: ends when nothing is left to do" : "");
     printf("jobs  ");
     for (uint32_t state = 1; state < JOB_STATES; state++) {
-        printf(" %lld %s%s", counts->jobs[state], job_state_name(state), state + 1 < JOB_STATES ? "," : "\n");
+        printf(" %lld %s%s", counts->jobs[state], job_state_name(state),
+               state + 1 < JOB_STATES ? "," : "\n");
     }
-    printf("tasks  %lld unfinished, %lld finished, %lld failed\n\n", counts->tasks - counts->finished - counts->failed,
-           counts->finished, counts->failed);
+    printf("tasks  %lld unfinished, %lld finished, %lld failed\n\n",
+           counts->tasks - counts->finished - counts->failed, counts->finished, counts->failed);
     if (json_array_size(nodes)) {
         table_print(self, node_columns, COUNT(node_columns), nodes);
     } else {
-        note(self, "no nodes: start a worker with 'rayc start --address %s'", ask_address(self->ask));
+        note(self, "no nodes: start a worker with 'rayc start --address %s'",
+             ask_address(self->ask));
     }
 }
 

@@ -32,8 +32,9 @@ static int upload(struct cli *self, const char *path, const char *hash)
 /*  Is the cluster on this machine?  Then our working folder and PATH mean something to it. */
 static bool is_local(const char *address)
 {
-    static const char *const ours[] = { "ipc://", "127.", "localhost:", "[::1]:", "tcp://127.", "tcp://localhost:",
-                                        "tcp://[::1]:" };
+    static const char *const ours[] = {
+        "ipc://", "127.", "localhost:", "[::1]:", "tcp://127.", "tcp://localhost:", "tcp://[::1]:"
+    };
     for (size_t i = 0; i < COUNT(ours); i++) {
         if (strncmp(address, ours[i], strlen(ours[i])) == 0) {
             return true;
@@ -47,8 +48,10 @@ static int open_job(struct cli *self, struct job *job, struct msg_job_opened *op
     struct msg reply;
     int rc = ask(self->ask, MSG_JOB_OPEN, &job->open, MSG_JOB_OPENED, &reply);
     if (rc == ERR_CONFLICT) {
-        return fail(self, rc, "a job with the submission id %s exists, and is another one; see 'rayc job get %s'",
-                    job->submission, job->submission);
+        return fail(
+            self, rc,
+            "a job with the submission id %s exists, and is another one; see 'rayc job get %s'",
+            job->submission, job->submission);
     }
     if (rc != OK) {
         return fail_ask(self, rc);
@@ -57,13 +60,15 @@ static int open_job(struct cli *self, struct job *job, struct msg_job_opened *op
     return 0;
 }
 
-static void print_opened(const struct cli *self, const struct job *job, const struct msg_job_opened *opened)
+static void print_opened(const struct cli *self, const struct job *job,
+                         const struct msg_job_opened *opened)
 {
     if (cli_json(self)) {
         char id[32];
         snprintf(id, sizeof(id), "%08llx", (unsigned long long)opened->job);
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:b}", "apiVersion", "rayc/v1", "kind", "JobSubmission",
-                                   "submission_id", job->submission, "job_id", id, "again", (int)opened->again);
+        json_t *object =
+            json_pack("{s:s, s:s, s:s, s:s, s:b}", "apiVersion", "rayc/v1", "kind", "JobSubmission",
+                      "submission_id", job->submission, "job_id", id, "again", (int)opened->again);
         json_print(object);
         json_decref(object);
     } else {
@@ -74,11 +79,12 @@ static void print_opened(const struct cli *self, const struct job *job, const st
 static void print_ended(const struct cli *self, const struct watch *watch, int exit_code)
 {
     if (cli_json(self)) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I}}", "apiVersion", "rayc/v1", "kind",
-                                   "JobResult", "submission_id", watch->submission, "status",
-                                   job_state_name(watch->state), "exit_code", exit_code, "message", watch->message,
-                                   "tasks", "total", (json_int_t)watch->total, "finished",
-                                   (json_int_t)watch->finished, "failed", (json_int_t)watch->failed);
+        json_t *object =
+            json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I}}", "apiVersion", "rayc/v1",
+                      "kind", "JobResult", "submission_id", watch->submission, "status",
+                      job_state_name(watch->state), "exit_code", exit_code, "message",
+                      watch->message, "tasks", "total", (json_int_t)watch->total, "finished",
+                      (json_int_t)watch->finished, "failed", (json_int_t)watch->failed);
         json_print(object);
         json_decref(object);
     }
@@ -92,7 +98,8 @@ static int follow(struct cli *self, const struct job *job, const struct msg_job_
                            .progress = true,
                            .limit_ms = OPTION_UNSET };
     snprintf(watch.submission, sizeof(watch.submission), "%s", job->submission);
-    detail(self, "job %s%s", job->submission, opened->again ? " (it exists already: attached to it)" : "");
+    detail(self, "job %s%s", job->submission,
+           opened->again ? " (it exists already: attached to it)" : "");
     int exit_code = watch_job(self, &watch);
     if (exit_code) {
         return exit_code;
@@ -105,7 +112,8 @@ static int follow(struct cli *self, const struct job *job, const struct msg_job_
 static int refuse_no_wait(const struct cli *self)
 {
     return fail(self, ERR_INVALID,
-                "--no-wait needs a cluster that stays, and this one would end with this command: start one first with "
+                "--no-wait needs a cluster that stays, and this one would end with this command: "
+                "start one first with "
                 "'rayc start --head', or give --address");
 }
 

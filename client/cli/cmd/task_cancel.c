@@ -21,8 +21,9 @@ int cmd_task_cancel(struct cli *self)
     }
     bool ended = reply.as.cancelled.ended;
     if (cli_json(self)) {
-        json_t *object = json_pack("{s:s, s:s, s:o, s:b}", "apiVersion", "rayc/v1", "kind", "TaskCancel", "task_id",
-                                   json_sprintf("%016" PRIx64, task), "cancelled", !ended);
+        json_t *object =
+            json_pack("{s:s, s:s, s:o, s:b}", "apiVersion", "rayc/v1", "kind", "TaskCancel",
+                      "task_id", json_sprintf("%016" PRIx64, task), "cancelled", !ended);
         json_print(object);
         json_decref(object);
     } else if (ended) {

@@ -13,7 +13,8 @@ static const struct {
     [WHY_LEASED] = { "LEASED", "A worker has it and will start it soon." },
     [WHY_DEPENDENCY] = { "DEPENDENCY", "An argument is not there yet." },
     [WHY_BACKOFF] = { "BACKOFF", "It failed, and waits for its next try." },
-    [WHY_NO_NODES] = { "NO_NODES", "There is no worker: start one with 'rayc start --address HOST:PORT'." },
+    [WHY_NO_NODES] = { "NO_NODES",
+                       "There is no worker: start one with 'rayc start --address HOST:PORT'." },
     [WHY_INFEASIBLE] = { "INFEASIBLE", "No node is large enough, even when idle." },
     [WHY_RESOURCES] = { "RESOURCES", "All nodes that are large enough are full." },
     [WHY_QUEUE] = { "QUEUE", "Other tasks come before it." },
@@ -35,19 +36,23 @@ static void print_reason(const struct rec_reason *reason, uint32_t why)
     } else if (!resource[0]) {
         printf("  node %llu (%s): has room for it now\n", (unsigned long long)reason->node, name);
     } else {
-        printf("  node %llu (%s): needs %s %.10g, has %.10g of %.10g free%s\n", (unsigned long long)reason->node, name,
-               resource, amount(reason, reason->needed), amount(reason, reason->available),
-               amount(reason, reason->total), reason->needed > reason->total ? " (too small)" : "");
+        printf("  node %llu (%s): needs %s %.10g, has %.10g of %.10g free%s\n",
+               (unsigned long long)reason->node, name, resource, amount(reason, reason->needed),
+               amount(reason, reason->available), amount(reason, reason->total),
+               reason->needed > reason->total ? " (too small)" : "");
     }
 }
 
 static void print_sentences(const struct msg_explained *told)
 {
-    printf("task %016" PRIx64 ": %s\n", told->task, told->why == WHY_ENDED ? "ended" : task_state_name(told->state));
-    printf("%s\n", told->why < COUNT(reasons) && reasons[told->why].sentence ? reasons[told->why].sentence
-                                                                            : "The reason is not known to this rayc.");
+    printf("task %016" PRIx64 ": %s\n", told->task,
+           told->why == WHY_ENDED ? "ended" : task_state_name(told->state));
+    printf("%s\n", told->why < COUNT(reasons) && reasons[told->why].sentence
+                       ? reasons[told->why].sentence
+                       : "The reason is not known to this rayc.");
     if (told->why == WHY_DEPENDENCY && told->other) {
-        printf("  it waits for task %016" PRIx64 ": rayc task explain %016" PRIx64 "\n", told->other, told->other);
+        printf("  it waits for task %016" PRIx64 ": rayc task explain %016" PRIx64 "\n",
+               told->other, told->other);
     } else if (told->why == WHY_BACKOFF) {
         printf("  in %.1f s\n", (double)told->wait_ms / 1000);
     } else if (told->why == WHY_QUEUE) {
@@ -62,11 +67,12 @@ static void print_sentences(const struct msg_explained *told)
 
 static json_t *reason_json(const struct rec_reason *reason)
 {
-    return json_pack("{s:I, s:s%, s:s%, s:f, s:f, s:f}", "node_id", (json_int_t)reason->node, "name",
-                     reason->node_name.p ? (const char *)reason->node_name.p : "", reason->node_name.n, "resource",
-                     reason->resource.p ? (const char *)reason->resource.p : "", reason->resource.n, "needed",
-                     amount(reason, reason->needed), "available", amount(reason, reason->available), "total",
-                     amount(reason, reason->total));
+    return json_pack("{s:I, s:s%, s:s%, s:f, s:f, s:f}", "node_id", (json_int_t)reason->node,
+                     "name", reason->node_name.p ? (const char *)reason->node_name.p : "",
+                     reason->node_name.n, "resource",
+                     reason->resource.p ? (const char *)reason->resource.p : "", reason->resource.n,
+                     "needed", amount(reason, reason->needed), "available",
+                     amount(reason, reason->available), "total", amount(reason, reason->total));
 }
 
 static void print_json(const struct msg_explained *told)
@@ -77,14 +83,16 @@ static void print_json(const struct msg_explained *told)
     while (next_reason(&nodes, &reason)) {
         json_array_append_new(list, reason_json(&reason));
     }
-    const char *why = told->why < COUNT(reasons) && reasons[told->why].word ? reasons[told->why].word : "UNKNOWN";
-    json_t *object = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:o}", "apiVersion", "rayc/v1", "kind", "TaskExplain",
-                               "task_id", json_sprintf("%016" PRIx64, told->task), "state",
-                               task_state_name(told->state), "why", why, "wait_ms", (json_int_t)told->wait_ms, "nodes",
-                               list);
+    const char *why =
+        told->why < COUNT(reasons) && reasons[told->why].word ? reasons[told->why].word : "UNKNOWN";
+    json_t *object = json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:I, s:o}", "apiVersion", "rayc/v1", "kind", "TaskExplain",
+        "task_id", json_sprintf("%016" PRIx64, told->task), "state", task_state_name(told->state),
+        "why", why, "wait_ms", (json_int_t)told->wait_ms, "nodes", list);
     bool task = told->why == WHY_DEPENDENCY;
     json_object_set_new(object, task ? "waits_for" : "ahead",
-                        task ? json_sprintf("%016" PRIx64, told->other) : json_integer((json_int_t)told->other));
+                        task ? json_sprintf("%016" PRIx64, told->other)
+                             : json_integer((json_int_t)told->other));
     json_print(object);
     json_decref(object);
 }

@@ -9,7 +9,8 @@
 
 static size_t write_text(FILE *out, const json_t *text)
 {
-    return json_is_string(text) ? fwrite(json_string_value(text), 1, json_string_length(text), out) : 0;
+    return json_is_string(text) ? fwrite(json_string_value(text), 1, json_string_length(text), out)
+                                : 0;
 }
 
 /*  Bytes are base64 in JSON. */
@@ -18,8 +19,8 @@ static size_t write_bytes(FILE *out, const json_t *text)
     size_t letters = json_string_length(text), n = 0;
     unsigned char *bytes = malloc(letters + 1);
     ensure(bytes);
-    if (letters && sodium_base642bin(bytes, letters, json_string_value(text), letters, NULL, &n, NULL,
-                                     sodium_base64_VARIANT_ORIGINAL) == 0) {
+    if (letters && sodium_base642bin(bytes, letters, json_string_value(text), letters, NULL, &n,
+                                     NULL, sodium_base64_VARIANT_ORIGINAL) == 0) {
         fwrite(bytes, 1, n, out);
     }
     free(bytes);
@@ -40,7 +41,8 @@ static const json_t *choose(const struct cli *self, const json_t *rows, int *exi
             return item;
         }
     }
-    *exit_code = fail(self, ERR_NOT_FOUND, "no attempt %lld of this task has ended", (long long)self->options.attempt);
+    *exit_code = fail(self, ERR_NOT_FOUND, "no attempt %lld of this task has ended",
+                      (long long)self->options.attempt);
     return NULL;
 }
 
@@ -74,7 +76,8 @@ int cmd_task_logs(struct cli *self)
     if (!task) {
         return exit_code;
     }
-    json_t *rows = query_view(self, "output", json_string_value(json_object_get(task, "task_id")), &exit_code);
+    json_t *rows =
+        query_view(self, "output", json_string_value(json_object_get(task, "task_id")), &exit_code);
     const char *type = json_string_value(json_object_get(task, "type"));
     if (rows && cli_json(self)) {
         json_print(rows);

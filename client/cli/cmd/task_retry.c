@@ -21,8 +21,9 @@ int cmd_task_retry(struct cli *self)
     }
     uint64_t again = reply.as.retried.task;
     if (cli_json(self)) {
-        json_t *object = json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "rayc/v1", "kind", "TaskRetry", "task_id",
-                                   json_sprintf("%016" PRIx64, again), "retry_of", json_sprintf("%016" PRIx64, task));
+        json_t *object = json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "rayc/v1", "kind",
+                                   "TaskRetry", "task_id", json_sprintf("%016" PRIx64, again),
+                                   "retry_of", json_sprintf("%016" PRIx64, task));
         json_print(object);
         json_decref(object);
     } else {

@@ -11,8 +11,8 @@ int cmd_version(struct cli *self)
         return exit_code;
     }
     if (cli_json(self)) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "apiVersion", "rayc/v1", "kind", "Version", "version",
-                                   RAYC_VERSION, "protocol", "");
+        json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "apiVersion", "rayc/v1", "kind",
+                                   "Version", "version", RAYC_VERSION, "protocol", "");
         json_object_set_new(object, "protocol", json_sprintf("%d.%d", PROTO_MAJOR, PROTO_MINOR));
         json_print(object);
         json_decref(object);
