@@ -94,7 +94,7 @@ static char **daemon_environment(void)
 {
     static const char *const dropped[] = { "RAYC_ADDRESS=",      "RAYC_KEY_FILE=", "RAYC_JOB_ID=",
                                            "RAYC_FENCE=",        "RAYC_TASK_ID=",  "RAYC_ATTEMPT=",
-                                           "RAYC_SUBMISSION_ID=" };
+                                           "RAYC_SUBMISSION_ID=", "RAYC_DRIVER=" };
     size_t count = 0;
     while (environ[count] != NULL) {
         count++;

@@ -257,6 +257,7 @@ int options_draft(struct spec_draft *out, const rayc_options *options)
         return failure_say(RAYC_EINVALID, "option name has %zu bytes: the limit is %d",
                            strlen(options->name), NAME_MAX_BYTES);
     }
+    out->record.title = slice_text(options->name);
     out->record.run_ms_max = options->run_ms_max;
     out->record.queue_ms_max = options->queue_ms_max;
     out->record.priority = options->priority;

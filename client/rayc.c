@@ -104,7 +104,8 @@ static int join(const char *given)
     char address[ADDRESS_BYTES_MAX], hash[HASH_TEXT_BYTES] = "";
     struct cluster_key key;
     uint64_t patience_ms = number_of("RAYC_RECONNECT_MS");
-    bool is_driver = getenv("RAYC_JOB_ID") != NULL && getenv("RAYC_FENCE") != NULL;
+    bool is_driver = getenv("RAYC_DRIVER") != NULL && getenv("RAYC_JOB_ID") != NULL &&
+                     getenv("RAYC_FENCE") != NULL;
     struct session_config config = { 0 };
     config.reconnect_ms_max =
         patience_ms > 0 && patience_ms <= UINT32_MAX ? (uint32_t)patience_ms : RECONNECT_MS;

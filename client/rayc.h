@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define RAYC_API __attribute__((visibility("default")))
+#define RAYC_API          __attribute__((visibility("default")))
 #define RAYC_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define RAYC_API
@@ -28,25 +28,27 @@ extern "C" {
 /*  Failures.  The numbers are for ever. */
 enum {
     RAYC_OK = 0,
-    RAYC_EMEMORY = -1,       /* out of memory */
-    RAYC_ESYSTEM = -2,       /* a system call failed */
-    RAYC_ETOOLARGE = -7,     /* arguments or a result over RAYC_VALUE_MAX */
-    RAYC_EVERSION = -8,      /* the head speaks another version of the protocol */
-    RAYC_EUNREACHABLE = -9,  /* no head answered for as long as RAYC_RECONNECT_MS (default 10 minutes) */
-    RAYC_ETIMEOUT = -10,     /* not ready in time; the task goes on */
-    RAYC_ENOTFOUND = -11,    /* no such reference, program or cluster */
+    RAYC_EMEMORY = -1,   /* out of memory */
+    RAYC_ESYSTEM = -2,   /* a system call failed */
+    RAYC_ETOOLARGE = -7, /* arguments or a result over RAYC_VALUE_MAX */
+    RAYC_EVERSION = -8,  /* the head speaks another version of the protocol */
+    RAYC_EUNREACHABLE =
+        -9, /* no head answered for as long as RAYC_RECONNECT_MS (default 10 minutes) */
+    RAYC_ETIMEOUT = -10,  /* not ready in time; the task goes on */
+    RAYC_ENOTFOUND = -11, /* no such reference, program or cluster */
     RAYC_ECONFLICT = -12,
-    RAYC_EINVALID = -13,     /* a wrong argument of yours; the text says which */
-    RAYC_EKEY = -14,         /* the cluster's key is missing or was refused */
-    RAYC_EBUSY = -15,        /* a limit of the head is reached */
-    RAYC_ECLOSED = -16,      /* before rayc_init() or after rayc_shutdown() */
-    RAYC_EINFEASIBLE = -18,  /* no node can ever meet the demand */
-    RAYC_ETASK = -30,        /* the task failed: app_code is its own code, or its exit status */
-    RAYC_EDIED = -31,        /* its process or node died more often than retries allow */
-    RAYC_ECANCELLED = -32,   /* it was cancelled, or its job was stopped */
-    RAYC_EARG = -33,         /* it read an argument as another kind */
-    RAYC_EUPSTREAM = -34,    /* an argument is the result of a failed task */
-    RAYC_EUNKNOWN = -35      /* contact was lost; whether it ran is not known (only with max_retries 0) */
+    RAYC_EINVALID = -13,    /* a wrong argument of yours; the text says which */
+    RAYC_EKEY = -14,        /* the cluster's key is missing or was refused */
+    RAYC_EBUSY = -15,       /* a limit of the head is reached */
+    RAYC_ECLOSED = -16,     /* before rayc_init() or after rayc_shutdown() */
+    RAYC_EINFEASIBLE = -18, /* no node can ever meet the demand */
+    RAYC_ETASK = -30,       /* the task failed: app_code is its own code, or its exit status */
+    RAYC_EDIED = -31,       /* its process or node died more often than retries allow */
+    RAYC_ECANCELLED = -32,  /* it was cancelled, or its job was stopped */
+    RAYC_EARG = -33,        /* it read an argument as another kind */
+    RAYC_EUPSTREAM = -34,   /* an argument is the result of a failed task */
+    RAYC_EUNKNOWN =
+        -35 /* contact was lost; whether it ran is not known (only with max_retries 0) */
 };
 
 #define RAYC_VALUE_MAX (8u << 20) /* bytes of one task's arguments, and of one result */
@@ -57,7 +59,16 @@ typedef struct {
     uint64_t job, number;
 } rayc_ref;
 
-typedef enum { RAYC_NIL, RAYC_BOOL, RAYC_INT, RAYC_FLOAT, RAYC_STRING, RAYC_BYTES, RAYC_ARRAY, RAYC_MAP } rayc_kind;
+typedef enum {
+    RAYC_NIL,
+    RAYC_BOOL,
+    RAYC_INT,
+    RAYC_FLOAT,
+    RAYC_STRING,
+    RAYC_BYTES,
+    RAYC_ARRAY,
+    RAYC_MAP
+} rayc_kind;
 
 /*  RAYC_BOOL and RAYC_INT: as.i.  RAYC_FLOAT: as.f.  RAYC_STRING (ends with a NUL that size does not count),
     RAYC_BYTES: as.raw.  RAYC_ARRAY, RAYC_MAP: as.raw is the whole value in msgpack, for msgpack-c to read. */
@@ -94,26 +105,31 @@ typedef struct rayc_task rayc_task;
 
 typedef struct {
     const char *name;
-    int (*run)(rayc_task *); /* 0: it has called rayc_return(), or returns nil; else the code of rayc_fail() */
+    int (*run)(
+        rayc_task
+            *); /* 0: it has called rayc_return(), or returns nil; else the code of rayc_fail() */
 } rayc_function;
 
 /*  Options of a task.  Start from rayc_defaults(). */
 typedef struct {
-    size_t size;             /* sizeof(rayc_options): programs built with an older rayc.h keep working */
-    double cpus, gpus;       /* default 1 and 0; in steps of 0.0001; over 1, GPUs must be whole */
-    uint64_t memory_bytes;   /* admission only; default 0 */
-    int32_t max_retries;     /* default 3; -1: without end; 0: it starts at most once */
-    int32_t priority;        /* default 0; not used yet */
-    uint32_t run_ms_max;     /* an attempt that runs longer is killed and retried; 0 (default): no limit */
-    uint32_t queue_ms_max;   /* a task that waits longer fails; 0 (default): no limit */
-    const int *retry_codes;  /* application errors to retry, too: NULL (default) none, rayc_any_error, or your codes */
+    size_t size;       /* sizeof(rayc_options): programs built with an older rayc.h keep working */
+    double cpus, gpus; /* default 1 and 0; in steps of 0.0001; over 1, GPUs must be whole */
+    uint64_t memory_bytes; /* admission only; default 0 */
+    int32_t max_retries;   /* default 3; -1: without end; 0: it starts at most once */
+    int32_t priority;      /* default 0; not used yet */
+    uint32_t
+        run_ms_max; /* an attempt that runs longer is killed and retried; 0 (default): no limit */
+    uint32_t queue_ms_max; /* a task that waits longer fails; 0 (default): no limit */
+    const int *
+        retry_codes; /* application errors to retry, too: NULL (default) none, rayc_any_error, or your codes */
     size_t retry_code_count; /* of your codes */
     const char *name;        /* for people; default: the function's name */
     const char *strategy;    /* NULL or "DEFAULT" */
     const char *resources;   /* your own: "moon=1,licence=0.5"; NULL: none */
-    uint32_t backoff_ms;     /* of the second retry (the first comes at once), doubling; default 100 */
+    uint32_t backoff_ms; /* of the second retry (the first comes at once), doubling; default 100 */
     uint32_t backoff_ms_max; /* default 30000 */
-    uint32_t crash_limit;    /* deaths of its process in a row until it is quarantined; default 10; 0: never */
+    uint32_t
+        crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
 } rayc_options;
 
 RAYC_API extern const int rayc_any_error[1];
@@ -132,16 +148,18 @@ RAYC_API rayc_arg rayc_nil(void);
 RAYC_API rayc_arg rayc_bool(int);
 RAYC_API rayc_arg rayc_int(int64_t);
 RAYC_API rayc_arg rayc_float(double);
-RAYC_API rayc_arg rayc_string(const char *);                       /* UTF-8; borrowed until the call returns */
-RAYC_API rayc_arg rayc_bytes(const void *, size_t);                /* likewise */
-RAYC_API rayc_arg rayc_packed(const void *msgpack, size_t size);   /* one whole msgpack value, of any kind */
-RAYC_API rayc_arg rayc_of(rayc_ref);                               /* the result of a task, when it is there */
+RAYC_API rayc_arg rayc_string(const char *);        /* UTF-8; borrowed until the call returns */
+RAYC_API rayc_arg rayc_bytes(const void *, size_t); /* likewise */
+RAYC_API rayc_arg rayc_packed(const void *msgpack,
+                              size_t size); /* one whole msgpack value, of any kind */
+RAYC_API rayc_arg rayc_of(rayc_ref);        /* the result of a task, when it is there */
 
 /*  Submits a task; `options` NULL: defaults.  Returns at once, without waiting for the head. */
-RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const rayc_arg *, size_t count);
+RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const rayc_arg *,
+                              size_t count);
 
-#define RAYC_ARGS_(...)       ((const rayc_arg[]){ __VA_ARGS__ })
-#define rayc_call(fn, ...)    rayc_call_with((const rayc_options *)0, fn, __VA_ARGS__)
+#define RAYC_ARGS_(...)    ((const rayc_arg[]){ __VA_ARGS__ })
+#define rayc_call(fn, ...) rayc_call_with((const rayc_options *)0, fn, __VA_ARGS__)
 #define rayc_call_with(options, fn, ...)                                                           \
     rayc_submit(&fn, (options), RAYC_ARGS_(__VA_ARGS__),                                           \
                 sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg))
@@ -149,8 +167,9 @@ RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
     than 0 is an application error (RAYC_ETASK, app_code).  `env` NULL or "K=V" strings up to NULL, added to the
     job's; `cwd` NULL: as the job; `input` what it reads from stdin. */
-RAYC_API rayc_ref rayc_command(const rayc_options *, const char *const *argv, const char *const *env, const char *cwd,
-                               const void *input, size_t input_size);
+RAYC_API rayc_ref rayc_command(const rayc_options *, const char *const *argv,
+                               const char *const *env, const char *cwd, const void *input,
+                               size_t input_size);
 
 /*  Waits for a result.  `seconds` RAYC_FOREVER, or 0 to only look.  0; RAYC_ETIMEOUT; or how the task failed. */
 RAYC_API int rayc_get(rayc_ref, double seconds, rayc_value *out);
@@ -175,25 +194,30 @@ typedef struct {
 
 /*  Tells each attempt of a task that has ended, the first one first, also those that were retried.  The record lives
     as long as the call.  Returns how many there were. */
-RAYC_API int rayc_history(rayc_ref, void (*each)(void *context, const rayc_attempt_record *), void *context);
+RAYC_API int rayc_history(rayc_ref, void (*each)(void *context, const rayc_attempt_record *),
+                          void *context);
 
-RAYC_API void rayc_drop(rayc_ref *);          /* gives the reference up and zeroes it; its values die */
+RAYC_API void rayc_drop(rayc_ref *); /* gives the reference up and zeroes it; its values die */
 RAYC_API const rayc_failure *rayc_error(void);
 RAYC_API const char *rayc_version(void);
 
 /*  Inside a task's function. */
 RAYC_API size_t rayc_arg_count(const rayc_task *);
-RAYC_API const rayc_value *rayc_arg_at(rayc_task *, size_t index);  /* any kind; NULL beyond the last: RAYC_EARG */
-RAYC_API int64_t rayc_arg_int(rayc_task *, size_t index);     /* another kind: 0, and the attempt ends in RAYC_EARG */
-RAYC_API double rayc_arg_float(rayc_task *, size_t index);    /* takes an integer, too */
+RAYC_API const rayc_value *
+rayc_arg_at(rayc_task *, size_t index); /* any kind; NULL beyond the last: RAYC_EARG */
+RAYC_API int64_t
+rayc_arg_int(rayc_task *, size_t index); /* another kind: 0, and the attempt ends in RAYC_EARG */
+RAYC_API double rayc_arg_float(rayc_task *, size_t index); /* takes an integer, too */
 RAYC_API const char *rayc_arg_string(rayc_task *, size_t index);
 RAYC_API const void *rayc_arg_bytes(rayc_task *, size_t index, size_t *size);
-RAYC_API uint32_t rayc_attempt(const rayc_task *);            /* from 1 */
-RAYC_API uint64_t rayc_fence(const rayc_task *);              /* grows with each attempt: outside systems refuse lower ones */
+RAYC_API uint32_t rayc_attempt(const rayc_task *); /* from 1 */
+RAYC_API uint64_t
+rayc_fence(const rayc_task *); /* grows with each attempt: outside systems refuse lower ones */
 RAYC_API const char *rayc_task_id(const rayc_task *);
-RAYC_API int rayc_cancelled(const rayc_task *);               /* somebody asked it to end */
-RAYC_API int rayc_return(rayc_task *, rayc_arg);              /* sets the result; returns 0 */
-RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...) RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
+RAYC_API int rayc_cancelled(const rayc_task *);  /* somebody asked it to end */
+RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 */
+RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
+    RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
 
 RAYC_API void rayc_register_(const rayc_function *);
 
@@ -201,7 +225,8 @@ RAYC_API void rayc_register_(const rayc_function *);
 #define RAYC_TASK(fn, task)                                                                        \
     static int fn##_run_(rayc_task *task);                                                         \
     static const rayc_function fn = { #fn, fn##_run_ };                                            \
-    __attribute__((section("rayc_tasks"), used)) static const rayc_function *const fn##_entry_ = &fn; \
+    __attribute__((section("rayc_tasks"), used)) static const rayc_function *const fn##_entry_ =   \
+        &fn;                                                                                       \
     __attribute__((constructor)) static void fn##_register_(void)                                  \
     {                                                                                              \
         rayc_register_(&fn);                                                                       \

@@ -12,8 +12,7 @@
 #define MUST_CHECK   __attribute__((warn_unused_result))
 #define NONE         UINT32_MAX /* no index: the end of a list, an empty link */
 
-#define ensure(condition)                                                                          \
-    ((condition) ? (void)0 : ensure_failed(#condition, __FILE__, __LINE__))
+#define ensure(condition) ((condition) ? (void)0 : ensure_failed(#condition, __FILE__, __LINE__))
 _Noreturn void ensure_failed(const char *condition, const char *file, int line);
 
 /*  Borrowed bytes: they belong to a frame, a row or a literal, and die with it. */

@@ -9,8 +9,9 @@ enum { PATH_BYTES = 4096 };
 
 /*  $RAYC_STATE_DIR, else $XDG_STATE_HOME/rayc, else ~/.local/state/rayc.  `given` (may be NULL) goes first. */
 MUST_CHECK int state_dir(const char *given, char *out, size_t capacity);
-MUST_CHECK int file_make_dir(const char *path, mode_t mode);                 /* with parents; OK if it is there */
-MUST_CHECK int file_path(char *out, size_t capacity, const char *dir, const char *name); /* dir/name; ERR_TOO_LARGE */
+MUST_CHECK int file_make_dir(const char *path, mode_t mode); /* with parents; OK if it is there */
+MUST_CHECK int file_path(char *out, size_t capacity, const char *dir,
+                         const char *name); /* dir/name; ERR_TOO_LARGE */
 /*  Writes a file under a temporary name, syncs it, renames it. */
 MUST_CHECK int file_write(const char *path, const void *p, size_t n, mode_t mode);
 /*  Reads a small text file, without the newline at its end.  ERR_NOT_FOUND, ERR_TOO_LARGE. */

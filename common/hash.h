@@ -10,7 +10,7 @@ struct hash {
 void hash_begin(struct hash *self);
 void hash_add(struct hash *self, const void *p, size_t n);
 void hash_end(struct hash *self, char *out65);
-bool hash_is_text(struct slice text);         /* 64 lower-case hex digits? */
-void random_bytes(void *p, size_t n);         /* from the kernel: keys, ids */
-void random_text(char *out, size_t letters);  /* [a-zA-Z0-9], and a NUL: out has letters + 1 bytes */
+bool hash_is_text(struct slice text);        /* 64 lower-case hex digits? */
+void random_bytes(void *p, size_t n);        /* from the kernel: keys, ids */
+void random_text(char *out, size_t letters); /* [a-zA-Z0-9], and a NUL: out has letters + 1 bytes */
 #endif

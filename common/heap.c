@@ -11,8 +11,8 @@ static uint32_t *place_of(const struct heap *self, uint32_t index)
     return (uint32_t *)(void *)((uint8_t *)pool_at(self->slots, index) + self->place_offset);
 }
 
-void heap_init(struct heap *self, void *memory, uint32_t capacity, const struct pool *slots, uint32_t time_offset,
-               uint32_t place_offset)
+void heap_init(struct heap *self, void *memory, uint32_t capacity, const struct pool *slots,
+               uint32_t time_offset, uint32_t place_offset)
 {
     *self = (struct heap){ memory, slots, time_offset, place_offset, 0, capacity };
 }
@@ -35,7 +35,8 @@ static void sift(struct heap *self, uint32_t place, uint32_t index)
         if (child >= self->count) {
             break;
         }
-        if (child + 1 < self->count && *time_of(self, self->items[child + 1]) < *time_of(self, self->items[child])) {
+        if (child + 1 < self->count &&
+            *time_of(self, self->items[child + 1]) < *time_of(self, self->items[child])) {
             child++;
         }
         if (*time_of(self, self->items[child]) >= time) {

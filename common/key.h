@@ -12,5 +12,6 @@ struct cluster_key {
 
 /*  ERR_NOT_FOUND: no such file.  ERR_KEY: unreadable, not a key, or readable by others (why says which). */
 MUST_CHECK int key_load(const char *path, struct cluster_key *out, struct diag *why);
-MUST_CHECK int key_make(const char *path, struct cluster_key *out); /* ERR_CONFLICT: the file exists */
+MUST_CHECK int key_make(const char *path,
+                        struct cluster_key *out); /* ERR_CONFLICT: the file exists */
 #endif

@@ -13,8 +13,8 @@ enum link_news {
     LINK_NOTHING = 0, /* nothing now: sleep on link_fd() */
     LINK_UP,          /* connected, maybe to another process than before: say HELLO */
     LINK_DOWN,        /* the connection broke; it is being made again */
-    LINK_REFUSED,     /* the head refused our key, or speaks without keys: it will not get better by itself */
-    LINK_FRAME        /* a frame has come */
+    LINK_REFUSED, /* the head refused our key, or speaks without keys: it will not get better by itself */
+    LINK_FRAME /* a frame has come */
 };
 
 struct link_frame {

@@ -16,12 +16,14 @@ static inline void chain_init(struct chain *self)
     *self = (struct chain){ NONE, NONE, 0 };
 }
 
-static inline struct link_pair *chain_links(const struct pool *slots, uint32_t offset, uint32_t index)
+static inline struct link_pair *chain_links(const struct pool *slots, uint32_t offset,
+                                            uint32_t index)
 {
     return (struct link_pair *)(void *)((uint8_t *)pool_at(slots, index) + offset);
 }
 
-static inline void chain_append(struct chain *self, const struct pool *slots, uint32_t offset, uint32_t index)
+static inline void chain_append(struct chain *self, const struct pool *slots, uint32_t offset,
+                                uint32_t index)
 {
     *chain_links(slots, offset, index) = (struct link_pair){ self->last, NONE };
     if (self->last == NONE) {
@@ -33,7 +35,8 @@ static inline void chain_append(struct chain *self, const struct pool *slots, ui
     self->count++;
 }
 
-static inline void chain_prepend(struct chain *self, const struct pool *slots, uint32_t offset, uint32_t index)
+static inline void chain_prepend(struct chain *self, const struct pool *slots, uint32_t offset,
+                                 uint32_t index)
 {
     *chain_links(slots, offset, index) = (struct link_pair){ NONE, self->first };
     if (self->first == NONE) {
@@ -45,7 +48,8 @@ static inline void chain_prepend(struct chain *self, const struct pool *slots, u
     self->count++;
 }
 
-static inline void chain_remove(struct chain *self, const struct pool *slots, uint32_t offset, uint32_t index)
+static inline void chain_remove(struct chain *self, const struct pool *slots, uint32_t offset,
+                                uint32_t index)
 {
     struct link_pair links = *chain_links(slots, offset, index);
     if (links.previous == NONE) {

@@ -15,7 +15,8 @@ static uint32_t *link_of(const struct map *self, uint32_t index)
 
 static uint32_t bucket_of(const struct map *self, uint64_t key)
 {
-    uint64_t hash = key ^ (key >> 40) * 0x9E3779B97F4A7C15u; /* keeps neighbours of one session together */
+    uint64_t hash =
+        key ^ (key >> 40) * 0x9E3779B97F4A7C15u; /* keeps neighbours of one session together */
     uint32_t bucket = (uint32_t)hash & self->mask;
     return bucket >= self->split ? bucket : (uint32_t)hash & (self->mask * 2 + 1);
 }
@@ -26,8 +27,8 @@ size_t map_bytes(uint32_t capacity)
     return (buckets * sizeof(uint32_t) + 63) & ~(size_t)63;
 }
 
-void map_init(struct map *self, void *memory, uint32_t capacity, const struct pool *slots, uint32_t key_offset,
-              uint32_t link_offset)
+void map_init(struct map *self, void *memory, uint32_t capacity, const struct pool *slots,
+              uint32_t key_offset, uint32_t link_offset)
 {
     *self = (struct map){ .buckets = memory,
                           .slots = slots,

@@ -12,7 +12,7 @@ struct map {
     const struct pool *slots;
     uint32_t key_offset;
     uint32_t link_offset;
-    uint32_t mask;  /* buckets below `split` use mask * 2 + 1 */
+    uint32_t mask; /* buckets below `split` use mask * 2 + 1 */
     uint32_t split;
     uint32_t used;     /* buckets in use: mask + 1 + split */
     uint32_t capacity; /* buckets at most */
@@ -21,10 +21,11 @@ struct map {
 
 enum { MAP_BUCKETS_MIN = 64 };
 size_t map_bytes(uint32_t capacity);
-void map_init(struct map *self, void *memory, uint32_t capacity, const struct pool *slots, uint32_t key_offset,
-              uint32_t link_offset);
-void map_add(struct map *self, uint32_t index);          /* the key is in the slot already */
+void map_init(struct map *self, void *memory, uint32_t capacity, const struct pool *slots,
+              uint32_t key_offset, uint32_t link_offset);
+void map_add(struct map *self, uint32_t index); /* the key is in the slot already */
 void map_remove(struct map *self, uint32_t index);
 uint32_t map_find(const struct map *self, uint64_t key); /* the newest of this key, or NONE */
-uint32_t map_next(const struct map *self, uint32_t index); /* an older one of the same key, or NONE */
+uint32_t map_next(const struct map *self,
+                  uint32_t index); /* an older one of the same key, or NONE */
 #endif

@@ -19,7 +19,8 @@ static inline size_t pool_bytes(uint32_t capacity, uint32_t slot_bytes)
     return ((size_t)capacity * slot_bytes + 63) & ~(size_t)63;
 }
 
-static inline void pool_init(struct pool *self, void *memory, uint32_t capacity, uint32_t slot_bytes)
+static inline void pool_init(struct pool *self, void *memory, uint32_t capacity,
+                             uint32_t slot_bytes)
 {
     ensure(slot_bytes >= sizeof(uint32_t));
     *self = (struct pool){ memory, slot_bytes, capacity, 0, NONE, 0 };

@@ -49,8 +49,8 @@ static inline void text_units(struct text *self, uint64_t units)
     text_u64(self, units / 10000);
     uint64_t rest = units % 10000;
     if (rest > 0) {
-        char digits[5] = { '.', (char)('0' + rest / 1000), (char)('0' + rest / 100 % 10), (char)('0' + rest / 10 % 10),
-                           (char)('0' + rest % 10) };
+        char digits[5] = { '.', (char)('0' + rest / 1000), (char)('0' + rest / 100 % 10),
+                           (char)('0' + rest / 10 % 10), (char)('0' + rest % 10) };
         size_t n = sizeof(digits);
         while (digits[n - 1] == '0') {
             n--;

@@ -11,39 +11,68 @@
 static const char usage[] =
     "Usage: rayc-head [OPTIONS]\n"
     "The head of a rayc cluster: one per state folder.  `rayc start --head` runs it for you.\n\n"
-    "  --state-dir DIR        where everything is kept (default: $RAYC_STATE_DIR, else the XDG state folder)\n"
+    "  --state-dir DIR        where everything is kept (default: $RAYC_STATE_DIR, else the XDG "
+    "state folder)\n"
     "  --host ADDRESS         where to listen (default 127.0.0.1; another one needs --key-file)\n"
     "  --port N               default 6399; 0: any\n"
     "  --address ADDR         instead of host and port, as ZeroMQ writes it: tcp://..., ipc://...\n"
     "  --key-file FILE        the cluster's key: only who has it can connect\n"
     "  --pid-file FILE        write the process id there\n"
     "  --embedded             end when no client is attached and no job is unfinished\n"
-    "  --if-infeasible WHAT   a demand that no node can meet: fail, or wait (default; embedded: fail)\n"
+    "  --if-infeasible WHAT   a demand that no node can meet: fail, or wait (default; embedded: "
+    "fail)\n"
     "  --beat-ms N --suspect-ms N --lease-ms N --gone-ms N --orphan-ms N\n"
-    "                         failure detection; see ARCHITECTURE.md (defaults 1000 5000 30000 5000 600000)\n"
+    "                         failure detection; see ARCHITECTURE.md (defaults 1000 5000 30000 "
+    "5000 600000)\n"
     "  --keep-days N          ended jobs are deleted after so many days (default 30)\n"
     "  --help, --version\n\n"
-    "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file /etc/rayc/cluster.key\n"
-    "Exit codes: 0 ended in order, 2 usage, 5 key, 8 newer database, 70 bug, 74 database, 75 folder in use.\n";
+    "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
+    "/etc/rayc/cluster.key\n"
+    "Exit codes: 0 ended in order, 2 usage, 5 key, 8 newer database, 70 bug, 74 database, 75 "
+    "folder in use.\n";
 
-enum option_id { OPT_STATE_DIR = 256, OPT_HOST, OPT_PORT, OPT_ADDRESS, OPT_KEY_FILE, OPT_PID_FILE, OPT_EMBEDDED,
-                 OPT_INFEASIBLE, OPT_BEAT, OPT_SUSPECT, OPT_LEASE, OPT_GONE, OPT_ORPHAN, OPT_DAYS, OPT_HELP, OPT_VERSION };
-
-static const struct option options[] = {
-    { "state-dir", required_argument, NULL, OPT_STATE_DIR }, { "host", required_argument, NULL, OPT_HOST },
-    { "port", required_argument, NULL, OPT_PORT },           { "address", required_argument, NULL, OPT_ADDRESS },
-    { "key-file", required_argument, NULL, OPT_KEY_FILE },   { "pid-file", required_argument, NULL, OPT_PID_FILE },
-    { "embedded", no_argument, NULL, OPT_EMBEDDED },         { "if-infeasible", required_argument, NULL, OPT_INFEASIBLE },
-    { "beat-ms", required_argument, NULL, OPT_BEAT },        { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
-    { "lease-ms", required_argument, NULL, OPT_LEASE },      { "gone-ms", required_argument, NULL, OPT_GONE },
-    { "orphan-ms", required_argument, NULL, OPT_ORPHAN },    { "keep-days", required_argument, NULL, OPT_DAYS },
-    { "help", no_argument, NULL, OPT_HELP },                 { "version", no_argument, NULL, OPT_VERSION },
-    { 0 }
+enum option_id {
+    OPT_STATE_DIR = 256,
+    OPT_HOST,
+    OPT_PORT,
+    OPT_ADDRESS,
+    OPT_KEY_FILE,
+    OPT_PID_FILE,
+    OPT_EMBEDDED,
+    OPT_INFEASIBLE,
+    OPT_BEAT,
+    OPT_SUSPECT,
+    OPT_LEASE,
+    OPT_GONE,
+    OPT_ORPHAN,
+    OPT_DAYS,
+    OPT_HELP,
+    OPT_VERSION
 };
+
+static const struct option options[] = { { "state-dir", required_argument, NULL, OPT_STATE_DIR },
+                                         { "host", required_argument, NULL, OPT_HOST },
+                                         { "port", required_argument, NULL, OPT_PORT },
+                                         { "address", required_argument, NULL, OPT_ADDRESS },
+                                         { "key-file", required_argument, NULL, OPT_KEY_FILE },
+                                         { "pid-file", required_argument, NULL, OPT_PID_FILE },
+                                         { "embedded", no_argument, NULL, OPT_EMBEDDED },
+                                         { "if-infeasible", required_argument, NULL,
+                                           OPT_INFEASIBLE },
+                                         { "beat-ms", required_argument, NULL, OPT_BEAT },
+                                         { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
+                                         { "lease-ms", required_argument, NULL, OPT_LEASE },
+                                         { "gone-ms", required_argument, NULL, OPT_GONE },
+                                         { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
+                                         { "keep-days", required_argument, NULL, OPT_DAYS },
+                                         { "help", no_argument, NULL, OPT_HELP },
+                                         { "version", no_argument, NULL, OPT_VERSION },
+                                         { 0 } };
 
 static void bad(const char *option, const char *value)
 {
-    fprintf(stderr, "rayc-head: --%s: %s is not a valid value; see rayc-head --help\n", option, value);
+    fprintf(stderr, "rayc-head: --%s: %s is not a valid value; see rayc-head --help\n", option,
+            value);
     exit(2);
 }
 
@@ -68,34 +97,68 @@ static void apply(struct flags *flags, int id, const char *name)
 {
     struct config *config = &flags->shell.config;
     switch (id) {
-    case OPT_STATE_DIR: flags->shell.state_dir = optarg; return;
-    case OPT_HOST: flags->host = optarg; return;
-    case OPT_PORT: flags->port = number(name, optarg, 65535); return;
-    case OPT_ADDRESS: flags->shell.address = optarg; return;
-    case OPT_KEY_FILE: flags->shell.key_file = optarg; return;
-    case OPT_PID_FILE: flags->shell.pid_file = optarg; return;
-    case OPT_EMBEDDED: config->embedded = 1; return;
+    case OPT_STATE_DIR:
+        flags->shell.state_dir = optarg;
+        return;
+    case OPT_HOST:
+        flags->host = optarg;
+        return;
+    case OPT_PORT:
+        flags->port = number(name, optarg, 65535);
+        return;
+    case OPT_ADDRESS:
+        flags->shell.address = optarg;
+        return;
+    case OPT_KEY_FILE:
+        flags->shell.key_file = optarg;
+        return;
+    case OPT_PID_FILE:
+        flags->shell.pid_file = optarg;
+        return;
+    case OPT_EMBEDDED:
+        config->embedded = 1;
+        return;
     case OPT_INFEASIBLE:
         flags->infeasible = strcmp(optarg, "fail") == 0;
         if (!flags->infeasible && strcmp(optarg, "wait") != 0) {
             bad(name, optarg);
         }
         return;
-    case OPT_BEAT: config->beat_ms = number(name, optarg, 60000); return;
-    case OPT_SUSPECT: config->suspect_ms = number(name, optarg, 3600000); return;
-    case OPT_LEASE: config->lease_ms = number(name, optarg, 86400000); return;
-    case OPT_GONE: config->gone_ms = number(name, optarg, 86400000); return;
-    case OPT_ORPHAN: config->orphan_ms = number(name, optarg, 86400000); return;
-    case OPT_DAYS: config->job_days_max = number(name, optarg, 36500); return;
-    case OPT_HELP: fputs(usage, stdout); exit(0);
-    case OPT_VERSION: puts("rayc-head " RAYC_VERSION); exit(0);
-    default: fputs("see rayc-head --help\n", stderr); exit(2);
+    case OPT_BEAT:
+        config->beat_ms = number(name, optarg, 60000);
+        return;
+    case OPT_SUSPECT:
+        config->suspect_ms = number(name, optarg, 3600000);
+        return;
+    case OPT_LEASE:
+        config->lease_ms = number(name, optarg, 86400000);
+        return;
+    case OPT_GONE:
+        config->gone_ms = number(name, optarg, 86400000);
+        return;
+    case OPT_ORPHAN:
+        config->orphan_ms = number(name, optarg, 86400000);
+        return;
+    case OPT_DAYS:
+        config->job_days_max = number(name, optarg, 36500);
+        return;
+    case OPT_HELP:
+        fputs(usage, stdout);
+        exit(0);
+    case OPT_VERSION:
+        puts("rayc-head " RAYC_VERSION);
+        exit(0);
+    default:
+        fputs("see rayc-head --help\n", stderr);
+        exit(2);
     }
 }
 
 int main(int argc, char **argv)
 {
-    struct flags flags = { .shell.config = core_config(), .host = "127.0.0.1", .port = 6399, .infeasible = -1 };
+    struct flags flags = {
+        .shell.config = core_config(), .host = "127.0.0.1", .port = 6399, .infeasible = -1
+    };
     char address[300];
     for (int id, index = 0; (id = getopt_long(argc, argv, "", options, &index)) != -1;) {
         apply(&flags, id, options[index].name);

@@ -44,10 +44,10 @@ static int set_options(struct net *self, const struct cluster_key *key)
 {
     static const struct {
         int option, value;
-    } options[] = { { ZMQ_LINGER, 1000 },         { ZMQ_SNDHWM, 0 },
-                    { ZMQ_RCVHWM, 0 },            { ZMQ_ROUTER_MANDATORY, 1 },
-                    { ZMQ_HEARTBEAT_IVL, 2000 },  { ZMQ_HEARTBEAT_TIMEOUT, 6000 },
-                    { ZMQ_HANDSHAKE_IVL, 5000 },  { ZMQ_BACKLOG, 1024 } };
+    } options[] = { { ZMQ_LINGER, 1000 },        { ZMQ_SNDHWM, 0 },
+                    { ZMQ_RCVHWM, 0 },           { ZMQ_ROUTER_MANDATORY, 1 },
+                    { ZMQ_HEARTBEAT_IVL, 2000 }, { ZMQ_HEARTBEAT_TIMEOUT, 6000 },
+                    { ZMQ_HANDSHAKE_IVL, 5000 }, { ZMQ_BACKLOG, 1024 } };
     for (size_t i = 0; i < COUNT(options); i++) {
         if (zmq_setsockopt(self->router, options[i].option, &options[i].value, sizeof(int)) != 0) {
             return ERR_SYSTEM;
@@ -58,7 +58,8 @@ static int set_options(struct net *self, const struct cluster_key *key)
     int rc = zmq_setsockopt(self->router, ZMQ_MAXMSGSIZE, &largest, sizeof(largest));
     if (key && rc == 0) {
         rc = zmq_setsockopt(self->router, ZMQ_CURVE_SERVER, &server, sizeof(server)) ||
-             zmq_setsockopt(self->router, ZMQ_CURVE_SECRETKEY, key->secret_text, sizeof(key->secret_text)) ||
+             zmq_setsockopt(self->router, ZMQ_CURVE_SECRETKEY, key->secret_text,
+                            sizeof(key->secret_text)) ||
              zmq_setsockopt(self->router, ZMQ_ZAP_DOMAIN, "rayc", 4);
     }
     return rc == 0 ? OK : ERR_SYSTEM;
@@ -69,15 +70,18 @@ static int auth_start(struct net *self, const struct cluster_key *key, const cha
 {
     char path[PATH_BYTES];
     uint8_t public_key[32], secret_key[32];
-    if (file_make_dir(members, 0700) != OK || file_path(path, sizeof(path), members, "cluster.cert") != OK ||
-        !zmq_z85_decode(public_key, key->public_text) || !zmq_z85_decode(secret_key, key->secret_text)) {
+    if (file_make_dir(members, 0700) != OK ||
+        file_path(path, sizeof(path), members, "cluster.cert") != OK ||
+        !zmq_z85_decode(public_key, key->public_text) ||
+        !zmq_z85_decode(secret_key, key->secret_text)) {
         return ERR_KEY;
     }
     zcert_t *cert = zcert_new_from(public_key, secret_key);
     int rc = cert ? zcert_save_public(cert, path) : -1;
     zcert_destroy(&cert);
     self->auth = rc == 0 ? zactor_new(zauth, NULL) : NULL;
-    if (!self->auth || zstr_sendx(self->auth, "CURVE", members, NULL) != 0 || zsock_wait(self->auth) != 0) {
+    if (!self->auth || zstr_sendx(self->auth, "CURVE", members, NULL) != 0 ||
+        zsock_wait(self->auth) != 0) {
         return ERR_KEY;
     }
     return OK;
@@ -87,14 +91,17 @@ static int monitor_start(struct net *self)
 {
     static const char endpoint[] = "inproc://rayc-head-monitor";
     self->monitor = zmq_socket(self->context, ZMQ_PAIR);
-    if (!self->monitor || zmq_socket_monitor(self->router, endpoint, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED) != 0 ||
+    if (!self->monitor ||
+        zmq_socket_monitor(self->router, endpoint, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED) !=
+            0 ||
         zmq_connect(self->monitor, endpoint) != 0) {
         return ERR_SYSTEM;
     }
     return OK;
 }
 
-int net_open(struct net **out, const char *address, const struct cluster_key *key, const char *members)
+int net_open(struct net **out, const char *address, const struct cluster_key *key,
+             const char *members)
 {
     *out = NULL;
     int code = ERR_SYSTEM;
@@ -115,7 +122,8 @@ int net_open(struct net **out, const char *address, const struct cluster_key *ke
         self->own_context = true;
     }
     self->router = self->context ? zmq_socket(self->context, ZMQ_ROUTER) : NULL;
-    if (!self->router || !self->peer_of_fd || (code = set_options(self, key)) != OK || (code = monitor_start(self)) != OK) {
+    if (!self->router || !self->peer_of_fd || (code = set_options(self, key)) != OK ||
+        (code = monitor_start(self)) != OK) {
         goto fail;
     }
     if (zmq_bind(self->router, address) != 0) {
@@ -127,7 +135,8 @@ int net_open(struct net **out, const char *address, const struct cluster_key *ke
     *out = self;
     return OK;
 fail:
-    log_error("net.open", "address=%s why=\"%s\"", address, code == ERR_KEY ? err_text(code) : zmq_strerror(zmq_errno()));
+    log_error("net.open", "address=%s why=\"%s\"", address,
+              code == ERR_KEY ? err_text(code) : zmq_strerror(zmq_errno()));
     net_close(&self);
     return code;
 }
@@ -225,7 +234,8 @@ enum net_news net_next(struct net *self, struct net_event *out)
             return NET_NOTHING;
         }
         bool whole = n == ID_BYTES && id[0] == 0 && !zmq_msg_more(frame);
-        for (zmq_msg_t more; zmq_msg_more(frame);) { /* a message of rayc has one part: drop it all */
+        for (zmq_msg_t more;
+             zmq_msg_more(frame);) { /* a message of rayc has one part: drop it all */
             zmq_msg_init(&more);
             zmq_msg_recv(&more, self->router, 0);
             zmq_msg_move(frame, &more);
@@ -235,7 +245,8 @@ enum net_news net_next(struct net *self, struct net_event *out)
             continue;
         }
         self->frame_count++;
-        *out = (struct net_event){ peer_of(id), slice_of(zmq_msg_data(frame), zmq_msg_size(frame)) };
+        *out =
+            (struct net_event){ peer_of(id), slice_of(zmq_msg_data(frame), zmq_msg_size(frame)) };
         if (is_hello(out->bytes)) {
             learn_fd(self, out->peer, frame);
         }

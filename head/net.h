@@ -18,12 +18,14 @@ struct net_event {
 
 /*  `address` as ZeroMQ binds it; a port of * is chosen.  `members` is a folder for the certificate that zauth reads;
     both NULL without a key. */
-MUST_CHECK int net_open(struct net **out, const char *address, const struct cluster_key *key, const char *members);
+MUST_CHECK int net_open(struct net **out, const char *address, const struct cluster_key *key,
+                        const char *members);
 void net_close(struct net **self); /* sends what is queued for at most a second; NULL-safe */
 const char *net_address(const struct net *self); /* where it really listens */
 /*  Two descriptors to sleep on; then call net_next() until NET_NOTHING, also after sending. */
 void net_fds(const struct net *self, int out[2]);
 enum net_news net_next(struct net *self, struct net_event *out);
 void net_release(struct net *self); /* ends all frames given out since the last call */
-void net_send(struct net *self, uint32_t peer, struct slice frame); /* dropped if the peer is gone */
+void net_send(struct net *self, uint32_t peer,
+              struct slice frame); /* dropped if the peer is gone */
 #endif

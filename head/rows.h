@@ -20,7 +20,7 @@ enum row_kind {
     ROW_KINDS
 };
 
-#define ROW(name, sql) struct row_##name {
+#define ROW(name, sql)  struct row_##name {
 #define COL(type, name) row_##type name;
 #define END                                                                                        \
     }                                                                                              \

@@ -28,8 +28,8 @@ struct services {
     uint32_t follower_count;
 };
 
-int services_open(struct services **out, const char *state_dir, const struct store *store, struct net *net,
-                  const struct core *core)
+int services_open(struct services **out, const char *state_dir, const struct store *store,
+                  struct net *net, const struct core *core)
 {
     char path[PATH_BYTES];
     *out = NULL;
@@ -121,7 +121,8 @@ static void follow(struct services *self, struct follower *follower)
         if (code != OK || self->data.n == 0) {
             return;
         }
-        struct msg_job_log log = { 0, follower->job, follower->offset, slice_of(self->data.p, self->data.n) };
+        struct msg_job_log log = { 0, follower->job, follower->offset,
+                                   slice_of(self->data.p, self->data.n) };
         say(self, follower->peer, MSG_JOB_LOG, &log);
         follower->offset += self->data.n;
     }
@@ -130,7 +131,8 @@ static void follow(struct services *self, struct follower *follower)
 static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
 {
     uint64_t next = msg->offset + msg->data.n; /* output of an overtaken driver is dropped */
-    if (core_job_driver_ok(self->core, msg->job, msg->task, msg->token) && logs_append(self->logs, msg, &next) != OK) {
+    if (core_job_driver_ok(self->core, msg->job, msg->task, msg->token) &&
+        logs_append(self->logs, msg, &next) != OK) {
         next = msg->offset; /* the disk: it is sent again */
     }
     say(self, peer, MSG_LOG_ACK, &(struct msg_log_ack){ msg->seq, msg->token, next });
@@ -212,7 +214,8 @@ void services_answer(struct services *self)
         if (reply.code == OK) {
             say(self, reply.peer, MSG_ANSWER, &(struct msg_answer){ reply.seq, reply.json });
         } else {
-            say(self, reply.peer, MSG_REFUSED, &(struct msg_refused){ reply.seq, reply.code, slice_text(reply.text) });
+            say(self, reply.peer, MSG_REFUSED,
+                &(struct msg_refused){ reply.seq, reply.code, slice_text(reply.text) });
         }
     }
 }

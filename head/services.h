@@ -10,8 +10,8 @@
 
 struct services;
 
-MUST_CHECK int services_open(struct services **out, const char *state_dir, const struct store *store, struct net *net,
-                             const struct core *core);
+MUST_CHECK int services_open(struct services **out, const char *state_dir,
+                             const struct store *store, struct net *net, const struct core *core);
 void services_close(struct services **self); /* NULL-safe */
 /*  True: the message was for a service, and is done with.  False: it is for the core (WATCH is for both). */
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg);

@@ -34,7 +34,7 @@ struct shell {
     struct services *services;
     bool embedded;
     bool stop;
-    bool used;         /* embedded: somebody has been here */
+    bool used; /* embedded: somebody has been here */
     uint64_t start_ms;
     uint64_t idle_since_ms;
 };
@@ -52,8 +52,11 @@ static bool take_events(struct shell *self)
     enum net_news news = NET_NOTHING;
     uint64_t now_ms = clock_ms(), wall_ms = clock_wall_ms();
     int taken = 0;
-    while (taken < CORE_EVENTS_PER_TURN && (news = net_next(self->net, &net_event)) != NET_NOTHING) {
-        struct event event = { .kind = EV_PEER_GONE, .peer = net_event.peer, .now_ms = now_ms, .wall_ms = wall_ms };
+    while (taken < CORE_EVENTS_PER_TURN &&
+           (news = net_next(self->net, &net_event)) != NET_NOTHING) {
+        struct event event = {
+            .kind = EV_PEER_GONE, .peer = net_event.peer, .now_ms = now_ms, .wall_ms = wall_ms
+        };
         struct msg msg;
         struct diag why;
         taken++;
@@ -63,7 +66,8 @@ static bool take_events(struct shell *self)
             continue;
         }
         if (proto_decode(net_event.bytes, &msg, &why) != OK || !proto_to_head(msg.kind)) {
-            log_debug("net.malformed", "peer=%u field=%s why=\"%s\"", net_event.peer, why.field ? why.field : "", why.text);
+            log_debug("net.malformed", "peer=%u field=%s why=\"%s\"", net_event.peer,
+                      why.field ? why.field : "", why.text);
             continue;
         }
         if (!services_take(self->services, net_event.peer, &msg)) {
@@ -120,7 +124,8 @@ static int loop(struct shell *self)
     while (!self->stop) {
         bool busy = take_events(self);
         uint64_t now_ms = clock_ms();
-        turn_event(self->turn, &(struct event){ .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
+        turn_event(self->turn, &(struct event){
+                                   .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
         int code = turn_flush(self->turn, now_ms, clock_wall_ms());
         net_release(self->net);
         if (code != OK) {
@@ -130,7 +135,9 @@ static int loop(struct shell *self)
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {
             uint64_t count;
-            code = read(fds[2].fd, &count, sizeof(count)) > 0 ? turn_synced(self->turn, clock_ms(), clock_wall_ms()) : OK;
+            code = read(fds[2].fd, &count, sizeof(count)) > 0
+                       ? turn_synced(self->turn, clock_ms(), clock_wall_ms())
+                       : OK;
             if (code != OK) {
                 return code;
             }
@@ -160,7 +167,8 @@ static void say_stop(struct shell *self)
 static bool is_local(const char *address)
 {
     return strncmp(address, "ipc://", 6) == 0 || strncmp(address, "tcp://127.", 10) == 0 ||
-           strncmp(address, "tcp://localhost:", 16) == 0 || strncmp(address, "tcp://[::1]:", 12) == 0;
+           strncmp(address, "tcp://localhost:", 16) == 0 ||
+           strncmp(address, "tcp://[::1]:", 12) == 0;
 }
 
 static int open_net(struct shell *self, const struct shell_options *options)
@@ -170,14 +178,17 @@ static int open_net(struct shell *self, const struct shell_options *options)
     char members[PATH_BYTES];
     if (!options->key_file) {
         if (!is_local(options->address)) {
-            log_error("head.key", "address=%s why=\"without a key the head listens on this machine only\"", options->address);
+            log_error("head.key",
+                      "address=%s why=\"without a key the head listens on this machine only\"",
+                      options->address);
             return ERR_KEY;
         }
         return net_open(&self->net, options->address, NULL, NULL);
     }
     int code = key_load(options->key_file, &key, &why);
     if (code != OK) {
-        log_error("head.key", "file=%s why=\"%s\"", options->key_file, why.text[0] ? why.text : err_text(code));
+        log_error("head.key", "file=%s why=\"%s\"", options->key_file,
+                  why.text[0] ? why.text : err_text(code));
         return ERR_KEY;
     }
     code = file_path(members, sizeof(members), self->dir, "members");
@@ -187,8 +198,9 @@ static int open_net(struct shell *self, const struct shell_options *options)
 static int write_text(const struct shell *self, const char *name, const char *text)
 {
     char path[PATH_BYTES];
-    int code = name[0] == '/' ? (slice_copy_text(slice_text(name), path, sizeof(path)) ? OK : ERR_TOO_LARGE)
-                              : file_path(path, sizeof(path), self->dir, name);
+    int code = name[0] == '/'
+                   ? (slice_copy_text(slice_text(name), path, sizeof(path)) ? OK : ERR_TOO_LARGE)
+                   : file_path(path, sizeof(path), self->dir, name);
     return code == OK ? file_write(path, text, strlen(text), 0600) : code;
 }
 
@@ -210,7 +222,8 @@ static int open_store(struct shell *self)
     int code = file_path(path, sizeof(path), self->dir, "rayc.db");
     code = code == OK ? store_open(&self->store, path, &why) : code;
     if (code != OK) {
-        log_error("head.store", "path=%s why=\"%s\"", path, why.text[0] ? why.text : err_text(code));
+        log_error("head.store", "path=%s why=\"%s\"", path,
+                  why.text[0] ? why.text : err_text(code));
     }
     return code;
 }
@@ -226,7 +239,8 @@ static int take_lock(struct shell *self, const struct shell_options *options)
         return code;
     }
     /* A head that was killed a moment ago may still hold it while the kernel takes it apart. */
-    for (int tries = self->embedded ? 1 : LOCK_TRIES; tries > 0 && (self->lock_fd = file_lock(path)) == ERR_LOCKED; tries--) {
+    for (int tries = self->embedded ? 1 : LOCK_TRIES;
+         tries > 0 && (self->lock_fd = file_lock(path)) == ERR_LOCKED; tries--) {
         poll(NULL, 0, LOCK_WAIT_MS);
     }
     if (self->lock_fd < 0) {
@@ -260,17 +274,22 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;
-    code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self) : code;
+    code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self)
+                      : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
     code = code == OK ? open_net(self, options) : code;
-    code = code == OK ? services_open(&self->services, self->dir, self->store, self->net, turn_core(self->turn)) : code;
+    code = code == OK ? services_open(&self->services, self->dir, self->store, self->net,
+                                      turn_core(self->turn))
+                      : code;
     code = code == OK && options->pid_file ? write_text(self, options->pid_file, pid) : code;
     return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;
 }
 
 int shell_run(const struct shell_options *options)
 {
-    struct shell self = { .lock_fd = -1, .signal_fd = -1, .embedded = options->config.embedded, .start_ms = clock_ms() };
+    struct shell self = {
+        .lock_fd = -1, .signal_fd = -1, .embedded = options->config.embedded, .start_ms = clock_ms()
+    };
     self.idle_since_ms = self.start_ms;
     int code = open_all(&self, options);
     if (code == OK) {

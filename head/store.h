@@ -23,23 +23,30 @@ MUST_CHECK int store_apply(struct store *self, const struct batch *batch);
 
 /*  Commits are numbered 1, 2, ...: store_committed() is the newest, store_synced() the newest on the disk. */
 uint64_t store_committed(const struct store *self);
-void store_sync(struct store *self);             /* start syncing what is committed; returns at once */
+void store_sync(struct store *self); /* start syncing what is committed; returns at once */
 uint64_t store_synced(const struct store *self);
-int store_fd(const struct store *self);          /* an eventfd, readable when a sync has ended (read it); -1 in memory */
-void store_checkpoint_if_due(struct store *self);/* between turns: starts one on the helper thread when the WAL is large */
+int store_fd(const struct store
+                 *self); /* an eventfd, readable when a sync has ended (read it); -1 in memory */
+void store_checkpoint_if_due(
+    struct store *self); /* between turns: starts one on the helper thread when the WAL is large */
 
 /*  Calls `each` for every row the core needs, in the order of struct restored, ending with nothing.
     Tasks: unfinished ones of jobs that have not ended.  Slices are valid during the call. */
-MUST_CHECK int store_restore(struct store *self, void (*each)(void *context, const struct restored *row), void *context);
+MUST_CHECK int store_restore(struct store *self,
+                             void (*each)(void *context, const struct restored *row),
+                             void *context);
 
 /*  Reads what is not in memory.  Slices are valid until the next call on the store (also store_apply()).
     Consecutive ids are read by one running statement. */
-MUST_CHECK int store_task_args(struct store *self, uint64_t task, struct slice *args, struct slice *deps);
+MUST_CHECK int store_task_args(struct store *self, uint64_t task, struct slice *args,
+                               struct slice *deps);
 /*  How a task ended: state 5 or 6; 0: unknown, or not ended.  `result` fields are filled, value too. */
-MUST_CHECK int store_task_result(struct store *self, uint64_t task, uint32_t *state, struct rec_result *result);
+MUST_CHECK int store_task_result(struct store *self, uint64_t task, uint32_t *state,
+                                 struct rec_result *result);
 /*  The same without what it returned: state as above, and its spec.  For lookups. */
 MUST_CHECK int store_task_ended(struct store *self, uint64_t task, uint32_t *state, uint64_t *spec);
 /*  The SPEC record of a spec, decoded, and its job and the job's submission id. */
-MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job, struct slice *submission);
+MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job,
+                          struct slice *submission);
 const char *store_path(const struct store *self); /* for read-only connections; NULL in memory */
 #endif

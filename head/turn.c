@@ -40,7 +40,8 @@ struct turn {
     uint32_t held_of[HELD_BUCKETS]; /* of the peers whose number ends so: held frames */
     struct {
         uint64_t number, commit;
-    } marks[MARKS]; /* batches that are committed and not synced: a ring; the oldest are dropped when it is full */
+    } marks
+        [MARKS]; /* batches that are committed and not synced: a ring; the oldest are dropped when it is full */
     uint32_t mark_first, mark_count;
     uint64_t *lookups;
     uint32_t lookup_capacity;
@@ -50,7 +51,8 @@ struct turn {
 
 static void *reserve(size_t n)
 {
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -66,8 +68,8 @@ static void wire_clear(struct wire *self)
     self->full = false;
 }
 
-int turn_open(struct turn **out, struct store *store, const struct limits *limits, const struct config *config,
-              uint64_t seed, turn_send *send, void *context)
+int turn_open(struct turn **out, struct store *store, const struct limits *limits,
+              const struct config *config, uint64_t seed, turn_send *send, void *context)
 {
     *out = NULL;
     struct turn *self = calloc(1, sizeof(*self));
@@ -80,8 +82,8 @@ int turn_open(struct turn **out, struct store *store, const struct limits *limit
     self->held_end = &self->held;
     self->core_size = core_bytes(limits);
     void *memory = reserve(self->core_size);
-    if (!memory || !wire_reserve(&self->frame) || !wire_reserve(&self->elements) || !wire_reserve(&self->specs) ||
-        !wire_reserve(&self->values)) {
+    if (!memory || !wire_reserve(&self->frame) || !wire_reserve(&self->elements) ||
+        !wire_reserve(&self->specs) || !wire_reserve(&self->values)) {
         log_error("turn.open", "bytes=%zu why=\"no address space\"", self->core_size);
         turn_close(&self);
         return ERR_MEMORY;
@@ -198,7 +200,10 @@ static int put_values(struct turn *self, struct slice deps, uint32_t *count)
 
 static int put_start(struct turn *self, const struct start_send *start)
 {
-    struct rec_start record = { .task = start->task, .token = start->token, .attempt = start->attempt, .spec = start->spec,
+    struct rec_start record = { .task = start->task,
+                                .token = start->token,
+                                .attempt = start->attempt,
+                                .spec = start->spec,
                                 .args = start->args };
     uint8_t *copy = NULL;
     int code = OK;
@@ -206,7 +211,8 @@ static int put_start(struct turn *self, const struct start_send *start)
         struct slice deps;
         code = store_task_args(self->store, start->task, &record.args, &deps);
         if (code == OK && start->has_deps) {
-            copy = malloc(record.args.n + deps.n + 1); /* the next read from the store ends these slices */
+            copy = malloc(record.args.n + deps.n +
+                          1); /* the next read from the store ends these slices */
             ensure(copy);
             memcpy(copy, record.args.p, record.args.n);
             memcpy(copy + record.args.n, deps.p, deps.n);
@@ -226,14 +232,22 @@ static int put_start(struct turn *self, const struct start_send *start)
 /*  Arguments and the results that they name do not fit into one frame together: the attempt ends so. */
 static void start_too_large(struct turn *self, const struct start_send *start)
 {
-    struct rec_done done = { .task = start->task, .token = start->token, .outcome = OUTCOME_TOO_LARGE,
-                             .text = slice_text("its arguments and the results that it waited for are over 16 MiB together") };
+    struct rec_done done = {
+        .task = start->task,
+        .token = start->token,
+        .outcome = OUTCOME_TOO_LARGE,
+        .text = slice_text(
+            "its arguments and the results that it waited for are over 16 MiB together")
+    };
     wire_clear(&self->elements);
     proto_put_record(&self->elements, REC_DONE, &done);
     struct msg msg = { .kind = MSG_DONE };
     msg.as.done.done = wire_list(&self->elements, 1);
-    core_step(self->core, &(struct event){ .kind = EV_MESSAGE, .peer = start->peer, .now_ms = self->now_ms,
-                                           .wall_ms = self->wall_ms, .msg = &msg });
+    core_step(self->core, &(struct event){ .kind = EV_MESSAGE,
+                                           .peer = start->peer,
+                                           .now_ms = self->now_ms,
+                                           .wall_ms = self->wall_ms,
+                                           .msg = &msg });
 }
 
 static void told_clear(struct turn *self, uint32_t count)
@@ -249,7 +263,8 @@ static void told_clear(struct turn *self, uint32_t count)
 }
 
 /*  All of a peer's starts with one position are one frame, whatever is between them: a position is told once. */
-static int send_starts(struct turn *self, const struct batch *batch, struct start_send *large, uint32_t *large_count)
+static int send_starts(struct turn *self, const struct batch *batch, struct start_send *large,
+                       uint32_t *large_count)
 {
     told_clear(self, batch->start_count);
     for (uint32_t i = 0; i < batch->start_count; i++) {
@@ -261,7 +276,8 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
         wire_clear(&self->elements);
         wire_clear(&self->specs);
         bool synced = false;
-        for (uint32_t k = i; k < batch->start_count && (k == i || !first->has_deps); k++) { /* with deps: alone */
+        for (uint32_t k = i; k < batch->start_count && (k == i || !first->has_deps);
+             k++) { /* with deps: alone */
             const struct start_send *start = &batch->starts[k];
             if (start->peer != first->peer || start->stream != first->stream) {
                 continue;
@@ -276,11 +292,13 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
             count++;
             synced = synced || start->synced;
         }
-        struct msg_start start = { first->stream, wire_list(&self->specs, spec_count), wire_list(&self->elements, count) };
+        struct msg_start start = { first->stream, wire_list(&self->specs, spec_count),
+                                   wire_list(&self->elements, count) };
         wire_clear(&self->frame);
         proto_put(&self->frame, MSG_START, &start);
         if (self->frame.full || self->elements.full || self->frame.n > FRAME_MAX) {
-            if (*large_count < LARGE_MAX) { /* it is alone in its frame; any more come again with a doubt */
+            if (*large_count <
+                LARGE_MAX) { /* it is alone in its frame; any more come again with a doubt */
                 large[(*large_count)++] = *first;
             }
             continue;
@@ -300,7 +318,8 @@ static int put_result(struct turn *self, const struct result_send *send)
             return code;
         }
         if (state != TASK_FINISHED && state != TASK_FAILED) {
-            result = (struct rec_result){ .task = send->result.task, .failure = FAILURE_UNKNOWN_TASK,
+            result = (struct rec_result){ .task = send->result.task,
+                                          .failure = FAILURE_UNKNOWN_TASK,
                                           .text = slice_text("the head knows no such task") };
         }
         result.task = send->result.task;
@@ -321,8 +340,9 @@ static int send_results(struct turn *self, const struct batch *batch)
         wire_clear(&self->elements);
         for (uint32_t k = i; k < batch->result_count && count < CALLS_PER_FRAME_MAX; k++) {
             const struct result_send *result = &batch->results[k];
-            bool joins = !self->told[k] && result->peer == first->peer && result->stream == first->stream &&
-                         result->stored == first->stored && result->synced == first->synced;
+            bool joins = !self->told[k] && result->peer == first->peer &&
+                         result->stream == first->stream && result->stored == first->stored &&
+                         result->synced == first->synced;
             if (first->stored && (!joins || self->elements.n >= STORED_FRAME_BYTES)) {
                 break; /* without a position: neighbours only, and they may be any number of bytes */
             }
@@ -350,7 +370,9 @@ static void send_leases(struct turn *self, const struct batch *batch)
         const struct lease_send *first = &batch->leases[i];
         uint32_t count = 0;
         wire_clear(&self->elements);
-        for (; i < batch->lease_count && batch->leases[i].peer == first->peer && count < CALLS_PER_FRAME_MAX; i++, count++) {
+        for (; i < batch->lease_count && batch->leases[i].peer == first->peer &&
+               count < CALLS_PER_FRAME_MAX;
+             i++, count++) {
             proto_put_record(&self->elements, REC_LEASE, &batch->leases[i].lease);
         }
         struct msg_recall recall = { 0, wire_list(&self->elements, count) };
@@ -363,7 +385,10 @@ static void send_leases(struct turn *self, const struct batch *batch)
 static int answer_lookups(struct turn *self, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct event event = { .kind = EV_LOOKED_UP, .number = self->lookups[i], .now_ms = self->now_ms, .wall_ms = self->wall_ms };
+        struct event event = { .kind = EV_LOOKED_UP,
+                               .number = self->lookups[i],
+                               .now_ms = self->now_ms,
+                               .wall_ms = self->wall_ms };
         int code = store_task_ended(self->store, self->lookups[i], &event.state, &event.spec);
         if (code != OK) {
             return code;
@@ -449,7 +474,8 @@ int turn_flush(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
     self->deadline_ms = batch.deadline_ms;
     store_checkpoint_if_due(self->store);
     sync_if_due(self);
-    if (store_committed(self->store) > store_synced(self->store) && self->deadline_ms > self->sync_ms + SYNC_EVERY_MS) {
+    if (store_committed(self->store) > store_synced(self->store) &&
+        self->deadline_ms > self->sync_ms + SYNC_EVERY_MS) {
         self->deadline_ms = self->sync_ms + SYNC_EVERY_MS;
     }
     return OK;
@@ -477,7 +503,9 @@ int turn_synced(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
         self->mark_count--;
     }
     if (number > 0) {
-        core_step(self->core, &(struct event){ .kind = EV_SYNCED, .number = number, .now_ms = now_ms, .wall_ms = wall_ms });
+        core_step(self->core,
+                  &(struct event){
+                      .kind = EV_SYNCED, .number = number, .now_ms = now_ms, .wall_ms = wall_ms });
     }
     return turn_flush(self, now_ms, wall_ms);
 }
@@ -497,7 +525,9 @@ static void restore_one(void *context, const struct restored *row)
 {
     struct restoring *self = context;
     self->rows++;
-    core_step(self->turn->core, &(struct event){ .kind = EV_RESTORE, .row = row, .now_ms = self->turn->now_ms,
+    core_step(self->turn->core, &(struct event){ .kind = EV_RESTORE,
+                                                 .row = row,
+                                                 .now_ms = self->turn->now_ms,
                                                  .wall_ms = self->turn->wall_ms });
     const uint64_t *lookups;
     uint32_t count = core_restore_lookups(self->turn->core, &lookups);
@@ -515,7 +545,8 @@ int turn_restore(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
     if (code != OK) {
         return code;
     }
-    core_step(self->core, &(struct event){ .kind = EV_RESTORED, .now_ms = now_ms, .wall_ms = wall_ms });
+    core_step(self->core,
+              &(struct event){ .kind = EV_RESTORED, .now_ms = now_ms, .wall_ms = wall_ms });
     log_info("head.restored", "rows=%llu epoch=%llu", (unsigned long long)restoring.rows,
              (unsigned long long)core_epoch(self->core));
     return turn_flush(self, now_ms, wall_ms);

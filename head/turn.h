@@ -16,7 +16,8 @@ struct turn;
 typedef void turn_send(void *context, uint32_t peer, struct slice frame);
 
 MUST_CHECK int turn_open(struct turn **out, struct store *store, const struct limits *limits,
-                         const struct config *config, uint64_t seed, turn_send *send, void *context);
+                         const struct config *config, uint64_t seed, turn_send *send,
+                         void *context);
 void turn_close(struct turn **self); /* the store stays open; NULL-safe */
 /*  Restores the core from the store and commits the new epoch.  Before any other event. */
 MUST_CHECK int turn_restore(struct turn *self, uint64_t now_ms, uint64_t wall_ms);

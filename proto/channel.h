@@ -32,7 +32,8 @@ static inline uint32_t channel_claim(struct channel_page *page)
         if (begun == (uint32_t)(old >> 32)) {
             return NONE;
         }
-        if (atomic_compare_exchange_weak(&page->claim, &old, (old & ~0xFFFFFFFFull) | (begun + 1u))) {
+        if (atomic_compare_exchange_weak(&page->claim, &old,
+                                         (old & ~0xFFFFFFFFull) | (begun + 1u))) {
             return begun;
         }
     }
@@ -42,16 +43,15 @@ static inline uint32_t channel_claim(struct channel_page *page)
 static inline void channel_allow(struct channel_page *page, uint32_t limit)
 {
     uint64_t old = atomic_load(&page->claim);
-    while (!atomic_compare_exchange_weak(&page->claim, &old, (uint64_t)limit << 32 | (uint32_t)old)) {
-    }
+    while (
+        !atomic_compare_exchange_weak(&page->claim, &old, (uint64_t)limit << 32 | (uint32_t)old)) {}
 }
 
 /*  The worker forbids whatever has not begun; returns the first number that is void (up to the limit set last). */
 static inline uint32_t channel_take_back(struct channel_page *page)
 {
     uint64_t old = atomic_load(&page->claim);
-    while (!atomic_compare_exchange_weak(&page->claim, &old, (old >> 32) << 32 | (old >> 32))) {
-    }
+    while (!atomic_compare_exchange_weak(&page->claim, &old, (old >> 32) << 32 | (old >> 32))) {}
     return (uint32_t)old;
 }
 

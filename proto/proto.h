@@ -16,10 +16,10 @@ enum {
     PROTO_MINOR = 0,
     MIB = 1 << 20,
     FRAME_MAX = 16 * MIB,
-    PAYLOAD_MAX = 8 * MIB,  /* one argument list, one result */
-    OUTPUT_MAX = 1 * MIB,   /* of one attempt, kept in its row */
-    TEXT_MAX = 64 * 1024,   /* one error text, one stderr tail */
-    CHUNK_MAX = 1 * MIB,    /* of a program */
+    PAYLOAD_MAX = 8 * MIB, /* one argument list, one result */
+    OUTPUT_MAX = 1 * MIB,  /* of one attempt, kept in its row */
+    TEXT_MAX = 64 * 1024,  /* one error text, one stderr tail */
+    CHUNK_MAX = 1 * MIB,   /* of a program */
     LOG_CHUNK_MAX = 256 * 1024,
     ANSWER_MAX = 15 * MIB,
     NAME_MAX_BYTES = 256,
@@ -45,31 +45,31 @@ enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2 };
 
 /*  How an attempt ended, as its worker saw it. */
 enum outcome {
-    OUTCOME_OK = 0,         /* the function returned; the command exited with 0 */
-    OUTCOME_APP_ERROR,      /* rayc_fail(); status is the application's code */
-    OUTCOME_EXIT,           /* the process ended by itself with this status: of a command, a result; of an executor, a death */
-    OUTCOME_SIGNAL,         /* the process was killed; status is -signal */
-    OUTCOME_RUN_TIMEOUT,    /* killed by the worker: run_ms_max */
-    OUTCOME_CANCELLED,      /* killed by the worker: the head asked for it */
-    OUTCOME_SETUP_FAILED,   /* the process could not be started; text says why */
-    OUTCOME_BAD_ARGUMENT,   /* the function read an argument as another kind */
-    OUTCOME_NO_SUCH_TASK,   /* the program has no function of this name */
-    OUTCOME_TOO_LARGE,      /* the result is over PAYLOAD_MAX */
-    OUTCOME_RETURNED,       /* it had not started, and will not here */
+    OUTCOME_OK = 0,    /* the function returned; the command exited with 0 */
+    OUTCOME_APP_ERROR, /* rayc_fail(); status is the application's code */
+    OUTCOME_EXIT, /* the process ended by itself with this status: of a command, a result; of an executor, a death */
+    OUTCOME_SIGNAL,       /* the process was killed; status is -signal */
+    OUTCOME_RUN_TIMEOUT,  /* killed by the worker: run_ms_max */
+    OUTCOME_CANCELLED,    /* killed by the worker: the head asked for it */
+    OUTCOME_SETUP_FAILED, /* the process could not be started; text says why */
+    OUTCOME_BAD_ARGUMENT, /* the function read an argument as another kind */
+    OUTCOME_NO_SUCH_TASK, /* the program has no function of this name */
+    OUTCOME_TOO_LARGE,    /* the result is over PAYLOAD_MAX */
+    OUTCOME_RETURNED,     /* it had not started, and will not here */
     OUTCOMES
 };
 
 /*  Why a task is not running (EXPLAINED). */
 enum why {
-    WHY_ENDED = 1,   /* it has ended */
-    WHY_RUNNING,     /* it runs; reasons[0] names the node */
-    WHY_LEASED,      /* a worker has it and will start it soon */
-    WHY_DEPENDENCY,  /* `other` has not finished */
-    WHY_BACKOFF,     /* a retry, in wait_ms */
-    WHY_NO_NODES,    /* there is no worker */
-    WHY_INFEASIBLE,  /* no node is large enough */
-    WHY_RESOURCES,   /* all nodes that are large enough are full */
-    WHY_QUEUE        /* it could run now but for `other` tasks before it */
+    WHY_ENDED = 1,  /* it has ended */
+    WHY_RUNNING,    /* it runs; reasons[0] names the node */
+    WHY_LEASED,     /* a worker has it and will start it soon */
+    WHY_DEPENDENCY, /* `other` has not finished */
+    WHY_BACKOFF,    /* a retry, in wait_ms */
+    WHY_NO_NODES,   /* there is no worker */
+    WHY_INFEASIBLE, /* no node is large enough */
+    WHY_RESOURCES,  /* all nodes that are large enough are full */
+    WHY_QUEUE       /* it could run now but for `other` tasks before it */
 };
 
 struct list {
@@ -112,8 +112,8 @@ enum record_kind {
 #define MSG(id, NAME, name, direction, doc)                                                        \
     struct msg_##name {                                                                            \
         uint64_t seq;
-#define RECORD(NAME, name, doc)       struct rec_##name {
-#define FIELD(type, name, bound, doc) wire_##type name;
+#define RECORD(NAME, name, doc)        struct rec_##name {
+#define FIELD(type, name, bound, doc)  wire_##type name;
 #define LIST(record, name, bound, doc) struct list name;
 #define END                                                                                        \
     }                                                                                              \
@@ -185,8 +185,8 @@ static inline struct list wire_list(const struct wire *elements, uint32_t count)
 
 /*  One line for people: "SUBMIT seq=7 session=1 first=1 specs=[1] calls=[256]".  Cut to fit; returns text. */
 const char *proto_print(const struct msg *msg, char *text, size_t capacity);
-const char *proto_name(enum msg_kind kind);       /* "SUBMIT"; "?" */
-bool proto_to_head(enum msg_kind kind);           /* may a client or worker send it? */
+const char *proto_name(enum msg_kind kind);                /* "SUBMIT"; "?" */
+bool proto_to_head(enum msg_kind kind);                    /* may a client or worker send it? */
 bool proto_same(const struct msg *a, const struct msg *b); /* field by field */
 
 /*  The tables themselves, for fuzz seeds and docs. */
@@ -236,10 +236,10 @@ enum failure {
 };
 #undef FAILURE
 
-const char *task_state_name(uint32_t state);     /* Ray's name; "?" */
+const char *task_state_name(uint32_t state); /* Ray's name; "?" */
 const char *job_state_name(uint32_t state);
 const char *node_state_name(uint32_t state);
-const char *failure_type(uint32_t failure);      /* "WORKER_DIED" */
-const char *failure_text(uint32_t failure);      /* "the process of the task died" */
-int failure_code(uint32_t failure);              /* of err.def; 0 for FAILURE_NONE */
+const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
+const char *failure_text(uint32_t failure); /* "the process of the task died" */
+int failure_code(uint32_t failure);         /* of err.def; 0 for FAILURE_NONE */
 #endif

@@ -71,6 +71,9 @@ static void make_environment(struct start *start, uint64_t node)
     for (const char **entry = start->command.env; *entry; entry++) {
         environment_put(env, *entry);
     }
+    if (spec->kind == SPEC_DRIVER) {
+        environment_put(env, "RAYC_DRIVER=1");
+    }
     environment_print(env, "RAYC_ADDRESS=%s", config->address);
     environment_print(env, "RAYC_JOB_ID=%" PRIu64, spec->job);
     environment_print(env, "RAYC_SUBMISSION_ID=%s", spec->submission);

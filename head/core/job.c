@@ -209,7 +209,8 @@ static int first_spec(struct core *core, uint32_t job, uint32_t session, struct 
         return code;
     }
     core->spec_last++;
-    EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index, record.kind, record.name, bytes);
+    EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index, record.kind,
+         record.title.n > 0 ? record.title : record.name, bytes);
     if (job_at(core, job)->kind == JOB_DRIVER) {
         spec_at(core, spec)->kind = SPEC_DRIVER;
         uint64_t id = task_id_of(session_at(core, session)->id, 1).v;
@@ -301,6 +302,9 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
         return;
     }
     uint32_t session = job->attached_token == msg->token ? session_find(core, job->attached_session) : NONE;
+    if (session != NONE && (!session_at(core, session)->open || (session_at(core, session)->peer != NONE && session_at(core, session)->peer != peer))) {
+        session = NONE; /* another program of the driver's */
+    }
     if (session == NONE) {
         session = session_new(core, index, core->session_last + 1);
         if (session == NONE) {
@@ -384,8 +388,10 @@ void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *ms
         } else {
             job_end(core, index, JOB_STOPPED, 130);
         }
-        for (uint32_t i = job->sessions.first; i != NONE && !session_at(core, i)->internal; i = session_at(core, i)->in_job.next) {
-            session_close(core, i);
+        for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
+            if (!session_at(core, i)->internal) {
+                session_close(core, i);
+            }
         }
         write_state(core, job);
         job_busy(core, index);

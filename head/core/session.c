@@ -50,8 +50,12 @@ uint32_t spec_find(const struct core *core, const struct session *session, uint3
 uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id, const struct rec_spec *record, int *code)
 {
     struct session *session = session_at(core, session_index);
-    bool fail = record->if_infeasible == INFEASIBLE_AS_SET ? core->config.fail_infeasible
-                                                           : record->if_infeasible == INFEASIBLE_FAIL;
+    struct job *job = job_at(core, session->job);
+    if (session->internal) {
+        job->if_infeasible = record->if_infeasible; /* what the job asks for holds for its driver's tasks, too */
+    }
+    uint32_t policy = record->if_infeasible == INFEASIBLE_AS_SET ? job->if_infeasible : record->if_infeasible;
+    bool fail = policy == INFEASIBLE_AS_SET ? core->config.fail_infeasible : policy == INFEASIBLE_FAIL;
     *code = ERR_INVALID;
     if (record->kind < SPEC_FUNCTION || record->max_retries < -1 ||
         !(record->strategy.n == 0 || slice_same(record->strategy, slice_text("DEFAULT")))) {

@@ -152,6 +152,7 @@ struct job {
     uint64_t hash;           /* of its submission id */
     uint32_t by_id, by_hash;
     uint32_t kind, durability, detached;
+    uint32_t if_infeasible;
     uint32_t state;
     bool stopping;           /* a user stopped it */
     bool ending;             /* its driver has ended: the rest goes, then it is `final` */

@@ -18,8 +18,8 @@ struct place_node {
 };
 
 /*  An element of `nodes` (its place in the list) where `need` fits into free now, or NONE. */
-typedef uint32_t policy_place(const struct place_node *nodes, uint32_t count, const struct amounts *need,
-                              struct prng *rng);
+typedef uint32_t policy_place(const struct place_node *nodes, uint32_t count,
+                              const struct amounts *need, struct prng *rng);
 
 static inline bool amounts_fit(const struct amounts *need, const struct amounts *room)
 {

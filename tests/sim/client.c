@@ -28,7 +28,8 @@ const struct plan *client_plan(struct sim *sim, uint64_t owner)
 {
     uint64_t client = owner / 10;
     if (client >= sim->client_count || owner % 10 >= sim->clients[client].spec_count) {
-        sim_fail(sim, 11, "an attempt runs the program %llu, which nobody has submitted", (unsigned long long)owner);
+        sim_fail(sim, 11, "an attempt runs the program %llu, which nobody has submitted",
+                 (unsigned long long)owner);
     }
     return &sim->clients[client].plans[owner % 10];
 }
@@ -42,14 +43,16 @@ static uint32_t put_demand(struct sim *sim, struct plan *plan, struct wire *to, 
     struct prng *rng = &sim->world;
     plan->demand[0] = chance(rng, 600) ? UNITS_PER_ONE : between(rng, 0, node->capacity[0]);
     plan->demand[1] = chance(rng, 200) ? between(rng, 1, node->capacity[1]) : 0;
-    plan->demand[2] = node->capacity[2] > 0 && chance(rng, 200) ? between(rng, 1, 2) * UNITS_PER_ONE / 2 : 0;
+    plan->demand[2] =
+        node->capacity[2] > 0 && chance(rng, 200) ? between(rng, 1, 2) * UNITS_PER_ONE / 2 : 0;
     if (infeasible) {
         plan->demand[0] = 100 * UNITS_PER_ONE;
     }
     uint32_t count = 0;
     for (int k = 0; k < 3; k++) {
         if (plan->demand[k] > 0) {
-            proto_put_record(to, REC_AMOUNT, &(struct rec_amount){ slice_text(names[k]), plan->demand[k] });
+            proto_put_record(to, REC_AMOUNT,
+                             &(struct rec_amount){ slice_text(names[k]), plan->demand[k] });
             count++;
         }
     }
@@ -60,7 +63,8 @@ static uint32_t put_demand(struct sim *sim, struct plan *plan, struct wire *to, 
 static void draw_plan(struct sim *sim, struct plan *plan, struct rec_spec *record, uint32_t calls)
 {
     enum { WORK_US = 10000000 };
-    static const uint32_t runs_us[] = { 200, 1000, 1000, 10000, 10000, 100000, 100000, 1000000, 8000000 };
+    static const uint32_t runs_us[] = { 200,    1000,   1000,    10000,  10000,
+                                        100000, 100000, 1000000, 8000000 };
     struct prng *rng = &sim->world;
     plan->kind = record->kind;
     plan->run_us = runs_us[prng_below(rng, COUNT(runs_us))];
@@ -68,7 +72,9 @@ static void draw_plan(struct sim *sim, struct plan *plan, struct rec_spec *recor
     plan->app_error = chance(rng, 300) ? (uint32_t)between(rng, 10, 500) : 0;
     plan->death = chance(rng, 300) ? (uint32_t)between(rng, 5, 250) : 0;
     plan->odd = chance(rng, 100) ? 50 : 0;
-    record->max_retries = chance(rng, 250) ? 0 : chance(rng, 150) ? -1 : (int32_t)between(rng, 1, 5);
+    record->max_retries = chance(rng, 250)   ? 0
+                          : chance(rng, 150) ? -1
+                                             : (int32_t)between(rng, 1, 5);
     record->retry_mode = (uint32_t)prng_below(rng, 3);
     if (record->max_retries < 0 && plan->app_error > 300) {
         plan->app_error = 300;
@@ -86,12 +92,18 @@ static void draw_plan(struct sim *sim, struct plan *plan, struct rec_spec *recor
 void client_specs(struct sim *sim, struct client *self)
 {
     struct prng *rng = &sim->world;
-    self->spec_count = self->kind == CLIENT_ARRAY || self->kind == CLIENT_SUBMITTER ? 1 : (uint32_t)between(rng, 1, 4);
+    self->spec_count = self->kind == CLIENT_ARRAY || self->kind == CLIENT_SUBMITTER
+                           ? 1
+                           : (uint32_t)between(rng, 1, 4);
     for (uint32_t i = 0; i < self->spec_count; i++) {
         struct plan *plan = &self->plans[i];
         bool driver = self->kind == CLIENT_SUBMITTER;
-        struct rec_spec record = { .index = i, .kind = driver ? SPEC_DRIVER : chance(rng, 200) ? SPEC_COMMAND : SPEC_FUNCTION };
-        draw_plan(sim, plan, &record, self->planned > 0 ? self->planned : (uint32_t)self->array_count);
+        struct rec_spec record = { .index = i,
+                                   .kind = driver             ? SPEC_DRIVER
+                                           : chance(rng, 200) ? SPEC_COMMAND
+                                                              : SPEC_FUNCTION };
+        draw_plan(sim, plan, &record,
+                  self->planned > 0 ? self->planned : (uint32_t)self->array_count);
         char name[24];
         snprintf(name, sizeof(name), "f %u.%u", self->index, i);
         record.name = slice_text(name);
@@ -148,9 +160,12 @@ static struct client *client_new(struct sim *sim, enum client_kind kind)
     uint32_t index = sim->client_count++;
     struct client *self = &sim->clients[index];
     struct prng *rng = &sim->world;
-    *self = (struct client){ .kind = kind, .index = index, .alive = true, .below = 1, .kept = 1, .unsent = 1 };
+    *self = (struct client){
+        .kind = kind, .index = index, .alive = true, .below = 1, .kept = 1, .unsent = 1
+    };
     self->durability = chance(rng, 300) ? DURABLE_FULL : DURABLE_PROCESS;
-    snprintf(self->submission, sizeof(self->submission), "sub-%u-%llu", index, (unsigned long long)sim->seed);
+    snprintf(self->submission, sizeof(self->submission), "sub-%u-%llu", index,
+             (unsigned long long)sim->seed);
     bool submits = kind == CLIENT_ATTACHED || kind == CLIENT_DRIVER;
     self->planned = submits ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60) : 0;
     self->array_count = between(rng, 1, chance(rng, 300) ? 300 : 40);
@@ -161,8 +176,8 @@ static struct client *client_new(struct sim *sim, enum client_kind kind)
     if (kind != CLIENT_DRIVER && kind != CLIENT_ATTACHED && chance(rng, 100)) {
         self->stop_at_ms = client_now_ms(sim) + between(rng, 100, 60000);
     }
-    SIM_NOTE(sim, "client %u begins, kind %d, %u calls, %llu of an array", index, (int)kind, self->planned,
-             (unsigned long long)self->array_count);
+    SIM_NOTE(sim, "client %u begins, kind %d, %u calls, %llu of an array", index, (int)kind,
+             self->planned, (unsigned long long)self->array_count);
     client_wake_at(sim, self, sim->now_us + 1000);
     net_dial(sim, WORKERS_MAX + index, between(&sim->net, 1000, 50000));
     return self;
@@ -174,7 +189,8 @@ static void program_begins(struct sim *sim, uint32_t who, uint64_t number, void 
 static void seat_next(struct sim *sim, uint32_t seat)
 {
     if (!sim->healed && sim->client_count + 40 < CLIENTS_MAX) {
-        uint64_t after_us = between(&sim->world, 10000, chance(&sim->world, 200) ? 60000000 : 15000000);
+        uint64_t after_us =
+            between(&sim->world, 10000, chance(&sim->world, 200) ? 60000000 : 15000000);
         sim_at(sim, sim->now_us + after_us, program_begins, seat, 0, NULL);
     }
 }
@@ -183,8 +199,8 @@ static void program_begins(struct sim *sim, uint32_t who, uint64_t number, void 
 {
     (void)number;
     (void)data;
-    static const enum client_kind kinds[] = { CLIENT_ATTACHED, CLIENT_ATTACHED, CLIENT_ATTACHED, CLIENT_ARRAY,
-                                              CLIENT_SUBMITTER };
+    static const enum client_kind kinds[] = { CLIENT_ATTACHED, CLIENT_ATTACHED, CLIENT_ATTACHED,
+                                              CLIENT_ARRAY, CLIENT_SUBMITTER };
     if (!sim->healed) {
         struct client *self = client_new(sim, kinds[prng_below(&sim->world, COUNT(kinds))]);
         if (self != NULL) {
@@ -201,7 +217,8 @@ void clients_open(struct sim *sim)
     }
 }
 
-uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job, uint64_t token)
+uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job,
+                           uint64_t token)
 {
     struct client *self = client_new(sim, CLIENT_DRIVER);
     if (self == NULL) {
@@ -264,7 +281,8 @@ void client_power_cut(struct sim *sim)
             bool kept = task != NULL && task->state >= TASK_FINISHED;
             if (self->calls[c].told && !kept) {
                 if (self->durability == DURABLE_FULL && self->kind == CLIENT_ATTACHED) {
-                    sim_fail(sim, 2, "a power cut takes a result of level full that client %u was told", i);
+                    sim_fail(sim, 2,
+                             "a power cut takes a result of level full that client %u was told", i);
                 }
                 self->calls[c].maybe = true;
             }

@@ -38,7 +38,8 @@ static void save(struct sim *sim, const struct batch *batch)
         const struct row_desc *desc = row_desc(kind);
         for (uint32_t i = 0; i < desc->col_count; i++) {
             if (is_bytes(desc->cols[i].type)) {
-                struct slice *field = (struct slice *)(void *)((uint8_t *)(uintptr_t)row + desc->cols[i].offset);
+                struct slice *field =
+                    (struct slice *)(void *)((uint8_t *)(uintptr_t)row + desc->cols[i].offset);
                 if (field->n > 0) {
                     memcpy(to, field->p, field->n);
                     field->p = to;
@@ -69,7 +70,8 @@ static void note_rows(struct sim *sim, const struct batch *batch)
                 sim_mix(sim, bytes->p, bytes->n);
                 continue;
             }
-            uint64_t value = desc->cols[i].type == COL_u64 ? *(const uint64_t *)field : *(const uint32_t *)field;
+            uint64_t value =
+                desc->cols[i].type == COL_u64 ? *(const uint64_t *)field : *(const uint32_t *)field;
             sim_mix_u64(sim, value);
             if (n < COUNT(first)) {
                 first[n++] = value;
@@ -125,7 +127,8 @@ static void sync_begins(struct sim *sim)
     struct head *head = &sim->head;
     bool slow = sim->now_us < head->slow_until_us;
     head->syncing = head->wanted;
-    uint64_t takes_us = slow ? between(&sim->fate, 500000, 8000000) : between(&sim->fate, 300, 6000);
+    uint64_t takes_us =
+        slow ? between(&sim->fate, 500000, 8000000) : between(&sim->fate, 300, 6000);
     sim_at(sim, sim->now_us + takes_us, sync_ends, 0, head->incarnation, NULL);
 }
 
@@ -173,7 +176,8 @@ void disk_power_cut(struct sim *sim)
 {
     struct head *head = &sim->head;
     struct diag why;
-    SIM_NOTE(sim, "power cut: %u of %u commits are on the disk", (unsigned)head->synced, head->saved_count);
+    SIM_NOTE(sim, "power cut: %u of %u commits are on the disk", (unsigned)head->synced,
+             head->saved_count);
     if (head->synced == head->saved_count) {
         return;
     }

@@ -55,8 +55,8 @@ static void check_starts(struct sim *sim, const struct item *item, uint32_t star
     bool cut = sim->head.power_cuts > 0 && job->durability != DURABLE_FULL;
     uint32_t most = 1 + (uint32_t)spec->max_retries + (spec->max_retries > 0 ? task->returns : 0);
     if (starts > most && !cut) {
-        sim_fail(sim, 10, "%llx starts for the %uth time, with max_retries %d", (unsigned long long)item->task, starts,
-                 spec->max_retries);
+        sim_fail(sim, 10, "%llx starts for the %uth time, with max_retries %d",
+                 (unsigned long long)item->task, starts, spec->max_retries);
     }
 }
 
@@ -72,14 +72,16 @@ static uint32_t effect_begins(struct sim *sim, uint32_t node, const struct item 
     uint32_t place = index_find(&sim->started, item->task);
     if (place == NONE) {
         place = sim->started.count;
-        sim->started_count = grown(sim->started_count, &sim->started_room, place, sizeof(*sim->started_count));
+        sim->started_count =
+            grown(sim->started_count, &sim->started_room, place, sizeof(*sim->started_count));
         sim->started_count[place] = 0;
         index_add(&sim->started, item->task, place);
     }
     check_starts(sim, item, ++sim->started_count[place]);
     sim->effects = grown(sim->effects, &sim->effect_room, sim->effect_count, sizeof(*sim->effects));
-    sim->effects[sim->effect_count] =
-        (struct effect){ .task = item->task, .token = item->token, .attempt = item->attempt, .worker = node };
+    sim->effects[sim->effect_count] = (struct effect){
+        .task = item->task, .token = item->token, .attempt = item->attempt, .worker = node
+    };
     index_add(&sim->effect_index, item->token, sim->effect_count);
     SIM_NOTE(sim, "    w%u begins %llx#%llx attempt %u", node, (unsigned long long)item->task,
              (unsigned long long)item->token, item->attempt);
@@ -94,8 +96,8 @@ static void effect_ends(struct sim *sim, struct executor *self, uint32_t outcome
     effect->outcome = outcome;
     effect->status = status;
     self->running = false;
-    SIM_NOTE(sim, "    w%u ends %llx#%llx outcome %u status %d", effect->worker, (unsigned long long)effect->task,
-             (unsigned long long)effect->token, outcome, status);
+    SIM_NOTE(sim, "    w%u ends %llx#%llx outcome %u status %d", effect->worker,
+             (unsigned long long)effect->task, (unsigned long long)effect->token, outcome, status);
 }
 
 /* --- what is said ----------------------------------------------------------------------------- */
@@ -116,13 +118,15 @@ static void note_arrives(struct sim *sim, uint32_t who, uint64_t number, void *d
         note->event.ran = &note->ran;
     }
     if (note->event.kind == WEV_EXITED || note->event.kind == WEV_SPAWN_FAILED) {
-        node->executors[note->event.executor].live = false; /* its id is free again when the worker hears of it */
+        node->executors[note->event.executor].live =
+            false; /* its id is free again when the worker hears of it */
     }
     worker_tell(sim, who, &note->event);
     free(note);
 }
 
-static void say(struct sim *sim, uint32_t node, struct executor *self, const struct note *note, uint64_t after_us)
+static void say(struct sim *sim, uint32_t node, struct executor *self, const struct note *note,
+                uint64_t after_us)
 {
     struct note *copy = malloc(sizeof(*copy));
     ensure(copy != NULL);
@@ -141,12 +145,17 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
 static void begin_next(struct sim *sim, uint32_t node, uint32_t executor);
 
 /*  A process that ends by itself, or in its task. */
-static void dies(struct sim *sim, uint32_t node, uint32_t executor, int32_t status, uint64_t after_us)
+static void dies(struct sim *sim, uint32_t node, uint32_t executor, int32_t status,
+                 uint64_t after_us)
 {
     struct executor *self = &sim->nodes[node].executors[executor];
     if (self->running) {
         bool ok = status == 0 && !self->resident;
-        effect_ends(sim, self, ok ? OUTCOME_OK : status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT, status);
+        effect_ends(sim, self,
+                    ok           ? OUTCOME_OK
+                    : status < 0 ? OUTCOME_SIGNAL
+                                 : OUTCOME_EXIT,
+                    status);
     }
     self->up = false;
     self->ending = true;
@@ -171,7 +180,8 @@ void exec_die(struct sim *sim, uint32_t node, uint32_t executor, int32_t status,
     }
 }
 
-static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool resident, int32_t *status)
+static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool resident,
+                              int32_t *status)
 {
     uint32_t drawn = (uint32_t)prng_below(&sim->run, 1000);
     *status = 0;
@@ -184,7 +194,8 @@ static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool res
         return *status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT;
     }
     if (resident && drawn < plan->app_error + plan->death + plan->odd) {
-        static const uint32_t odd[] = { OUTCOME_BAD_ARGUMENT, OUTCOME_NO_SUCH_TASK, OUTCOME_TOO_LARGE };
+        static const uint32_t odd[] = { OUTCOME_BAD_ARGUMENT, OUTCOME_NO_SUCH_TASK,
+                                        OUTCOME_TOO_LARGE };
         return odd[prng_below(&sim->run, COUNT(odd))];
     }
     return OUTCOME_OK;
@@ -227,9 +238,11 @@ static void check_item(struct sim *sim, const struct item *item)
 {
     const struct task_seen *task = oracle_task(sim, item->task);
     const struct spec_seen *spec = task == NULL ? NULL : oracle_spec(sim, task->spec);
-    if (spec != NULL && task->token == item->token && (spec->owner != item->owner || spec->id != item->spec->id)) {
+    if (spec != NULL && task->token == item->token &&
+        (spec->owner != item->owner || spec->id != item->spec->id)) {
         sim_fail(sim, 11, "%llx runs as the program of %llu, but was submitted as that of %llu",
-                 (unsigned long long)item->task, (unsigned long long)item->owner, (unsigned long long)spec->owner);
+                 (unsigned long long)item->task, (unsigned long long)item->owner,
+                 (unsigned long long)spec->owner);
     }
 }
 
@@ -317,7 +330,9 @@ static void is_up(struct sim *sim, uint32_t who, uint64_t number, void *data)
     if (self == NULL || self->ending) {
         return;
     }
-    struct note note = { .event = { .kind = WEV_SPAWNED, .executor = (uint32_t)number, .pid = (uint32_t)number + 1 } };
+    struct note note = {
+        .event = { .kind = WEV_SPAWNED, .executor = (uint32_t)number, .pid = (uint32_t)number + 1 }
+    };
     self->up = true;
     say(sim, who, self, &note, between(&sim->run, 10, 200));
     begin_next(sim, who, (uint32_t)number);
@@ -356,14 +371,16 @@ void exec_spawn(struct sim *sim, uint32_t node, const struct act *act)
         say(sim, node, self, &note, between(&sim->run, 100, 3000));
         return;
     }
-    sim_at(sim, sim->now_us + between(&sim->run, 500, 20000), is_up, node, place_of(act->executor, self), NULL);
+    sim_at(sim, sim->now_us + between(&sim->run, 500, 20000), is_up, node,
+           place_of(act->executor, self), NULL);
 }
 
 void exec_give(struct sim *sim, uint32_t node, const struct act *act)
 {
     struct executor *self = &sim->nodes[node].executors[act->executor];
     if (!self->live || !self->resident) {
-        sim_fail(sim, 18, "worker %u gives to the executor %u, which is not there for it", node, act->executor);
+        sim_fail(sim, 18, "worker %u gives to the executor %u, which is not there for it", node,
+                 act->executor);
     }
     push_item(sim, self, act);
     begin_next(sim, node, act->executor);
@@ -375,7 +392,9 @@ void exec_take_back(struct sim *sim, uint32_t node, const struct act *act)
     if (!self->live || self->ending) {
         return; /* WEV_EXITED is under way */
     }
-    struct note note = { .event = { .kind = WEV_TAKEN, .executor = act->executor, .number = self->begun } };
+    struct note note = {
+        .event = { .kind = WEV_TAKEN, .executor = act->executor, .number = self->begun }
+    };
     self->begun = self->given; /* the rest is void */
     say(sim, node, self, &note, between(&sim->run, 20, 300));
 }
@@ -400,8 +419,8 @@ void exec_kill(struct sim *sim, uint32_t node, const struct act *act)
         return; /* it may look away */
     }
     uint8_t signal = (uint8_t)act->how;
-    sim_at(sim, sim->now_us + between(&sim->run, 10, 3000), is_killed, node, place_of(act->executor, self),
-           bytes_new(&signal, 1));
+    sim_at(sim, sim->now_us + between(&sim->run, 10, 3000), is_killed, node,
+           place_of(act->executor, self), bytes_new(&signal, 1));
 }
 
 void exec_all_gone(struct sim *sim, uint32_t node)

@@ -7,7 +7,8 @@ typedef void strike(struct sim *sim);
 
 bool fault_strikes(struct sim *sim, enum fault fault)
 {
-    return sim->faults[fault] > 0 && !sim->healed && prng_below(&sim->net, 1000000) < sim->faults[fault];
+    return sim->faults[fault] > 0 && !sim->healed &&
+           prng_below(&sim->net, 1000000) < sim->faults[fault];
 }
 
 static uint64_t long_or_short(struct sim *sim)
@@ -38,7 +39,8 @@ static void strike_RESET(struct sim *sim)
     uint32_t endpoint = some_endpoint(sim);
     if (endpoint != NONE) {
         struct prng *rng = &sim->fate;
-        net_reset(sim, endpoint, chance(rng, 700) ? between(rng, 0, 20000) : between(rng, 20000, 20000000));
+        net_reset(sim, endpoint,
+                  chance(rng, 700) ? between(rng, 0, 20000) : between(rng, 20000, 20000000));
     }
 }
 
@@ -132,7 +134,8 @@ static void strike_EXECUTOR_CRASH(struct sim *sim)
     for (uint32_t i = 0; sim->nodes[node].alive && i < EXECUTORS_MAX; i++) {
         const struct executor *its = &sim->nodes[node].executors[(executor + i) % EXECUTORS_MAX];
         if (its->live && its->up && !its->ending) {
-            SIM_NOTE(sim, "w%u: executor %u is killed from outside", node, (executor + i) % EXECUTORS_MAX);
+            SIM_NOTE(sim, "w%u: executor %u is killed from outside", node,
+                     (executor + i) % EXECUTORS_MAX);
             exec_die(sim, node, (executor + i) % EXECUTORS_MAX, -9, between(&sim->fate, 100, 2000));
             return;
         }
@@ -142,7 +145,8 @@ static void strike_EXECUTOR_CRASH(struct sim *sim)
 static void strike_CLIENT_CRASH(struct sim *sim)
 {
     for (uint32_t i = sim->client_count; i-- > 0;) {
-        if (sim->clients[i].alive && sim->clients[i].kind != CLIENT_DRIVER && chance(&sim->fate, 400)) {
+        if (sim->clients[i].alive && sim->clients[i].kind != CLIENT_DRIVER &&
+            chance(&sim->fate, 400)) {
             client_die(sim, i);
             return;
         }
@@ -155,7 +159,8 @@ static void strike_WORKER_PAUSE(struct sim *sim)
     if (node->alive && node->paused_us <= sim->now_us) {
         uint64_t for_us = long_or_short(sim);
         node->paused_us = sim->now_us + for_us;
-        SIM_NOTE(sim, "worker %u stands still for %llu ms", node->index, (unsigned long long)for_us / 1000);
+        SIM_NOTE(sim, "worker %u stands still for %llu ms", node->index,
+                 (unsigned long long)for_us / 1000);
     }
 }
 

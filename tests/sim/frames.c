@@ -21,8 +21,8 @@ static void sent_submitted(struct sim *sim, const struct msg_submitted *msg)
 {
     const struct session_seen *session = oracle_session(sim, msg->session);
     if (session == NULL || msg->below > session->last + 1) {
-        sim_fail(sim, 2, "SUBMITTED tells of counters below %llu, but the rows end at %llu", (ull)msg->below,
-                 (ull)(session == NULL ? 0 : session->last));
+        sim_fail(sim, 2, "SUBMITTED tells of counters below %llu, but the rows end at %llu",
+                 (ull)msg->below, (ull)(session == NULL ? 0 : session->last));
     }
     if (msg->synced > msg->below) {
         sim_fail(sim, 2, "SUBMITTED: synced %llu, below %llu", (ull)msg->synced, (ull)msg->below);
@@ -41,23 +41,24 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
             continue; /* it waited for the disk and ended meanwhile; the RECALL comes behind */
         }
         if (!current) {
-            sim_fail(sim, 8, "START of %llx with token %llx, but the rows have no such lease", (ull)start.task,
-                     (ull)start.token);
+            sim_fail(sim, 8, "START of %llx with token %llx, but the rows have no such lease",
+                     (ull)start.task, (ull)start.token);
         }
         if (start.attempt != task->attempt || start.spec != task->spec) {
-            sim_fail(sim, 8, "START of %llx as attempt %u, the rows say %u", (ull)start.task, start.attempt,
-                     task->attempt);
+            sim_fail(sim, 8, "START of %llx as attempt %u, the rows say %u", (ull)start.task,
+                     start.attempt, task->attempt);
         }
         if (start.deps.count != task->dep_count) {
-            sim_fail(sim, 14, "START of %llx brings %u values for %u references", (ull)start.task, start.deps.count,
-                     task->dep_count);
+            sim_fail(sim, 14, "START of %llx brings %u values for %u references", (ull)start.task,
+                     start.deps.count, task->dep_count);
         }
         struct list values = start.deps;
         struct rec_value value;
         for (uint32_t i = 0; next_value(&values, &value); i++) {
             const struct task_seen *dep = oracle_task(sim, sim->oracle.deps[task->dep_first + i]);
             if (dep == NULL || hash_bytes_of(1, value.bytes.p, value.bytes.n) != dep->hash) {
-                sim_fail(sim, 14, "START of %llx brings another value for reference %u", (ull)start.task, i);
+                sim_fail(sim, 14, "START of %llx brings another value for reference %u",
+                         (ull)start.task, i);
             }
         }
     }
@@ -73,12 +74,15 @@ static void sent_results(struct sim *sim, const struct msg_results *msg)
             continue; /* the head says that it knows no such task */
         }
         if (task == NULL || task->state < TASK_FINISHED) {
-            sim_fail(sim, 2, "a result of %llx is told, but its rows have not ended", (ull)result.task);
+            sim_fail(sim, 2, "a result of %llx is told, but its rows have not ended",
+                     (ull)result.task);
         }
         if (result.failure != task->failure || result.attempt != task->attempt ||
             hash_bytes_of(task->failure ? 2 : 1, result.value.p, result.value.n) != task->hash) {
-            sim_fail(sim, 5, "%llx is told to have ended with failure %u in attempt %u, the rows say %u in %u",
-                     (ull)result.task, result.failure, result.attempt, task->failure, task->attempt);
+            sim_fail(
+                sim, 5,
+                "%llx is told to have ended with failure %u in attempt %u, the rows say %u in %u",
+                (ull)result.task, result.failure, result.attempt, task->failure, task->attempt);
         }
         if (is_full(sim, result.task)) {
             need_synced(sim, task->commit, "a result at level full");
@@ -123,9 +127,11 @@ static void sent_bye_done(struct sim *sim, const struct msg_bye_done *msg)
 static void sent_state(struct sim *sim, const struct msg_job_state *msg)
 {
     const struct job_seen *job = oracle_job(sim, msg->job);
-    bool late = job != NULL && msg->state < JOB_SUCCEEDED && msg->state < job->state; /* it waited for the disk */
+    bool late = job != NULL && msg->state < JOB_SUCCEEDED &&
+                msg->state < job->state; /* it waited for the disk */
     if (job == NULL || (job->state != msg->state && !late)) {
-        sim_fail(sim, 2, "JOB_STATE says %u, the rows say %u", msg->state, job == NULL ? 0 : job->state);
+        sim_fail(sim, 2, "JOB_STATE says %u, the rows say %u", msg->state,
+                 job == NULL ? 0 : job->state);
     }
 }
 
@@ -155,7 +161,8 @@ void rule_sent(struct sim *sim, const struct msg *msg)
         sent_state(sim, &msg->as.job_state);
         break;
     case MSG_WELCOME:
-        head->epoch_seen = msg->as.welcome.epoch > head->epoch_seen ? msg->as.welcome.epoch : head->epoch_seen;
+        head->epoch_seen =
+            msg->as.welcome.epoch > head->epoch_seen ? msg->as.welcome.epoch : head->epoch_seen;
         break;
     default:
         break;
@@ -173,7 +180,9 @@ void rule_acked(struct sim *sim, const struct msg *done)
             continue;
         }
         if (task->state == TASK_LEASED || task->state == TASK_RUNNING) {
-            sim_fail(sim, 2, "the report of %llx with token %llx is acknowledged, but the rows still wait for it",
+            sim_fail(sim, 2,
+                     "the report of %llx with token %llx is acknowledged, but the rows still wait "
+                     "for it",
                      (ull)record.task, (ull)record.token);
         }
     }

@@ -56,7 +56,8 @@ static void timer_set(struct sim *sim)
         head->wake_us = UINT64_MAX;
         return;
     }
-    uint64_t at = deadline <= head_now_ms(sim) ? sim->now_us + 1000 : (deadline - head->boot_ms) * 1000;
+    uint64_t at =
+        deadline <= head_now_ms(sim) ? sim->now_us + 1000 : (deadline - head->boot_ms) * 1000;
     if (at != head->wake_us) {
         head->wake_us = at;
         sim_at(sim, at, wakes, 0, ++head->wake, NULL);
@@ -92,8 +93,9 @@ static void wakes(struct sim *sim, uint32_t who, uint64_t number, void *data)
         return;
     }
     head->wake_us = 0;
-    turn_event(head->turn,
-               &(struct event){ .kind = EV_TICK, .now_ms = head_now_ms(sim), .wall_ms = head_wall_ms(sim) });
+    turn_event(head->turn, &(struct event){ .kind = EV_TICK,
+                                            .now_ms = head_now_ms(sim),
+                                            .wall_ms = head_wall_ms(sim) });
     flushed(sim, turn_flush(head->turn, head_now_ms(sim), head_wall_ms(sim)));
 }
 
@@ -108,8 +110,10 @@ static bool read_frame(struct sim *sim, struct slice frame, struct msg *msg)
         struct msg again;
         sim->extra.n = 0;
         proto_put(&sim->extra, msg->kind, &msg->as);
-        if (proto_decode(slice_of(sim->extra.p, sim->extra.n), &again, NULL) != OK || !proto_same(msg, &again)) {
-            sim_fail(sim, 39, "%s is not the same after encoding and decoding", proto_name(msg->kind));
+        if (proto_decode(slice_of(sim->extra.p, sim->extra.n), &again, NULL) != OK ||
+            !proto_same(msg, &again)) {
+            sim_fail(sim, 39, "%s is not the same after encoding and decoding",
+                     proto_name(msg->kind));
         }
     }
     return true;
@@ -139,8 +143,10 @@ static void turns(struct sim *sim, uint32_t who, uint64_t number, void *data)
             read_frame(sim, slice_of(item->frame->p, item->frame->n), &msgs[count]);
             event.msg = &msgs[count];
             uint32_t endpoint = net_endpoint(sim, item->peer);
-            bool known = core_knows(turn_core(head->turn), item->peer) && msgs[count].kind != MSG_HELLO;
-            if (endpoint < WORKERS_MAX && known) { /* else it does not say which node it is, or is not listened to */
+            bool known =
+                core_knows(turn_core(head->turn), item->peer) && msgs[count].kind != MSG_HELLO;
+            if (endpoint < WORKERS_MAX &&
+                known) { /* else it does not say which node it is, or is not listened to */
                 sim->nodes[endpoint].heard_us = sim->now_us;
             }
             if (sim->record) {
@@ -153,7 +159,8 @@ static void turns(struct sim *sim, uint32_t who, uint64_t number, void *data)
         }
         turn_event(head->turn, &event);
     }
-    turn_event(head->turn, &(struct event){ .kind = EV_TICK, .now_ms = event.now_ms, .wall_ms = event.wall_ms });
+    turn_event(head->turn, &(struct event){
+                               .kind = EV_TICK, .now_ms = event.now_ms, .wall_ms = event.wall_ms });
     if (head->inbox_first == head->inbox_count) {
         head->inbox_first = head->inbox_count = 0;
     } else {
@@ -254,7 +261,8 @@ void head_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     head->doom = DOOM_NONE;
     head->wake_us = 0;
     head->started_us = sim->now_us;
-    if (turn_open(&head->turn, head->store, &head->limits, &head->config, prng_next(&sim->fate), leaves, sim) != OK) {
+    if (turn_open(&head->turn, head->store, &head->limits, &head->config, prng_next(&sim->fate),
+                  leaves, sim) != OK) {
         sim_fail(sim, 0, "the head cannot be opened");
     }
     SIM_NOTE(sim, "the head starts, incarnation %u", head->incarnation);
@@ -262,7 +270,8 @@ void head_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     int code = turn_restore(head->turn, head_now_ms(sim), head_wall_ms(sim));
     if (core_epoch(turn_core(head->turn)) <= head->epoch_seen) {
         sim_fail(sim, 37, "the new head has epoch %llu, an older one had %llu",
-                 (unsigned long long)core_epoch(turn_core(head->turn)), (unsigned long long)head->epoch_seen);
+                 (unsigned long long)core_epoch(turn_core(head->turn)),
+                 (unsigned long long)head->epoch_seen);
     }
     head_check(sim);
     flushed(sim, code);
@@ -297,7 +306,8 @@ void head_crash(struct sim *sim, bool power_cut)
     if (power_cut) {
         head->power_cuts++;
         disk_power_cut(sim);
-        head->boot_ms = between(&sim->fate, 3000, 60000) - sim->now_us / 1000; /* its clock starts anew; wraps */
+        head->boot_ms = between(&sim->fate, 3000, 60000) -
+                        sim->now_us / 1000; /* its clock starts anew; wraps */
         down_us += 2000000;
     }
     if (sim->healed) {

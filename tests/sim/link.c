@@ -49,20 +49,24 @@ void client_hello(struct sim *sim, struct client *self)
 
 static void say_open(struct sim *sim, struct client *self)
 {
-    static const uint32_t kinds[] = { [CLIENT_ATTACHED] = JOB_ATTACHED, [CLIENT_ARRAY] = JOB_ARRAY, [CLIENT_SUBMITTER] = JOB_DRIVER };
+    static const uint32_t kinds[] = { [CLIENT_ATTACHED] = JOB_ATTACHED,
+                                      [CLIENT_ARRAY] = JOB_ARRAY,
+                                      [CLIENT_SUBMITTER] = JOB_DRIVER };
     bool attached = self->kind == CLIENT_ATTACHED;
     struct list none = { { 0 }, 0 };
-    struct msg_job_open open = { .seq = self->opening_seq,
-                                 .submission = slice_text(self->submission),
-                                 .kind = kinds[self->kind],
-                                 .durability = self->durability,
-                                 .detached = !attached,
-                                 .entrypoint = slice_text("a simulated program"),
-                                 .digest = slice_text(self->submission),
-                                 .specs = attached ? none
-                                                   : (struct list){ slice_of(self->specs[0]->p, self->specs[0]->n), 1 },
-                                 .array_first = 1,
-                                 .array_last = self->array_count };
+    struct msg_job_open open = {
+        .seq = self->opening_seq,
+        .submission = slice_text(self->submission),
+        .kind = kinds[self->kind],
+        .durability = self->durability,
+        .detached = !attached,
+        .entrypoint = slice_text("a simulated program"),
+        .digest = slice_text(self->submission),
+        .specs =
+            attached ? none : (struct list){ slice_of(self->specs[0]->p, self->specs[0]->n), 1 },
+        .array_first = 1,
+        .array_last = self->array_count
+    };
     client_say(sim, self, MSG_JOB_OPEN, &open);
 }
 
@@ -81,7 +85,8 @@ static void open_session(struct sim *sim, struct client *self)
     if (self->session != 0) {
         client_say(sim, self, MSG_RESUME, &(struct msg_resume){ self->opening_seq, self->session });
     } else if (self->kind == CLIENT_DRIVER) {
-        client_say(sim, self, MSG_JOB_ATTACH, &(struct msg_job_attach){ self->opening_seq, self->job, self->token });
+        client_say(sim, self, MSG_JOB_ATTACH,
+                   &(struct msg_job_attach){ self->opening_seq, self->job, self->token });
     } else if (self->kind != CLIENT_ATTACHED && self->job != 0) {
         be_ready(sim, self);
     } else {
@@ -107,8 +112,8 @@ static void on_job_opened(struct sim *sim, struct client *self, const struct msg
         return;
     }
     if (self->job != 0 && self->job != msg->job) {
-        sim_fail(sim, 3, "%s is job %llu and job %llu", self->submission, (unsigned long long)self->job,
-                 (unsigned long long)msg->job);
+        sim_fail(sim, 3, "%s is job %llu and job %llu", self->submission,
+                 (unsigned long long)self->job, (unsigned long long)msg->job);
     }
     self->job = msg->job;
     self->session = msg->session;
@@ -131,7 +136,8 @@ static void send_batch(struct sim *sim, struct client *self)
         uint8_t ids[DEPS_FEW * 16], args[8];
         struct wire deps = { ids, 0, sizeof(ids), false };
         for (uint32_t i = 0; i < call->dep_count; i++) {
-            proto_put_record(&deps, REC_ID, &(struct rec_id){ task_id_of(self->session, call->deps[i]).v });
+            proto_put_record(&deps, REC_ID,
+                             &(struct rec_id){ task_id_of(self->session, call->deps[i]).v });
         }
         memcpy(args, &self->unsent, sizeof(args));
         proto_put_record(&sim->elements, REC_CALL,
@@ -145,8 +151,8 @@ static void send_batch(struct sim *sim, struct client *self)
             specs++;
         }
     }
-    struct msg_submit submit = { SEQ_SESSION | ++self->seq, self->session, first, wire_list(&sim->extra, specs),
-                                 wire_list(&sim->elements, count) };
+    struct msg_submit submit = { SEQ_SESSION | ++self->seq, self->session, first,
+                                 wire_list(&sim->extra, specs), wire_list(&sim->elements, count) };
     client_say(sim, self, MSG_SUBMIT, &submit);
 }
 
@@ -157,7 +163,8 @@ static void send_poll(struct sim *sim, struct client *self)
     uint64_t counter = self->poll_next;
     for (; counter < self->below && count < 64; counter++) {
         if (!self->calls[counter].told || self->calls[counter].maybe) {
-            proto_put_record(&sim->elements, REC_ID, &(struct rec_id){ task_id_of(self->session, counter).v });
+            proto_put_record(&sim->elements, REC_ID,
+                             &(struct rec_id){ task_id_of(self->session, counter).v });
             count++;
         }
     }
@@ -165,7 +172,8 @@ static void send_poll(struct sim *sim, struct client *self)
     self->polled_ms = client_now_ms(sim);
     if (count > 0) {
         client_say(sim, self, MSG_POLL,
-                   &(struct msg_poll){ SEQ_SESSION | ++self->seq, self->session, wire_list(&sim->elements, count) });
+                   &(struct msg_poll){ SEQ_SESSION | ++self->seq, self->session,
+                                       wire_list(&sim->elements, count) });
     }
 }
 
@@ -174,7 +182,8 @@ void client_push(struct sim *sim, struct client *self)
     if (self->phase != PHASE_READY || self->session == 0) {
         return;
     }
-    for (uint32_t i = 0; i < FRAMES_AT_ONCE && self->unsent <= self->made && self->resend_at_ms == 0; i++) {
+    for (uint32_t i = 0;
+         i < FRAMES_AT_ONCE && self->unsent <= self->made && self->resend_at_ms == 0; i++) {
         send_batch(sim, self);
     }
     if (self->poll_next != 0) {
@@ -210,8 +219,11 @@ static void on_submitted(struct sim *sim, struct client *self, const struct msg_
         return; /* it was overtaken */
     }
     if (msg->below < self->kept || msg->below > (uint64_t)self->made + 1) {
-        sim_fail(sim, 2, "client %u hears that the head has its tasks below %llu, but %llu were safe and %u made",
-                 self->index, (unsigned long long)msg->below, (unsigned long long)self->kept, self->made);
+        sim_fail(sim, 2,
+                 "client %u hears that the head has its tasks below %llu, but %llu were safe and "
+                 "%u made",
+                 self->index, (unsigned long long)msg->below, (unsigned long long)self->kept,
+                 self->made);
     }
     self->below = msg->below;
     self->unsent = self->unsent > self->below ? self->unsent : self->below;
@@ -229,17 +241,21 @@ static void on_submitted(struct sim *sim, struct client *self, const struct msg_
 static void on_result(struct sim *sim, struct client *self, const struct rec_result *result)
 {
     uint64_t counter = task_counter((task_id){ result->task });
-    if (task_session((task_id){ result->task }) != self->session || counter == 0 || counter > self->made) {
+    if (task_session((task_id){ result->task }) != self->session || counter == 0 ||
+        counter > self->made) {
         sim_fail(sim, 5, "client %u is told of %llx, which is not its task", self->index,
                  (unsigned long long)result->task);
     }
     struct call *call = &self->calls[counter];
     uint64_t hash = hash_bytes_of(result->failure, result->value.p, result->value.n);
-    bool same = call->failure == result->failure && call->attempt == result->attempt && call->hash == hash;
+    bool same =
+        call->failure == result->failure && call->attempt == result->attempt && call->hash == hash;
     if (call->told && !call->maybe && !same) {
-        sim_fail(sim, 5, "client %u was told that %llx ended with failure %u in attempt %u, now it is %u in %u",
-                 self->index, (unsigned long long)result->task, call->failure, call->attempt, result->failure,
-                 result->attempt);
+        sim_fail(
+            sim, 5,
+            "client %u was told that %llx ended with failure %u in attempt %u, now it is %u in %u",
+            self->index, (unsigned long long)result->task, call->failure, call->attempt,
+            result->failure, result->attempt);
     }
     self->told_count += !call->told;
     call->told = true;
@@ -313,8 +329,8 @@ static void ask(struct sim *sim, struct client *self)
 static void on_job_state(struct sim *sim, struct client *self, const struct msg_job_state *msg)
 {
     if (msg->job != self->job) {
-        sim_fail(sim, 3, "client %u watches job %llu and hears of %llu", self->index, (unsigned long long)self->job,
-                 (unsigned long long)msg->job);
+        sim_fail(sim, 3, "client %u watches job %llu and hears of %llu", self->index,
+                 (unsigned long long)self->job, (unsigned long long)msg->job);
     }
     bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
     if (!submits && msg->state >= JOB_SUCCEEDED) {
@@ -386,7 +402,8 @@ void client_frame(struct sim *sim, uint32_t index, struct bytes *frame)
             sim_fail(sim, 39, "a frame to client %u cannot be decoded", index);
         }
         if (sim->record) {
-            char to[5] = { 'c', (char)('0' + index / 100), (char)('0' + index / 10 % 10), (char)('0' + index % 10), 0 };
+            char to[5] = { 'c', (char)('0' + index / 100), (char)('0' + index / 10 % 10),
+                           (char)('0' + index % 10), 0 };
             sim_note_msg(sim, "net", to, &msg);
         }
         client_on_message(sim, self, &msg);
@@ -415,20 +432,23 @@ void client_tick(struct sim *sim, struct client *self)
         self->resend_at_ms = 0;
         self->unsent = self->below;
     }
-    if ((self->phase == PHASE_GREETING || self->phase == PHASE_OPENING) && now_ms >= self->greeted_ms + GREET_AGAIN_MS) {
+    if ((self->phase == PHASE_GREETING || self->phase == PHASE_OPENING) &&
+        now_ms >= self->greeted_ms + GREET_AGAIN_MS) {
         client_hello(sim, self);
     }
-    if (self->phase == PHASE_READY && self->polled_ms != 0 && now_ms >= self->polled_ms + ASK_AGAIN_MS &&
-        self->told_count < self->made) {
+    if (self->phase == PHASE_READY && self->polled_ms != 0 &&
+        now_ms >= self->polled_ms + ASK_AGAIN_MS && self->told_count < self->made) {
         self->poll_next = 1; /* the POLL, or its answer, may be lost */
     }
     if (self->phase == PHASE_READY && now_ms >= self->beat_at_ms) {
         self->beat_at_ms = now_ms + BEAT_MS;
         self->beat_seq = SEQ_SESSION | ++self->seq;
-        client_say(sim, self, MSG_CLIENT_BEAT, &(struct msg_client_beat){ self->beat_seq, self->session });
+        client_say(sim, self, MSG_CLIENT_BEAT,
+                   &(struct msg_client_beat){ self->beat_seq, self->session });
     }
     if (self->made < self->planned && (self->made == 0 || chance(&sim->world, 300))) {
-        client_make_calls(sim, self, (uint32_t)between(&sim->world, 1, chance(&sim->world, 300) ? 300 : 20));
+        client_make_calls(sim, self,
+                          (uint32_t)between(&sim->world, 1, chance(&sim->world, 300) ? 300 : 20));
     }
     client_push(sim, self);
     if (self->phase == PHASE_READY) {
@@ -437,6 +457,8 @@ void client_tick(struct sim *sim, struct client *self)
     if (!self->alive) {
         return;
     }
-    uint64_t next_us = self->resend_at_ms != 0 ? 100000 : self->made < self->planned ? between(&sim->world, 20000, 800000) : 1000000;
+    uint64_t next_us = self->resend_at_ms != 0      ? 100000
+                       : self->made < self->planned ? between(&sim->world, 20000, 800000)
+                                                    : 1000000;
     client_wake_at(sim, self, sim->now_us + next_us);
 }

@@ -31,16 +31,19 @@ struct sums {
 
 static void usage(FILE *to)
 {
-    fputs("usage: rayc-sim [--seed S] [--seeds N] [--minutes M] [--bug NAME | --bugs] [--regressions FILE]\n"
+    fputs("usage: rayc-sim [--seed S] [--seeds N] [--minutes M] [--bug NAME | --bugs] "
+          "[--regressions FILE]\n"
           "                [--verbose] [--json]\n"
-          "Runs the head, workers and clients of rayc in one thread and virtual time, under faults drawn from the seed,\n"
+          "Runs the head, workers and clients of rayc in one thread and virtual time, under faults "
+          "drawn from the seed,\n"
           "and checks the project's invariants.  The same seed does the same.\n"
           "  --seed S       the first seed (default 1)\n"
           "  --seeds N      how many (default 1)\n"
           "  --minutes M    virtual minutes of each (default 10)\n"
           "  --bug NAME     with this bug planted: it should be found\n"
           "  --bugs         every planted bug in turn, up to 2000 seeds each\n"
-          "  --regressions FILE  seeds that once failed, first: lines of `SEED [MINUTES] what it found`\n"
+          "  --regressions FILE  seeds that once failed, first: lines of `SEED [MINUTES] what it "
+          "found`\n"
           "  --verbose      prints every event and message\n"
           "  --json         the summary as one JSON object\n"
           "Bugs: ",
@@ -58,20 +61,23 @@ static double seconds_since(const struct timespec *begin)
 }
 
 /*  The same seed again, this time keeping its last lines. */
-static void tell_failure(const struct options *options, const struct outcome_of_seed *outcome, uint64_t seed)
+static void tell_failure(const struct options *options, const struct outcome_of_seed *outcome,
+                         uint64_t seed)
 {
     struct outcome_of_seed again;
     world_run(&world, seed, options, true, &again);
-    printf("seed %" PRIu64 " fails at %.3f s, invariant %d: %s\n", seed, (double)outcome->failed_us / 1e6,
-           outcome->invariant, outcome->why);
+    printf("seed %" PRIu64 " fails at %.3f s, invariant %d: %s\n", seed,
+           (double)outcome->failed_us / 1e6, outcome->invariant, outcome->why);
     if (again.trace != outcome->trace) {
-        printf("and it does not repeat: the second run says at %.3f s: %s\n", (double)again.failed_us / 1e6, again.why);
+        printf("and it does not repeat: the second run says at %.3f s: %s\n",
+               (double)again.failed_us / 1e6, again.why);
     }
-    for (uint32_t i = world.line > TAIL_LINES ? world.line - TAIL_LINES : 0; i < world.line && !options->verbose; i++) {
+    for (uint32_t i = world.line > TAIL_LINES ? world.line - TAIL_LINES : 0;
+         i < world.line && !options->verbose; i++) {
         printf("  %s\n", world.lines[i % TAIL_LINES]);
     }
-    printf("replay: rayc-sim --seed %" PRIu64 " --minutes %" PRIu64 "%s%s --verbose\n", seed, options->minutes,
-           rayc_bug != BUG_NONE ? " --bug " : "", bugs[rayc_bug].name);
+    printf("replay: rayc-sim --seed %" PRIu64 " --minutes %" PRIu64 "%s%s --verbose\n", seed,
+           options->minutes, rayc_bug != BUG_NONE ? " --bug " : "", bugs[rayc_bug].name);
     fflush(stdout);
 }
 
@@ -87,7 +93,8 @@ static bool run_seed(const struct options *options, uint64_t seed, struct sums *
         if (again.trace != outcome.trace) {
             outcome.failed = true;
             outcome.invariant = 40;
-            snprintf(outcome.why, sizeof(outcome.why), "the same seed gives another trace the second time");
+            snprintf(outcome.why, sizeof(outcome.why),
+                     "the same seed gives another trace the second time");
         }
     }
     sums->failed += outcome.failed;
@@ -108,16 +115,18 @@ static void tell_sums(const struct options *options, const struct sums *sums)
 {
     double virtual_s = (double)sums->virtual_us / 1e6, real_s = seconds_since(&sums->begin);
     if (options->json) {
-        printf("{\"seeds\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"virtual_hours\":%.2f,\"head_crashes\":%" PRIu64
-               ",\"power_cuts\":%" PRIu64 ",\"tasks\":%" PRIu64 ",\"effects\":%" PRIu64 ",\"frames\":%" PRIu64
+        printf("{\"seeds\":%" PRIu64 ",\"failed\":%" PRIu64
+               ",\"virtual_hours\":%.2f,\"head_crashes\":%" PRIu64 ",\"power_cuts\":%" PRIu64
+               ",\"tasks\":%" PRIu64 ",\"effects\":%" PRIu64 ",\"frames\":%" PRIu64
                ",\"seconds\":%.2f,\"speed\":%.0f,\"trace\":\"%016" PRIx64 "\"}\n",
-               sums->seeds, sums->failed, virtual_s / 3600, sums->crashes, sums->cuts, sums->tasks, sums->effects,
-               sums->frames, real_s, virtual_s / real_s, sums->trace);
+               sums->seeds, sums->failed, virtual_s / 3600, sums->crashes, sums->cuts, sums->tasks,
+               sums->effects, sums->frames, real_s, virtual_s / real_s, sums->trace);
     } else {
-        printf("%" PRIu64 " seeds, %.1f virtual hours, %" PRIu64 " head crashes (%" PRIu64 " of them power cuts), %" PRIu64
-               " tasks, %" PRIu64 " starts, %" PRIu64 " frames, %.1f s, %.0f times real time, last trace %016" PRIx64 "\n",
-               sums->seeds, virtual_s / 3600, sums->crashes, sums->cuts, sums->tasks, sums->effects, sums->frames, real_s,
-               virtual_s / real_s, sums->trace);
+        printf("%" PRIu64 " seeds, %.1f virtual hours, %" PRIu64 " head crashes (%" PRIu64
+               " of them power cuts), %" PRIu64 " tasks, %" PRIu64 " starts, %" PRIu64
+               " frames, %.1f s, %.0f times real time, last trace %016" PRIx64 "\n",
+               sums->seeds, virtual_s / 3600, sums->crashes, sums->cuts, sums->tasks, sums->effects,
+               sums->frames, real_s, virtual_s / real_s, sums->trace);
     }
 }
 
@@ -134,8 +143,8 @@ static int run_bugs(struct options *options, int only)
             seed++;
         }
         bool hit = sums.failed > 0;
-        printf("bug %-14s %s after %" PRIu64 " seeds: %s\n", bugs[i].name, hit ? "found" : "NOT FOUND", sums.seeds,
-               hit ? world.why : bugs[i].text);
+        printf("bug %-14s %s after %" PRIu64 " seeds: %s\n", bugs[i].name,
+               hit ? "found" : "NOT FOUND", sums.seeds, hit ? world.why : bugs[i].text);
         fflush(stdout);
         found += hit;
         missed += !hit;

@@ -40,7 +40,8 @@ static void try_dial(struct sim *sim, uint32_t endpoint, uint64_t number, void *
     self->up = true;
     self->peer = ++sim->head.peers;
     self->generation++;
-    SIM_NOTE(sim, "%s is connected as peer %u", endpoint_name(endpoint, (char[8]){ 0 }), self->peer);
+    SIM_NOTE(sim, "%s is connected as peer %u", endpoint_name(endpoint, (char[8]){ 0 }),
+             self->peer);
     tell_endpoint(sim, endpoint, true);
 }
 
@@ -72,7 +73,8 @@ static void break_connection(struct sim *sim, uint32_t endpoint, uint64_t head_h
     if (sim->head.up) {
         uint64_t number = (uint64_t)sim->head.incarnation << 32 | self->peer;
         uint64_t at = sim->now_us + head_hears_us;
-        sim_at(sim, at > self->to_head_us ? at : self->to_head_us, gone_arrives, endpoint, number, NULL);
+        sim_at(sim, at > self->to_head_us ? at : self->to_head_us, gone_arrives, endpoint, number,
+               NULL);
     }
 }
 
@@ -145,7 +147,8 @@ static void arrives_from_head(struct sim *sim, uint32_t endpoint, uint64_t numbe
 }
 
 /*  One frame on its way, maybe lost, doubled, late or out of order. */
-static void carry(struct sim *sim, uint32_t endpoint, struct slice bytes, uint64_t *newest_us, sim_fn *arrives)
+static void carry(struct sim *sim, uint32_t endpoint, struct slice bytes, uint64_t *newest_us,
+                  sim_fn *arrives)
 {
     struct connection *self = &sim->connections[endpoint];
     sim->frames++;
@@ -157,7 +160,8 @@ static void carry(struct sim *sim, uint32_t endpoint, struct slice bytes, uint64
     if (fault_strikes(sim, FAULT_DELAY)) {
         at += between(&sim->net, 1000, 4000000);
     }
-    bool to_worker = arrives == arrives_from_head && endpoint < WORKERS_MAX; /* relies on order: README.md */
+    bool to_worker =
+        arrives == arrives_from_head && endpoint < WORKERS_MAX; /* relies on order: README.md */
     if (!to_worker && fault_strikes(sim, FAULT_REORDER)) {
         at += between(&sim->net, 0, 300000);
     } else {
@@ -166,7 +170,8 @@ static void carry(struct sim *sim, uint32_t endpoint, struct slice bytes, uint64
     }
     sim_at(sim, at, arrives, endpoint, self->generation, bytes_new(bytes.p, bytes.n));
     if (fault_strikes(sim, FAULT_DUPLICATE)) {
-        uint64_t later = at + (chance(&sim->net, 700) ? between(&sim->net, 0, 20000) : between(&sim->net, 0, 8000000));
+        uint64_t later = at + (chance(&sim->net, 700) ? between(&sim->net, 0, 20000)
+                                                      : between(&sim->net, 0, 8000000));
         sim_at(sim, later, arrives, endpoint, self->generation, bytes_new(bytes.p, bytes.n));
     }
 }

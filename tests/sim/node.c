@@ -6,10 +6,9 @@
 
 enum { REPORT_CAPACITY = 1 << 20 };
 
-static const struct worker_limits limits_usual = { .attempts = 4096,
-                                                   .executors = EXECUTORS_MAX,
-                                                   .specs = 512,
-                                                   .reports = 256 };
+static const struct worker_limits limits_usual = {
+    .attempts = 4096, .executors = EXECUTORS_MAX, .specs = 512, .reports = 256
+};
 
 static uint64_t now_ms(const struct sim *sim, const struct node *node)
 {
@@ -30,7 +29,8 @@ static struct kept *kept_find(struct sim *sim, struct node *node, uint64_t seq)
             return &node->kept[i];
         }
     }
-    sim_fail(sim, 0, "worker %u speaks of report %llu, which it does not keep", node->index, (unsigned long long)seq);
+    sim_fail(sim, 0, "worker %u speaks of report %llu, which it does not keep", node->index,
+             (unsigned long long)seq);
 }
 
 static void report_close(struct sim *sim, struct node *node)
@@ -77,7 +77,8 @@ static void check_ack(struct sim *sim, struct node *node, uint64_t seq)
     for (uint32_t i = 0; i < node->kept_count; i++) {
         struct msg msg;
         if (node->kept[i].seq == seq &&
-            proto_decode(slice_of(node->kept[i].frame->p, node->kept[i].frame->n), &msg, NULL) == OK) {
+            proto_decode(slice_of(node->kept[i].frame->p, node->kept[i].frame->n), &msg, NULL) ==
+                OK) {
             rule_acked(sim, &msg);
         }
     }
@@ -96,10 +97,10 @@ static void program_comes(struct sim *sim, uint32_t who, uint64_t number, void *
     if (node->alive && node->incarnation == number) {
         bool missing = chance(&sim->run, 30);
         worker_tell(sim, who,
-                  &(struct worker_event){ .kind = WEV_PROGRAM,
-                                          .hash = slice_of(hash->p, hash->n),
-                                          .code = missing ? ERR_NOT_FOUND : OK,
-                                          .text = slice_text(missing ? "no such program" : "") });
+                    &(struct worker_event){ .kind = WEV_PROGRAM,
+                                            .hash = slice_of(hash->p, hash->n),
+                                            .code = missing ? ERR_NOT_FOUND : OK,
+                                            .text = slice_text(missing ? "no such program" : "") });
     }
     free(hash);
 }
@@ -135,8 +136,9 @@ static bool node_do(struct sim *sim, struct node *node, const struct act *act)
         send_to_head(sim, node, &act->as.msg);
         break;
     case ACT_REPORT:
-        SIM_NOTE(sim, "w%u reports %llx#%llx=%u in %llu", node->index, (unsigned long long)act->as.done.task,
-                 (unsigned long long)act->as.done.token, act->as.done.outcome, (unsigned long long)act->report);
+        SIM_NOTE(sim, "w%u reports %llx#%llx=%u in %llu", node->index,
+                 (unsigned long long)act->as.done.task, (unsigned long long)act->as.done.token,
+                 act->as.done.outcome, (unsigned long long)act->report);
         report_add(sim, node, act);
         break;
     case ACT_RESEND: {
@@ -148,8 +150,8 @@ static bool node_do(struct sim *sim, struct node *node, const struct act *act)
         report_forget(sim, node, act->report);
         break;
     case ACT_FETCH:
-        sim_at(sim, sim->now_us + between(&sim->run, 200, 200000), program_comes, node->index, node->incarnation,
-               bytes_new(act->spec->program, strlen(act->spec->program)));
+        sim_at(sim, sim->now_us + between(&sim->run, 200, 200000), program_comes, node->index,
+               node->incarnation, bytes_new(act->spec->program, strlen(act->spec->program)));
         break;
     case ACT_SPAWN:
         exec_spawn(sim, node->index, act);
@@ -198,7 +200,8 @@ static void timer_set(struct sim *sim, struct node *node, uint64_t deadline)
         node->wake_us = 0;
         return;
     }
-    uint64_t at = deadline <= now_ms(sim, node) ? sim->now_us + 1000 : (deadline - node->boot_ms) * 1000;
+    uint64_t at =
+        deadline <= now_ms(sim, node) ? sim->now_us + 1000 : (deadline - node->boot_ms) * 1000;
     if (at != node->wake_us) {
         node->wake_us = at;
         sim_at(sim, at, wakes, node->index, ++node->wake, NULL);
@@ -246,12 +249,14 @@ static void connection_news(struct sim *sim, uint32_t who, uint64_t number, void
         sim_at(sim, node->paused_us, connection_news, who, number, data);
         return;
     }
-    worker_tell(sim, who, &(struct worker_event){ .kind = number & 1 ? WEV_CONNECTED : WEV_DISCONNECTED });
+    worker_tell(sim, who,
+                &(struct worker_event){ .kind = number & 1 ? WEV_CONNECTED : WEV_DISCONNECTED });
 }
 
 void node_connected(struct sim *sim, uint32_t index, bool up)
 {
-    sim_at(sim, sim->now_us, connection_news, index, (uint64_t)sim->nodes[index].incarnation << 1 | up, NULL);
+    sim_at(sim, sim->now_us, connection_news, index,
+           (uint64_t)sim->nodes[index].incarnation << 1 | up, NULL);
 }
 
 static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *data)
@@ -282,7 +287,9 @@ static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *da
     }
     node->frames = grown(node->frames, &node->frame_room, node->frame_count, sizeof(*node->frames));
     node->frames[node->frame_count] = frame;
-    worker_tell(sim, who, &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = node->frame_count++ });
+    worker_tell(
+        sim, who,
+        &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = node->frame_count++ });
 }
 
 void node_frame(struct sim *sim, uint32_t index, struct bytes *frame)
@@ -338,7 +345,8 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     }
     struct worker_limits limits = limits_usual;
     if (chance(&sim->world, 150)) {
-        limits = (struct worker_limits){ .attempts = 8, .executors = 8, .specs = 512, .reports = 2 };
+        limits =
+            (struct worker_limits){ .attempts = 8, .executors = 8, .specs = 512, .reports = 2 };
     }
     struct worker_config config = config_of(node);
     node->incarnation++;

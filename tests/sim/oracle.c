@@ -65,8 +65,8 @@ void oracle_reset(struct oracle *self)
 
 void oracle_fini(struct oracle *self)
 {
-    struct index *indexes[] = { &self->task_index, &self->spec_index, &self->lease_index, &self->job_index,
-                                &self->session_index };
+    struct index *indexes[] = { &self->task_index, &self->spec_index, &self->lease_index,
+                                &self->job_index, &self->session_index };
     for (size_t i = 0; i < COUNT(indexes); i++) {
         index_fini(indexes[i]);
     }
@@ -110,8 +110,8 @@ struct job_seen *oracle_job_of(struct sim *sim, uint64_t task)
 }
 
 #define ADD(name, array, key)                                                                      \
-    sim->oracle.array = grown(sim->oracle.array, &sim->oracle.name##_room, sim->oracle.name##_count, \
-                              sizeof(*sim->oracle.array));                                         \
+    sim->oracle.array = grown(sim->oracle.array, &sim->oracle.name##_room,                         \
+                              sim->oracle.name##_count, sizeof(*sim->oracle.array));               \
     index_add(&sim->oracle.name##_index, key, sim->oracle.name##_count);                           \
     sim->oracle.array[sim->oracle.name##_count++]
 
@@ -125,7 +125,8 @@ static struct task_seen *known_task(struct sim *sim, uint64_t id, const char *ro
 {
     struct task_seen *task = oracle_task(sim, id);
     if (task == NULL) {
-        sim_fail(sim, 1, "a row %s names the task %llx, which has no row", row, (unsigned long long)id);
+        sim_fail(sim, 1, "a row %s names the task %llx, which has no row", row,
+                 (unsigned long long)id);
     }
     return task;
 }
@@ -143,13 +144,15 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
         self->deps = grown(self->deps, &self->dep_room, self->dep_count, sizeof(*self->deps));
         self->deps[self->dep_count++] = dep.task;
         task.dep_count++;
-        SIM_NOTE(sim, "        %llx waits for %llx", (unsigned long long)task.id, (unsigned long long)dep.task);
+        SIM_NOTE(sim, "        %llx waits for %llx", (unsigned long long)task.id,
+                 (unsigned long long)dep.task);
     }
     task.attempt = 1;
     struct session_seen *session = oracle_session(sim, task_session((task_id){ task.id }));
     uint64_t counter = task_counter((task_id){ task.id });
     if (session == NULL || counter != session->last + 1) {
-        sim_fail(sim, 1, "the task %llx does not follow the newest of its session", (unsigned long long)task.id);
+        sim_fail(sim, 1, "the task %llx does not follow the newest of its session",
+                 (unsigned long long)task.id);
     }
     session->last = counter;
     ADD(task, tasks, task.id) = task;
@@ -164,23 +167,27 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
 static void on_task_new(struct sim *sim, const void *from)
 {
     const struct row_task_new *row = from;
-    add_task(sim, (struct task_seen){ .id = row->id, .spec = row->spec, .state = row->state }, row->deps);
+    add_task(sim, (struct task_seen){ .id = row->id, .spec = row->spec, .state = row->state },
+             row->deps);
 }
 
 static void on_task_copy(struct sim *sim, const void *from)
 {
     const struct row_task_copy *row = from;
     uint64_t spec = known_task(sim, row->from, "task_copy")->spec;
-    add_task(sim, (struct task_seen){ .id = row->id, .spec = spec, .state = row->state }, (struct slice){ 0 });
+    add_task(sim, (struct task_seen){ .id = row->id, .spec = spec, .state = row->state },
+             (struct slice){ 0 });
 }
 
 static void on_task_running(struct sim *sim, const void *from)
 {
     const struct row_task_running *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_running");
-    bool leased = task->state == TASK_LEASED || task->state == TASK_RUNNING; /* told again to a head that restarted */
+    bool leased = task->state == TASK_LEASED ||
+                  task->state == TASK_RUNNING; /* told again to a head that restarted */
     if (!sim->oracle.replaying && !leased) {
-        sim_fail(sim, 4, "the task %llx begins to run in state %u", (unsigned long long)row->id, task->state);
+        sim_fail(sim, 4, "the task %llx begins to run in state %u", (unsigned long long)row->id,
+                 task->state);
     }
     task->state = TASK_RUNNING;
 }
@@ -234,7 +241,9 @@ static void on_task_again(struct sim *sim, const void *from)
     task->attempt = row->attempt;
     task->charged = row->charged;
     task->fence = row->fence;
-    task->not_before_ms = row->due_ms > 0 && !sim->oracle.replaying ? head_now_ms(sim) + row->due_ms - head_wall_ms(sim) : 0;
+    task->not_before_ms = row->due_ms > 0 && !sim->oracle.replaying
+                              ? head_now_ms(sim) + row->due_ms - head_wall_ms(sim)
+                              : 0;
     task->due_epoch = sim->oracle.epoch;
 }
 
@@ -287,12 +296,14 @@ static void on_lease_new(struct sim *sim, const void *from)
     }
     uint64_t last = row->token + row->count - 1;
     self->token_max = last > self->token_max ? last : self->token_max;
-    ADD(lease, leases, row->token) = (struct lease_seen){ row->token, row->node, row->first, row->count, false };
+    ADD(lease, leases, row->token) =
+        (struct lease_seen){ row->token, row->node, row->first, row->count, false };
 }
 
 static void on_lease_end(struct sim *sim, const void *from)
 {
-    uint32_t place = index_find(&sim->oracle.lease_index, ((const struct row_lease_end *)from)->token);
+    uint32_t place =
+        index_find(&sim->oracle.lease_index, ((const struct row_lease_end *)from)->token);
     if (place == NONE || sim->oracle.leases[place].ended) {
         sim_fail(sim, 8, "a lease ends that is not there");
     }
@@ -312,7 +323,8 @@ static void on_job_new(struct sim *sim, const void *from)
     slice_copy_text(row->submission, job.submission, sizeof(job.submission));
     for (uint32_t i = 0; i < sim->oracle.job_count; i++) {
         const struct job_seen *other = &sim->oracle.jobs[i];
-        if (!other->deleted && (other->id == job.id || strcmp(other->submission, job.submission) == 0)) {
+        if (!other->deleted &&
+            (other->id == job.id || strcmp(other->submission, job.submission) == 0)) {
             sim_fail(sim, 3, "two jobs for the submission %s", job.submission);
         }
     }
@@ -361,11 +373,13 @@ static void on_session_low(struct sim *sim, const void *from)
 {
     const struct row_session_low *row = from;
     struct session_seen *session = oracle_session(sim, row->id);
-    for (uint64_t counter = session->low > 0 ? session->low : 1; counter < row->low && !sim->oracle.replaying; counter++) {
+    for (uint64_t counter = session->low > 0 ? session->low : 1;
+         counter < row->low && !sim->oracle.replaying; counter++) {
         const struct task_seen *task = oracle_task(sim, task_id_of(row->id, counter).v);
         if (task == NULL || task->state < TASK_FINISHED) {
             sim_fail(sim, 20, "session %llu says that all below %llu have ended, but %llu has not",
-                     (unsigned long long)row->id, (unsigned long long)row->low, (unsigned long long)counter);
+                     (unsigned long long)row->id, (unsigned long long)row->low,
+                     (unsigned long long)counter);
         }
     }
     session->low = row->low;
@@ -386,7 +400,9 @@ static void on_spec_new(struct sim *sim, const void *from)
     }
     uint64_t owner = 0;
     for (size_t i = 0; i < record.name.n; i++) {
-        owner = record.name.p[i] >= '0' && record.name.p[i] <= '9' ? owner * 10 + record.name.p[i] - '0' : owner;
+        owner = record.name.p[i] >= '0' && record.name.p[i] <= '9'
+                    ? owner * 10 + record.name.p[i] - '0'
+                    : owner;
     }
     ADD(spec, specs, row->id) = (struct spec_seen){ .id = row->id,
                                                     .session = row->session,
@@ -421,7 +437,8 @@ static void on_head_start(struct sim *sim, const void *from)
 {
     uint64_t epoch = ((const struct row_head_start *)from)->epoch;
     if (epoch <= sim->oracle.epoch) {
-        sim_fail(sim, 37, "epoch %llu after %llu", (unsigned long long)epoch, (unsigned long long)sim->oracle.epoch);
+        sim_fail(sim, 37, "epoch %llu after %llu", (unsigned long long)epoch,
+                 (unsigned long long)sim->oracle.epoch);
     }
     sim->oracle.epoch = epoch;
 }

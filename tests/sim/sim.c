@@ -41,12 +41,9 @@ static bool before(const struct sim_event *a, const struct sim_event *b)
 void sim_at(struct sim *sim, uint64_t at_us, sim_fn *fn, uint32_t who, uint64_t number, void *data)
 {
     sim->queue = grown(sim->queue, &sim->queue_room, sim->queue_count, sizeof(*sim->queue));
-    struct sim_event event = { at_us < sim->now_us ? sim->now_us : at_us,
-                               ++sim->order,
-                               fn,
-                               number,
-                               data,
-                               who };
+    struct sim_event event = {
+        at_us < sim->now_us ? sim->now_us : at_us, ++sim->order, fn, number, data, who
+    };
     uint32_t at = sim->queue_count++;
     while (at > 0 && before(&event, &sim->queue[(at - 1) / 2])) {
         sim->queue[at] = sim->queue[(at - 1) / 2];
@@ -161,34 +158,37 @@ static void note_lists(const struct msg *msg, char *text, size_t room)
         struct list list = msg->as.start.starts;
         struct rec_start start;
         while (next_start(&list, &start) && n + 60 < room) {
-            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64, start.task, start.token);
+            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64, start.task,
+                                  start.token);
         }
     } else if (msg->kind == MSG_DONE) {
         struct list list = msg->as.done.done;
         struct rec_done done;
         while (next_done(&list, &done) && n + 60 < room) {
-            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64 "=%u", done.task, done.token,
-                                  done.outcome);
+            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64 "=%u", done.task,
+                                  done.token, done.outcome);
         }
     } else if (msg->kind == MSG_INVENTORY || msg->kind == MSG_NODE_BEAT) {
-        struct list list = msg->kind == MSG_INVENTORY ? msg->as.inventory.held : msg->as.node_beat.running;
+        struct list list =
+            msg->kind == MSG_INVENTORY ? msg->as.inventory.held : msg->as.node_beat.running;
         struct rec_held held;
         while (next_held(&list, &held) && n + 60 < room) {
-            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64 ":%u", held.task, held.token,
-                                  held.running);
+            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64 ":%u", held.task,
+                                  held.token, held.running);
         }
     } else if (msg->kind == MSG_RECALL) {
         struct list list = msg->as.recall.leases;
         struct rec_lease lease;
         while (next_lease(&list, &lease) && n + 60 < room) {
-            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64 "!%u", lease.task, lease.token,
-                                  lease.force);
+            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "#%" PRIx64 "!%u", lease.task,
+                                  lease.token, lease.force);
         }
     } else if (msg->kind == MSG_RESULTS) {
         struct list list = msg->as.results.results;
         struct rec_result result;
         while (next_result(&list, &result) && n + 60 < room) {
-            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "=%u", result.task, result.failure);
+            n += (size_t)snprintf(text + n, room - n, " %" PRIx64 "=%u", result.task,
+                                  result.failure);
         }
     }
 }

@@ -24,7 +24,7 @@ enum {
     TAIL_LINES = 40,
     LINE_BYTES = 300,
     EXECUTORS_MAX = 24, /* of one worker */
-    SPECS_MAX = 6, /* of one client */
+    SPECS_MAX = 6,      /* of one client */
     DEPS_FEW = 3
 };
 
@@ -71,12 +71,12 @@ void index_fini(struct index *self);
 
 struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t id, spec;
-    uint64_t token;      /* of its newest lease; 0: none yet */
-    uint64_t fence;      /* tokens up to this are void */
+    uint64_t token; /* of its newest lease; 0: none yet */
+    uint64_t fence; /* tokens up to this are void */
     uint64_t node;
     uint64_t not_before_ms; /* head's boot clock of epoch `due_epoch`: backoff */
     uint64_t due_epoch;
-    uint64_t commit;     /* of the terminal row */
+    uint64_t commit; /* of the terminal row */
     uint64_t cancel_commit;
     uint32_t state, failure, attempt, charged, returns, leases;
     uint32_t dep_first, dep_count; /* in deps[] */
@@ -102,8 +102,8 @@ struct job_seen {
     char submission[64];
     uint64_t digest;
     uint32_t kind, durability, detached, state;
-    uint64_t total, finished, failed;      /* as the row says */
-    uint64_t tasks, done, bad;             /* counted */
+    uint64_t total, finished, failed; /* as the row says */
+    uint64_t tasks, done, bad;        /* counted */
     bool deleted, counts_written;
     uint64_t commit;
 };
@@ -130,7 +130,7 @@ struct oracle {
 void oracle_fini(struct oracle *self);
 void oracle_reset(struct oracle *self);
 void oracle_batch(struct sim *sim, const struct batch *batch); /* just committed */
-struct task_seen *oracle_task(struct sim *sim, uint64_t id);  /* NULL: no row */
+struct task_seen *oracle_task(struct sim *sim, uint64_t id);   /* NULL: no row */
 struct spec_seen *oracle_spec(struct sim *sim, uint64_t id);
 struct session_seen *oracle_session(struct sim *sim, uint64_t id);
 struct job_seen *oracle_job(struct sim *sim, uint64_t id);
@@ -175,10 +175,10 @@ struct executor {
     struct item now;       /* what runs */
     uint32_t now_number;
     uint32_t room;
-    uint32_t effect;       /* of it, in the log */
-    uint32_t driver;       /* client index, of a driver; NONE */
-    struct item *items;    /* [number % room] */
-    uint64_t note_us;      /* what it says keeps its order */
+    uint32_t effect;    /* of it, in the log */
+    uint32_t driver;    /* client index, of a driver; NONE */
+    struct item *items; /* [number % room] */
+    uint64_t note_us;   /* what it says keeps its order */
 };
 
 struct kept { /* a DONE frame */
@@ -191,19 +191,19 @@ struct node {
     uint32_t index, incarnation;
     void *memory;
     struct worker *core;
-    uint64_t boot_ms;      /* its clock at virtual time 0 */
-    int64_t wall_ms;       /* its wall clock is off by so much */
+    uint64_t boot_ms; /* its clock at virtual time 0 */
+    int64_t wall_ms;  /* its wall clock is off by so much */
     uint64_t paused_us;
     uint64_t wake, wake_us; /* number and time of the newest timer */
-    uint64_t heard_us;     /* when a frame of it last reached the head */
+    uint64_t heard_us;      /* when a frame of it last reached the head */
     uint32_t steps;
     struct bytes **frames;
     uint32_t frame_count, frame_room;
     struct kept *kept;
     uint32_t kept_count, kept_room;
     struct executor *executors;
-    uint64_t capacity[3];  /* CPU, memory, GPU */
-    struct wire report;    /* DONE records of the report being made */
+    uint64_t capacity[3]; /* CPU, memory, GPU */
+    struct wire report;   /* DONE records of the report being made */
     uint32_t report_records;
     uint64_t report_seq;
     bool report_send;
@@ -231,7 +231,7 @@ void value_put(uint64_t task, uint64_t token, uint8_t out[24]);
 
 /* --- net.c -------------------------------------------------------------------------------------------- */
 struct connection {
-    bool dials;  /* its process lives */
+    bool dials; /* its process lives */
     bool up;
     uint32_t peer, generation;
     uint64_t dial;
@@ -302,7 +302,13 @@ void disk_forget_sync(struct sim *sim); /* the process that waited for it is gon
 bool disk_is_synced(const struct sim *sim, uint64_t commit);
 
 /* --- client.c, link.c ---------------------------------------------------------------------------------- */
-enum client_kind { CLIENT_NONE = 0, CLIENT_ATTACHED, CLIENT_ARRAY, CLIENT_SUBMITTER, CLIENT_DRIVER };
+enum client_kind {
+    CLIENT_NONE = 0,
+    CLIENT_ATTACHED,
+    CLIENT_ARRAY,
+    CLIENT_SUBMITTER,
+    CLIENT_DRIVER
+};
 enum phase { PHASE_DOWN = 0, PHASE_GREETING, PHASE_OPENING, PHASE_READY };
 
 struct plan { /* of a spec */
@@ -310,7 +316,7 @@ struct plan { /* of a spec */
     uint32_t run_us;
     uint32_t app_error, death, odd; /* chances per 1000 */
     bool too_long;
-    uint64_t demand[3];       /* CPU, memory, GPU */
+    uint64_t demand[3]; /* CPU, memory, GPU */
 };
 
 struct call {
@@ -320,15 +326,15 @@ struct call {
     bool told;               /* its result was seen */
     bool cancel, cancelled;
     uint32_t failure, attempt;
-    uint64_t hash;           /* of the result */
-    bool maybe;              /* a power cut may have taken it */
+    uint64_t hash; /* of the result */
+    bool maybe;    /* a power cut may have taken it */
 };
 
 struct client {
     enum client_kind kind;
     uint32_t index;
     bool alive, finished;
-    uint32_t seat;           /* who begins the next program; NONE */
+    uint32_t seat; /* who begins the next program; NONE */
     enum phase phase;
     uint64_t seq, opening_seq, beat_seq;
     uint64_t epoch, session, job;
@@ -345,18 +351,19 @@ struct client {
     uint32_t spec_first[SPECS_MAX]; /* counter of the call that used it first; 0: none yet */
     uint32_t durability;
     uint64_t array_count;
-    uint32_t planned, made;  /* calls */
+    uint32_t planned, made;       /* calls */
     uint64_t below, kept, unsent; /* as librayc's outbox: counters */
     uint64_t told_count;
-    struct call *calls;      /* [counter] */
-    uint64_t cancels;        /* wanted and not yet acknowledged */
+    struct call *calls; /* [counter] */
+    uint64_t cancels;   /* wanted and not yet acknowledged */
     uint64_t wake, wake_us;
-    bool linger;             /* waits for results; false: submits and leaves */
+    bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
 };
 void clients_open(struct sim *sim);
 void clients_close(struct sim *sim);
-uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job, uint64_t token);
+uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job,
+                           uint64_t token);
 void client_die(struct sim *sim, uint32_t index);
 void client_leave(struct sim *sim, struct client *self, int32_t status);
 void client_connected(struct sim *sim, uint32_t index, bool up);
@@ -383,7 +390,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate,
+        run; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -424,7 +432,8 @@ void sim_mix(struct sim *sim, const void *p, size_t n);
 void sim_mix_u64(struct sim *sim, uint64_t value);
 __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim, const char *format, ...);
 void sim_note_msg(struct sim *sim, const char *from, const char *to, const struct msg *msg);
-_Noreturn __attribute__((format(printf, 3, 4))) void sim_fail(struct sim *sim, int invariant, const char *format, ...);
+_Noreturn __attribute__((format(printf, 3, 4))) void sim_fail(struct sim *sim, int invariant,
+                                                              const char *format, ...);
 #define SIM_NOTE(sim, ...)                                                                         \
     do {                                                                                           \
         if ((sim)->record) {                                                                       \
@@ -450,6 +459,7 @@ struct outcome_of_seed {
     uint64_t head_crashes, power_cuts, tasks, effects, frames;
 };
 /*  Runs one world.  `sim` is zeroed by the callee and too large for the stack. */
-void world_run(struct sim *sim, uint64_t seed, const struct options *options, bool record, struct outcome_of_seed *out);
+void world_run(struct sim *sim, uint64_t seed, const struct options *options, bool record,
+               struct outcome_of_seed *out);
 extern struct sim *sim_now; /* the one that runs: for what the linker wraps */
 #endif

@@ -4,7 +4,14 @@
 
 #include "tests/sim/sim.h"
 
-enum { SCRATCH_BYTES = 1 << 20, HEAL_PERCENT = 80, LEASES_TO_END = 10, LEASE_US_MIN = 30000000, LOOK_US = 500000, CHECK_US = 10000000 };
+enum {
+    SCRATCH_BYTES = 1 << 20,
+    HEAL_PERCENT = 80,
+    LEASES_TO_END = 10,
+    LEASE_US_MIN = 30000000,
+    LOOK_US = 500000,
+    CHECK_US = 10000000
+};
 
 static void wire_new(struct wire *wire)
 {
@@ -104,9 +111,12 @@ static void fail_unquiet(struct sim *sim)
     for (uint32_t i = 0; i < sim->client_count; i++) {
         const struct client *self = &sim->clients[i];
         if (self->alive) {
-            sim_fail(sim, 19, "client %u of kind %d has not ended: phase %d, made %u of %u, below %llu, told %llu, cancels %llu",
-                     i, (int)self->kind, (int)self->phase, self->made, self->planned, (unsigned long long)self->below,
-                     (unsigned long long)self->told_count, (unsigned long long)self->cancels);
+            sim_fail(sim, 19,
+                     "client %u of kind %d has not ended: phase %d, made %u of %u, below %llu, "
+                     "told %llu, cancels %llu",
+                     i, (int)self->kind, (int)self->phase, self->made, self->planned,
+                     (unsigned long long)self->below, (unsigned long long)self->told_count,
+                     (unsigned long long)self->cancels);
         }
     }
     for (uint32_t i = 0; i < sim->worker_count; i++) {
@@ -115,7 +125,8 @@ static void fail_unquiet(struct sim *sim)
             stats = worker_stats(sim->nodes[i].core);
         }
         if (!sim->nodes[i].alive || stats.waiting + stats.running + stats.unreported > 0) {
-            sim_fail(sim, 21, "worker %u is not idle: alive %d, waiting %u, running %u, unreported %u", i,
+            sim_fail(sim, 21,
+                     "worker %u is not idle: alive %d, waiting %u, running %u, unreported %u", i,
                      sim->nodes[i].alive, stats.waiting, stats.running, stats.unreported);
         }
     }
@@ -123,15 +134,16 @@ static void fail_unquiet(struct sim *sim)
         sim_fail(sim, 19, "the head is not up");
     }
     struct core_stats stats = core_stats(turn_core(sim->head.turn));
-    sim_fail(sim, 19, "the head is not idle: %u jobs open, %llu leased, %llu ready, %u of %u nodes", stats.jobs_open,
-             (unsigned long long)stats.tasks_leased, (unsigned long long)stats.tasks_ready, stats.nodes_alive,
-             sim->worker_count);
+    sim_fail(sim, 19, "the head is not idle: %u jobs open, %llu leased, %llu ready, %u of %u nodes",
+             stats.jobs_open, (unsigned long long)stats.tasks_leased,
+             (unsigned long long)stats.tasks_ready, stats.nodes_alive, sim->worker_count);
 }
 
 static void run(struct sim *sim)
 {
     uint64_t lease_us = (uint64_t)sim->head.config.lease_ms * 1000;
-    lease_us = lease_us > LEASE_US_MIN ? lease_us : LEASE_US_MIN; /* a short lease makes no work shorter */
+    lease_us =
+        lease_us > LEASE_US_MIN ? lease_us : LEASE_US_MIN; /* a short lease makes no work shorter */
     uint64_t limit_us = sim->heal_us + LEASES_TO_END * lease_us;
     limit_us = limit_us > sim->end_us ? limit_us : sim->end_us;
     uint64_t look_us = sim->heal_us;
@@ -154,7 +166,8 @@ static void run(struct sim *sim)
     oracle_end(sim);
 }
 
-void world_run(struct sim *sim, uint64_t seed, const struct options *options, bool record, struct outcome_of_seed *out)
+void world_run(struct sim *sim, uint64_t seed, const struct options *options, bool record,
+               struct outcome_of_seed *out)
 {
     memset(sim, 0, sizeof(*sim));
     jmp_buf escape;

@@ -18,15 +18,23 @@ start_worker() {
     "$build/bin/rayc-worker" --head "$RAYC_ADDRESS" --dir "$dir/worker" --num-cpus 4 2>>"$dir/worker.log" &
     worker_pid=$!
 }
-end_all() {
+end_all() { # called by trap
     kill -CONT "$worker_pid" 2>/dev/null || true
     kill "$head_pid" "$worker_pid" 2>/dev/null || true
     wait 2>/dev/null || true
     rm -rf "$dir"
 }
 trap end_all EXIT
+kill_now() { # pid of our own child
+    kill -9 "$1"
+    wait "$1" 2>/dev/null || true
+}
 # The executors are the children of the spawner, which is the worker's child.
-an_executor() { pgrep -P "$(pgrep -P "$worker_pid" | head -n1)" 2>/dev/null | shuf -n1 --random-source=<(yes $RANDOM) || true; }
+an_executor() {
+    local pids
+    mapfile -t pids < <(pgrep -P "$(pgrep -P "$worker_pid" | head -n1)" 2>/dev/null || true)
+    [ ${#pids[@]} -eq 0 ] || echo "${pids[RANDOM % ${#pids[@]}]}"
+}
 
 start_head
 start_worker
@@ -37,10 +45,17 @@ end=$((SECONDS + seconds))
 while kill -0 $driver 2>/dev/null && [ $SECONDS -lt $end ]; do
     sleep "0.$((RANDOM % 6 + 2))"
     case $((RANDOM % 8)) in
-    0 | 1 | 2) kill -9 "$head_pid" && wait "$head_pid" 2>/dev/null || true; start_head ;;
-    3) kill -9 "$worker_pid" && wait "$worker_pid" 2>/dev/null || true; start_worker ;;
-    4) kill -STOP "$worker_pid"; sleep 4.5; kill -CONT "$worker_pid" ;;
-    *) pid=$(an_executor); [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true ;;
+    0 | 1 | 2) kill_now "$head_pid" && start_head ;;
+    3) kill_now "$worker_pid" && start_worker ;;
+    4)
+        kill -STOP "$worker_pid"
+        sleep 4.5
+        kill -CONT "$worker_pid"
+        ;;
+    *)
+        pid=$(an_executor)
+        [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
+        ;;
     esac
     kills=$((kills + 1))
 done

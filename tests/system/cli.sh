@@ -291,6 +291,26 @@ has out "needs CPU 1, has 0 of 2 free"
 touch "$WORK/room"
 expect 1 rayc job wait full
 
+note "retry and cancel"
+expect 0 rayc submit --no-wait --submission-id two --array 1-2 -- sh -c 'test $RAYC_TASK_INDEX = 2 || exit 9; while test ! -e "$0"; do sleep 0.02; done' "$WORK/two"
+in_state() { rayc task list --job two --filter "index=$1" --filter "state=$2" --no-headers | grep -q .; }
+wait_until 20 in_state 1 FAILED
+wait_until 20 in_state 2 RUNNING
+expect 0 rayc task list --job two --filter index=1 --no-headers
+task=$(cut -d' ' -f1 "$WORK/out")
+expect 0 rayc task retry "$task" -o json
+[[ $(json retry_of) == "$task" && $(json task_id) != "$task" ]] || fail "task retry -o json"
+expect 0 rayc task list --job two --filter index=2 --no-headers
+task=$(cut -d' ' -f1 "$WORK/out")
+expect 7 rayc task retry "$task"
+has err "has not ended"
+expect 0 rayc task explain "$task"
+has out "It is running."
+expect 0 rayc task cancel --force "$task"
+has out "is cancelled"
+expect 1 rayc job wait two
+expect 1 rayc task retry "$task"
+
 note "the head is killed, and started again"
 head=$(<"$RAYC_STATE_DIR/head.pid")
 port=$(sed 's/.*://' "$RAYC_STATE_DIR/head.address")
@@ -330,13 +350,30 @@ has err "--key-file"
 expect 5 rayc start --address "$address" --state-dir "$WORK/other"
 expect 125 rayc submit --address "$address" --state-dir "$WORK/other" -- true
 expect 5 rayc status --address "$address" --key-file "$WORK/none"
+background rayc submit -- echo at-last
+wait_until 20 grep -q "no worker has joined yet" "$WORK/bg.err"
 expect 0 rayc start --address "$address" --state-dir "$WORK/other" --key-file "$RAYC_STATE_DIR/cluster.key" --node-name far
+ended 0
+same out at-last
 RAYC_KEY_FILE=$RAYC_STATE_DIR/cluster.key expect 0 rayc submit --address "$address" -- echo keyed
 same out keyed
 expect 0 rayc node list
 has out far
 expect 0 rayc stop --state-dir "$WORK/other"
 expect 0 rayc stop
+
+note "a state folder that cannot be used"
+sqlite3 "$RAYC_STATE_DIR/rayc.db" 'PRAGMA user_version=99'
+expect 8 rayc job list
+has err "newer"
+expect 8 rayc start --head --port 0
+expect 125 rayc submit -- true
+printf 'this is no database, but long enough to be one%080d' 0 >"$RAYC_STATE_DIR/rayc.db"
+expect 74 rayc job list
+expect 74 rayc start --head --port 0
+chmod 644 "$RAYC_STATE_DIR/cluster.key"
+expect 5 rayc start --head --port 0 --host 127.0.0.1
+expect 1 rayc start --head --state-dir /proc/none
 
 note "--block"
 export RAYC_STATE_DIR=$WORK/block

@@ -45,7 +45,8 @@ static int read_traces(const char *path, struct trace *traces, long tasks)
     int bad = 0;
     while (file && fscanf(file, "%lld %u %llu", &number, &attempt, &fence) == 3) {
         if (number < 0 || number >= tasks || fence <= traces[number].fence) {
-            fprintf(stderr, "task %lld attempt %u: fence %llu does not grow\n", number, attempt, fence);
+            fprintf(stderr, "task %lld attempt %u: fence %llu does not grow\n", number, attempt,
+                    fence);
             bad++;
             continue;
         }
@@ -81,8 +82,8 @@ int main(int argc, char **argv)
     many.crash_limit = 0;
     single.max_retries = 0;
     for (long i = 0; i < tasks; i++) {
-        refs[i] = rayc_call_with(once(i) ? &single : &many, leave_trace, rayc_string(argv[1]), rayc_int(i),
-                                 rayc_int(atol(argv[3])));
+        refs[i] = rayc_call_with(once(i) ? &single : &many, leave_trace, rayc_string(argv[1]),
+                                 rayc_int(i), rayc_int(atol(argv[3])));
     }
     int *codes = calloc((size_t)tasks, sizeof(*codes));
     long finished = 0, unknown = 0;
@@ -103,12 +104,14 @@ int main(int argc, char **argv)
     }
     bad += read_traces(argv[1], traces, tasks);
     for (long i = 0; i < tasks; i++) {
-        if ((codes[i] == 0 && traces[i].count < 1) || traces[i].count > (once(i) ? 1 : 1 + RETRIES)) {
+        if ((codes[i] == 0 && traces[i].count < 1) ||
+            traces[i].count > (once(i) ? 1 : 1 + RETRIES)) {
             fprintf(stderr, "task %ld: code %d, ran %u times\n", i, codes[i], traces[i].count);
             bad++;
         }
     }
-    printf("%ld tasks, %ld finished, %ld of those that may start once were lost, %d violations\n", tasks, finished, unknown, bad);
+    printf("%ld tasks, %ld finished, %ld of those that may start once were lost, %d violations\n",
+           tasks, finished, unknown, bad);
     rayc_shutdown();
     return bad > 0 || finished + unknown != tasks;
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,12 +33,18 @@ static int setup(void **state)
     return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
 static int teardown(void **state)
 {
     (void)state;
-    char command[PATH_BYTES];
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return system(command);
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void the_state_folder_is_found(void **state)

@@ -142,7 +142,9 @@ static void a_restart_adopts(void **unused)
     world_restart(w);
     assert_int_equal(join(w, WORKER, node, "n1", 2), node);
     proto_put_record(&w->wire, REC_HELD, &(struct rec_held){ copy.task, copy.token, 1, 5 });
-    say(w, WORKER, MSG_INVENTORY, &(struct msg_inventory){ .seq = 1, .node = node, .last = 1, .held = wire_list(&w->wire, 1) });
+    say(w, WORKER, MSG_INVENTORY,
+        &(struct msg_inventory){
+            .seq = 1, .node = node, .last = 1, .held = wire_list(&w->wire, 1) });
     assert_true(start_at(w, 0, &start)); /* the other lease is said again, with its token */
     assert_true(start.task != copy.task && start.token == copy.token + (start.task - copy.task));
     done(w, node, &copy, OUTCOME_OK, 0);
@@ -150,7 +152,8 @@ static void a_restart_adopts(void **unused)
     say(w, CLIENT, MSG_RESUME, &(struct msg_resume){ .session = session });
     assert_int_equal(must_hear(w, MSG_SUBMITTED)->as.submitted.below, 6);
     proto_put_record(&w->wire, REC_ID, &(struct rec_id){ copy.task });
-    say(w, CLIENT, MSG_POLL, &(struct msg_poll){ .session = session, .tasks = wire_list(&w->wire, 1) });
+    say(w, CLIENT, MSG_POLL,
+        &(struct msg_poll){ .session = session, .tasks = wire_list(&w->wire, 1) });
     struct rec_result result;
     assert_true(result_of(w, copy.task, &result));
     assert_int_equal(result.attempt, 1);
@@ -189,8 +192,12 @@ static void dependants_wait_and_fail_with_their_argument(void **unused)
         uint8_t bytes[64];
         struct wire deps = { bytes, 0, sizeof(bytes), false };
         proto_put_record(&deps, REC_ID, &(struct rec_id){ task_id_of(session, dep).v });
-        proto_put_record(&w->wire, REC_CALL, &(struct rec_call){ .spec = 1, .args = slice_text("\x90"), .deps = wire_list(&deps, 1) });
-        struct msg_submit msg = { .session = session, .first = 2 + dep, .calls = wire_list(&w->wire, 1) };
+        proto_put_record(&w->wire, REC_CALL,
+                         &(struct rec_call){
+                             .spec = 1, .args = slice_text("\x90"), .deps = wire_list(&deps, 1) });
+        struct msg_submit msg = { .session = session,
+                                  .first = 2 + dep,
+                                  .calls = wire_list(&w->wire, 1) };
         say(w, CLIENT, MSG_SUBMIT, &msg);
         assert_false(start_at(w, 0, &three));
     }
@@ -217,7 +224,10 @@ static void infeasible_demands_are_told(void **unused)
     struct rec_result result;
     assert_true(result_of(w, task_id_of(session, 1).v, &result));
     assert_int_equal(result.failure, FAILURE_UNSCHEDULABLE);
-    assert_true(slice_same(result.text, slice_text("no node can ever meet the demand: it needs 4 CPU; the nearest node, n1, has 2")));
+    assert_true(slice_same(
+        result.text,
+        slice_text(
+            "no node can ever meet the demand: it needs 4 CPU; the nearest node, n1, has 2")));
     spec.index = 2;
     spec.if_infeasible = INFEASIBLE_WAIT;
     spec.demand = amount(w, "CPU", 4);
@@ -237,8 +247,13 @@ static void an_array_is_a_job(void **unused)
     spec.kind = SPEC_COMMAND;
     size_t at = w->wire.n;
     proto_put_record(&w->wire, REC_SPEC, &spec);
-    struct msg_job_open open = { .submission = slice_text("arr"), .kind = JOB_ARRAY, .durability = DURABLE_PROCESS, .detached = 1,
-                                 .specs = { slice_of(w->list + at, w->wire.n - at), 1 }, .array_first = 10, .array_last = 12 };
+    struct msg_job_open open = { .submission = slice_text("arr"),
+                                 .kind = JOB_ARRAY,
+                                 .durability = DURABLE_PROCESS,
+                                 .detached = 1,
+                                 .specs = { slice_of(w->list + at, w->wire.n - at), 1 },
+                                 .array_first = 10,
+                                 .array_last = 12 };
     say(w, CLIENT, MSG_JOB_OPEN, &open);
     uint64_t job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
     struct rec_start start;
@@ -277,7 +292,9 @@ static void cancel_beats_retry_and_survives_a_restart(void **unused)
     world_restart(w);
     join(w, WORKER, node, "n1", 1);
     proto_put_record(&w->wire, REC_HELD, &(struct rec_held){ copy.task, copy.token, 1, 5 });
-    say(w, WORKER, MSG_INVENTORY, &(struct msg_inventory){ .seq = 1, .node = node, .last = 1, .held = wire_list(&w->wire, 1) });
+    say(w, WORKER, MSG_INVENTORY,
+        &(struct msg_inventory){
+            .seq = 1, .node = node, .last = 1, .held = wire_list(&w->wire, 1) });
     must_hear(w, MSG_RECALL);
     done(w, node, &copy, OUTCOME_SIGNAL, -9);
     assert_false(start_at(w, 0, &start));
@@ -291,8 +308,11 @@ static void a_submission_id_is_one_job(void **unused)
     struct world *w = world_new();
     uint64_t session = open_job(w, CLIENT, "same");
     assert_int_equal(open_job(w, CLIENT, "same"), session);
-    say(w, CLIENT, MSG_JOB_OPEN, &(struct msg_job_open){ .submission = slice_text("same"), .kind = JOB_ATTACHED,
-                                                         .durability = DURABLE_PROCESS, .digest = slice_text("other") });
+    say(w, CLIENT, MSG_JOB_OPEN,
+        &(struct msg_job_open){ .submission = slice_text("same"),
+                                .kind = JOB_ATTACHED,
+                                .durability = DURABLE_PROCESS,
+                                .digest = slice_text("other") });
     assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_CONFLICT);
     world_free(w);
 }

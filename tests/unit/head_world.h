@@ -104,22 +104,28 @@ static inline void say(struct world *w, uint32_t peer, enum msg_kind kind, const
     world_clear(w);
     proto_put(&frame, kind, value);
     assert_int_equal(proto_decode(slice_of(frame.p, frame.n), &msg, NULL), OK);
-    turn_event(w->turn, &(struct event){ .kind = EV_MESSAGE, .peer = peer, .now_ms = w->now_ms,
-                                         .wall_ms = 1700000000000 + w->now_ms, .msg = &msg });
+    turn_event(w->turn, &(struct event){ .kind = EV_MESSAGE,
+                                         .peer = peer,
+                                         .now_ms = w->now_ms,
+                                         .wall_ms = 1700000000000 + w->now_ms,
+                                         .msg = &msg });
     world_flush(w);
     w->wire.n = 0;
 }
 
 static inline void pass(struct world *w, uint64_t ms)
 {
-    enum { STEP_MS = 250 }; /* as the head's own timers wake it: a longer gap means that it stood still */
+    enum {
+        STEP_MS = 250
+    }; /* as the head's own timers wake it: a longer gap means that it stood still */
     world_clear(w);
     while (ms > 0) {
         uint64_t step = ms < STEP_MS ? ms : STEP_MS;
         ms -= step;
         w->now_ms += step;
-        turn_event(w->turn,
-                   &(struct event){ .kind = EV_TICK, .now_ms = w->now_ms, .wall_ms = 1700000000000 + w->now_ms });
+        turn_event(w->turn, &(struct event){ .kind = EV_TICK,
+                                             .now_ms = w->now_ms,
+                                             .wall_ms = 1700000000000 + w->now_ms });
         world_flush(w);
     }
 }
@@ -151,7 +157,8 @@ static inline const struct msg *must_hear(const struct world *w, enum msg_kind k
 static inline struct list amount(struct world *w, const char *name, double count)
 {
     size_t from = w->wire.n;
-    proto_put_record(&w->wire, REC_AMOUNT, &(struct rec_amount){ slice_text(name), (uint64_t)(count * UNITS_PER_ONE) });
+    proto_put_record(&w->wire, REC_AMOUNT,
+                     &(struct rec_amount){ slice_text(name), (uint64_t)(count * UNITS_PER_ONE) });
     return (struct list){ slice_of(w->list + from, w->wire.n - from), 1 };
 }
 
@@ -161,48 +168,70 @@ static inline void hello(struct world *w, uint32_t peer, uint32_t role)
     must_hear(w, MSG_WELCOME);
 }
 
-static inline uint64_t join(struct world *w, uint32_t peer, uint64_t node, const char *key, double cpus)
+static inline uint64_t join(struct world *w, uint32_t peer, uint64_t node, const char *key,
+                            double cpus)
 {
     hello(w, peer, 2);
-    say(w, peer, MSG_NODE_JOIN, &(struct msg_node_join){ .node = node, .key = slice_text(key), .name = slice_text(key),
-                                                         .capacity = amount(w, "CPU", cpus) });
+    say(w, peer, MSG_NODE_JOIN,
+        &(struct msg_node_join){ .node = node,
+                                 .key = slice_text(key),
+                                 .name = slice_text(key),
+                                 .capacity = amount(w, "CPU", cpus) });
     return must_hear(w, MSG_NODE_JOINED)->as.node_joined.node;
 }
 
 static inline uint64_t open_job(struct world *w, uint32_t peer, const char *submission)
 {
     hello(w, peer, 1);
-    say(w, peer, MSG_JOB_OPEN, &(struct msg_job_open){ .submission = slice_text(submission), .kind = JOB_ATTACHED,
-                                                       .durability = DURABLE_PROCESS });
+    say(w, peer, MSG_JOB_OPEN,
+        &(struct msg_job_open){ .submission = slice_text(submission),
+                                .kind = JOB_ATTACHED,
+                                .durability = DURABLE_PROCESS });
     return must_hear(w, MSG_JOB_OPENED)->as.job_opened.session;
 }
 
 static inline struct rec_spec spec_of(struct world *w, double cpus)
 {
-    return (struct rec_spec){ .index = 1, .kind = SPEC_FUNCTION, .name = slice_text("f"), .demand = amount(w, "CPU", cpus),
-                              .max_retries = 3, .backoff_ms = 100, .backoff_ms_max = 30000, .crash_limit = 10 };
+    return (struct rec_spec){ .index = 1,
+                              .kind = SPEC_FUNCTION,
+                              .name = slice_text("f"),
+                              .demand = amount(w, "CPU", cpus),
+                              .max_retries = 3,
+                              .backoff_ms = 100,
+                              .backoff_ms_max = 30000,
+                              .crash_limit = 10 };
 }
 
 /*  Submits `count` tasks of one spec. */
-static inline void submit(struct world *w, uint64_t session, uint64_t first, uint32_t count, struct rec_spec spec)
+static inline void submit(struct world *w, uint64_t session, uint64_t first, uint32_t count,
+                          struct rec_spec spec)
 {
     size_t at = w->wire.n;
     proto_put_record(&w->wire, REC_SPEC, &spec);
     struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
     at = w->wire.n;
     for (uint32_t i = 0; i < count; i++) {
-        proto_put_record(&w->wire, REC_CALL, &(struct rec_call){ .spec = spec.index, .args = slice_text("\x90") });
+        proto_put_record(&w->wire, REC_CALL,
+                         &(struct rec_call){ .spec = spec.index, .args = slice_text("\x90") });
     }
     struct list calls = { slice_of(w->list + at, w->wire.n - at), count };
-    say(w, CLIENT, MSG_SUBMIT, &(struct msg_submit){ .session = session, .first = first, .specs = specs, .calls = calls });
+    say(w, CLIENT, MSG_SUBMIT,
+        &(struct msg_submit){ .session = session, .first = first, .specs = specs, .calls = calls });
 }
 
-static inline void done(struct world *w, uint64_t node, const struct rec_start *start, uint32_t outcome, int32_t status)
+static inline void done(struct world *w, uint64_t node, const struct rec_start *start,
+                        uint32_t outcome, int32_t status)
 {
-    proto_put_record(&w->wire, REC_DONE, &(struct rec_done){ .task = start->task, .token = start->token, .outcome = outcome,
-                                                             .status = status, .started_ms = 1, .run_us = 20000,
-                                                             .value = slice_text("\x07") });
-    say(w, WORKER, MSG_DONE, &(struct msg_done){ .seq = 5, .node = node, .done = wire_list(&w->wire, 1) });
+    proto_put_record(&w->wire, REC_DONE,
+                     &(struct rec_done){ .task = start->task,
+                                         .token = start->token,
+                                         .outcome = outcome,
+                                         .status = status,
+                                         .started_ms = 1,
+                                         .run_us = 20000,
+                                         .value = slice_text("\x07") });
+    say(w, WORKER, MSG_DONE,
+        &(struct msg_done){ .seq = 5, .node = node, .done = wire_list(&w->wire, 1) });
 }
 
 /*  The i-th start that the head has said since the last say(); false: there is none. */

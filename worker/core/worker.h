@@ -12,7 +12,7 @@ struct worker_limits {
     uint32_t attempts;  /* held at a time: running, waiting, or ended and not yet acknowledged */
     uint32_t executors; /* processes at a time */
     uint32_t specs;
-    uint32_t reports;   /* DONE frames not yet acknowledged */
+    uint32_t reports; /* DONE frames not yet acknowledged */
 };
 struct worker_limits worker_limits(void);
 
@@ -33,24 +33,24 @@ struct worker_config {
 
 enum worker_event_kind {
     WEV_TICK = 1,
-    WEV_CONNECTED,       /* to a head, maybe another one: say HELLO */
+    WEV_CONNECTED, /* to a head, maybe another one: say HELLO */
     WEV_DISCONNECTED,
-    WEV_MESSAGE,         /* `msg`; its slices stay valid until ACT_FREE_FRAME of `frame` */
-    WEV_PROGRAM,         /* the program of `hash` is here (code OK) or cannot be had (code, text) */
-    WEV_SPAWNED,         /* executor `executor` runs as `pid` */
-    WEV_SPAWN_FAILED,    /* it could not be started: code is errno, text says what */
-    WEV_RAN,             /* executor `executor` reports one task: `ran`, with its `output` and `log` as in rec_done */
-    WEV_TAKEN,           /* answer to ACT_TAKE_BACK, told before WEV_EXITED if it can be told at all: of the tasks given,
+    WEV_MESSAGE,      /* `msg`; its slices stay valid until ACT_FREE_FRAME of `frame` */
+    WEV_PROGRAM,      /* the program of `hash` is here (code OK) or cannot be had (code, text) */
+    WEV_SPAWNED,      /* executor `executor` runs as `pid` */
+    WEV_SPAWN_FAILED, /* it could not be started: code is errno, text says what */
+    WEV_RAN, /* executor `executor` reports one task: `ran`, with its `output` and `log` as in rec_done */
+    WEV_TAKEN, /* answer to ACT_TAKE_BACK, told before WEV_EXITED if it can be told at all: of the tasks given,
                             those from `number` on have not begun and never will */
-    WEV_EXITED,          /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
+    WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
-    WEV_STOP             /* SIGTERM: give everything back and exit */
+    WEV_STOP    /* SIGTERM: give everything back and exit */
 };
 
 /*  What an event borrows (`msg` of a WEV_MESSAGE apart) stays valid until worker_ready() has said false. */
 struct worker_event {
     enum worker_event_kind kind;
-    uint64_t now_ms;  /* CLOCK_BOOTTIME */
+    uint64_t now_ms; /* CLOCK_BOOTTIME */
     uint64_t wall_ms;
     const struct msg *msg;
     uint32_t frame;
@@ -66,19 +66,19 @@ struct worker_event {
 };
 
 enum act_kind {
-    ACT_SEND = 1,    /* msg to the head */
-    ACT_REPORT,      /* one DONE record; neighbours with the same `report` are joined into one DONE frame with seq = report,
+    ACT_SEND = 1, /* msg to the head */
+    ACT_REPORT, /* one DONE record; neighbours with the same `report` are joined into one DONE frame with seq = report,
                         kept until ACT_FORGET; how 1: send it now, 0: only keep it, ACT_RESEND comes after the next join */
-    ACT_RESEND,      /* send the kept DONE frame of seq `report` again */
-    ACT_FORGET,      /* drop it: acknowledged */
-    ACT_FETCH,       /* the program of spec `spec` is needed: answer with WEV_PROGRAM */
-    ACT_SPAWN,       /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: by spec->kind == SPEC_FUNCTION.
+    ACT_RESEND, /* send the kept DONE frame of seq `report` again */
+    ACT_FORGET, /* drop it: acknowledged */
+    ACT_FETCH,  /* the program of spec `spec` is needed: answer with WEV_PROGRAM */
+    ACT_SPAWN, /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: by spec->kind == SPEC_FUNCTION.
                         start executor `executor` for spec `spec`; of a command or driver: for attempt `held` */
-    ACT_GIVE,        /* hand `held` to executor `executor`; neighbours are joined into one RUN */
-    ACT_TAKE_BACK,   /* let the executor claim no more of what was given: answer with WEV_TAKEN */
-    ACT_KILL,        /* end executor `executor` with all its descendants; how = SIGTERM, SIGINT or SIGKILL */
-    ACT_FREE_FRAME,  /* nothing refers to frame `frame` any more */
-    ACT_EXIT         /* the worker ends; how: 0 in order, 1 come back as a new node */
+    ACT_GIVE,  /* hand `held` to executor `executor`; neighbours are joined into one RUN */
+    ACT_TAKE_BACK, /* let the executor claim no more of what was given: answer with WEV_TAKEN */
+    ACT_KILL, /* end executor `executor` with all its descendants; how = SIGTERM, SIGINT or SIGKILL */
+    ACT_FREE_FRAME, /* nothing refers to frame `frame` any more */
+    ACT_EXIT        /* the worker ends; how: 0 in order, 1 come back as a new node */
 };
 
 /*  An attempt as the shell needs it to run it; borrowed from the START frame. */
@@ -98,7 +98,7 @@ struct act {
     uint64_t report;
     const struct spec_view *spec; /* valid while the worker lives */
     struct held held;
-    char gpus[256];               /* ACT_SPAWN: CUDA_VISIBLE_DEVICES; "" none */
+    char gpus[256]; /* ACT_SPAWN: CUDA_VISIBLE_DEVICES; "" none */
     union {
         struct msg msg;
         struct rec_done done;
@@ -110,11 +110,11 @@ struct spec_view {
     uint64_t id, job;
     uint32_t kind;
     uint32_t run_ms_max;
-    uint32_t cpus_units;              /* for OMP_NUM_THREADS */
+    uint32_t cpus_units; /* for OMP_NUM_THREADS */
     char name[NAME_MAX_BYTES + 1];
     char program[HASH_TEXT + 1];
     char submission[NAME_MAX_BYTES + 1];
-    struct slice body;                /* borrowed from its frame, which is never freed before the spec */
+    struct slice body; /* borrowed from its frame, which is never freed before the spec */
 };
 
 struct worker_batch {
@@ -124,7 +124,8 @@ struct worker_batch {
 };
 
 size_t worker_bytes(const struct worker_limits *limits);
-struct worker *worker_init(void *memory, const struct worker_limits *limits, const struct worker_config *config);
+struct worker *worker_init(void *memory, const struct worker_limits *limits,
+                           const struct worker_config *config);
 void worker_step(struct worker *self, const struct worker_event *event);
 /*  As core_ready(): true: do what `out` says, in order, then call again.  What `out` points to is valid until the next
     call.  Call it until it says false at least once per WORKER_EVENTS_PER_TURN events. */

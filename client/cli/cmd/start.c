@@ -1,6 +1,7 @@
 /*  start.c - `rayc start --head` and `rayc start --address HEAD`: what to start, and what to say when it runs. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "client/cli/table.h"
 #include "client/cli/cluster_start.h"
 #include "common/link.h"
@@ -38,6 +39,19 @@ static int check(const struct cli *self)
     return start_check_resources(self);
 }
 
+/*  How another machine reaches the head: one that listens everywhere is reached by this machine's name. */
+static const char *outside_address(const struct started *started, char *out, size_t capacity)
+{
+    static const char everywhere[] = "tcp://0.0.0.0:";
+    char host[256] = "";
+    size_t n = sizeof(everywhere) - 1;
+    if (strncmp(started->address, everywhere, n) != 0 || gethostname(host, sizeof(host) - 1) != 0) {
+        return started->address;
+    }
+    snprintf(out, capacity, "tcp://%s:%s", host, started->address + n);
+    return out;
+}
+
 static void print_head(const struct cli *self, const struct started *started)
 {
     printf("head    %s, pid %d\n", started->address, (int)started->head_pid);
@@ -55,10 +69,12 @@ static void print_head(const struct cli *self, const struct started *started)
            self->options.state_dir ? " --state-dir " : "",
            self->options.state_dir ? self->state_dir : "");
     if (started->key_path[0]) {
+        char buffer[512];
+        const char *address = outside_address(started, buffer, sizeof(buffer));
         printf("\nA worker or client on another machine needs a copy of %s:\n"
                "  rayc start --address %s --key-file cluster.key\n"
                "  RAYC_KEY_FILE=cluster.key RAYC_ADDRESS=%s rayc submit parallel_compute\n",
-               started->key_path, started->address, started->address);
+               started->key_path, address, address);
     } else {
         printf("\nOther programs of this machine reach it by: export RAYC_ADDRESS=%s\n",
                started->address);
