@@ -199,4 +199,5 @@ void disk_power_cut(struct sim *sim)
     }
     sim->oracle.replaying = false;
     client_power_cut(sim);
+    exec_power_cut(sim);
 }

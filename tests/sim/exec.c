@@ -60,6 +60,15 @@ static void check_starts(struct sim *sim, const struct item *item, uint32_t star
     }
 }
 
+void exec_power_cut(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->started.capacity; i++) {
+        if (sim->started.places[i] != NONE && oracle_task(sim, sim->started.keys[i]) == NULL) {
+            sim->started_count[sim->started.places[i]] = 0;
+        }
+    }
+}
+
 static uint32_t effect_begins(struct sim *sim, uint32_t node, const struct item *item)
 {
     struct effect *old = effect_of(sim, item->token);

@@ -224,6 +224,8 @@ void exec_give(struct sim *sim, uint32_t node, const struct act *act);
 void exec_take_back(struct sim *sim, uint32_t node, const struct act *act);
 void exec_kill(struct sim *sim, uint32_t node, const struct act *act);
 void exec_die(struct sim *sim, uint32_t node, uint32_t executor, int32_t status, uint64_t after_us);
+void exec_power_cut(
+    struct sim *sim); /* a task without a row: its id, never told, may be another's */
 void exec_all_gone(struct sim *sim, uint32_t node); /* the worker's process died */
 void exec_driver_ends(struct sim *sim, uint32_t client, int32_t status);
 struct effect *effect_of(struct sim *sim, uint64_t token);
