@@ -296,7 +296,8 @@ uint32_t resident_begun(const struct resident *self)
 
 bool resident_works(const struct resident *self)
 {
-    return self->ended < self->given; /* one that has not begun yet may begin, and end, without a word */
+    return self->ended <
+           self->given; /* one that has not begun yet may begin, and end, without a word */
 }
 
 uint32_t resident_take_back(struct resident *self)

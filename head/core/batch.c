@@ -79,7 +79,8 @@ void emit_refused(struct core *core, uint32_t peer, uint64_t seq, int code, cons
     msg->as.refused = (struct msg_refused){ seq, code, slice_text(text) };
 }
 
-void emit_event(struct core *core, const char *kind, uint64_t job, uint64_t node, uint64_t task, struct slice text)
+void emit_event(struct core *core, const char *kind, uint64_t job, uint64_t node, uint64_t task,
+                struct slice text)
 {
     EMIT(core, event, core->wall_ms, slice_text(kind), job, node, task, text);
 }
@@ -97,8 +98,10 @@ struct slice scratch_put(struct core *core, const void *p, size_t n)
 bool effects_nearly_full(const struct core *core)
 {
     return core->row_bytes > core->row_capacity / 2 || core->send_count > core->send_capacity / 2 ||
-           core->start_count > core->start_capacity / 2 || core->result_count > core->result_capacity / 2 ||
-           core->lease_count > core->lease_capacity / 2 || core->lookup_count > core->lookup_capacity / 2 ||
+           core->start_count > core->start_capacity / 2 ||
+           core->result_count > core->result_capacity / 2 ||
+           core->lease_count > core->lease_capacity / 2 ||
+           core->lookup_count > core->lookup_capacity / 2 ||
            core->scratch_bytes > core->scratch_capacity / 2;
 }
 

@@ -77,7 +77,9 @@ static uint64_t check_jobs(struct checker *self)
         }
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
         CHECK(leased == job->leased, job->id);
-        CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total || job_ended(job), job->id);
+        CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total ||
+                  job_ended(job),
+              job->id);
         CHECK(!job_ended(job) || unfinished == 0, job->id);
         tasks += unfinished;
     }

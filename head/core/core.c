@@ -39,7 +39,8 @@ static void *carve(struct carver *carver, size_t bytes)
     return p;
 }
 
-static void carve_pool(struct carver *carver, struct pool *pool, uint32_t capacity, uint32_t slot_bytes)
+static void carve_pool(struct carver *carver, struct pool *pool, uint32_t capacity,
+                       uint32_t slot_bytes)
 {
     void *memory = carve(carver, pool_bytes(capacity, slot_bytes));
     if (memory) {
@@ -47,7 +48,8 @@ static void carve_pool(struct carver *carver, struct pool *pool, uint32_t capaci
     }
 }
 
-static void carve_map(struct carver *carver, struct map *map, struct pool *pool, uint32_t capacity, size_t key, size_t link)
+static void carve_map(struct carver *carver, struct map *map, struct pool *pool, uint32_t capacity,
+                      size_t key, size_t link)
 {
     void *memory = carve(carver, map_bytes(capacity));
     if (memory) {
@@ -55,9 +57,11 @@ static void carve_map(struct carver *carver, struct map *map, struct pool *pool,
     }
 }
 
-#define CARVE_POOL(pool, type, capacity) carve_pool(&c, &self->pool, capacity, (uint32_t)sizeof(struct type))
+#define CARVE_POOL(pool, type, capacity)                                                           \
+    carve_pool(&c, &self->pool, capacity, (uint32_t)sizeof(struct type))
 #define CARVE_MAP(map, pool, type, key, link, capacity)                                            \
-    carve_map(&c, &self->map, &self->pool, capacity, offsetof(struct type, key), offsetof(struct type, link))
+    carve_map(&c, &self->map, &self->pool, capacity, offsetof(struct type, key),                   \
+              offsetof(struct type, link))
 
 static void carve_effects(struct carver *c, struct core *self, const struct limits *limits)
 {
@@ -105,7 +109,8 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_MAP(node_map, nodes, node, id, link, limits->nodes);
     void *timers = carve(&c, heap_bytes(limits->tasks));
     if (timers) {
-        heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms), offsetof(struct task, timer));
+        heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms),
+                  offsetof(struct task, timer));
     }
     self->demands = carve(&c, DEMANDS_MAX * sizeof(struct demand));
     self->slots = carve(&c, (size_t)limits->nodes * DEMANDS_MAX * sizeof(struct slots));
@@ -119,7 +124,8 @@ size_t core_bytes(const struct limits *limits)
     return carve_all(&scratch, NULL, limits);
 }
 
-struct core *core_init(void *memory, const struct limits *limits, const struct config *config, uint64_t seed)
+struct core *core_init(void *memory, const struct limits *limits, const struct config *config,
+                       uint64_t seed)
 {
     ensure(limits->nodes <= NODES_MAX);
     struct core *self = memory; /* zeroed by the caller: fresh address space is */
@@ -127,14 +133,15 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->config = *config;
     self->rng.state = seed;
     carve_all(self, memory, limits);
-    struct chain *const chains[] = { &self->doomed, &self->changed, &self->busy,      &self->ages,
+    struct chain *const chains[] = { &self->doomed, &self->changed,   &self->busy,     &self->ages,
                                      &self->due,    &self->all_peers, &self->all_nodes };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }
     static const char *const fixed[KINDS_FIXED] = { "CPU", "memory", "GPU" };
     for (; self->kind_count < KINDS_FIXED; self->kind_count++) {
-        memcpy(self->kinds[self->kind_count], fixed[self->kind_count], strlen(fixed[self->kind_count]) + 1);
+        memcpy(self->kinds[self->kind_count], fixed[self->kind_count],
+               strlen(fixed[self->kind_count]) + 1);
     }
     self->ack_ms = UINT64_MAX;
     self->restoring = true;
@@ -179,7 +186,8 @@ static void was_away(struct core *self, uint64_t for_ms)
         peer_at(self, i)->heard_ms += for_ms;
     }
     for (uint32_t j = self->ages.first; j != NONE; j = job_at(self, j)->age.next) {
-        for (uint32_t s = job_at(self, j)->sessions.first; s != NONE; s = session_at(self, s)->in_job.next) {
+        for (uint32_t s = job_at(self, j)->sessions.first; s != NONE;
+             s = session_at(self, s)->in_job.next) {
             struct session *session = session_at(self, s);
             session->heard_ms += for_ms;
             session->gone_ms += session->gone_ms != 0 ? for_ms : 0;
@@ -191,7 +199,8 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
 {
     uint32_t index = peer_find(self, peer);
     if (index == NONE && msg->kind != MSG_HELLO) {
-        emit_send(self, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->as.seq, self->epoch };
+        emit_send(self, peer, MSG_WHO, false)->as.who =
+            (struct msg_who){ msg->as.seq, self->epoch };
         return;
     }
     if (index != NONE) {
@@ -233,7 +242,8 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
 void core_step(struct core *self, const struct event *event)
 {
     begin_batch(self);
-    bool closed = self->synced_number == 0 && event->now_ms > self->now_ms; /* nobody gets a WELCOME: peer.c */
+    bool closed = self->synced_number == 0 &&
+                  event->now_ms > self->now_ms; /* nobody gets a WELCOME: peer.c */
     if (self->now_ms != 0 && (closed || event->now_ms > self->now_ms + AWAY_MS)) {
         was_away(self, event->now_ms - self->now_ms);
     }
@@ -274,7 +284,8 @@ void core_step(struct core *self, const struct event *event)
 static uint64_t deadline(const struct core *self)
 {
     uint64_t at = heap_time(&self->timers);
-    if ((self->all_nodes.count > 0 || self->all_peers.count > 0 || self->stats.jobs_open > 0) && self->scan_ms < at) {
+    if ((self->all_nodes.count > 0 || self->all_peers.count > 0 || self->stats.jobs_open > 0) &&
+        self->scan_ms < at) {
         at = self->scan_ms;
     }
     at = self->ack_ms < at ? self->ack_ms : at;
@@ -300,7 +311,9 @@ bool core_ready(struct core *self, struct batch *out)
         self->ack_ms = UINT64_MAX;
     }
     job_tell(self);
-    bool more = self->row_count + self->send_count + self->start_count + self->result_count + self->lease_count + self->lookup_count > 0;
+    bool more = self->row_count + self->send_count + self->start_count + self->result_count +
+                    self->lease_count + self->lookup_count >
+                0;
     self->given = more;
     self->batch_number += more;
     *out = (struct batch){ .rows = self->rows,

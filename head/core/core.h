@@ -15,23 +15,25 @@ struct core;
 
 /*  Every capacity.  core_limits() gives the defaults for a memory budget. */
 struct limits {
-    uint32_t tasks;    /* unfinished tasks */
-    uint32_t edges;    /* arguments that unfinished tasks wait for */
-    uint32_t leases;   /* lease rows: runs of tasks leased together */
+    uint32_t tasks;  /* unfinished tasks */
+    uint32_t edges;  /* arguments that unfinished tasks wait for */
+    uint32_t leases; /* lease rows: runs of tasks leased together */
     uint32_t specs;
-    uint32_t jobs;     /* kept, ended ones included: the oldest ended job makes room */
+    uint32_t jobs; /* kept, ended ones included: the oldest ended job makes room */
     uint32_t sessions;
     uint32_t nodes;
-    uint32_t peers;    /* watchers */
+    uint32_t peers; /* watchers */
 };
 struct limits core_limits(void);
 
 struct config {
     uint32_t beat_ms;
-    uint32_t suspect_ms;  /* a silent worker gets nothing new */
-    uint32_t lease_ms;    /* a silent worker is given up, 2 s later its tasks are leased again */
-    uint32_t orphan_ms;   /* how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
-    uint32_t gone_ms;     /* a peer whose connection broke and did not come back is given up this soon */
+    uint32_t suspect_ms; /* a silent worker gets nothing new */
+    uint32_t lease_ms;   /* a silent worker is given up, 2 s later its tasks are leased again */
+    uint32_t
+        orphan_ms; /* how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
+    uint32_t
+        gone_ms; /* a peer whose connection broke and did not come back is given up this soon */
     uint32_t fail_infeasible; /* 1: a demand that no node can meet fails at once */
     uint32_t embedded;
     uint32_t job_days_max; /* an ended job is deleted after so many days */
@@ -41,19 +43,27 @@ struct config {
 struct config core_config(void);
 
 enum event_kind {
-    EV_TICK = 1,     /* time has passed */
-    EV_MESSAGE,      /* `msg` from `peer` */
-    EV_PEER_GONE,    /* the connection of `peer` broke; it may come back as another peer */
-    EV_SYNCED,       /* the rows of batches up to `number` are on the disk */
-    EV_LOOKED_UP,    /* answer to a lookup: task `number` of spec `spec` has ended in `state`, or is unknown (0) */
-    EV_RESTORE,      /* a row from the store, before EV_RESTORED */
-    EV_RESTORED      /* all rows were given; the head opens */
+    EV_TICK = 1,  /* time has passed */
+    EV_MESSAGE,   /* `msg` from `peer` */
+    EV_PEER_GONE, /* the connection of `peer` broke; it may come back as another peer */
+    EV_SYNCED,    /* the rows of batches up to `number` are on the disk */
+    EV_LOOKED_UP, /* answer to a lookup: task `number` of spec `spec` has ended in `state`, or is unknown (0) */
+    EV_RESTORE, /* a row from the store, before EV_RESTORED */
+    EV_RESTORED /* all rows were given; the head opens */
 };
 
 /*  Rows as they are read back (head/store.c fills them, in this order: epoch, jobs, sessions, specs, nodes, tasks, leases). */
 struct restored {
-    enum { RESTORE_EPOCH, RESTORE_JOB, RESTORE_SESSION, RESTORE_SPEC, RESTORE_NODE, RESTORE_TASK, RESTORE_LEASE } table;
-    uint64_t epoch;      /* EPOCH: of the last head; the next serials of rows ever used */
+    enum {
+        RESTORE_EPOCH,
+        RESTORE_JOB,
+        RESTORE_SESSION,
+        RESTORE_SPEC,
+        RESTORE_NODE,
+        RESTORE_TASK,
+        RESTORE_LEASE
+    } table;
+    uint64_t epoch; /* EPOCH: of the last head; the next serials of rows ever used */
     uint64_t node_last;
     struct {
         uint64_t id;
@@ -103,15 +113,16 @@ struct send {
     bool synced;
     struct msg msg;
 };
-struct start_send { /* neighbours for one peer and stream are joined into one START with seq = stream */
+struct
+    start_send { /* neighbours for one peer and stream are joined into one START with seq = stream */
     uint32_t peer;
     uint32_t attempt;
     uint64_t stream;
     uint64_t task, token, spec;
-    struct slice args;  /* of this turn; p NULL: the shell reads them from the store */
+    struct slice args; /* of this turn; p NULL: the shell reads them from the store */
     bool synced;
-    bool new_spec;      /* the peer has not been told this spec: put its SPEC_INFO in */
-    bool has_deps;      /* the shell reads deps from the store, and the results they name */
+    bool new_spec; /* the peer has not been told this spec: put its SPEC_INFO in */
+    bool has_deps; /* the shell reads deps from the store, and the results they name */
 };
 struct result_send { /* likewise into one RESULTS */
     uint32_t peer;
@@ -139,12 +150,13 @@ struct batch {
     uint32_t lease_count;
     const uint64_t *lookups; /* task ids; answer each with EV_LOOKED_UP */
     uint32_t lookup_count;
-    uint64_t number;         /* of this batch, for EV_SYNCED: 1, 2, 3, ... */
-    uint64_t deadline_ms;    /* in now_ms; UINT64_MAX: nothing is due */
+    uint64_t number;      /* of this batch, for EV_SYNCED: 1, 2, 3, ... */
+    uint64_t deadline_ms; /* in now_ms; UINT64_MAX: nothing is due */
 };
 
 size_t core_bytes(const struct limits *limits);
-struct core *core_init(void *memory, const struct limits *limits, const struct config *config, uint64_t seed);
+struct core *core_init(void *memory, const struct limits *limits, const struct config *config,
+                       uint64_t seed);
 void core_step(struct core *self, const struct event *event);
 
 /*  True: do what `out` says, then call again.  False when quiet; out->deadline_ms is set in both cases.
@@ -164,11 +176,15 @@ bool core_check(const struct core *self, struct diag *why);
 
 /*  Questions of the shell. */
 uint64_t core_epoch(const struct core *self);
-uint32_t core_worker_peer(const struct core *self, uint32_t i); /* peer of the i-th connected worker; 0: no more */
+uint32_t core_worker_peer(const struct core *self,
+                          uint32_t i); /* peer of the i-th connected worker; 0: no more */
 bool core_knows(const struct core *self, uint32_t peer); /* has it said HELLO? */
-bool core_idle(const struct core *self);          /* embedded: no client is attached and no job is unfinished */
-uint64_t core_job_find(const struct core *self, struct slice id); /* submission id, its unique prefix, or number; 0: none */
-bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task, uint64_t token); /* is this its driver's attempt? */
+bool core_idle(
+    const struct core *self); /* embedded: no client is attached and no job is unfinished */
+uint64_t core_job_find(const struct core *self,
+                       struct slice id); /* submission id, its unique prefix, or number; 0: none */
+bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
+                        uint64_t token); /* is this its driver's attempt? */
 
 struct core_stats {
     uint64_t tasks_waiting, tasks_ready, tasks_leased, accepted, finished, failed, retries;

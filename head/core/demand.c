@@ -73,13 +73,15 @@ void demand_ran(struct core *core, uint32_t index, uint64_t run_us)
 {
     struct demand *demand = &core->demands[index];
     uint64_t sample = run_us + 1;
-    demand->mean_run_us = demand->mean_run_us == 0 ? sample : (demand->mean_run_us * 15 + sample) / 16;
+    demand->mean_run_us =
+        demand->mean_run_us == 0 ? sample : (demand->mean_run_us * 15 + sample) / 16;
 }
 
 bool demand_feasible(const struct core *core, uint32_t index)
 {
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
-        if (node_at(core, i)->state != NODE_DEAD && amounts_fit(&core->demands[index].need, &node_at(core, i)->total)) {
+        if (node_at(core, i)->state != NODE_DEAD &&
+            amounts_fit(&core->demands[index].need, &node_at(core, i)->total)) {
             return true;
         }
     }

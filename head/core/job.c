@@ -9,16 +9,17 @@ static const uint8_t edges[JOB_STATES][CAUSES] = {
 #define EDGE(noun, from, cause, to) EDGE_##noun(from, cause, to)
 #define EDGE_TASK(from, cause, to)
 #define EDGE_NODE(from, cause, to)
-#define EDGE_JOB(from, cause, to)   [JOB_##from][CAUSE_##cause] = JOB_##to,
+#define EDGE_JOB(from, cause, to) [JOB_##from][CAUSE_##cause] = JOB_##to,
 #include "proto/states.def"
 #undef EDGE
 };
 
 static void write_state(struct core *core, const struct job *job)
 {
-    uint32_t ending = (job->stopping ? JOB_ROW_STOPPING : 0) | (job->ending ? job->final << JOB_ROW_FINAL_SHIFT : 0);
-    EMIT(core, job_state, job->id, job->state, job->started_ms, job->ended_ms, job->exit_code, ending,
-         slice_text(job->message));
+    uint32_t ending = (job->stopping ? JOB_ROW_STOPPING : 0) |
+                      (job->ending ? job->final << JOB_ROW_FINAL_SHIFT : 0);
+    EMIT(core, job_state, job->id, job->state, job->started_ms, job->ended_ms, job->exit_code,
+         ending, slice_text(job->message));
 }
 
 /*  The job will end so, when its last task has.  Durable from here on. */
@@ -98,7 +99,8 @@ uint64_t core_job_find(const struct core *core, struct slice id)
         if (is_number(id, job->id)) {
             return job->id;
         }
-        if (id.n > 0 && strlen(job->submission) >= id.n && memcmp(job->submission, id.p, id.n) == 0) {
+        if (id.n > 0 && strlen(job->submission) >= id.n &&
+            memcmp(job->submission, id.p, id.n) == 0) {
             if (found != 0) {
                 return 0; /* not unique */
             }
@@ -112,7 +114,8 @@ bool core_job_driver_ok(const struct core *core, uint64_t job, uint64_t task, ui
 {
     uint32_t index = job_find(core, job);
     uint32_t driver = task_find(core, task);
-    return index != NONE && driver != NONE && job_at(core, index)->driver == task && task_at(core, driver)->token == token;
+    return index != NONE && driver != NONE && job_at(core, index)->driver == task &&
+           task_at(core, driver)->token == token;
 }
 
 uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
@@ -160,17 +163,21 @@ void job_changed(struct core *core, uint32_t index, bool now)
     }
 }
 
-static void tell_opened(struct core *core, uint32_t peer, uint64_t seq, const struct job *job, uint64_t session, bool again)
+static void tell_opened(struct core *core, uint32_t peer, uint64_t seq, const struct job *job,
+                        uint64_t session, bool again)
 {
     struct msg *reply = emit_send(core, peer, MSG_JOB_OPENED, true);
-    reply->as.job_opened = (struct msg_job_opened){ seq, job->id, session, again, slice_text(job->submission) };
+    reply->as.job_opened =
+        (struct msg_job_opened){ seq, job->id, session, again, slice_text(job->submission) };
 }
 
-static void open_again(struct core *core, uint32_t peer, const struct msg_job_open *msg, uint32_t index)
+static void open_again(struct core *core, uint32_t peer, const struct msg_job_open *msg,
+                       uint32_t index)
 {
     struct job *job = job_at(core, index);
     if (!slice_same(msg->digest, slice_of(job->digest.bytes, job->digest.n))) {
-        emit_refused(core, peer, msg->seq, ERR_CONFLICT, "a job of this submission id exists, with another content");
+        emit_refused(core, peer, msg->seq, ERR_CONFLICT,
+                     "a job of this submission id exists, with another content");
         return;
     }
     uint64_t session = 0;
@@ -192,7 +199,8 @@ static const char *open_fault(const struct msg_job_open *msg)
     if ((msg->kind != JOB_ATTACHED) != (msg->specs.count == 1)) {
         return "a driver or array needs one spec, and an attached job none";
     }
-    if (msg->kind == JOB_ARRAY && (msg->array_last < msg->array_first || msg->array_last - msg->array_first >= 100000000)) {
+    if (msg->kind == JOB_ARRAY &&
+        (msg->array_last < msg->array_first || msg->array_last - msg->array_first >= 100000000)) {
         return "the array's range is empty or larger than 100 million";
     }
     return NULL;
@@ -250,9 +258,12 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
         return;
     }
     job_forget_old(core);
-    uint32_t index = core->tasks.taken == core->limits.tasks ? NONE : job_new(core, core->job_last + 1, msg->submission);
+    uint32_t index = core->tasks.taken == core->limits.tasks
+                         ? NONE
+                         : job_new(core, core->job_last + 1, msg->submission);
     if (index == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_BUSY, "the head has as many jobs or tasks as it can hold");
+        emit_refused(core, peer, msg->seq, ERR_BUSY,
+                     "the head has as many jobs or tasks as it can hold");
         return;
     }
     struct job *job = job_at(core, index);
@@ -266,8 +277,9 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
     job->first_session = session_new(core, index, core->session_last + 1);
     size_t rows = core->row_bytes;
     uint32_t row_count = core->row_count;
-    EMIT(core, job_new, job->id, msg->submission, job->kind, job->durability, job->detached, job->state, msg->digest,
-         msg->entrypoint, msg->name, job->array_first, job->array_last, core->wall_ms);
+    EMIT(core, job_new, job->id, msg->submission, job->kind, job->durability, job->detached,
+         job->state, msg->digest, msg->entrypoint, msg->name, job->array_first, job->array_last,
+         core->wall_ms);
     int code = job->first_session == NONE ? ERR_BUSY : OK;
     if (code == OK) {
         EMIT(core, session_new, core->session_last + 1, job->id);
@@ -290,25 +302,32 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
         job_busy(core, index);
     }
     emit_event(core, "JOB_OPENED", job->id, 0, 0, msg->entrypoint);
-    tell_opened(core, peer, msg->seq, job, msg->kind == JOB_ATTACHED ? core->session_last : 0, false);
+    tell_opened(core, peer, msg->seq, job, msg->kind == JOB_ATTACHED ? core->session_last : 0,
+                false);
 }
 
 void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach *msg)
 {
     uint32_t index = job_find(core, msg->job);
     struct job *job = index == NONE ? NULL : job_at(core, index);
-    if (!job || job->driver == 0 || !core_job_driver_ok(core, msg->job, job->driver, msg->token) || job->ending || job->stopping) {
-        emit_refused(core, peer, msg->seq, ERR_STALE, "this process is not the driver of a running job");
+    if (!job || job->driver == 0 || !core_job_driver_ok(core, msg->job, job->driver, msg->token) ||
+        job->ending || job->stopping) {
+        emit_refused(core, peer, msg->seq, ERR_STALE,
+                     "this process is not the driver of a running job");
         return;
     }
-    uint32_t session = job->attached_token == msg->token ? session_find(core, job->attached_session) : NONE;
-    if (session != NONE && (!session_at(core, session)->open || (session_at(core, session)->peer != NONE && session_at(core, session)->peer != peer))) {
+    uint32_t session =
+        job->attached_token == msg->token ? session_find(core, job->attached_session) : NONE;
+    if (session != NONE &&
+        (!session_at(core, session)->open ||
+         (session_at(core, session)->peer != NONE && session_at(core, session)->peer != peer))) {
         session = NONE; /* another program of the driver's */
     }
     if (session == NONE) {
         session = session_new(core, index, core->session_last + 1);
         if (session == NONE) {
-            emit_refused(core, peer, msg->seq, ERR_BUSY, "the head has as many sessions as it can hold");
+            emit_refused(core, peer, msg->seq, ERR_BUSY,
+                         "the head has as many sessions as it can hold");
             return;
         }
         core->session_last++;
@@ -355,7 +374,8 @@ void job_driver_ended(struct core *core, uint32_t index, const struct ending *ho
     job_end(core, index, how->failure == 0 ? JOB_SUCCEEDED : JOB_FAILED, exit_code_of(how));
 }
 
-void job_task_ended(struct core *core, uint32_t index, const struct task *task, const struct ending *how)
+void job_task_ended(struct core *core, uint32_t index, const struct task *task,
+                    const struct ending *how)
 {
     struct job *job = job_at(core, index);
     if (task->flags & TASK_IS_DRIVER) {
@@ -405,7 +425,8 @@ static bool array_expand(struct core *core, struct job *job)
 {
     struct session *session = session_at(core, job->first_session);
     uint64_t count = job->array_last - job->array_first + 1;
-    while (session->below <= count && core->tasks.taken < core->limits.tasks && !effects_nearly_full(core)) {
+    while (session->below <= count && core->tasks.taken < core->limits.tasks &&
+           !effects_nearly_full(core)) {
         uint64_t id = task_id_of(session->id, session->below).v;
         uint64_t number = job->array_first + session->below - 1;
         uint8_t args[10] = { 0x91, 0xcf }; /* msgpack: an array of one u64 */
@@ -413,8 +434,8 @@ static bool array_expand(struct core *core, struct job *job)
             args[2 + i] = (uint8_t)(number >> (56 - 8 * i));
         }
         uint32_t index = task_new(core, job->first_session, session->specs.first, id);
-        EMIT(core, task_new, id, spec_at(core, session->specs.first)->id, TASK_READY, core->wall_ms, { 0 },
-             scratch_put(core, args, sizeof(args)), 0);
+        EMIT(core, task_new, id, spec_at(core, session->specs.first)->id, TASK_READY, core->wall_ms,
+             { 0 }, scratch_put(core, args, sizeof(args)), 0);
         job->total++;
         task_ready(core, index, false);
     }
@@ -470,7 +491,8 @@ static bool job_step(struct core *core, uint32_t index)
     for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
         struct session *session = session_at(core, i);
         if (job->ending || job->stopping || session->closing) {
-            bool swept = session_sweep(core, session, job->stopping ? FAILURE_JOB_STOPPED : FAILURE_DRIVER_DIED);
+            bool swept = session_sweep(core, session,
+                                       job->stopping ? FAILURE_JOB_STOPPED : FAILURE_DRIVER_DIED);
             if (swept && session->closing && !job->ending) {
                 session_closed(core, i);
             }
@@ -519,7 +541,8 @@ void job_forget_old(struct core *core)
     }
     struct job *job = job_at(core, index);
     uint64_t kept_ms = (uint64_t)core->config.job_days_max * 86400000;
-    bool crowded = core->jobs.taken + 1 >= core->limits.jobs || core->sessions.taken + 1 >= core->limits.sessions;
+    bool crowded = core->jobs.taken + 1 >= core->limits.jobs ||
+                   core->sessions.taken + 1 >= core->limits.sessions;
     if (!crowded && job->ended_ms + kept_ms > core->wall_ms) {
         return;
     }
@@ -527,7 +550,8 @@ void job_forget_old(struct core *core)
     if (session_index != NONE) { /* a slice of its tasks at a time */
         struct session *session = session_at(core, session_index);
         uint64_t last = job->erased + ERASE_STEP;
-        EMIT(core, task_delete, task_id_of(session->id, job->erased).v, task_id_of(session->id, last).v);
+        EMIT(core, task_delete, task_id_of(session->id, job->erased).v,
+             task_id_of(session->id, last).v);
         job->erased = last + 1;
         if (last >= session->below) {
             job->erased = 0;

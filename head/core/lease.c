@@ -50,8 +50,8 @@ static void slot_close(struct core *core, uint32_t node_index, uint32_t demand)
 void lease_open_slots(struct core *core, uint32_t node, uint32_t demand)
 {
     struct slots *slots = slots_at(core, node, demand);
-    while (slots->slots < slots->leases && slots->slots < FREE_SLOTS_MAX && slot_open(core, node, demand)) {
-    }
+    while (slots->slots < slots->leases && slots->slots < FREE_SLOTS_MAX &&
+           slot_open(core, node, demand)) {}
 }
 
 void lease_release(struct core *core, uint32_t task_index)
@@ -79,14 +79,16 @@ void lease_release(struct core *core, uint32_t task_index)
 }
 
 /*  Says START for a lease; again after a doubt, with the same token, which the worker knows if it has it. */
-static void lease_start(struct core *core, const struct task *task, struct node *node, uint32_t node_index)
+static void lease_start(struct core *core, const struct task *task, struct node *node,
+                        uint32_t node_index)
 {
     struct spec *spec = spec_at(core, task->spec);
     struct start_send *start = emit_start(core);
     uint64_t bit = 1ull << (node_index % 64);
     start->peer = node->peer;
     start->has_deps = task->flags & TASK_HAS_DEPS;
-    start->stream = stream_place(core, &node->starts, (size_t)1 << task->args_class, start->has_deps);
+    start->stream =
+        stream_place(core, &node->starts, (size_t)1 << task->args_class, start->has_deps);
     start->task = task->id;
     start->token = task->token;
     start->attempt = task->attempt;
@@ -106,7 +108,8 @@ void lease_resend(struct core *core, uint32_t task_index)
 }
 
 /*  Leases up to `count` tasks of a queue to a node: one row for each run of consecutive ids. */
-static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index, uint32_t count)
+static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index,
+                           uint32_t count)
 {
     struct queue *queue = queue_at(core, queue_index);
     struct node *node = node_at(core, node_index);
@@ -153,8 +156,8 @@ static uint32_t queue_next(const struct core *core, const struct demand *demand)
 {
     uint32_t best = NONE;
     for (uint32_t i = demand->queues.first; i != NONE; i = queue_at(core, i)->in_demand.next) {
-        if (best == NONE ||
-            job_at(core, queue_at(core, i)->job)->leased < job_at(core, queue_at(core, best)->job)->leased) {
+        if (best == NONE || job_at(core, queue_at(core, i)->job)->leased <
+                                job_at(core, queue_at(core, best)->job)->leased) {
             best = i;
         }
     }
@@ -180,7 +183,8 @@ static uint32_t place(struct core *core, uint32_t demand_index)
     bool limited = demand_of_nothing(demand);
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
-        if (node_open(node) && !(limited && slots_at(core, i, demand_index)->slots >= FREE_SLOTS_MAX)) {
+        if (node_open(node) &&
+            !(limited && slots_at(core, i, demand_index)->slots >= FREE_SLOTS_MAX)) {
             nodes[count++] = (struct place_node){ i, &node->total, &node->free };
         }
     }
@@ -218,7 +222,8 @@ static bool others_wait(const struct core *core, uint32_t demand_index)
 {
     for (uint32_t i = 0; i < core->demand_count; i++) {
         const struct demand *other = &core->demands[i];
-        if (i != demand_index && other->used && other->blocked && other->slots < core->demands[demand_index].slots) {
+        if (i != demand_index && other->used && other->blocked &&
+            other->slots < core->demands[demand_index].slots) {
             return true;
         }
     }
@@ -229,14 +234,16 @@ static void lease_ahead(struct core *core, uint32_t demand_index)
 {
     struct demand *demand = &core->demands[demand_index];
     uint32_t ahead = ahead_of(demand);
-    for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0; i = node_at(core, i)->all.next) {
+    for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0;
+         i = node_at(core, i)->all.next) {
         const struct slots *slots = slots_at(core, i, demand_index);
         uint64_t limit = (uint64_t)slots->slots * (1 + ahead);
         while (node_open(node_at(core, i)) && slots->leases < limit && demand->queues.count > 0 &&
                !effects_nearly_full(core)) {
             uint64_t room = limit - slots->leases;
             uint64_t turn = demand->queues.count > 1 ? 64 : RUN_MAX;
-            if (lease_some(core, queue_next(core, demand), i, (uint32_t)(room < turn ? room : turn)) == 0) {
+            if (lease_some(core, queue_next(core, demand), i,
+                           (uint32_t)(room < turn ? room : turn)) == 0) {
                 return;
             }
         }
@@ -254,7 +261,9 @@ static void fail_infeasible(struct core *core, uint32_t demand_index)
         while (queue->fail_infeasible && queue->tasks.count > 0 && !effects_nearly_full(core)) {
             struct slice text = lease_shortage(core, demand_index);
             task_end(core, queue->tasks.first,
-                     &(struct ending){ .failure = FAILURE_UNSCHEDULABLE, .outcome = OUTCOME_CANCELLED, .text = text });
+                     &(struct ending){ .failure = FAILURE_UNSCHEDULABLE,
+                                       .outcome = OUTCOME_CANCELLED,
+                                       .text = text });
             core->schedule = true;
         }
     }
@@ -276,7 +285,8 @@ void lease_schedule(struct core *core)
         }
     }
     bool progress = true;
-    for (core->demand_turn++; progress && !effects_nearly_full(core);) { /* one slot for each demand in turn */
+    for (core->demand_turn++;
+         progress && !effects_nearly_full(core);) { /* one slot for each demand in turn */
         progress = false;
         for (uint32_t k = 0; k < count; k++) {
             uint32_t i = (core->demand_turn + k) % count;
@@ -309,7 +319,8 @@ void lease_balance(struct core *core)
         uint32_t most = NONE, waiting = 0;
         for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
             const struct slots *slots = slots_at(core, i, d);
-            if (i != idle && node_at(core, i)->peer != NONE && slots->leases - slots->slots > waiting) {
+            if (i != idle && node_at(core, i)->peer != NONE &&
+                slots->leases - slots->slots > waiting) {
                 waiting = slots->leases - slots->slots;
                 most = i;
             }

@@ -9,18 +9,20 @@ static const uint8_t edges[NODE_STATES][CAUSES] = {
 #define EDGE(noun, from, cause, to) EDGE_##noun(from, cause, to)
 #define EDGE_TASK(from, cause, to)
 #define EDGE_JOB(from, cause, to)
-#define EDGE_NODE(from, cause, to)  [NODE_##from][CAUSE_##cause] = NODE_##to,
+#define EDGE_NODE(from, cause, to) [NODE_##from][CAUSE_##cause] = NODE_##to,
 #include "proto/states.def"
 #undef EDGE
 };
 
-static void node_move(struct core *core, struct node *node, enum node_cause cause, const char *reason)
+static void node_move(struct core *core, struct node *node, enum node_cause cause,
+                      const char *reason)
 {
     uint32_t next = edges[node->state][cause];
     ensure(next != 0);
     if (next != node->state) {
         node->state = next;
-        EMIT(core, node_state, node->id, next, next == NODE_DEAD ? core->wall_ms : 0, slice_text(reason));
+        EMIT(core, node_state, node->id, next, next == NODE_DEAD ? core->wall_ms : 0,
+             slice_text(reason));
         core->schedule = true;
     }
 }
@@ -40,7 +42,7 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
     node->peer = peer;
     node->heard_ms = core->now_ms;
     node->gone_ms = 0;
-    node->doubt = true; /* until its INVENTORY has come */
+    node->doubt = true;                                /* until its INVENTORY has come */
     for (uint32_t i = 0; i < core->specs.fresh; i++) { /* whatever it was told, say it again */
         spec_at(core, i)->told[index / 64] &= ~(1ull << (index % 64));
     }
@@ -50,7 +52,8 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
 /*  The id of a new node must survive a power cut: it is never used again. */
 static void node_joined(struct core *core, uint32_t peer, uint64_t seq, uint64_t node, bool is_new)
 {
-    emit_send(core, peer, MSG_NODE_JOINED, is_new)->as.node_joined = (struct msg_node_joined){ seq, node };
+    emit_send(core, peer, MSG_NODE_JOINED, is_new)->as.node_joined =
+        (struct msg_node_joined){ seq, node };
 }
 
 /*  The attempts of a lost node that may not start twice: there will be no news. */
@@ -77,13 +80,15 @@ static void node_return(struct core *core, uint32_t peer, const struct msg_node_
 static uint32_t node_of_key(const struct core *core, struct slice key)
 {
     uint32_t i = core->all_nodes.first;
-    while (i != NONE && (node_at(core, i)->state == NODE_DEAD || !slice_same(key, slice_text(node_at(core, i)->key)))) {
+    while (i != NONE && (node_at(core, i)->state == NODE_DEAD ||
+                         !slice_same(key, slice_text(node_at(core, i)->key)))) {
         i = node_at(core, i)->all.next;
     }
     return i;
 }
 
-uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name, struct list capacity, int *code)
+uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name,
+                  struct list capacity, int *code)
 {
     struct amounts total;
     if (!amounts_read(core, capacity, &total, code)) {
@@ -117,7 +122,8 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     }
     uint32_t old = node_of_key(core, msg->key);
     if (old != NONE && node_at(core, old)->peer == peer) {
-        node_joined(core, peer, msg->seq, node_at(core, old)->id, true); /* its first NODE_JOINED was lost */
+        node_joined(core, peer, msg->seq, node_at(core, old)->id,
+                    true); /* its first NODE_JOINED was lost */
         return;
     }
     if (old != NONE) {
@@ -126,12 +132,14 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     int code = OK;
     uint32_t index = node_new(core, core->node_last + 1, msg->key, msg->name, msg->capacity, &code);
     if (index == NONE) {
-        emit_refused(core, peer, msg->seq, code, "the head has as many nodes or resource names as it can hold");
+        emit_refused(core, peer, msg->seq, code,
+                     "the head has as many nodes or resource names as it can hold");
         return;
     }
     struct node *node = node_at(core, index);
     core->node_last = node->id;
-    EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes, core->wall_ms);
+    EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
+         core->wall_ms);
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     node_bind(core, index, peer);
     node_joined(core, peer, msg->seq, node->id, true);
@@ -156,7 +164,8 @@ void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_
 void on_node_bye(struct core *core, uint32_t peer, const struct msg_node_bye *msg)
 {
     uint32_t index = node_find(core, msg->node);
-    if (index != NONE && node_at(core, index)->state != NODE_DEAD && node_at(core, index)->peer == peer) {
+    if (index != NONE && node_at(core, index)->state != NODE_DEAD &&
+        node_at(core, index)->peer == peer) {
         node_at(core, index)->bye = true;
         node_lost(core, index, "ended in order", true);
     }
@@ -186,7 +195,8 @@ static void node_forget(struct core *core, uint32_t index)
 
 static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
 {
-    return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 && !(task->flags & TASK_CANCEL);
+    return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 &&
+           !(task->flags & TASK_CANCEL);
 }
 
 /*  The leases of lost nodes are given up, a bounded number at a time. */
@@ -200,7 +210,8 @@ void node_sweep(struct core *core)
             continue;
         }
         uint32_t following;
-        for (uint32_t t = node->leases.first; t != NONE && !effects_nearly_full(core); t = following) {
+        for (uint32_t t = node->leases.first; t != NONE && !effects_nearly_full(core);
+             t = following) {
             following = task_at(core, t)->place.next;
             if (!may_wait(core, node, task_at(core, t))) {
                 lease_lost(core, t, node);
@@ -258,7 +269,8 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
         task_started(core, index, held->started_ms);
     }
     if (task->flags & TASK_CANCEL) {
-        emit_lease(core, node->peer, task->id, task->token, task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
+        emit_lease(core, node->peer, task->id, task->token,
+                   task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
     }
     task->flags |= TASK_SEEN;
     return true;
@@ -268,9 +280,11 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
 {
     uint32_t index = node_find(core, msg->node);
     if (index != NONE) {
-        node_at(core, index)->heard_ms = core->now_ms; /* whichever connection it came by: the process lives */
+        node_at(core, index)->heard_ms =
+            core->now_ms; /* whichever connection it came by: the process lives */
     }
-    if (index == NONE || node_at(core, index)->state == NODE_DEAD || node_at(core, index)->peer != peer) {
+    if (index == NONE || node_at(core, index)->state == NODE_DEAD ||
+        node_at(core, index)->peer != peer) {
         emit_send(core, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->seq, core->epoch };
         return;
     }
@@ -284,10 +298,12 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
     while (next_held(&running, &held)) {
         node_holds(core, index, &held);
     }
-    bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat || msg->inventory > node->inventory_whole;
+    bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat ||
+                 msg->inventory > node->inventory_whole;
     node->start_seq_at_beat = node->starts.seq;
     struct msg *reply = emit_send(core, peer, MSG_NODE_BEAT_ACK, false);
-    reply->as.node_beat_ack = (struct msg_node_beat_ack){ msg->seq, msg->node, msg->sent_ms, node->starts.seq, doubt };
+    reply->as.node_beat_ack =
+        (struct msg_node_beat_ack){ msg->seq, msg->node, msg->sent_ms, node->starts.seq, doubt };
 }
 
 void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *msg)
@@ -324,7 +340,8 @@ void node_resend(struct core *core)
 {
     for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
         struct node *node = node_at(core, n);
-        for (uint32_t i = node->leases.first; node->resend && i != NONE && !effects_nearly_full(core);
+        for (uint32_t i = node->leases.first;
+             node->resend && i != NONE && !effects_nearly_full(core);
              i = task_at(core, i)->place.next) {
             if (!(task_at(core, i)->flags & TASK_SEEN)) {
                 task_at(core, i)->flags |= TASK_SEEN;
@@ -339,9 +356,15 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
 {
     const struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    struct ending how = { .status = done->status, .outcome = done->outcome, .started_ms = done->started_ms,
-                          .run_us = done->run_us, .value = done->value, .text = done->text, .output = done->output,
-                          .log = done->log, .node = node_at(core, task->node)->id };
+    struct ending how = { .status = done->status,
+                          .outcome = done->outcome,
+                          .started_ms = done->started_ms,
+                          .run_us = done->run_us,
+                          .value = done->value,
+                          .text = done->text,
+                          .output = done->output,
+                          .log = done->log,
+                          .node = node_at(core, task->node)->id };
     bool resident = spec->kind == SPEC_FUNCTION;
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
@@ -389,7 +412,8 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
     task_end(core, index, &how);
 }
 
-static void send_acks(struct core *core, uint32_t peer, const uint64_t *seqs, uint32_t count, bool synced)
+static void send_acks(struct core *core, uint32_t peer, const uint64_t *seqs, uint32_t count,
+                      bool synced)
 {
     uint8_t bytes[ACKS_PER_FRAME_MAX * 16];
     struct wire wire = { bytes, 0, sizeof(bytes), false };
@@ -420,7 +444,10 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
     bool full = false;
     while (next_done(&list, &done)) {
         uint32_t index = lease_find(core, done.task, done.token);
-        full = full || index == NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
+        full =
+            full ||
+            index ==
+                NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
         if (index != NONE) {
             full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
             attempt_ended(core, index, &done);
@@ -442,7 +469,8 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
 /*  Says the acknowledgements that have waited long enough. */
 void node_tell(struct core *core)
 {
-    for (uint32_t i = core->all_nodes.first; i != NONE && core->now_ms >= core->ack_ms; i = node_at(core, i)->all.next) {
+    for (uint32_t i = core->all_nodes.first; i != NONE && core->now_ms >= core->ack_ms;
+         i = node_at(core, i)->all.next) {
         acks_flush(core, node_at(core, i));
     }
 }

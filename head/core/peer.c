@@ -9,14 +9,16 @@ uint32_t peer_find(const struct core *core, uint32_t number)
 void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg)
 {
     if (msg->major != PROTO_MAJOR) {
-        emit_refused(core, number, msg->seq, ERR_VERSION, "the head speaks another version of the protocol");
+        emit_refused(core, number, msg->seq, ERR_VERSION,
+                     "the head speaks another version of the protocol");
         return;
     }
     uint32_t index = peer_find(core, number);
     if (index == NONE) {
         index = pool_take(&core->peers);
         if (index == NONE) {
-            emit_refused(core, number, msg->seq, ERR_BUSY, "the head has as many connections as it can hold");
+            emit_refused(core, number, msg->seq, ERR_BUSY,
+                         "the head has as many connections as it can hold");
             return;
         }
         struct peer *peer = peer_at(core, index);

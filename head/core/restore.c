@@ -24,7 +24,9 @@ static void restore_job(struct core *core, const struct restored *row)
     job->finished = row->job.finished;
     job->failed = row->job.failed;
     job->first_session = NONE;
-    job->digest.n = (uint32_t)(row->job.digest.n < sizeof(job->digest.bytes) ? row->job.digest.n : sizeof(job->digest.bytes));
+    job->digest.n =
+        (uint32_t)(row->job.digest.n < sizeof(job->digest.bytes) ? row->job.digest.n
+                                                                 : sizeof(job->digest.bytes));
     if (job->digest.n > 0) {
         memcpy(job->digest.bytes, row->job.digest.p, job->digest.n);
     }
@@ -43,7 +45,8 @@ static void restore_session(struct core *core, const struct restored *row)
     struct job *job = job_at(core, job_index);
     session->open = !row->session.closed && !job_ended(job);
     session->below = row->session.last + 1;
-    session->mark_number = 1; /* nobody knows what of it is on the disk: the first sync of this head tells */
+    session->mark_number =
+        1; /* nobody knows what of it is on the disk: the first sync of this head tells */
     session->mark_below = session->below;
     session->low = row->session.low;
     if (job->first_session == NONE) {
@@ -51,7 +54,8 @@ static void restore_session(struct core *core, const struct restored *row)
         session->internal = job->kind != JOB_ATTACHED;
         job->driver = job->kind == JOB_DRIVER ? task_id_of(session->id, 1).v : 0;
     }
-    core->session_last = row->session.id > core->session_last ? row->session.id : core->session_last;
+    core->session_last =
+        row->session.id > core->session_last ? row->session.id : core->session_last;
 }
 
 static void restore_spec(struct core *core, const struct restored *row)
@@ -61,12 +65,14 @@ static void restore_spec(struct core *core, const struct restored *row)
     struct rec_spec record;
     int code = OK;
     core->spec_last = row->spec.id > core->spec_last ? row->spec.id : core->spec_last;
-    if (session == NONE || job_ended(job_at(core, session_at(core, session)->job)) || !next_spec(&one, &record)) {
+    if (session == NONE || job_ended(job_at(core, session_at(core, session)->job)) ||
+        !next_spec(&one, &record)) {
         return;
     }
     uint32_t index = spec_new(core, session, row->spec.id, &record, &code);
     ensure(index != NONE);
-    if (job_at(core, session_at(core, session)->job)->kind == JOB_DRIVER && session_at(core, session)->internal) {
+    if (job_at(core, session_at(core, session)->job)->kind == JOB_DRIVER &&
+        session_at(core, session)->internal) {
         spec_at(core, index)->kind = SPEC_DRIVER;
     }
 }
@@ -76,7 +82,8 @@ static void restore_node(struct core *core, const struct restored *row)
     uint32_t count = 0;
     int code = OK;
     struct list capacity = { row->node.capacity, 0 };
-    for (struct list all = { row->node.capacity, NONE }; all.bytes.n > 0; count++) { /* the row has no header */
+    for (struct list all = { row->node.capacity, NONE }; all.bytes.n > 0;
+         count++) { /* the row has no header */
         struct rec_amount amount;
         next_amount(&all, &amount);
     }
@@ -118,7 +125,8 @@ static void restore_task(struct core *core, const struct restored *row)
     task->charged = row->task.charged;
     task->crashes = (uint16_t)row->task.crashes;
     task->state = row->task.state == TASK_WAITING ? TASK_WAITING : TASK_READY;
-    task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) | (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
+    task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
+                             (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
     core->stats.accepted--;
     task_args(task, row->task.args_bytes);
@@ -185,11 +193,13 @@ void restore_row(struct core *core, const struct restored *row)
 static void requeue(struct core *core)
 {
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
-        for (uint32_t s = job_at(core, j)->sessions.first; s != NONE; s = session_at(core, s)->in_job.next) {
+        for (uint32_t s = job_at(core, j)->sessions.first; s != NONE;
+             s = session_at(core, s)->in_job.next) {
             uint32_t next;
             for (uint32_t t = session_at(core, s)->tasks.first; t != NONE; t = next) {
                 next = task_at(core, t)->family.next;
-                if (task_at(core, t)->state == TASK_READY && !(task_at(core, t)->flags & TASK_IN_QUEUE)) {
+                if (task_at(core, t)->state == TASK_READY &&
+                    !(task_at(core, t)->flags & TASK_IN_QUEUE)) {
                     task_ready(core, t, false);
                 }
             }
@@ -227,7 +237,9 @@ void restore_end(struct core *core)
     core->epoch++;
     core->token_next = 1;
     /*  Workers remember specs by number; a power cut may have taken rows of some that they were told. */
-    core->spec_last = core->spec_last > core->epoch << SPEC_EPOCH_SHIFT ? core->spec_last : core->epoch << SPEC_EPOCH_SHIFT;
+    core->spec_last = core->spec_last > core->epoch << SPEC_EPOCH_SHIFT
+                          ? core->spec_last
+                          : core->epoch << SPEC_EPOCH_SHIFT;
     EMIT(core, head_start, core->epoch);
     emit_event(core, "HEAD_STARTED", 0, 0, 0, (struct slice){ 0 });
 }

@@ -47,15 +47,19 @@ uint32_t spec_find(const struct core *core, const struct session *session, uint3
     return map_find(&core->spec_keys, spec_key(session, index));
 }
 
-uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id, const struct rec_spec *record, int *code)
+uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
+                  const struct rec_spec *record, int *code)
 {
     struct session *session = session_at(core, session_index);
     struct job *job = job_at(core, session->job);
     if (session->internal) {
-        job->if_infeasible = record->if_infeasible; /* what the job asks for holds for its driver's tasks, too */
+        job->if_infeasible =
+            record->if_infeasible; /* what the job asks for holds for its driver's tasks, too */
     }
-    uint32_t policy = record->if_infeasible == INFEASIBLE_AS_SET ? job->if_infeasible : record->if_infeasible;
-    bool fail = policy == INFEASIBLE_AS_SET ? core->config.fail_infeasible : policy == INFEASIBLE_FAIL;
+    uint32_t policy =
+        record->if_infeasible == INFEASIBLE_AS_SET ? job->if_infeasible : record->if_infeasible;
+    bool fail =
+        policy == INFEASIBLE_AS_SET ? core->config.fail_infeasible : policy == INFEASIBLE_FAIL;
     *code = ERR_INVALID;
     if (record->kind < SPEC_FUNCTION || record->max_retries < -1 ||
         !(record->strategy.n == 0 || slice_same(record->strategy, slice_text("DEFAULT")))) {
@@ -149,14 +153,16 @@ static void tell_submitted(struct core *core, struct session *session, uint64_t 
     session->ack_due = session->ack_now = false;
     session->acked = session->below;
     struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
-    reply->as.submitted = (struct msg_submitted){ seq, session->id, session->below, session->synced, session->results.seq };
+    reply->as.submitted = (struct msg_submitted){ seq, session->id, session->below, session->synced,
+                                                  session->results.seq };
 }
 
 void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
 {
     uint32_t index = session_find(core, msg->session);
     if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended: its job was stopped, or its driver was given up");
+        emit_refused(core, peer, msg->seq, ERR_CLOSED,
+                     "the session has ended: its job was stopped, or its driver was given up");
         return;
     }
     session_bind(core, index, peer);
@@ -189,7 +195,8 @@ void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
 {
     uint32_t index = session_find(core, msg->session);
     if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
-        emit_send(core, peer, MSG_BYE_DONE, true)->as.bye_done = (struct msg_bye_done){ msg->seq, msg->session };
+        emit_send(core, peer, MSG_BYE_DONE, true)->as.bye_done =
+            (struct msg_bye_done){ msg->seq, msg->session };
         return;
     }
     struct session *session = session_at(core, index);
@@ -223,7 +230,8 @@ void session_scan(struct core *core)
             continue;
         }
         struct session *session = session_at(core, job->first_session);
-        bool gone = session->gone_ms != 0 && core->now_ms >= session->gone_ms + core->config.gone_ms;
+        bool gone =
+            session->gone_ms != 0 && core->now_ms >= session->gone_ms + core->config.gone_ms;
         if (gone || core->now_ms - session->heard_ms > core->config.lease_ms) {
             static const char text[] = "the program that was its driver is gone";
             memcpy(job->message, text, sizeof(text));
@@ -269,14 +277,16 @@ static void write_low(struct core *core, struct session *session)
 void session_tell(struct core *core)
 {
     uint32_t next;
-    for (uint32_t index = core->due.first; index != NONE && !effects_nearly_full(core); index = next) {
+    for (uint32_t index = core->due.first; index != NONE && !effects_nearly_full(core);
+         index = next) {
         struct session *session = session_at(core, index);
         next = session->due.next;
         mark_set(core, session);
         if (session->low_dirty) {
             write_low(core, session);
         }
-        bool now = session->ack_now || core->now_ms >= core->ack_ms || session->below >= session->acked + ACK_TASKS;
+        bool now = session->ack_now || core->now_ms >= core->ack_ms ||
+                   session->below >= session->acked + ACK_TASKS;
         if (session->ack_due && session->peer != NONE && !now) {
             ack_soon(core);
             continue;

@@ -10,20 +10,21 @@
 #include "head/policy/policy.h"
 
 enum {
-    DEMANDS_MAX = 512,      /* different demands */
+    DEMANDS_MAX = 512, /* different demands */
     NODES_MAX = 1024,
     RETRY_CODES_MAX = 64,
-    SWEEP = 4096,          /* entities that one core_ready() handles of a long piece of work */
-    AHEAD_MAX = 1024,      /* leases per slot beyond the one that runs */
-    AHEAD_US = 10 * 1000,  /* of work that waits at a worker */
+    SWEEP = 4096,         /* entities that one core_ready() handles of a long piece of work */
+    AHEAD_MAX = 1024,     /* leases per slot beyond the one that runs */
+    AHEAD_US = 10 * 1000, /* of work that waits at a worker */
     LEASES_PER_NODE = 32768,
-    FREE_SLOTS_MAX = 64,   /* of a demand of nothing (drivers), per node */
-    RUN_MAX = 512,         /* tasks in one lease row: a START frame stays below some 100 KiB */
-    ACK_MS = 5,            /* acknowledgements wait for company this long: nobody waits for them */
-    ACK_TASKS = 1024,      /* or for so many tasks */
-    TELL_MS = 100,         /* watchers hear of progress at most this often */
-    AWAY_MS = 1000,        /* between two events, while there is anybody to look at: the head stood still */
-    SCAN_MS = 250,         /* nodes, sessions and peers are looked at this often */
+    FREE_SLOTS_MAX = 64, /* of a demand of nothing (drivers), per node */
+    RUN_MAX = 512,       /* tasks in one lease row: a START frame stays below some 100 KiB */
+    ACK_MS = 5,          /* acknowledgements wait for company this long: nobody waits for them */
+    ACK_TASKS = 1024,    /* or for so many tasks */
+    TELL_MS = 100,       /* watchers hear of progress at most this often */
+    AWAY_MS =
+        1000,      /* between two events, while there is anybody to look at: the head stood still */
+    SCAN_MS = 250, /* nodes, sessions and peers are looked at this often */
     SPEC_EPOCH_SHIFT = 24, /* numbers of specs begin at the head's epoch, shifted so */
     RETRIES_ASKED_MAX = 64
 };
@@ -33,37 +34,39 @@ enum { JOB_ROW_STOPPING = 1, JOB_ROW_FINAL_SHIFT = 4 };
 
 /*  Flags of a task. */
 enum {
-    TASK_HAS_WAITERS = 1,  /* an edge names it */
+    TASK_HAS_WAITERS = 1, /* an edge names it */
     TASK_IS_DRIVER = 2,
-    TASK_CANCEL = 4,       /* asked to end; never retried */
+    TASK_CANCEL = 4, /* asked to end; never retried */
     TASK_CANCEL_FORCE = 8,
     TASK_HAS_DEPS = 16,
-    TASK_SEEN = 32,        /* by the inventory being read */
-    TASK_BACKOFF = 64,     /* READY, but not in a queue before due_ms */
+    TASK_SEEN = 32,    /* by the inventory being read */
+    TASK_BACKOFF = 64, /* READY, but not in a queue before due_ms */
     TASK_IN_QUEUE = 128
 };
 
 struct task {
     uint64_t id;
-    uint64_t token;          /* of the current or the last attempt */
-    uint64_t due_ms;         /* of the backoff or the queue time-out */
-    struct link_pair place;  /* READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
+    uint64_t token;  /* of the current or the last attempt */
+    uint64_t due_ms; /* of the backoff or the queue time-out */
+    struct link_pair
+        place; /* READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
     struct link_pair family; /* in its session's unfinished tasks, in order of id */
     uint32_t link;           /* in the map of ids */
     uint32_t spec;
     uint32_t node;
-    uint32_t run;            /* the lease row that covers it */
+    uint32_t run; /* the lease row that covers it */
     uint32_t timer;
-    uint32_t attempt;        /* the current one, or the next */
-    uint32_t charged;        /* failures that count against max_retries */
+    uint32_t attempt; /* the current one, or the next */
+    uint32_t charged; /* failures that count against max_retries */
     uint16_t deps_left;
-    uint16_t crashes;        /* in a row */
+    uint16_t crashes; /* in a row */
     uint8_t state;
     uint8_t flags;
-    uint8_t failure;         /* of a doomed one */
-    uint8_t args_class;      /* its arguments have at most 2^args_class bytes */
+    uint8_t failure;    /* of a doomed one */
+    uint8_t args_class; /* its arguments have at most 2^args_class bytes */
 };
-_Static_assert(sizeof(struct task) <= 88, "a queued task must stay small: 1M of them are promised to fit");
+_Static_assert(sizeof(struct task) <= 88,
+               "a queued task must stay small: 1M of them are promised to fit");
 
 struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
     uint64_t dep;
@@ -80,7 +83,7 @@ struct queue { /* ready tasks of one job, demand and answer to infeasibility */
     uint64_t key;
     uint32_t link;
     uint32_t job, demand;
-    uint32_t users;          /* specs that refer to it */
+    uint32_t users; /* specs that refer to it */
     bool fail_infeasible;
     bool active;
     struct chain tasks;
@@ -92,10 +95,10 @@ struct demand { /* tasks with the same demand are one class for the scheduler */
     bool used;
     bool no_cpu;
     uint32_t specs;
-    bool blocked;            /* has tasks that could run somewhere, but there is no room */
-    uint64_t mean_run_us;    /* of attempts, exponentially weighted; 0: none has ended */
-    uint64_t slots;          /* on all nodes */
-    struct chain queues;     /* active ones */
+    bool blocked;         /* has tasks that could run somewhere, but there is no room */
+    uint64_t mean_run_us; /* of attempts, exponentially weighted; 0: none has ended */
+    uint64_t slots;       /* on all nodes */
+    struct chain queues;  /* active ones */
 };
 
 struct spec {
@@ -115,8 +118,8 @@ struct spec {
 
 /*  Positions of a stream of frames to one receiver.  What fits into one frame has the same position. */
 struct stream {
-    uint64_t seq;            /* of the newest frame */
-    uint64_t batch;          /* the batch it is in */
+    uint64_t seq;   /* of the newest frame */
+    uint64_t batch; /* the batch it is in */
     uint32_t count;
     size_t bytes;
 };
@@ -125,39 +128,40 @@ struct session {
     uint64_t id;
     uint32_t link;
     uint32_t job;
-    uint32_t peer;           /* NONE: nobody is connected */
-    bool open;               /* may submit */
-    bool internal;           /* of the head itself: the driver's, an array's */
-    bool closing;            /* its tasks are being given up */
+    uint32_t peer; /* NONE: nobody is connected */
+    bool open;     /* may submit */
+    bool internal; /* of the head itself: the driver's, an array's */
+    bool closing;  /* its tasks are being given up */
     bool low_dirty;
-    bool ack_due, ack_now;   /* SUBMITTED is to be said: soon, in this turn */
-    uint64_t acked;          /* the counter it said last */
+    bool ack_due, ack_now; /* SUBMITTED is to be said: soon, in this turn */
+    uint64_t acked;        /* the counter it said last */
     bool is_due;
-    struct link_pair due;    /* in the list of sessions to acknowledge or to write `low` of */
-    uint64_t below;          /* next counter to accept */
-    uint64_t low;            /* as in the database */
+    struct link_pair due; /* in the list of sessions to acknowledge or to write `low` of */
+    uint64_t below;       /* next counter to accept */
+    uint64_t low;         /* as in the database */
     uint64_t synced;
-    uint64_t mark_number, mark_below; /* when batch mark_number is synced, so is everything below mark_below */
+    uint64_t mark_number,
+        mark_below; /* when batch mark_number is synced, so is everything below mark_below */
     struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
     uint64_t bye_seq;
-    bool bye;                /* asked to end: told when it has */
-    struct chain tasks;      /* unfinished */
+    bool bye;           /* asked to end: told when it has */
+    struct chain tasks; /* unfinished */
     struct chain specs;
     struct link_pair in_job;
 };
 
 struct job {
     uint64_t id;
-    uint64_t hash;           /* of its submission id */
+    uint64_t hash; /* of its submission id */
     uint32_t by_id, by_hash;
     uint32_t kind, durability, detached;
     uint32_t if_infeasible;
     uint32_t state;
-    bool stopping;           /* a user stopped it */
-    bool ending;             /* its driver has ended: the rest goes, then it is `final` */
+    bool stopping; /* a user stopped it */
+    bool ending;   /* its driver has ended: the rest goes, then it is `final` */
     bool counts_dirty;
-    bool tell_now;           /* its state has changed */
+    bool tell_now; /* its state has changed */
     uint32_t final;
     int32_t exit_code;
     uint64_t created_ms, started_ms, ended_ms;
@@ -166,16 +170,18 @@ struct job {
     uint64_t driver;         /* task id; 0: none */
     uint64_t attached_token; /* of the driver's attempt that has opened a session */
     uint64_t attached_session;
-    uint64_t erased;         /* a forgotten job's tasks are deleted up to this counter of its first session */
+    uint64_t
+        erased; /* a forgotten job's tasks are deleted up to this counter of its first session */
     bool forgetting;
     uint64_t told_ms;
-    uint32_t first_session;  /* index; internal, or the ATTACHED client's */
+    uint32_t first_session; /* index; internal, or the ATTACHED client's */
     struct chain sessions;
     struct chain watchers;
-    struct link_pair changed; /* in the list of jobs to tell about, or whose counts are to be written */
+    struct link_pair
+        changed; /* in the list of jobs to tell about, or whose counts are to be written */
     bool is_changed;
-    struct link_pair age;    /* all jobs, oldest first */
-    struct link_pair busy;   /* in the list of jobs with long work: expanding, stopping, ending */
+    struct link_pair age;  /* all jobs, oldest first */
+    struct link_pair busy; /* in the list of jobs with long work: expanding, stopping, ending */
     bool is_busy;
     struct {
         uint32_t n;
@@ -210,11 +216,11 @@ struct node {
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
     uint64_t inventory;  /* seq of the INVENTORY being read */
     uint64_t inventory_whole; /* and of the newest that was read to its end */
-    uint32_t ack_count;  /* DONEs that are committed and not acknowledged yet */
-    bool acks_synced;    /* one of them must be on the disk first */
+    uint32_t ack_count;       /* DONEs that are committed and not acknowledged yet */
+    bool acks_synced;         /* one of them must be on the disk first */
     uint64_t acks[ACKS_PER_FRAME_MAX];
-    bool doubt;          /* ask for an inventory with the next beat */
-    bool resend;         /* an inventory is whole: what it lacks is to be said again */
+    bool doubt;  /* ask for an inventory with the next beat */
+    bool resend; /* an inventory is whole: what it lacks is to be said again */
     struct amounts total, free;
     uint64_t heard_ms, gone_ms;
     struct stream starts;
@@ -240,26 +246,27 @@ struct core {
     bool restoring;
 
     struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes;
-    struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes, peer_map, node_map;
+    struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
+        peer_map, node_map;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
     uint32_t kind_count;
     char kinds[KINDS_MAX][RESOURCE_NAME_MAX + 1];
 
-    struct chain doomed;        /* tasks that will fail: their argument failed */
-    struct chain changed;       /* jobs to write counts of and to tell about */
-    struct chain busy;          /* jobs with long work */
-    struct chain ages;          /* jobs */
-    struct chain due;           /* sessions */
+    struct chain doomed;  /* tasks that will fail: their argument failed */
+    struct chain changed; /* jobs to write counts of and to tell about */
+    struct chain busy;    /* jobs with long work */
+    struct chain ages;    /* jobs */
+    struct chain due;     /* sessions */
     struct chain all_peers, all_nodes;
-    uint32_t demand_count;       /* demands[] in use, or free for use again, below this */
-    uint32_t demand_turn;        /* who is first in the next round */
+    uint32_t demand_count; /* demands[] in use, or free for use again, below this */
+    uint32_t demand_turn;  /* who is first in the next round */
     uint32_t nodes_alive;
-    bool schedule;              /* something changed that may let a task be leased */
+    bool schedule; /* something changed that may let a task be leased */
     uint64_t scan_ms;
-    uint64_t synced_number;     /* batches up to this one are on the disk; 0: not even the epoch */
-    uint64_t ack_ms;            /* when acknowledgements that wait are said; UINT64_MAX: none waits */
+    uint64_t synced_number; /* batches up to this one are on the disk; 0: not even the epoch */
+    uint64_t ack_ms;        /* when acknowledgements that wait are said; UINT64_MAX: none waits */
     struct core_stats stats;
 
     struct {
@@ -285,22 +292,22 @@ struct core {
     uint32_t lookup_count, lookup_capacity;
     uint8_t *scratch; /* bytes that rows and sends of this turn borrow */
     size_t scratch_bytes, scratch_capacity;
-    bool given;       /* the last batch was given out: empty it first */
+    bool given; /* the last batch was given out: empty it first */
 };
 
 /*  The links of each kind of list. */
-#define TASK_PLACE    offsetof(struct task, place)
-#define TASK_FAMILY   offsetof(struct task, family)
-#define QUEUE_DEMAND   offsetof(struct queue, in_demand)
-#define SPEC_SESSION  offsetof(struct spec, in_session)
-#define SESSION_JOB   offsetof(struct session, in_job)
-#define SESSION_DUE   offsetof(struct session, due)
-#define WATCHER_JOB   offsetof(struct watcher, in_job)
-#define JOB_CHANGED   offsetof(struct job, changed)
-#define JOB_AGE       offsetof(struct job, age)
-#define JOB_BUSY      offsetof(struct job, busy)
-#define PEER_ALL      offsetof(struct peer, all)
-#define NODE_ALL      offsetof(struct node, all)
+#define TASK_PLACE   offsetof(struct task, place)
+#define TASK_FAMILY  offsetof(struct task, family)
+#define QUEUE_DEMAND offsetof(struct queue, in_demand)
+#define SPEC_SESSION offsetof(struct spec, in_session)
+#define SESSION_JOB  offsetof(struct session, in_job)
+#define SESSION_DUE  offsetof(struct session, due)
+#define WATCHER_JOB  offsetof(struct watcher, in_job)
+#define JOB_CHANGED  offsetof(struct job, changed)
+#define JOB_AGE      offsetof(struct job, age)
+#define JOB_BUSY     offsetof(struct job, busy)
+#define PEER_ALL     offsetof(struct peer, all)
+#define NODE_ALL     offsetof(struct node, all)
 
 static inline struct task *task_at(const struct core *core, uint32_t index)
 {
@@ -347,14 +354,16 @@ static inline bool job_ended(const struct job *job)
 void emit_row(struct core *core, enum row_kind kind, const void *row, size_t bytes);
 #define EMIT(core, name, ...)                                                                      \
     emit_row(core, ROW_##name, &(struct row_##name){ __VA_ARGS__ }, sizeof(struct row_##name))
-struct msg *emit_send(struct core *core, uint32_t peer, enum msg_kind kind, bool synced); /* zeroed, kind set */
+struct msg *emit_send(struct core *core, uint32_t peer, enum msg_kind kind,
+                      bool synced); /* zeroed, kind set */
 struct start_send *emit_start(struct core *core);
 struct result_send *emit_result(struct core *core);
 void emit_lease(struct core *core, uint32_t peer, uint64_t task, uint64_t token, enum recall force);
 void emit_lookup(struct core *core, uint64_t task);
 void emit_refused(struct core *core, uint32_t peer, uint64_t seq, int code, const char *text);
 struct slice scratch_put(struct core *core, const void *p, size_t n);
-void emit_event(struct core *core, const char *kind, uint64_t job, uint64_t node, uint64_t task, struct slice text);
+void emit_event(struct core *core, const char *kind, uint64_t job, uint64_t node, uint64_t task,
+                struct slice text);
 bool effects_nearly_full(const struct core *core);
 uint64_t stream_place(const struct core *core, struct stream *stream, size_t bytes, bool alone);
 
@@ -374,9 +383,11 @@ struct ending {
     uint64_t node;
 };
 void task_end(struct core *core, uint32_t index, const struct ending *how);
-void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system, bool crash);
+void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
+                         bool crash);
 void task_cancel(struct core *core, uint32_t index, bool force);
-void task_give_up(struct core *core, uint32_t index, enum failure failure); /* now, wherever it is */
+void task_give_up(struct core *core, uint32_t index,
+                  enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);
 void task_started(struct core *core, uint32_t index, uint64_t started_ms);
 void task_leased(struct task *task);
@@ -389,21 +400,25 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
 void on_looked_up(struct core *core, const struct event *event);
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
-void edges_wake(struct core *core, uint64_t dep, bool failed); /* the result of `dep` is there, or never will be */
+void edges_wake(struct core *core, uint64_t dep,
+                bool failed); /* the result of `dep` is there, or never will be */
 
 /*  lease.c: which task goes where. */
 void lease_schedule(struct core *core);
-void lease_release(struct core *core, uint32_t task); /* takes it off its node and run; its state is the caller's */
+void lease_release(struct core *core,
+                   uint32_t task); /* takes it off its node and run; its state is the caller's */
 void lease_hold(struct core *core, uint32_t task, uint32_t node, uint32_t run);
 void lease_balance(struct core *core);
 void lease_resend(struct core *core, uint32_t task);
 void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
-struct slice lease_shortage(struct core *core, uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
+struct slice lease_shortage(struct core *core,
+                            uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
 bool demand_feasible(const struct core *core, uint32_t demand);
 uint32_t demand_get(struct core *core, struct list amounts, int *code); /* NONE and code */
 void demand_release(struct core *core, uint32_t demand);
 void demand_ran(struct core *core, uint32_t demand, uint64_t run_us);
-uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand, bool fail_infeasible); /* NONE: no room */
+uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand,
+                   bool fail_infeasible); /* NONE: no room */
 void queue_release(struct core *core, uint32_t queue);
 void queue_wake(struct core *core, uint32_t queue);
 void queue_sleep(struct core *core, uint32_t queue);
@@ -416,7 +431,8 @@ void on_node_bye(struct core *core, uint32_t peer, const struct msg_node_bye *ms
 void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *msg);
 void on_done(struct core *core, uint32_t peer, const struct msg_done *msg);
 void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_for_sure);
-uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name, struct list capacity, int *code);
+uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name,
+                  struct list capacity, int *code);
 void node_scan(struct core *core);
 void node_sweep(struct core *core);
 void node_resend(struct core *core);
@@ -442,14 +458,16 @@ void session_closed(struct core *core, uint32_t index);
 void session_tell(struct core *core); /* acknowledgements */
 void node_tell(struct core *core);    /* likewise */
 void ack_soon(struct core *core);
-uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct rec_spec *record, int *code);
+uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct rec_spec *record,
+                  int *code);
 uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
 void spec_free(struct core *core, uint32_t index);
 void job_changed(struct core *core, uint32_t index, bool now);
-void job_task_ended(struct core *core, uint32_t job, const struct task *task, const struct ending *how);
+void job_task_ended(struct core *core, uint32_t job, const struct task *task,
+                    const struct ending *how);
 void job_driver_ended(struct core *core, uint32_t job, const struct ending *how);
-void job_work(struct core *core);   /* expand, stop, end */
-void job_tell(struct core *core);   /* counts, watchers */
+void job_work(struct core *core); /* expand, stop, end */
+void job_tell(struct core *core); /* counts, watchers */
 void job_forget_old(struct core *core);
 void session_scan(struct core *core);
 void session_synced(struct core *core, uint64_t number);

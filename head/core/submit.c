@@ -20,13 +20,14 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
             return code;
         }
         core->spec_last++;
-        EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index, record.kind,
-             record.title.n > 0 ? record.title : record.name, bytes);
+        EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index,
+             record.kind, record.title.n > 0 ? record.title : record.name, bytes);
     }
     return OK;
 }
 
-static bool take_call(struct core *core, uint32_t session_index, uint32_t spec, const struct rec_call *call)
+static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
+                      const struct rec_call *call)
 {
     struct session *session = session_at(core, session_index);
     if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
@@ -47,7 +48,8 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec, 
         task->flags |= TASK_HAS_DEPS;
         task->deps_left = (uint16_t)call->deps.count;
     }
-    EMIT(core, task_new, id, spec_at(core, spec)->id, task->state, core->wall_ms, call->deps.bytes, call->args, 0);
+    EMIT(core, task_new, id, spec_at(core, spec)->id, task->state, core->wall_ms, call->deps.bytes,
+         call->args, 0);
     if (task->state == TASK_READY) {
         task_ready(core, index, false);
     }
@@ -69,7 +71,8 @@ static void take_calls(struct core *core, uint32_t session_index, const struct m
             known = spec_find(core, session, call.spec);
             known_index = call.spec;
         }
-        if (counter > session->below || known == NONE || !take_call(core, session_index, known, &call)) {
+        if (counter > session->below || known == NONE ||
+            !take_call(core, session_index, known, &call)) {
             session->ack_now = true; /* a gap, or no room: SUBMITTED tells where to go on */
             break;
         }
@@ -83,13 +86,15 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
 {
     uint32_t index = session_find(core, msg->session);
     if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended: its job was stopped, or its driver was given up");
+        emit_refused(core, peer, msg->seq, ERR_CLOSED,
+                     "the session has ended: its job was stopped, or its driver was given up");
         return;
     }
     struct session *session = session_at(core, index);
     int code = take_specs(core, index, msg->specs);
     if (code != OK) {
-        emit_refused(core, peer, msg->seq, code, "a task's options are not valid, or the head has too many different ones");
+        emit_refused(core, peer, msg->seq, code,
+                     "a task's options are not valid, or the head has too many different ones");
         return;
     }
     take_calls(core, index, msg);
@@ -110,11 +115,13 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
     while (next_id(&tasks, &id)) {
         uint64_t counter = task_counter((task_id){ id.task });
         bool mine = task_session((task_id){ id.task }) == msg->session;
-        if (task_find(core, id.task) == NONE && !(mine && counter >= session_at(core, index)->below)) {
+        if (task_find(core, id.task) == NONE &&
+            !(mine && counter >= session_at(core, index)->below)) {
             struct result_send *send = emit_result(core);
             send->peer = peer;
             send->stored = true;
-            send->synced = !mine || job_at(core, session_at(core, index)->job)->durability == DURABLE_FULL;
+            send->synced =
+                !mine || job_at(core, session_at(core, index)->job)->durability == DURABLE_FULL;
             send->result.task = id.task;
         }
     }
@@ -161,10 +168,12 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
     }
     uint32_t spec = spec_by_id(core, event->spec);
     uint32_t job_index = spec == NONE ? NONE : spec_at(core, spec)->job;
-    if (spec == NONE || job_ended(job_at(core, job_index)) || job_at(core, job_index)->ending || job_at(core, job_index)->stopping ||
-        spec_at(core, spec)->kind == SPEC_DRIVER || !session_at(core, spec_at(core, spec)->session)->internal) {
+    if (spec == NONE || job_ended(job_at(core, job_index)) || job_at(core, job_index)->ending ||
+        job_at(core, job_index)->stopping || spec_at(core, spec)->kind == SPEC_DRIVER ||
+        !session_at(core, spec_at(core, spec)->session)->internal) {
         emit_refused(core, peer, seq, ERR_CLOSED,
-                     "only a failed task of an array job that has not ended can be retried; submit the job again");
+                     "only a failed task of an array job that has not ended can be retried; submit "
+                     "the job again");
         return;
     }
     if (core->tasks.taken == core->limits.tasks) {

@@ -4,7 +4,16 @@
 #include "common/bug.h"
 #include "common/text.h"
 
-enum task_cause { CAUSE_ARGS_READY = 1, CAUSE_LEASED, CAUSE_STARTED, CAUSE_RETURNED, CAUSE_RETRY, CAUSE_DONE, CAUSE_GIVEN_UP, CAUSES };
+enum task_cause {
+    CAUSE_ARGS_READY = 1,
+    CAUSE_LEASED,
+    CAUSE_STARTED,
+    CAUSE_RETURNED,
+    CAUSE_RETRY,
+    CAUSE_DONE,
+    CAUSE_GIVEN_UP,
+    CAUSES
+};
 
 static const uint8_t edges[TASK_STATES][CAUSES] = {
 #define EDGE(noun, from, cause, to) EDGE_##noun(from, cause, to)
@@ -124,7 +133,8 @@ static void waiter_wake(struct core *core, uint32_t index, bool failed)
 
 void edges_wake(struct core *core, uint64_t dep, bool failed)
 {
-    for (uint32_t i = map_find(&core->edge_map, dep); i != NONE; i = map_find(&core->edge_map, dep)) {
+    for (uint32_t i = map_find(&core->edge_map, dep); i != NONE;
+         i = map_find(&core->edge_map, dep)) {
         uint64_t waiter = ((struct edge *)pool_at(&core->edges, i))->waiter;
         map_remove(&core->edge_map, i);
         pool_give(&core->edges, i);
@@ -140,9 +150,10 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
 
 static const char *outcome_name(uint32_t outcome)
 {
-    static const char *const names[OUTCOMES + 1] = { "FINISHED",     "APP_ERROR",    "EXIT",         "SIGNAL",
-                                                     "RUN_TIMEOUT",  "CANCELLED",    "SETUP_FAILED", "BAD_ARGUMENT",
-                                                     "NO_SUCH_TASK", "TOO_LARGE",    "RETURNED",     "NODE_DIED" };
+    static const char *const names[OUTCOMES + 1] = { "FINISHED",     "APP_ERROR",    "EXIT",
+                                                     "SIGNAL",       "RUN_TIMEOUT",  "CANCELLED",
+                                                     "SETUP_FAILED", "BAD_ARGUMENT", "NO_SUCH_TASK",
+                                                     "TOO_LARGE",    "RETURNED",     "NODE_DIED" };
     ensure(outcome <= OUTCOMES);
     return names[outcome];
 }
@@ -184,13 +195,16 @@ static struct slice sentence_of(struct core *core, const struct ending *how)
     return scratch_put(core, buffer, text.n);
 }
 
-static void emit_attempt(struct core *core, const struct task *task, const struct ending *how, struct slice text)
+static void emit_attempt(struct core *core, const struct task *task, const struct ending *how,
+                         struct slice text)
 {
-    EMIT(core, attempt_end, task->id, task->attempt, how->node, how->started_ms, core->wall_ms, how->run_us,
-         slice_text(outcome_name(how->outcome)), how->status, text, how->output, how->log);
+    EMIT(core, attempt_end, task->id, task->attempt, how->node, how->started_ms, core->wall_ms,
+         how->run_us, slice_text(outcome_name(how->outcome)), how->status, text, how->output,
+         how->log);
 }
 
-static void tell_result(struct core *core, const struct task *task, const struct ending *how, uint32_t attempt, struct slice text)
+static void tell_result(struct core *core, const struct task *task, const struct ending *how,
+                        uint32_t attempt, struct slice text)
 {
     const struct spec *spec = spec_at(core, task->spec);
     struct session *session = session_at(core, spec->session);
@@ -201,7 +215,8 @@ static void tell_result(struct core *core, const struct task *task, const struct
     send->peer = session->peer;
     send->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
     send->stream = stream_place(core, &session->results, how->value.n + text.n, false);
-    send->result = (struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text };
+    send->result =
+        (struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text };
 }
 
 static void task_forget(struct core *core, uint32_t index)
@@ -220,7 +235,9 @@ static void task_forget(struct core *core, uint32_t index)
 void task_end(struct core *core, uint32_t index, const struct ending *how)
 {
     struct task *task = task_at(core, index);
-    uint32_t attempt = task->state == TASK_LEASED || task->state == TASK_RUNNING ? task->attempt : task->attempt - 1;
+    uint32_t attempt = task->state == TASK_LEASED || task->state == TASK_RUNNING
+                           ? task->attempt
+                           : task->attempt - 1;
     if (task->state == TASK_LEASED || task->state == TASK_RUNNING) {
         lease_release(core, index);
     } else if (task->state == TASK_READY) {
@@ -230,12 +247,12 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     }
     struct slice text = how->failure ? sentence_of(core, how) : how->text;
     if (how->failure == 0) {
-        EMIT(core, task_done, task->id, attempt, how->node, how->started_ms, core->wall_ms, how->run_us, how->value,
-             how->output, how->log, how->text);
+        EMIT(core, task_done, task->id, attempt, how->node, how->started_ms, core->wall_ms,
+             how->run_us, how->value, how->output, how->log, how->text);
         core->stats.finished++;
     } else {
-        EMIT(core, task_failed, task->id, attempt, how->node, how->started_ms, core->wall_ms, how->run_us, how->failure,
-             how->status, text, how->output, how->log, how->value);
+        EMIT(core, task_failed, task->id, attempt, how->node, how->started_ms, core->wall_ms,
+             how->run_us, how->failure, how->status, text, how->output, how->log, how->value);
         core->stats.failed++;
     }
     if (attempt > 1 && attempt == task->attempt) {
@@ -290,7 +307,8 @@ static void task_again(struct core *core, uint32_t index, uint64_t wait_ms)
 }
 
 /*  `system`: the process or node died.  `crash`: the task may have killed its process. */
-void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system, bool crash)
+void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
+                         bool crash)
 {
     struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
@@ -330,7 +348,8 @@ void task_returned(struct core *core, uint32_t index)
 {
     struct task *task = task_at(core, index);
     if (task->flags & TASK_CANCEL) {
-        task_end(core, index, &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
+        task_end(core, index,
+                 &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
         return;
     }
     lease_release(core, index);
@@ -356,7 +375,8 @@ void task_cancel(struct core *core, uint32_t index, bool force)
 {
     struct task *task = task_at(core, index);
     if (task->state == TASK_WAITING || task->state == TASK_READY) {
-        task_end(core, index, &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
+        task_end(core, index,
+                 &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
         return;
     }
     task->flags |= (uint8_t)(TASK_CANCEL | (force ? TASK_CANCEL_FORCE : 0));
@@ -400,6 +420,8 @@ void task_sweep_doomed(struct core *core)
 {
     for (uint32_t n = 0; core->doomed.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
         uint32_t index = core->doomed.first;
-        task_end(core, index, &(struct ending){ .failure = task_at(core, index)->failure, .outcome = OUTCOME_CANCELLED });
+        task_end(core, index,
+                 &(struct ending){ .failure = task_at(core, index)->failure,
+                                   .outcome = OUTCOME_CANCELLED });
     }
 }

@@ -63,7 +63,8 @@ static struct slice pending_text(struct core *core, const struct job *job)
         return slice_text("waiting: no worker has joined yet");
     }
     uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
-    uint32_t spec = driver == NONE ? session_at(core, job->first_session)->specs.first : task_at(core, driver)->spec;
+    uint32_t spec = driver == NONE ? session_at(core, job->first_session)->specs.first
+                                   : task_at(core, driver)->spec;
     if (spec != NONE && !demand_feasible(core, spec_at(core, spec)->demand)) {
         char buffer[500];
         struct text text = text_in(buffer, sizeof(buffer));
@@ -126,7 +127,8 @@ void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg)
     }
     struct job *job = job_at(core, index);
     bool known = false;
-    for (uint32_t i = job->watchers.first; i != NONE && !known; i = ((struct watcher *)pool_at(&core->watchers, i))->in_job.next) {
+    for (uint32_t i = job->watchers.first; i != NONE && !known;
+         i = ((struct watcher *)pool_at(&core->watchers, i))->in_job.next) {
         known = ((struct watcher *)pool_at(&core->watchers, i))->peer == peer;
     }
     uint32_t watcher = known ? NONE : pool_take(&core->watchers);
@@ -135,7 +137,8 @@ void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg)
         return;
     }
     if (!known) {
-        *(struct watcher *)pool_at(&core->watchers, watcher) = (struct watcher){ .peer = peer, .job = index };
+        *(struct watcher *)pool_at(&core->watchers, watcher) =
+            (struct watcher){ .peer = peer, .job = index };
         chain_append(&job->watchers, &core->watchers, WATCHER_JOB, watcher);
     }
     tell_state(core, peer, msg->seq, index, job_ended(job));
@@ -159,8 +162,10 @@ void job_tell(struct core *core)
         if (job->watchers.count > 0 && !job->tell_now && core->now_ms < job->told_ms + TELL_MS) {
             continue;
         }
-        for (uint32_t w = job->watchers.first; w != NONE; w = ((struct watcher *)pool_at(&core->watchers, w))->in_job.next) {
-            tell_state(core, ((struct watcher *)pool_at(&core->watchers, w))->peer, 0, i, job_ended(job));
+        for (uint32_t w = job->watchers.first; w != NONE;
+             w = ((struct watcher *)pool_at(&core->watchers, w))->in_job.next) {
+            tell_state(core, ((struct watcher *)pool_at(&core->watchers, w))->peer, 0, i,
+                       job_ended(job));
         }
         job->told_ms = core->now_ms;
         job->tell_now = false;
@@ -174,7 +179,8 @@ static uint32_t reasons_put(struct core *core, struct wire *to, uint32_t demand)
 {
     const struct amounts *need = &core->demands[demand].need;
     uint32_t count = 0;
-    for (uint32_t i = core->all_nodes.first; i != NONE && count < 64; i = node_at(core, i)->all.next) {
+    for (uint32_t i = core->all_nodes.first; i != NONE && count < 64;
+         i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
         struct rec_reason reason = { .node = node->id, .node_name = slice_text(node->name) };
         for (uint32_t k = 0; k < core->kind_count && node->state != NODE_DEAD; k++) {
@@ -194,7 +200,8 @@ static uint32_t reasons_put(struct core *core, struct wire *to, uint32_t demand)
     return count;
 }
 
-static void explain_ready(struct core *core, const struct task *task, struct msg_explained *out, struct wire *to)
+static void explain_ready(struct core *core, const struct task *task, struct msg_explained *out,
+                          struct wire *to)
 {
     const struct spec *spec = spec_at(core, task->spec);
     const struct queue *queue = queue_at(core, spec->queue);
@@ -211,7 +218,8 @@ static void explain_ready(struct core *core, const struct task *task, struct msg
         out->why = WHY_INFEASIBLE;
     } else {
         enum { LOOK_MAX = 100000 };
-        for (uint32_t i = task->place.previous; i != NONE && out->other < LOOK_MAX; i = task_at(core, i)->place.previous) {
+        for (uint32_t i = task->place.previous; i != NONE && out->other < LOOK_MAX;
+             i = task_at(core, i)->place.previous) {
             out->other++;
         }
         out->why = queue->tasks.first != NONE && out->other == 0 ? WHY_RESOURCES : WHY_QUEUE;

@@ -30,7 +30,8 @@ void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum out
         self->inventory_due = true;
         return;
     }
-    *refusal_at(self, self->refusal_count++) = (struct refusal){ .task = task, .token = token, .outcome = outcome };
+    *refusal_at(self, self->refusal_count++) =
+        (struct refusal){ .task = task, .token = token, .outcome = outcome };
 }
 
 static void refusals_acked(struct worker *self, uint64_t report)

@@ -165,7 +165,8 @@ struct report {
     struct link_pair place; /* in `sent`, the longest unsent first, or in `forgotten` */
 };
 
-struct refusal { /* kept until its report is acknowledged: a START of it that was sent before that is dropped */
+struct
+    refusal { /* kept until its report is acknowledged: a START of it that was sent before that is dropped */
     uint64_t task, token; /* token 0: acknowledged, behind one that is not */
     uint64_t report;      /* seq; 0: not reported yet */
     uint32_t outcome;
@@ -220,7 +221,8 @@ struct worker {
     uint32_t gpu, gpu_count; /* index in config.amounts, or NONE */
 
     struct refusal *refusals;
-    uint32_t refusal_first, refusal_count, refusals_told; /* those that are in a report come first */
+    uint32_t refusal_first, refusal_count,
+        refusals_told; /* those that are in a report come first */
     struct act *acts;
     uint32_t act_count;
     struct wire scratch;
@@ -330,7 +332,8 @@ void admission_run(struct worker *self);
 
 /* reports.c */
 void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum outcome outcome);
-bool report_refused(const struct worker *self, uint64_t task, uint64_t token); /* and not acknowledged */
+bool report_refused(const struct worker *self, uint64_t task,
+                    uint64_t token); /* and not acknowledged */
 void on_done_ack(struct worker *self, const struct worker_event *event);
 void reports_resend_all(struct worker *self);
 void reports_forget_all(struct worker *self);
