@@ -22,7 +22,7 @@ enum {
 struct state {
     char dir[PATH_BYTES];
     char head_lock[PATH_BYTES], start_lock[PATH_BYTES], head_address[PATH_BYTES], key[PATH_BYTES];
-    char head_log[PATH_BYTES], worker_log[PATH_BYTES], worker_pid[PATH_BYTES],
+    char head_log[PATH_BYTES], worker_log[PATH_BYTES], worker_pid[PATH_BYTES], head_pid[PATH_BYTES],
         worker_dir[PATH_BYTES];
 };
 
@@ -36,7 +36,8 @@ static int state_paths(struct state *out)
         { out->head_lock, "head.lock" },       { out->start_lock, "start.lock" },
         { out->head_address, "head.address" }, { out->key, "cluster.key" },
         { out->head_log, "head.err" },         { out->worker_log, "worker.err" },
-        { out->worker_pid, "worker.pid" },     { out->worker_dir, "worker" },
+        { out->worker_pid, "worker.pid" },     { out->head_pid, "head.pid" },
+        { out->worker_dir, "worker" },
     };
     for (size_t i = 0; i < COUNT(files) && rc == OK; i++) {
         rc = file_path(files[i].path, PATH_BYTES, out->dir, files[i].name);
@@ -143,8 +144,8 @@ static int start_head(const struct state *state, const char *address)
 {
     char path[PATH_BYTES];
     int rc = detach_find("rayc-head", path);
-    const char *argv[] = { "rayc-head", "--embedded", "--state-dir", state->dir,
-                           "--address", address,      NULL };
+    const char *argv[] = { "rayc-head", "--embedded", "--state-dir",   state->dir, "--address",
+                           address,     "--pid-file", state->head_pid, NULL };
     return rc == OK ? detach_start(path, argv, state->head_log) : rc;
 }
 
@@ -301,7 +302,7 @@ int cluster_revive(void)
     char address[ADDRESS_BYTES_MAX];
     rc = start_missing(&state, address);
     close(lock);
-    log_warn("cluster.revived", "dir=\"%s\" result=%s", state.dir, err_name(rc));
+    log_info("cluster.revived", "dir=\"%s\" result=%s", state.dir, err_name(rc));
     return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <rayc.h>
 
@@ -79,10 +80,11 @@ static int64_t collect(rayc_ref *refs, int64_t tasks, int64_t *sum, int64_t *wor
             fprintf(stderr, "%" PRId64 ": %s\n", i, rayc_error()->text);
             failed++;
         } else {
-            const struct answer *answer = value.as.raw.data;
-            printf("%" PRId64 " -> %" PRId64 "\n", i, answer->square);
-            *sum += answer->square;
-            *work_us += answer->work_us;
+            struct answer answer;
+            memcpy(&answer, value.as.raw.data, sizeof(answer));
+            printf("%" PRId64 " -> %" PRId64 "\n", i, answer.square);
+            *sum += answer.square;
+            *work_us += answer.work_us;
         }
         rayc_drop(&refs[i]);
     }

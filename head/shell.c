@@ -285,6 +285,18 @@ static int open_all(struct shell *self, const struct shell_options *options)
     return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;
 }
 
+/*  What others find a running head by. */
+static void forget_files(const struct shell *self, const struct shell_options *options)
+{
+    char path[PATH_BYTES];
+    if (file_path(path, sizeof(path), self->dir, "head.address") == OK) {
+        unlink(path);
+    }
+    if (options->pid_file) {
+        unlink(options->pid_file);
+    }
+}
+
 int shell_run(const struct shell_options *options)
 {
     struct shell self = {
@@ -298,10 +310,13 @@ int shell_run(const struct shell_options *options)
         code = loop(&self);
         if (code == OK && self.embedded) {
             say_stop(&self);
+            turn_event(self.turn, &(struct event){ .kind = EV_END,
+                                                   .now_ms = clock_ms(),
+                                                   .wall_ms = clock_wall_ms() });
+            code = turn_flush(self.turn, clock_ms(), clock_wall_ms());
         }
-        char path[PATH_BYTES];
-        if (code == OK && file_path(path, sizeof(path), self.dir, "head.address") == OK) {
-            unlink(path);
+        if (code == OK) {
+            forget_files(&self, options);
         }
     }
     services_close(&self.services);

@@ -42,6 +42,14 @@ int start_check_resources(const struct cli *cli)
     return 0;
 }
 
+/*  Embedded clusters, and only they, listen on a socket in the state folder. */
+static bool cluster_is_embedded_here(const struct cli *cli)
+{
+    char path[PATH_BYTES], address[PATH_BYTES];
+    return file_path(path, sizeof(path), cli->state_dir, "head.address") == OK &&
+           (file_read(path, address, sizeof(address)) != OK || strncmp(address, "ipc://", 6) == 0);
+}
+
 /*  Is there a live daemon of this kind in the state folder? */
 static int check_free(const struct cli *cli, enum daemon_kind kind)
 {
@@ -51,6 +59,13 @@ static int check_free(const struct cli *cli, enum daemon_kind kind)
     bool locked = kind == DAEMON_HEAD &&
                   file_path(lock, sizeof(lock), cli->state_dir, "head.lock") == OK &&
                   file_locked(lock);
+    /*  An embedded cluster with nothing left to do is gone in a moment. */
+    enum { TRIES = 100, PAUSE_MS = 20 };
+    for (int i = 0; i < TRIES && (runs || locked) && cluster_is_embedded_here(cli); i++) {
+        poll(NULL, 0, PAUSE_MS);
+        runs = daemon_look(cli, kind, &pid, exe) == DAEMON_RUNS;
+        locked = locked && file_locked(lock);
+    }
     if (!runs && !locked) {
         return 0;
     }

@@ -274,6 +274,9 @@ void core_step(struct core *self, const struct event *event)
     case EV_RESTORE:
         restore_row(self, event->row);
         return;
+    case EV_END:
+        node_end(self);
+        break;
     case EV_RESTORED:
         restore_end(self);
         break;

@@ -48,8 +48,9 @@ enum event_kind {
     EV_PEER_GONE, /* the connection of `peer` broke; it may come back as another peer */
     EV_SYNCED,    /* the rows of batches up to `number` are on the disk */
     EV_LOOKED_UP, /* answer to a lookup: task `number` of spec `spec` has ended in `state`, or is unknown (0) */
-    EV_RESTORE, /* a row from the store, before EV_RESTORED */
-    EV_RESTORED /* all rows were given; the head opens */
+    EV_RESTORE,  /* a row from the store, before EV_RESTORED */
+    EV_RESTORED, /* all rows were given; the head opens */
+    EV_END       /* the cluster ends: nodes that hold nothing are gone */
 };
 
 /*  Rows as they are read back (head/store.c fills them, in this order: epoch, jobs, sessions, specs, nodes, tasks, leases). */

@@ -223,6 +223,15 @@ void node_sweep(struct core *core)
     }
 }
 
+void node_end(struct core *core)
+{
+    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
+        if (node_at(core, i)->state != NODE_DEAD && node_at(core, i)->leases.count == 0) {
+            node_lost(core, i, "the cluster has ended", true);
+        }
+    }
+}
+
 void node_scan(struct core *core)
 {
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {

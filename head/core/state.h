@@ -435,6 +435,7 @@ uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice
                   struct list capacity, int *code);
 void node_scan(struct core *core);
 void node_sweep(struct core *core);
+void node_end(struct core *core); /* the cluster ends */
 void node_resend(struct core *core);
 uint32_t node_find(const struct core *core, uint64_t id);
 

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include "worker/core/state.h"
 
+#include <errno.h>
+
 static bool is_live(const struct worker *self, uint32_t index)
 {
     return index < self->executors.fresh && executor_at(self, index)->state != EXECUTOR_FREE;
@@ -57,6 +59,14 @@ void on_spawned(struct worker *self, const struct worker_event *event)
     }
 }
 
+/*  As a shell has it: 127 not found, 126 not executable, 125 for the rest. */
+static int32_t setup_status(int32_t error)
+{
+    return error == ENOENT || error == ENOTDIR   ? 127
+           : error == EACCES || error == ENOEXEC ? 126
+                                                 : 125;
+}
+
 void on_spawn_failed(struct worker *self, const struct worker_event *event)
 {
     if (!is_live(self, event->executor)) {
@@ -71,7 +81,7 @@ void on_spawn_failed(struct worker *self, const struct worker_event *event)
     } else if (concerned != NONE) {
         attempt_end(self, concerned,
                     &(struct rec_done){ .outcome = OUTCOME_SETUP_FAILED,
-                                        .status = event->code,
+                                        .status = setup_status(event->code),
                                         .text = event->text });
     }
     executor_free(self, event->executor);

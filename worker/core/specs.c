@@ -220,9 +220,8 @@ void on_program(struct worker *self, const struct worker_event *event)
         }
         while (!here && lane_at(self, i)->waiting.count > 0) {
             attempt_end(self, lane_at(self, i)->waiting.first,
-                        &(struct rec_done){ .outcome = OUTCOME_SETUP_FAILED,
-                                            .status = event->code,
-                                            .text = event->text });
+                        &(struct rec_done){
+                            .outcome = OUTCOME_SETUP_FAILED, .status = 125, .text = event->text });
         }
         lane_touch(self, i);
     }
