@@ -73,6 +73,61 @@ static int write_seed(const char *folder, const struct msg *msg, const char *whi
     return rc == OK ? file_write(path, wire.p, wire.n, 0644) : rc;
 }
 
+/*  Appends a frame as step.c reads them: its length, its peer (from 1), the frame. */
+static void tell(struct wire *story, uint8_t peer, enum msg_kind kind, const void *value)
+{
+    uint8_t *head = story->p + story->n;
+    story->n += 3;
+    size_t from = story->n;
+    proto_put(story, kind, value);
+    ensure(!story->full);
+    size_t n = story->n - from;
+    head[0] = (uint8_t)n;
+    head[1] = (uint8_t)(n >> 8);
+    head[2] = (uint8_t)(peer - 1);
+}
+
+/*  A job, a node, a task and its end: so that step.c begins with more than refusals. */
+static int write_story(const char *folder)
+{
+    static uint8_t space[LIST_BYTES], elements[1024];
+    struct wire story = { space, 0, sizeof(space), false };
+    struct wire list = { elements, 0, sizeof(elements), false };
+    char path[PATH_BYTES];
+    proto_put_record(&list, REC_AMOUNT, &(struct rec_amount){ slice_text("CPU"), UNITS_PER_ONE });
+    struct list amounts = wire_list(&list, 1);
+    size_t from = list.n;
+    proto_put_record(&list, REC_SPEC,
+                     &(struct rec_spec){ .index = 1,
+                                         .kind = SPEC_FUNCTION,
+                                         .name = slice_text("f"),
+                                         .demand = amounts,
+                                         .max_retries = 3,
+                                         .backoff_ms = 1 });
+    struct list specs = { slice_of(list.p + from, list.n - from), 1 };
+    from = list.n;
+    proto_put_record(&list, REC_CALL, &(struct rec_call){ .spec = 1, .args = slice_text("a") });
+    struct list calls = { slice_of(list.p + from, list.n - from), 1 };
+    from = list.n;
+    proto_put_record(&list, REC_DONE,
+                     &(struct rec_done){ .task = task_id_of(1, 1).v, .token = token_of(1, 1).v });
+    struct list done = { slice_of(list.p + from, list.n - from), 1 };
+    tell(&story, 1, MSG_JOB_OPEN,
+         &(struct msg_job_open){
+             .submission = slice_text("a"), .kind = JOB_ATTACHED, .durability = DURABLE_PROCESS });
+    tell(&story, 3, MSG_NODE_JOIN,
+         &(struct msg_node_join){
+             .key = slice_text("k"), .name = slice_text("n"), .capacity = amounts });
+    tell(&story, 1, MSG_SUBMIT,
+         &(struct msg_submit){ .session = 1, .first = 1, .specs = specs, .calls = calls });
+    tell(&story, 3, MSG_INVENTORY, &(struct msg_inventory){ .seq = 1, .node = 1, .last = 1 });
+    tell(&story, 2, MSG_WATCH, &(struct msg_watch){ .job = 1 });
+    tell(&story, 3, MSG_DONE, &(struct msg_done){ .seq = 1, .node = 1, .done = done });
+    tell(&story, 1, MSG_BYE, &(struct msg_bye){ .session = 1 });
+    int rc = file_path(path, sizeof(path), folder, "story");
+    return rc == OK ? file_write(path, story.p, story.n, 0644) : rc;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2 || file_make_dir(argv[1], 0755) != OK) {
@@ -93,5 +148,5 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    return 0;
+    return write_story(argv[1]) == OK ? 0 : 1;
 }
