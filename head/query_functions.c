@@ -6,7 +6,8 @@
 #include "head/json.h"
 #include "proto/proto.h"
 
-enum { VALUE_BYTES_MAX = 1 * MIB }; /* larger results are told by their size only */
+/*  Larger results are told by their size only: a command's stdout and stderr still fit. */
+enum { VALUE_BYTES_MAX = 2 * OUTPUT_MAX + 4096 };
 
 static struct slice blob_of(sqlite3_value *value)
 {

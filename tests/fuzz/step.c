@@ -2,6 +2,7 @@
     no message can make the head abort, and every invariant of the core holds after each.
     Input: for each frame two bytes of length, one of peer and passing time, then the frame. */
 #include <stdlib.h>
+#include "common/log.h"
 #include "head/turn.h"
 
 enum { PEERS = 3, FRAMES_MAX = 64 };
@@ -57,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store *store = NULL;
     struct run run = { .now_ms = 1000 };
     struct diag why;
+    log_level_set(LOG_LEVEL_ERROR);
     ensure(store_open(&store, NULL, &why) == OK);
     ensure(turn_open(&run.turn, store, &limits, &config, 1, drop, NULL) == OK);
     ensure(turn_restore(run.turn, run.now_ms, run.now_ms) == OK);
