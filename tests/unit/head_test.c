@@ -1,4 +1,5 @@
 /*  head_test.c - stories of the head: core, store and turn together. */
+#include <stdio.h>
 #include "tests/unit/head_world.h"
 
 static void a_task_runs(void **unused)
@@ -317,6 +318,45 @@ static void a_submission_id_is_one_job(void **unused)
     world_free(w);
 }
 
+static void jobs_take_turns(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t first = open_job(w, CLIENT, "first");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    submit(w, first, 1, 10, spec_of(w, 1));
+    struct rec_start one, next;
+    assert_true(start_at(w, 0, &one));
+    struct rec_start copy = one;
+    uint64_t second = open_job(w, CLIENT + 1, "second");
+    submit(w, second, 1, 10, spec_of(w, 1));
+    done(w, node, &copy, OUTCOME_OK, 0);
+    assert_true(start_at(
+        w, 0, &next)); /* nine of the first job came before it, but it has a task under way */
+    assert_int_equal(task_session((task_id){ next.task }), second);
+    world_free(w);
+}
+
+static void old_jobs_make_room(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new(); /* keeps 20 */
+    char name[16];
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof(name), "job-%d", i);
+        uint64_t session = open_job(w, CLIENT, name);
+        say(w, CLIENT, MSG_BYE, &(struct msg_bye){ .session = session });
+        must_hear(w, MSG_BYE_DONE);
+        pass(w, 250);
+    }
+    assert_int_equal(core_job_find(turn_core(w->turn), slice_text("job-0")), 0);
+    assert_true(core_job_find(turn_core(w->turn), slice_text("job-49")) != 0);
+    world_restart(w);
+    assert_int_equal(core_job_find(turn_core(w->turn), slice_text("job-0")), 0);
+    assert_true(core_job_find(turn_core(w->turn), slice_text("job-49")) != 0);
+    world_free(w);
+}
+
 static void strangers_are_asked_who_they_are(void **unused)
 {
     (void)unused;
@@ -344,6 +384,8 @@ int main(void)
         cmocka_unit_test(an_array_is_a_job),
         cmocka_unit_test(cancel_beats_retry_and_survives_a_restart),
         cmocka_unit_test(a_submission_id_is_one_job),
+        cmocka_unit_test(jobs_take_turns),
+        cmocka_unit_test(old_jobs_make_room),
         cmocka_unit_test(strangers_are_asked_who_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
