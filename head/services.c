@@ -1,6 +1,8 @@
 /*  services.c - PROGRAM_PUT and PROGRAM_GET, LOG and WATCH, QUERY. */
 #include "head/services.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/file.h"
@@ -28,6 +30,27 @@ struct services {
     uint32_t follower_count;
 };
 
+/*  Logs of jobs that were deleted since go with the next start of a head. */
+static void logs_sweep(struct services *self, const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder)) != NULL) {
+        unsigned long long job;
+        char number[24];
+        if (sscanf(entry->d_name, "job-%llu.log", &job) != 1) {
+            continue;
+        }
+        snprintf(number, sizeof(number), "%llu", job);
+        if (core_job_find(self->core, slice_text(number)) == 0) {
+            logs_remove(self->logs, job);
+        }
+    }
+    if (folder) {
+        closedir(folder);
+    }
+}
+
 int services_open(struct services **out, const char *state_dir, const struct store *store,
                   struct net *net, const struct core *core)
 {
@@ -46,6 +69,9 @@ int services_open(struct services **out, const char *state_dir, const struct sto
     code = code == OK ? programs_open(&self->programs, path) : code;
     code = code == OK ? file_path(path, sizeof(path), state_dir, "logs") : code;
     code = code == OK ? logs_open(&self->logs, path, 0) : code;
+    if (code == OK) {
+        logs_sweep(self, path);
+    }
     code = code == OK ? query_open(&self->query, store_path(store)) : code;
     if (code != OK) {
         services_close(&self);

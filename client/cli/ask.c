@@ -14,6 +14,7 @@ enum {
     HELLO_AGAIN_MS = 1000,
     BEAT_MS_DEFAULT = 1000,
     TURN_MS = 1000,
+    LOST_TURN_MS = 100,
     ADDRESS_BYTES = PATH_BYTES + 16
 };
 
@@ -141,7 +142,7 @@ static int on_welcome(struct ask *self, const struct msg_welcome *msg, uint64_t 
 /*  What the connection itself needs now: HELLO again, a beat, giving up. */
 static int keep_alive(struct ask *self, uint64_t now)
 {
-    if (self->to.turn && now - self->turn_at >= TURN_MS) {
+    if (self->to.turn && now - self->turn_at >= (self->welcomed ? TURN_MS : LOST_TURN_MS)) {
         self->turn_at = now;
         self->to.turn(self->to.context, self->welcomed ? 0 : now - self->lost_at);
     }

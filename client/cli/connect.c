@@ -52,6 +52,18 @@ static void on_turn(void *context, uint64_t lost_ms)
     }
 }
 
+/*  The embedded head that we found was about to end, and has: start another one to answer. */
+static void on_turn_read(void *context, uint64_t lost_ms)
+{
+    struct cli *self = context;
+    char lock[PATH_BYTES], address[ADDRESS_BYTES_MAX];
+    if (lost_ms > 0 && file_path(lock, sizeof(lock), self->state_dir, "head.lock") == OK &&
+        !file_locked(lock)) {
+        int exit_code = daemon_start_reader(self, address, sizeof(address));
+        detail(self, "started a head to answer: %d", exit_code);
+    }
+}
+
 static int start_reader(struct cli *self, char address[ADDRESS_BYTES_MAX])
 {
     char database[PATH_BYTES];
@@ -116,7 +128,9 @@ int cli_connect(struct cli *self, enum connect_mode mode)
                              local ? STARTED_MS : milliseconds_of("RAYC_CONNECT_MS", FIRST_MS),
                          .again_ms =
                              milliseconds_of("RAYC_RECONNECT_MS", waits ? RECONNECT_MS : AGAIN_MS),
-                         .turn = waits ? on_turn : NULL,
+                         .turn = waits                                     ? on_turn
+                                 : mode == CONNECT_READ && is_ipc(address) ? on_turn_read
+                                                                           : NULL,
                          .context = self };
     int rc = ask_open(&self->ask, &to);
     if (rc != OK) {

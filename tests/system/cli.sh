@@ -235,6 +235,13 @@ touch "$WORK/revived"
 ended 0
 same out $'begun\nover'
 
+note "one command after the other, while the cluster of the one before ends"
+for pause in 0.30 0.32 0.34 0.36 0.38 0.40 0.45 0.50; do
+    expect 0 rayc submit -- true
+    read -rt $pause <> <(:) || true # about when an idle embedded head ends
+    expect 0 rayc job logs @last
+done
+
 note "two at once have one cluster"
 wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
 background rayc submit -- sh -c 'while test ! -e "$0"; do sleep 0.02; done; echo first' "$WORK/second"
