@@ -41,10 +41,11 @@ start_worker
 "$build/tests/effects" "$dir/effects" 12000 6000 >"$dir/out" 2>&1 &
 driver=$!
 kills=0
+action=4 # the first is always the worker that is stopped past its lease
 end=$((SECONDS + seconds))
 while kill -0 $driver 2>/dev/null && [ $SECONDS -lt $end ]; do
     sleep "0.$((RANDOM % 6 + 2))"
-    case $((RANDOM % 8)) in
+    case $action in
     0 | 1 | 2) kill_now "$head_pid" && start_head ;;
     3) kill_now "$worker_pid" && start_worker ;;
     4)
@@ -57,13 +58,14 @@ while kill -0 $driver 2>/dev/null && [ $SECONDS -lt $end ]; do
         [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
         ;;
     esac
-    kills=$((kills + 1))
+    kills=$((kills + 1)) action=$((RANDOM % 8))
 done
 status=0
 timeout 120 tail --pid=$driver -f /dev/null || status=124
 [ $status -eq 124 ] || wait $driver || status=$?
 cat "$dir/out"
 echo "$kills kills and stops, exit $status"
+[ $kills -ge 3 ] || status=3 # it ended before anything happened to it: nothing was tested
 if [ $status -ne 0 ]; then
     tail -n 20 "$dir/head.log" "$dir/worker.log"
     sqlite3 "$RAYC_STATE_DIR/rayc.db" 'SELECT state,error_type,count(*) FROM tasks GROUP BY 1,2' || true
