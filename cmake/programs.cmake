@@ -15,6 +15,14 @@ add_library(rayc_static STATIC $<TARGET_OBJECTS:rayc_objects> ${common_sources} 
 target_link_libraries(rayc_static PUBLIC PkgConfig::libzmq PkgConfig::libczmq PkgConfig::msgpack PkgConfig::libsodium PkgConfig::jansson Threads::Threads)
 set_target_properties(rayc_static PROPERTIES OUTPUT_NAME rayc)
 
+# What decides in `rayc tune`: pure, but for reading a file and memory.
+file(GLOB tune_sources CONFIGURE_DEPENDS client/tune/*.c)
+if(tune_sources)
+  add_library(rayc_tune STATIC ${tune_sources})
+  target_link_libraries(rayc_tune PUBLIC rayc_proto PkgConfig::yaml01 PkgConfig::jansson m)
+  target_compile_options(rayc_tune PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+endif()
+
 add_executable(rayc-head head/main.c)
 target_link_libraries(rayc-head PRIVATE rayc_head)
 add_executable(rayc-worker worker/main.c)

@@ -25,7 +25,6 @@ struct trial {
     const double *x;
 };
 
-/*  One report, for models that look at intermediate values. */
 struct history {
     const struct space *space;
     uint64_t seed;
