@@ -130,6 +130,8 @@ typedef struct {
     uint32_t backoff_ms_max; /* default 30000 */
     uint32_t
         crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
+    uint32_t running_max; /* of this program's tasks with the same demand and running_max, so many run at a time;
+                             default 0: as many as the cluster has room for */
 } rayc_options;
 
 RAYC_API extern const int rayc_any_error[1];

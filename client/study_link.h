@@ -27,6 +27,9 @@ MUST_CHECK int study_link_open(struct study_link **out, struct session *session,
 void study_link_close(
     struct study_link **self); /* without ending the study: it is then INTERRUPTED */
 
+/*  The program whose functions rayc_submit() runs from now on: sent to the head if it is not there.  `path` stays. */
+MUST_CHECK int study_link_program(struct session *session, const char *path);
+
 /*  The session that rayc_init() made, for study_link_open() and study_link_look(). */
 struct session *rayc_session_(void);
 
