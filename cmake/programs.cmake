@@ -30,7 +30,7 @@ target_link_libraries(rayc-worker PRIVATE rayc_worker)
 
 file(GLOB cli_sources CONFIGURE_DEPENDS client/cli/*.c client/cli/cmd/*.c)
 add_executable(rayc ${cli_sources})
-target_link_libraries(rayc PRIVATE rayc_objects PkgConfig::jansson)
+target_link_libraries(rayc PRIVATE rayc_objects rayc_tune PkgConfig::jansson)
 target_compile_definitions(rayc PRIVATE RAYC_EXAMPLES_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/rayc/examples")
 
 file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)

@@ -102,7 +102,7 @@ void manual_command(FILE *out, const struct command *command)
     const struct option_row *rows = option_rows(&count);
     bool own = false;
     for (size_t i = 0; i < count; i++) {
-        if (!option_everywhere(&rows[i]) && (rows[i].on >> command->id & 1)) {
+        if (rows[i].help && !option_everywhere(&rows[i]) && (rows[i].on >> command->id & 1)) {
             fputs(own ? "" : "\nOptions:\n", out);
             own = true;
             print_option(out, &rows[i]);
@@ -114,7 +114,8 @@ void manual_command(FILE *out, const struct command *command)
             print_option(out, &rows[i]);
         }
     }
-    if (strstr(command->operands, "JOB") || strstr(command->operands, "TASK")) {
+    if (strstr(command->operands, "JOB") || strstr(command->operands, "TASK") ||
+        strstr(command->operands, "STUDY")) {
         fputs("\nAn id may be cut to a beginning that no other has; @last is the newest.\n", out);
     }
 }

@@ -11,15 +11,20 @@
 #define EVERYWHERE   UINT64_MAX
 #define ON(function) (1ull << CMD_##function)
 #define LISTS                                                                                      \
-    (ON(status) | ON(job_list) | ON(job_get) | ON(task_list) | ON(task_get) | ON(node_list))
+    (ON(status) | ON(job_list) | ON(job_get) | ON(task_list) | ON(task_get) | ON(node_list) |       \
+     ON(tune_list) | ON(tune_status) | ON(tune_trials) | ON(tune_best))
+#define TUNES (ON(tune) | ON(tune_resume))
 
 _Static_assert(COMMANDS <= 64, "a bit of option_row.on for each command");
 
 static const struct option_row rows[] = {
 #define OPTION(field, name, letter, type, argument, on, help)                                      \
     { name, letter, OPTION_##type, argument, offsetof(struct options, field), on, help },
+#define ALIAS(field, name, type, argument, on)                                                     \
+    { name, 0, OPTION_##type, argument, offsetof(struct options, field), on, NULL },
 #include "client/cli/options.def"
 #undef OPTION
+#undef ALIAS
 };
 
 enum { ROW_CODE = 256 }; /* getopt's code of rows[i] is ROW_CODE + i */

@@ -24,8 +24,10 @@ typedef struct option_list option_LIST;
 /*  What was given.  Texts belong to argv. */
 struct options {
 #define OPTION(field, name, letter, type, argument, on, help) option_##type field;
+#define ALIAS(field, name, type, argument, on)
 #include "client/cli/options.def"
 #undef OPTION
+#undef ALIAS
 };
 
 enum option_type {
@@ -45,7 +47,7 @@ struct option_row {
     const char *argument;
     size_t offset; /* of its field */
     uint64_t on;   /* bit per command_id */
-    const char *help;
+    const char *help; /* NULL: an alias */
 };
 const struct option_row *option_rows(size_t *count);
 bool option_everywhere(const struct option_row *row);

@@ -60,6 +60,9 @@ enum decision study_report(struct study *self, const struct rec_report *report, 
 void study_ended(struct study *self, uint32_t trial, uint32_t failure, const char *text,
                  uint64_t now_ms);
 
+/*  It left a checkpoint when it ended, in answer to a pause. */
+void study_checkpointed(struct study *self, uint32_t trial, const char *checkpoint);
+
 /*  No new trials; those that run may end.  `why` for people. */
 void study_stop(struct study *self, const char *why, uint64_t now_ms);
 /*  Time has passed: the time budget. True: the study stops now (running trials are to be ended by the driver). */

@@ -1,0 +1,52 @@
+/*  result.h - a study as its rows tell it, and the forms in which people take it away: JSON, CSV, Ray's files, SVG.
+
+    Rows come from the head (STUDY_READ), whether the study runs or has ended; nothing here changes it. */
+#ifndef RAYC_TUNE_RESULT_H
+#define RAYC_TUNE_RESULT_H
+#include <jansson.h>
+#include <stdio.h>
+#include "client/tune/spec.h"
+#include "proto/proto.h"
+
+struct study_rows {
+    const char *name;
+    enum study_state state;
+    uint64_t id, seed;
+    struct study_spec *spec; /* read again from the stored definition and settings */
+    const struct rec_trial *trials; /* by number; they borrow from frames that the rows own */
+    uint32_t trial_count;
+    const struct rec_report *reports; /* by id; only if asked for */
+    uint32_t report_count;
+    void *frames;
+};
+
+/*  Asks one page; what *out borrows must stay valid until the next call: study_rows_load() copies it. */
+typedef int study_ask(void *context, struct msg_study_read *request, struct msg_study_rows *out);
+
+/*  OK; ERR_NOT_FOUND; a code of `ask`; ERR_INVALID with *error (a definition that this rayc cannot read). */
+MUST_CHECK int study_rows_load(struct study_rows *self, const char *name, bool reports, study_ask *ask,
+                               void *context, struct spec_error *error);
+void study_rows_free(struct study_rows *self);
+
+/*  The settings of a study: what spec_read() is given besides the file, as one JSON object in malloced text, and back:
+    `source` borrows from *parsed, which the caller frees with json_decref(). */
+char *settings_text(const struct spec_source *source, const char *storage);
+MUST_CHECK int settings_read(struct slice text, struct slice definition, struct spec_source *source,
+                             const char **storage, json_t **parsed);
+
+uint32_t rows_best(const struct study_rows *self); /* index of the best trial that has ended with a value, or NONE */
+bool trial_has_value(const struct rec_trial *trial);
+
+/*  {"study": {...}, "best": {...} or null, "trials": [...]}; the caller frees it. */
+json_t *result_json(const struct study_rows *self);
+json_t *result_trial_json(const struct study_rows *self, const struct rec_trial *trial);
+/*  A header, then a row per trial in order of completion: parameters by name, then each metric by name; RFC 4180.
+    Trials that have not ended are left out. */
+void result_csv(const struct study_rows *self, FILE *to);
+/*  Ray Tune's files: DIR/trial_NNNNN/{params.json, result.json, progress.csv, error.txt}; needs reports.  OK, or
+    ERR_SYSTEM with errno. */
+MUST_CHECK int result_ray(const struct study_rows *self, const char *dir);
+/*  plot_*.c: SVG that stands alone. */
+void plot_history(const struct study_rows *self, FILE *to);  /* every trial, and the best so far */
+void plot_parallel(const struct study_rows *self, FILE *to); /* parallel coordinates, coloured by value */
+#endif
