@@ -35,7 +35,7 @@ target_compile_definitions(rayc PRIVATE RAYC_EXAMPLES_DIR="${CMAKE_INSTALL_FULL_
 
 file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)
 add_executable(rayc-bench ${bench_sources})
-target_link_libraries(rayc-bench PRIVATE rayc_objects)
+target_link_libraries(rayc-bench PRIVATE rayc_objects rayc_tune)
 
 # The simulator compiles the sources of head and worker core again, with its planted bugs behind a variable, and puts
 # its disk between turn and store.
