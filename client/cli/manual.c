@@ -126,7 +126,7 @@ static void topic_exit_codes(FILE *out)
           "  0    done; of submit and job wait: the job succeeded\n"
           "  1    the operation failed\n"
           "  2    the command line is wrong\n"
-          "  3    there is no such job, task or node\n"
+          "  3    there is no such job, task, node or study\n"
           "  4    the head cannot be reached\n"
           "  5    the cluster's key is missing or was refused\n"
           "  6    no node can ever meet the demand\n"
@@ -144,6 +144,12 @@ static void topic_exit_codes(FILE *out)
           "  127    the program was not found\n"
           "  128+n  the driver was killed by signal n\n"
           "  130    the job was stopped, or Ctrl-C has detached this command from it\n"
+          "\nOf tune and tune resume:\n"
+          "  0      the study has ended\n"
+          "  1      every trial failed\n"
+          "  130    it was stopped, or Ctrl-C has interrupted it: tune resume goes on\n"
+          "\nOf report, in a trial:\n"
+          "  0 go on, 75 stop now, 76 pause: end with a checkpoint, 2 the report was refused\n"
           "\nFailures by name (error.code with -o json):\n",
           out);
 #define ERR(name, code, exit, text) fprintf(out, "  %-12s %3d  %s\n", #name, exit, text);
