@@ -5,6 +5,7 @@ foreach(source ${unit_tests})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE rayc_head rayc_worker rayc_static $<$<TARGET_EXISTS:rayc_tune>:rayc_tune> PkgConfig::cmocka)
+  target_include_directories(${name} PRIVATE client) # examples say <rayc.h>
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS unit)
