@@ -28,3 +28,13 @@ foreach(source ${system_tests})
     set_tests_properties(system_${name} PROPERTIES TIMEOUT 300 LABELS system)
   endif()
 endforeach()
+
+# Functions on which search algorithms are judged (tests/tune/judge); scripts/bench-tune runs rayc-judge.
+add_library(tune_judged STATIC tests/tune/judge/functions.c tests/tune/judge/holdout.c)
+target_link_libraries(tune_judged PUBLIC m)
+target_compile_definitions(tune_judged PUBLIC JUDGE_DIR="${CMAKE_SOURCE_DIR}/tests/tune/judge")
+target_link_libraries(tune_functions_test PRIVATE tune_judged)
+if(TARGET rayc_tune)
+  add_executable(rayc-judge tests/tune/judge/main.c tests/tune/judge/settings.c tests/tune/judge/study.c tests/tune/judge/eval.c)
+  target_link_libraries(rayc-judge PRIVATE tune_judged rayc_tune)
+endif()
