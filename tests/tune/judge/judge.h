@@ -13,7 +13,7 @@ struct order {
     uint64_t seed;
     uint32_t trials;
 };
-struct outcome {
+struct judgement {
     bool done;
     uint32_t trials;  /* that ran: fewer than ordered when a finite space was exhausted */
     uint32_t repeats; /* trials of a point that an earlier one had */
@@ -22,7 +22,7 @@ struct outcome {
         [JUDGE_TRIALS_MAX]; /* true regret of the best observed trial after 1, 2, ... trials */
 };
 /*  Runs it, one trial at a time.  False: a message was printed. */
-bool study_judge(const struct order *order, struct outcome *out);
+bool study_judge(const struct order *order, struct judgement *out);
 
 /*  Reads spaces/NAME.yaml with flags; NULL: a message was printed. */
 struct study_spec *space_load(const char *spaces, const char *name, const char *const *flags,

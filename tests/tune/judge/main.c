@@ -1,6 +1,6 @@
 /*  main.c - rayc-judge: search algorithms of rayc on functions with a known optimum, in this process.
 
-    Every study is a job; processes take jobs from a shared counter and put outcomes into shared memory, so that the
+    Every study is a job; processes take jobs from a shared counter and put judgements into shared memory, so that the
     files do not depend on who was faster. */
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,7 +16,7 @@
 
 struct board {
     atomic_uint next;
-    struct outcome outcomes[];
+    struct judgement judgements[];
 };
 
 static void take_jobs(const struct settings *self, struct board *board, uint32_t jobs)
@@ -33,7 +33,7 @@ static void take_jobs(const struct settings *self, struct board *board, uint32_t
                                .flag_count = self->flag_count + 1,
                                .seed = self->first_seed + seed,
                                .trials = self->trials };
-        if (!study_judge(&order, &board->outcomes[job])) {
+        if (!study_judge(&order, &board->judgements[job])) {
             exit(1);
         }
     }
@@ -64,7 +64,7 @@ static bool run_jobs(const struct settings *self, struct board *board, uint32_t 
 
 /*  Regret columns after the trials that are given; "" for those that did not run. */
 static void write_row(const struct settings *self, FILE *to, uint32_t job,
-                      const struct outcome *outcome, bool curve)
+                      const struct judgement *judgement, bool curve)
 {
     static const uint32_t points[] = { 10, 25, 50, 100, 200 };
     uint32_t seed = job % self->seeds, rest = job / self->seeds;
@@ -72,11 +72,11 @@ static void write_row(const struct settings *self, FILE *to, uint32_t job,
             self->name ? self->name : self->algos[rest / self->function_count],
             self->first_seed + seed);
     for (uint32_t n = 1; curve && n <= self->trials; n = n == 1 ? 2 : n == 2 ? 5 : n + 5) {
-        fprintf(to, ",%.6g", outcome->regret[n - 1]);
+        fprintf(to, ",%.6g", judgement->regret[n - 1]);
     }
     for (size_t i = 0; !curve && i < COUNT(points); i++) {
         if (points[i] <= self->trials) {
-            fprintf(to, ",%.6g", outcome->regret[points[i] - 1]);
+            fprintf(to, ",%.6g", judgement->regret[points[i] - 1]);
         } else {
             fputc(',', to);
         }
@@ -84,7 +84,7 @@ static void write_row(const struct settings *self, FILE *to, uint32_t job,
     if (curve) {
         fputc('\n', to);
     } else {
-        fprintf(to, ",%.3f,%u\n", outcome->seconds, outcome->repeats);
+        fprintf(to, ",%.3f,%u\n", judgement->seconds, judgement->repeats);
     }
 }
 
@@ -103,7 +103,7 @@ static bool write_file(const struct settings *self, const char *path, const stru
     fputs(curve ? "\n" : ",r10,r25,r50,r100,r200,secs,dups\n", to);
     uint32_t jobs = self->algo_count * self->function_count * self->seeds;
     for (uint32_t i = 0; i < jobs; i++) {
-        write_row(self, to, i, &board->outcomes[i], curve);
+        write_row(self, to, i, &board->judgements[i], curve);
     }
     return (path ? fclose(to) : fflush(to)) == 0;
 }
@@ -111,7 +111,7 @@ static bool write_file(const struct settings *self, const char *path, const stru
 static int judge(const struct settings *self)
 {
     uint32_t jobs = self->algo_count * self->function_count * self->seeds;
-    size_t bytes = sizeof(struct board) + jobs * sizeof(struct outcome);
+    size_t bytes = sizeof(struct board) + jobs * sizeof(struct judgement);
     struct board *board =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (board == MAP_FAILED) {
@@ -120,7 +120,7 @@ static int judge(const struct settings *self)
     }
     bool well = run_jobs(self, board, jobs);
     for (uint32_t i = 0; i < jobs; i++) {
-        well &= board->outcomes[i].done;
+        well &= board->judgements[i].done;
     }
     if (!well) {
         fputs("rayc-judge: a study has failed\n", stderr);

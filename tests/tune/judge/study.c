@@ -80,7 +80,7 @@ static bool is_repeat(const struct bench *self, uint32_t number)
 }
 
 /*  One trial; false: the search has no more points. */
-static bool trial_run(struct bench *self, struct outcome *out)
+static bool trial_run(struct bench *self, struct judgement *out)
 {
     struct history *history = &self->history;
     uint32_t number = history->count;
@@ -120,7 +120,7 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-bool study_judge(const struct order *order, struct outcome *out)
+bool study_judge(const struct order *order, struct judgement *out)
 {
     struct study_spec *spec =
         space_load(order->spaces, order->function->name, order->flags, order->flag_count);
@@ -138,7 +138,7 @@ bool study_judge(const struct order *order, struct outcome *out)
                                       .trials = bench.trials,
                                       .ended = bench.ended,
                                       .trials_max = order->trials };
-    *out = (struct outcome){ 0 };
+    *out = (struct judgement){ 0 };
     double begun = now();
     search_open(&bench.search, &spec->search);
     while (out->trials < order->trials && trial_run(&bench, out)) {
