@@ -34,6 +34,7 @@ add_library(tune_judged STATIC tests/tune/judge/functions.c tests/tune/judge/hol
 target_link_libraries(tune_judged PUBLIC m)
 target_compile_definitions(tune_judged PUBLIC JUDGE_DIR="${CMAKE_SOURCE_DIR}/tests/tune/judge")
 target_link_libraries(tune_functions_test PRIVATE tune_judged)
+target_link_libraries(tune_asha_reference_test PRIVATE tune_judged)
 if(TARGET rayc_tune)
   add_executable(rayc-judge tests/tune/judge/main.c tests/tune/judge/settings.c tests/tune/judge/study.c tests/tune/judge/eval.c)
   target_link_libraries(rayc-judge PRIVATE tune_judged rayc_tune)
