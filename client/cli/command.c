@@ -2,7 +2,7 @@
 #include "client/cli/command.h"
 
 #include <stdio.h>
-#include "client/cli/near.h"
+#include "common/near.h"
 
 static const struct command commands[COMMANDS] = {
 #define COMMAND(noun, verb, function, flags, operands, help, examples)                             \

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "client/cli/elf.h"
-#include "client/cli/near.h"
+#include "common/near.h"
 
 #ifndef RAYC_EXAMPLES_DIR
 #define RAYC_EXAMPLES_DIR "/usr/local/lib/rayc/examples"

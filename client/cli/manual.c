@@ -2,7 +2,7 @@
 #include "client/cli/manual.h"
 
 #include <ctype.h>
-#include "client/cli/near.h"
+#include "common/near.h"
 #include "client/cli/options.h"
 #include "common/err.h"
 #include "proto/proto.h"

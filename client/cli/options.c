@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "client/cli/near.h"
+#include "common/near.h"
 #include "client/cli/parse.h"
 
 #define EVERYWHERE   UINT64_MAX

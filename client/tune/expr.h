@@ -24,6 +24,8 @@ struct expr_value {
 MUST_CHECK int expr_parse(struct arena *arena, const char *text, const struct space *space,
                           uint32_t param_count, const struct expr **out, struct diag *why);
 struct expr_value expr_value(const struct expr *self, const struct space *space, const double *x);
+/*  Of a defined value: a number other than 0 and NAN, a text that is not empty. */
+bool expr_true(const struct expr_value *value);
 /*  Undefined is true: a constraint on what is not active does not bind. */
 bool expr_holds(const struct expr *self, const struct space *space, const double *x);
 /*  Does it name parameter i? */

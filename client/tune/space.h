@@ -91,7 +91,7 @@ double param_value(const struct param *self, uint64_t i);
 /*  How many points there are, conditions counted, constraints not; 0: without end, or above SPACE_FINITE_MAX. */
 uint64_t space_size(const struct space *self);
 /*  Walks all points of a finite space in a fixed order (the last parameter varies fastest): false at the end.
-    Start with *cursor = 0; x is complete. */
+    Start with *cursor = 0; x is complete, and what the last call left in it must stay. */
 bool space_next(const struct space *self, uint64_t *cursor, double *x);
 
 /*  A draw in [0, 1), a pure function of all of these (SplitMix64 of their mix): so the order in which trials end

@@ -1,6 +1,6 @@
 /*  near.h - "did you mean ...?": the word of a list that is nearest to a mistyped one.  Pure. */
-#ifndef RAYC_CLI_NEAR_H
-#define RAYC_CLI_NEAR_H
+#ifndef RAYC_NEAR_H
+#define RAYC_NEAR_H
 #include <stddef.h>
 
 /*  Letters to insert, delete, replace or swap with their neighbour to make one word of the other.  Words over

@@ -1,5 +1,5 @@
 /*  near.c - Damerau's distance (optimal string alignment) over short words. */
-#include "client/cli/near.h"
+#include "common/near.h"
 
 #include <string.h>
 
