@@ -8,6 +8,7 @@
 #include "client/study_link.h"
 #include "client/tune/driver_room.h"
 #include "client/tune/driver_outside.h"
+#include "client/tune/driver_keep.h"
 #include "client/tune/trial_text.h"
 #include "common/clock.h"
 
@@ -23,6 +24,8 @@ enum {
 struct run {
     uint32_t trial;
     bool cancelled;
+    bool settled;     /* it has a checkpoint of its own */
+    char *checkpoint; /* it started from; NULL */
     rayc_ref ref;
 };
 
@@ -34,6 +37,7 @@ struct driver {
     struct study_link *link;
     struct study *study;
     struct outside *outside; /* of an external search; NULL */
+    struct keeper *keeper;
     rayc_function function;
     rayc_options options;
     struct run *runs;
@@ -95,14 +99,16 @@ static struct run *run_of(struct driver *self, uint64_t task)
     return NULL;
 }
 
-static void remember(struct driver *self, uint32_t trial, rayc_ref ref)
+static void remember(struct driver *self, uint32_t trial, const char *checkpoint, rayc_ref ref)
 {
     if (self->run_count == self->run_capacity) {
         self->run_capacity = self->run_capacity ? 2 * self->run_capacity : AHEAD;
         self->runs = realloc(self->runs, self->run_capacity * sizeof(*self->runs));
         ensure(self->runs != NULL);
     }
-    self->runs[self->run_count++] = (struct run){ .trial = trial, .ref = ref };
+    self->runs[self->run_count++] = (struct run){
+        .trial = trial, .checkpoint = checkpoint ? strdup(checkpoint) : NULL, .ref = ref
+    };
 }
 
 /*  The row, with the task's number in it, is older than the task. */
@@ -118,7 +124,7 @@ static void start(struct driver *self, uint32_t number)
     save_rows(self);
     rayc_ref ref = rayc_submit(&self->function, &self->options, (rayc_arg[]){ rayc_string(text) }, 1);
     ensure(ref.number == 0 || ref.number == study_trial(self->study, number)->task);
-    remember(self, number, ref);
+    remember(self, number, checkpoint, ref);
     study_link_watch(self->link, ref);
     free(text);
     free(dir);
@@ -166,14 +172,39 @@ static bool fill(struct driver *self, uint64_t now_ms)
 
 /* --- news ---------------------------------------------------------------------------------------------------- */
 
+/*  A trial that has no checkpoint of its own yet would start again from the one that it was given. */
+static bool checkpoint_used(void *context, const char *path)
+{
+    const struct driver *self = context;
+    for (uint32_t i = 0; i < self->run_count; i++) {
+        const struct run *run = &self->runs[i];
+        if (!run->settled && run->checkpoint && strcmp(run->checkpoint, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_report(struct driver *self, const struct rec_report *report, uint64_t now_ms)
 {
+    if (report->trial >= study_count(self->study)) {
+        study_link_decide(self->link, report, DECISION_REFUSED, "the study has no such trial");
+        return;
+    }
+    uint64_t before = study_trial(self->study, report->trial)->reports;
     const char *why = "";
     enum decision decision = study_report(self->study, report, now_ms, &why);
     if (study_decides(self->study) || decision != DECISION_GO_ON) {
         study_link_decide(self->link, report, decision, why);
     }
-    outside_report(self->outside, report);
+    if (study_trial(self->study, report->trial)->reports > before) {
+        struct run *run = run_of(self, report->task);
+        if (run && report->checkpoint.n > 0) {
+            run->settled = true;
+        }
+        keeper_report(self->keeper, study_trial(self->study, report->trial), report, true);
+        outside_report(self->outside, report);
+    }
     self->config.changed(self->config.context, self->study, report->trial);
 }
 
@@ -207,6 +238,7 @@ static void on_ended(struct driver *self, rayc_ref ref, uint64_t now_ms)
         study_ended(self->study, trial, failure, rayc_error()->text, now_ms);
     }
     rayc_drop(&run->ref);
+    free(run->checkpoint);
     *run = self->runs[--self->run_count];
     outside_tell(self->outside, self->study, trial);
     self->config.changed(self->config.context, self->study, trial);
@@ -262,6 +294,9 @@ static void restore_report(void *context, const struct rec_report *row)
 {
     struct driver *self = context;
     study_restore_report(self->study, row);
+    if (row->trial < study_count(self->study)) {
+        keeper_report(self->keeper, study_trial(self->study, row->trial), row, false);
+    }
 }
 
 static int restore(struct driver *self)
@@ -286,6 +321,7 @@ static int open_all(struct driver *self)
         return failure_say(RAYC_EINVALID, "%s", why.text);
     }
     self->common = (struct trial_common){ config->name, config->storage, config->env, config->seed };
+    self->keeper = keeper_new(spec, config->storage, config->name);
     self->common_text = trial_text_common(spec, &self->common);
     self->function = (rayc_function){ config->function, NULL };
     self->options = options_of(self);
@@ -329,6 +365,7 @@ static int run(struct driver *self)
         if (rc != RAYC_OK) {
             return rc;
         }
+        keeper_sweep(self->keeper, checkpoint_used, self);
         self->config.changed(self->config.context, self->study, NONE);
     }
 }
@@ -366,6 +403,10 @@ void driver_close(struct driver **self_p)
     outside_close(&self->outside);
     study_link_close(&self->link);
     study_destroy(&self->study);
+    keeper_destroy(&self->keeper);
+    for (uint32_t i = 0; i < self->run_count; i++) {
+        free(self->runs[i].checkpoint);
+    }
     free(self->common_text);
     free(self->runs);
     free(self);
