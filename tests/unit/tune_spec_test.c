@@ -351,6 +351,10 @@ static void trials_follow_from_grids(void **state)
     spec = opened("num_samples: 3\nspace: {a: {grid: [1, 2]}, b: {uniform: [0, 1]}}\n", NULL, 0);
     assert_true(spec->trials_max == 6);
     spec_close(&spec);
+    static const char *const flag[] = { "trials=4" };
+    spec = opened("num_samples: 3\nspace: {a: {uniform: [0, 1]}}\n", flag, 1);
+    assert_true(spec->trials_max == 4);
+    spec_close(&spec);
     spec = opened("space: {a: {choice: [1, 2]}}\n", NULL, 0); /* ends when all were tried */
     assert_true(spec->trials_max == 0);
     assert_string_equal(spec->metric, "value");
