@@ -317,7 +317,7 @@ static int flag_set(struct reader *self, struct yaml_node *root, const char *fla
         int code = yaml_parse(self->arena, slice_text(value), &item, self->error);
         if (code != OK) {
             (void)snprintf(self->error->field, sizeof(self->error->field), "--%s", path);
-            self->error->line = 0;
+            self->error->line = self->error->column = 0; /* of the flag's own text */
             return code;
         }
     }

@@ -45,9 +45,11 @@ STUB struct scheduler_options scheduler_defaults(const char *type)
 
 STUB const struct scheduler_type *scheduler_at(uint32_t i)
 {
-    static const struct scheduler_type all[] = {
-        { .name = "fifo" }, { .name = "asha" }, { .name = "hyperband" }, { .name = "median" }, { .name = "pbt" }
-    };
+    static const struct scheduler_type all[] = { { .name = "fifo" },
+                                                 { .name = "asha" },
+                                                 { .name = "hyperband" },
+                                                 { .name = "median" },
+                                                 { .name = "pbt" } };
     return i < COUNT(all) ? &all[i] : NULL;
 }
 
