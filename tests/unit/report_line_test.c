@@ -56,8 +56,9 @@ static void pairs_are_read(void **state)
 static void objects_are_read(void **state)
 {
     (void)state;
-    assert_string_equal(read_line("{\"loss\": 0.5, \"val\": {\"acc\": 1, \"deep\": {\"x\": true}}}"),
-                        "{\"loss\":0.5,\"val/acc\":1,\"val/deep/x\":1}");
+    assert_string_equal(
+        read_line("{\"loss\": 0.5, \"val\": {\"acc\": 1, \"deep\": {\"x\": true}}}"),
+        "{\"loss\":0.5,\"val/acc\":1,\"val/deep/x\":1}");
     assert_string_equal(read_line(" {\"loss\": NaN, \"a\": [\"NaN\"]}"),
                         "a is a list: report numbers, or texts");
     assert_string_equal(read_line("{\"loss\":NaN,\"x\":-Infinity,\"y\":\"a \\\"NaN\",\"z\":null}"),
@@ -82,8 +83,7 @@ static void wrong_lines_are_refused(void **state)
         { "loss=\"a\\", "a quote is not closed" },
         { "loss=\"a\"b", "there must be a space after a quoted value" },
         { "a=1 a=2", "metric a is there twice" },
-        { "{\"a b\": 1}",
-          "metric name \"a b\": letters, digits, _ - . / : and at most 128 bytes" },
+        { "{\"a b\": 1}", "metric name \"a b\": letters, digits, _ - . / : and at most 128 bytes" },
         { "{\"checkpoint\": 3}", "checkpoint must be a folder" },
         { "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}",
           "a/a/a/a/a/a/a/a is too deep" },
@@ -153,9 +153,17 @@ static void numbers_read_back_as_themselves(void **state)
     static const struct {
         double value;
         const char *text;
-    } cases[] = { { 0.1, "0.1" },     { 3, "3" },       { -0.0, "0" },         { 1e-5, "1e-05" },
-                  { 1e300, "1e+300" }, { 2.5, "2.5" },   { 81, "81" },          { NAN, "nan" },
-                  { INFINITY, "inf" }, { -INFINITY, "-inf" }, { 1e14, "100000000000000" } };
+    } cases[] = { { 0.1, "0.1" },
+                  { 3, "3" },
+                  { -0.0, "0" },
+                  { 1e-5, "1e-05" },
+                  { 1e300, "1e+300" },
+                  { 2.5, "2.5" },
+                  { 81, "81" },
+                  { NAN, "nan" },
+                  { INFINITY, "inf" },
+                  { -INFINITY, "-inf" },
+                  { 1e14, "100000000000000" } };
     char text[NUMBER_TEXT_BYTES];
     for (size_t i = 0; i < COUNT(cases); i++) {
         assert_string_equal(number_text(cases[i].value, text), cases[i].text);
