@@ -24,6 +24,7 @@ enum {
     SIZE_BYTES = 4,          /* before each frame */
     READ_BYTES = 256 * 1024, /* asked of the socket at once */
     RAN_BYTES = 128,         /* of a RAN record without value and text */
+    REPORT_BYTES = 128,      /* of a REPORT record without texts */
     FLUSH_BYTES = 32 * 1024,
     FLUSH_US = 1000,
     YIELDS_MAX = 100 /* while the worker is about to raise the limit */
@@ -100,9 +101,10 @@ static void send_all(const uint8_t *p, size_t n)
     }
 }
 
-static void send_records(struct server *self, const struct wire *records, uint32_t count)
+/*  `bytes` bounds the encoded message. */
+static void send_message(struct server *self, enum msg_kind kind, const void *msg, size_t bytes)
 {
-    size_t needed = SIZE_BYTES + RAN_BYTES + records->n;
+    size_t needed = SIZE_BYTES + bytes;
     if (needed > self->out.capacity) {
         uint8_t *p = realloc(self->out.p, needed);
         ensure(p != NULL);
@@ -110,14 +112,19 @@ static void send_records(struct server *self, const struct wire *records, uint32
         self->out.capacity = needed;
     }
     self->out.n = SIZE_BYTES;
-    struct msg_ran msg = { .ran = wire_list(records, count) };
-    proto_put(&self->out, MSG_RAN, &msg);
+    proto_put(&self->out, kind, msg);
     ensure(!self->out.full);
     uint32_t size = (uint32_t)(self->out.n - SIZE_BYTES);
     for (unsigned i = 0; i < SIZE_BYTES; i++) {
         self->out.p[i] = (uint8_t)(size >> 8 * i);
     }
     send_all(self->out.p, self->out.n);
+}
+
+static void send_records(struct server *self, const struct wire *records, uint32_t count)
+{
+    struct msg_ran msg = { .ran = wire_list(records, count) };
+    send_message(self, MSG_RAN, &msg, RAN_BYTES + records->n);
 }
 
 /*  `used` falls before `generation` moves: whoever reads the new generation cannot see the old
@@ -164,6 +171,22 @@ static void report(struct server *self, const struct rec_ran *ran)
     if (self->results.n > FLUSH_BYTES || self->now_us - self->oldest_us > FLUSH_US) {
         flush(self);
     }
+}
+
+struct channel_page *serve_page(void)
+{
+    return server.page;
+}
+
+void serve_tell(const struct rec_report *report)
+{
+    uint8_t bytes[REPORT_BYTES + PATH_BYTES_MAX + METRICS_MAX];
+    struct wire record = { bytes, 0, sizeof(bytes), false };
+    flush(&server); /* nobody waits for earlier results while this task does */
+    proto_put_record(&record, REC_REPORT, report);
+    ensure(!record.full);
+    struct msg_tell msg = { .reports = wire_list(&record, 1) };
+    send_message(&server, MSG_TELL, &msg, REPORT_BYTES + record.n);
 }
 
 /* --- one task --------------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@
 
 enum { RESULT_BYTES_FIRST = 4096 };
 
-__attribute__((format(printf, 4, 5))) static void
-end_as(struct rayc_task *self, enum outcome outcome, int32_t status, const char *format, ...)
+void task_mistake(struct rayc_task *self, enum outcome outcome, int32_t status, const char *format,
+                  ...)
 {
     if (self->outcome != OUTCOME_OK) {
         return;
@@ -105,17 +105,18 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     self->text_bytes = 0;
     self->id[0] = 0;
     self->cancelled = 0;
+    trial_forget(&self->trial);
     if (!read_arguments(self)) {
-        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
-               name_bytes(self), name_of(self), self->count);
+        task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
+                     name_bytes(self), name_of(self), self->count);
     }
 }
 
 void task_end(struct rayc_task *self, int returned)
 {
     if (returned != 0) {
-        end_as(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d", name_bytes(self),
-               name_of(self), returned);
+        task_mistake(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d",
+                     name_bytes(self), name_of(self), returned);
     }
     if (self->outcome == OUTCOME_OK && self->result.n == 0) {
         rayc_return(self, rayc_nil());
@@ -127,6 +128,7 @@ void task_fini(struct rayc_task *self)
     free(self->values);
     free(self->result.p);
     free(self->text);
+    trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
 }
 
@@ -140,8 +142,9 @@ size_t rayc_arg_count(const rayc_task *self)
 const rayc_value *rayc_arg_at(rayc_task *self, size_t index)
 {
     if (index >= self->count) {
-        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is read, but there are %zu",
-               name_bytes(self), name_of(self), index, self->count);
+        task_mistake(self, OUTCOME_BAD_ARGUMENT, 0,
+                     "task %.*s: argument %zu is read, but there are %zu", name_bytes(self),
+                     name_of(self), index, self->count);
         return NULL;
     }
     return &self->values[index];
@@ -152,8 +155,9 @@ static const rayc_value *read_as(rayc_task *self, size_t index, rayc_kind kind, 
 {
     const rayc_value *value = rayc_arg_at(self, index);
     if (value != NULL && value->kind != kind && value->kind != other) {
-        end_as(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is %s, read as %s",
-               name_bytes(self), name_of(self), index, kind_name(value->kind), kind_name(kind));
+        task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is %s, read as %s",
+                     name_bytes(self), name_of(self), index, kind_name(value->kind),
+                     kind_name(kind));
         return NULL;
     }
     return value;
@@ -226,15 +230,16 @@ int rayc_return(rayc_task *self, rayc_arg arg)
     const char *why = NULL;
     self->result.n = 0;
     if (arg.ref.job != 0 || arg.ref.number != 0) {
-        end_as(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-               "task %.*s: its result is a reference, which is not possible", name_bytes(self),
-               name_of(self));
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: its result is a reference, which is not possible",
+                     name_bytes(self), name_of(self));
     } else if (value_check(&arg.value, &why) != RAYC_OK) {
-        end_as(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s", name_bytes(self),
-               name_of(self), why);
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s",
+                     name_bytes(self), name_of(self), why);
     } else if (value_bound(&arg.value) > PAYLOAD_MAX) {
-        end_as(self, OUTCOME_TOO_LARGE, 0, "task %.*s: its result has %zu bytes, the limit is %d",
-               name_bytes(self), name_of(self), value_bound(&arg.value), PAYLOAD_MAX);
+        task_mistake(self, OUTCOME_TOO_LARGE, 0,
+                     "task %.*s: its result has %zu bytes, the limit is %d", name_bytes(self),
+                     name_of(self), value_bound(&arg.value), PAYLOAD_MAX);
     } else {
         reserve_result(self, value_bound(&arg.value));
         value_put(&self->result, &arg.value);
@@ -251,6 +256,6 @@ int rayc_fail(rayc_task *self, int app_code, const char *format, ...)
     vsnprintf(text, sizeof(text), format, values);
     va_end(values);
     app_code = app_code != 0 ? app_code : 1;
-    end_as(self, OUTCOME_APP_ERROR, app_code, "%s", text);
+    task_mistake(self, OUTCOME_APP_ERROR, app_code, "%s", text);
     return app_code;
 }

@@ -18,4 +18,10 @@
 /*  The name of the function that rayc-trial registers, and of the program. */
 #define TRIAL_FUNCTION "trial_command"
 #define TRIAL_PROGRAM  "rayc-trial"
+
+struct metric;
+
+/*  rayc_report() of metrics that need not be numbers. */
+int trial_report(rayc_task *task, const struct metric *metrics, size_t count,
+                 const char *checkpoint);
 #endif

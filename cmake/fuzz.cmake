@@ -8,7 +8,7 @@ if(RAYC_FUZZ)
   set(fuzz_body_sources worker/command.c)
   set(fuzz_elf_sources client/cli/elf.c)
   set(fuzz_spec_sources ${tune_sources})
-  set(fuzz_step_sources ${core_sources} head/turn.c head/rows.c head/schema.c head/store.c head/store_sync.c
+  set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/rows.c head/schema.c head/store.c head/store_sync.c
                         head/store_restore.c)
   foreach(name decode canary values body elf spec step)
     add_executable(fuzz_${name} tests/fuzz/${name}.c ${fuzz_${name}_sources} ${proto_sources} ${common_sources})

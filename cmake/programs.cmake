@@ -17,11 +17,14 @@ set_target_properties(rayc_static PROPERTIES OUTPUT_NAME rayc)
 
 # What decides in `rayc tune`: pure, but for reading a file and memory.
 file(GLOB tune_sources CONFIGURE_DEPENDS client/tune/*.c)
-if(tune_sources)
-  add_library(rayc_tune STATIC ${tune_sources})
-  target_link_libraries(rayc_tune PUBLIC rayc_proto PkgConfig::yaml01 PkgConfig::jansson m)
-  target_compile_options(rayc_tune PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
-endif()
+list(FILTER tune_sources EXCLUDE REGEX "/driver[^/]*$")
+add_library(rayc_tune STATIC ${tune_sources})
+target_link_libraries(rayc_tune PUBLIC rayc_proto PkgConfig::yaml01 PkgConfig::jansson m)
+target_compile_options(rayc_tune PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+# And its shell, which needs librayc.
+file(GLOB driver_sources CONFIGURE_DEPENDS client/tune/driver*.c)
+add_library(rayc_driver STATIC ${driver_sources})
+target_link_libraries(rayc_driver PUBLIC rayc_tune rayc_objects)
 
 add_executable(rayc-head head/main.c)
 target_link_libraries(rayc-head PRIVATE rayc_head)
@@ -30,12 +33,12 @@ target_link_libraries(rayc-worker PRIVATE rayc_worker)
 
 file(GLOB cli_sources CONFIGURE_DEPENDS client/cli/*.c client/cli/cmd/*.c)
 add_executable(rayc ${cli_sources})
-target_link_libraries(rayc PRIVATE rayc_objects rayc_tune PkgConfig::jansson)
+target_link_libraries(rayc PRIVATE rayc_driver)
 target_compile_definitions(rayc PRIVATE RAYC_EXAMPLES_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/rayc/examples")
 
 file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)
 add_executable(rayc-bench ${bench_sources})
-target_link_libraries(rayc-bench PRIVATE rayc_objects rayc_tune)
+target_link_libraries(rayc-bench PRIVATE rayc_driver)
 
 # The simulator compiles the sources of head and worker core again, with its planted bugs behind a variable, and puts
 # its disk between turn and store.

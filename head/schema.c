@@ -151,17 +151,75 @@ static const char event_view[] =
     OR_NULL("job", JOB_HEX("job")) " AS job_id, node AS node_id,"
     OR_NULL("task", TASK_HEX("task")) " AS task_id, text, id, job FROM event;";
 
+/*  Studies (rayc tune), since version 2.  The large texts of a study are apart from its row, which
+    changes often.  A study outlives its jobs, so nothing of it goes with them. */
+static const char study_tables[] =
+    "CREATE TABLE study_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE trial_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+
+    "CREATE TABLE study(id INTEGER PRIMARY KEY, name TEXT UNIQUE, state INTEGER, session INTEGER,"
+    " decides INTEGER, maximize INTEGER, metric TEXT, seed INTEGER, trials_max INTEGER,"
+    " saved INTEGER, stopping INTEGER DEFAULT 0, created_ms INTEGER, ended_ms INTEGER, text TEXT);"
+    "CREATE TABLE study_file(study INTEGER PRIMARY KEY, definition BLOB, settings TEXT);"
+
+    "CREATE TABLE trial(study INTEGER, number INTEGER, state INTEGER, pruned INTEGER,"
+    " given INTEGER, tag INTEGER, run INTEGER, task INTEGER, ended INTEGER, value REAL, step REAL,"
+    " created_ms INTEGER, ended_ms INTEGER, point BLOB, params TEXT, metrics TEXT,"
+    " checkpoint TEXT, text TEXT, lineage TEXT, PRIMARY KEY(study, number)) WITHOUT ROWID;"
+    "CREATE INDEX trial_best ON trial(study, state, value);"
+
+    "CREATE TABLE report(id INTEGER PRIMARY KEY, study INTEGER, task INTEGER, token INTEGER,"
+    " attempt INTEGER, number INTEGER, trial INTEGER, step REAL, value REAL, checkpoint TEXT,"
+    " metrics TEXT, at_ms INTEGER);"
+    "CREATE INDEX report_study ON report(study, id);"
+    "CREATE UNIQUE INDEX report_once ON report(token, number);";
+
+/*  The best trial: of those that ended well, pruned ones too; among equals the first. */
+static const char study_view[] =
+    "CREATE VIEW studies AS SELECT b.id AS study_id, b.name AS name, n.name AS state, b.metric AS metric,"
+    " iif(b.maximize,'max','min') AS mode,"
+    " (SELECT count(*) FROM trial WHERE study=b.id) AS trials,"
+    " (SELECT count(*) FROM trial WHERE study=b.id AND state=2) AS running,"
+    " (SELECT count(*) FROM trial WHERE study=b.id AND state=4) AS terminated,"
+    " (SELECT count(*) FROM trial WHERE study=b.id AND state=5) AS errors, b.best AS best_value,"
+    " (SELECT min(number) FROM trial WHERE study=b.id AND state=4 AND value=b.best) AS best_trial,"
+    TIME("created", "b.created_ms") "," TIME("ended", "b.ended_ms") ", b.text AS text,"
+    " iif(b.seed<0,printf('%u',b.seed),b.seed) AS seed, nullif(b.trials_max,0) AS trials_max,"
+    " b.stopping AS stopping, b.session AS session_id, b.id AS id FROM (SELECT *, iif(maximize,"
+    "  (SELECT max(value) FROM trial WHERE study=s.id AND state=4),"
+    "  (SELECT min(value) FROM trial WHERE study=s.id AND state=4)) AS best FROM study s) b"
+    " LEFT JOIN study_state_name n ON n.value=b.state;";
+
+static const char trial_view[] =
+    "CREATE VIEW trials AS SELECT s.name AS study, r.number AS trial, n.name AS state, r.value AS value,"
+    " r.step AS step, r.params AS params, r.metrics AS metrics, r.text AS text, r.pruned AS pruned,"
+    " r.given AS given, r.run AS run, r.checkpoint AS checkpoint, r.lineage AS lineage,"
+    OR_NULL("r.task", TASK_HEX("r.task")) " AS task_id,"
+    TIME("created", "nullif(r.created_ms,0)") "," TIME("ended", "nullif(r.ended_ms,0)") ","
+    " nullif(r.ended,0) AS ended_order, r.study AS id FROM trial r"
+    " LEFT JOIN study s ON s.id=r.study LEFT JOIN trial_state_name n ON n.value=r.state;";
+
+static const char report_view[] =
+    "CREATE VIEW reports AS SELECT s.name AS study, r.trial AS trial, r.step AS step, r.value AS value,"
+    " r.metrics AS metrics, r.checkpoint AS checkpoint," TASK_HEX("r.task") " AS task_id,"
+    " r.attempt AS attempt, r.number AS number," TIME("at", "r.at_ms") ", r.id AS report_id,"
+    " r.study AS id FROM report r LEFT JOIN study s ON s.id=r.study;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
 #define JOB_STATE(NAME, value) NAME_ROW("job_state_name", #value, ",'" #NAME "'")
 #define NODE_STATE(NAME, value) NAME_ROW("node_state_name", #value, ",'" #NAME "'")
+#define STUDY_STATE(NAME, value) NAME_ROW("study_state_name", #value, ",'" #NAME "'")
+#define TRIAL_STATE(NAME, value) NAME_ROW("trial_state_name", #value, ",'" #NAME "'")
 #define FAILURE(NAME, value, code, type, text) \
     NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef TASK_STATE
 #undef JOB_STATE
 #undef NODE_STATE
+#undef STUDY_STATE
+#undef TRIAL_STATE
 #undef FAILURE
     ;
 /* clang-format on */
@@ -170,6 +228,7 @@ static const char names[] =
     released: add one. */
 static const char *const steps[][8] = {
     { tables, job_view, task_view, attempt_view, node_view, event_view },
+    { study_tables, study_view, trial_view, report_view },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

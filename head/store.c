@@ -31,6 +31,10 @@ static const char *const sqls[SQLS] = {
     [SQL_ENDED] = "SELECT state,spec FROM task WHERE id=?1 AND state IN (5,6)",
     [SQL_SPEC] = "SELECT c.record,s.job,j.submission FROM spec c JOIN session s ON s.id=c.session"
                  " JOIN job j ON j.id=s.job WHERE c.id=?1",
+    [SQL_STUDY] = "SELECT s.seed,f.definition,f.settings,"
+                  "(SELECT count(*) FROM trial WHERE study=s.id),"
+                  "(SELECT count(*) FROM report WHERE study=s.id)"
+                  " FROM study s LEFT JOIN study_file f ON f.study=s.id WHERE s.id=?1",
 };
 
 int store_failed(struct store *self, const char *doing)
@@ -503,5 +507,20 @@ int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t
     }
     *job = column_u64(row, 1);
     *submission = column_slice(row, 2);
+    return OK;
+}
+
+int store_study(struct store *self, uint64_t study, struct msg_study_opened *out)
+{
+    int rc = lend_by_id(self, SQL_STUDY, study);
+    if (rc != OK) {
+        return rc;
+    }
+    sqlite3_stmt *row = self->sql[SQL_STUDY];
+    out->seed = column_u64(row, 0);
+    out->definition = column_slice(row, 1);
+    out->settings = column_slice(row, 2);
+    out->trials = column_u64(row, 3);
+    out->reports = column_u64(row, 4);
     return OK;
 }

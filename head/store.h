@@ -48,5 +48,7 @@ MUST_CHECK int store_task_ended(struct store *self, uint64_t task, uint32_t *sta
 /*  The SPEC record of a spec, decoded, and its job and the job's submission id. */
 MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job,
                           struct slice *submission);
+/*  What STUDY_OPENED tells of a study beyond what the core knows: its texts, its seed, how many rows there are. */
+MUST_CHECK int store_study(struct store *self, uint64_t study, struct msg_study_opened *out);
 const char *store_path(const struct store *self); /* for read-only connections; NULL in memory */
 #endif

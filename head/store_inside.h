@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include "head/store.h"
 
-enum { ROW_COLS_MAX = 16, WAL_BYTES_MAX = 32 << 20 };
+enum { ROW_COLS_MAX = 24, WAL_BYTES_MAX = 32 << 20 };
 
 /*  A row kind's statement, and what is bound to it now: only what differs from the row before is
     bound again. */
@@ -30,6 +30,7 @@ enum {
     SQL_RESULT,
     SQL_ENDED,
     SQL_SPEC,
+    SQL_STUDY,
     SQLS
 };
 

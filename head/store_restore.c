@@ -16,6 +16,7 @@ static void fill_epoch(sqlite3_stmt *from, struct restored *to)
 {
     to->epoch = column_u64(from, 0);
     to->node_last = column_u64(from, 1);
+    to->report_last = column_u64(from, 2);
 }
 
 static void fill_job(sqlite3_stmt *from, struct restored *to)
@@ -91,6 +92,17 @@ static void fill_lease(sqlite3_stmt *from, struct restored *to)
     to->lease.leased_ms = column_u64(from, 4);
 }
 
+static void fill_study(sqlite3_stmt *from, struct restored *to)
+{
+    to->study.id = column_u64(from, 0);
+    to->study.name = column_slice(from, 1);
+    to->study.state = column_u32(from, 2);
+    to->study.session = column_u64(from, 3);
+    to->study.decides = column_u32(from, 4);
+    to->study.stopping = column_u32(from, 5);
+    to->study.saved = column_u64(from, 6);
+}
+
 /*  Of a session, the greatest counter is one look-up at the end of its range of ids.
     Unfinished tasks are looked for above `low` only, and only where a job can still have some. */
 static const struct {
@@ -100,7 +112,7 @@ static const struct {
 } reads[] = {
     { RESTORE_EPOCH, fill_epoch,
       "SELECT coalesce((SELECT value FROM meta WHERE key='epoch'),0),"
-      " coalesce((SELECT max(id) FROM node),0)" },
+      " coalesce((SELECT max(id) FROM node),0), coalesce((SELECT max(id) FROM report),0)" },
     { RESTORE_JOB, fill_job,
       "SELECT id,submission,digest,entrypoint,message,kind,durability,detached,state,stopping,"
       " array_first,array_last,created_ms,started_ms,ended_ms,total,finished,failed,exit_code"
@@ -108,6 +120,8 @@ static const struct {
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
       " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775) FROM session s ORDER BY id" },
+    { RESTORE_STUDY, fill_study,
+      "SELECT id,name,state,session,decides,stopping,saved FROM study ORDER BY id" },
     { RESTORE_SPEC, fill_spec, "SELECT id,session,idx,record FROM spec ORDER BY id" },
     { RESTORE_NODE, fill_node,
       "SELECT id,key,name,capacity,state=3 FROM node"

@@ -6,6 +6,7 @@
 
 #include "common/bug.h"
 #include "common/log.h"
+#include "head/turn_frames.h"
 
 enum {
     WIRE_BYTES = FRAME_MAX + MIB,
@@ -145,14 +146,20 @@ static void send_frame(struct turn *self, uint32_t peer, bool synced)
     self->must_sync = self->must_sync || waits;
 }
 
-static void send_messages(struct turn *self, const struct batch *batch)
+static int send_messages(struct turn *self, const struct batch *batch)
 {
-    for (uint32_t i = 0; i < batch->send_count; i++) {
-        const struct send *send = &batch->sends[i];
+    int code = OK;
+    for (uint32_t i = 0; i < batch->send_count && code == OK; i++) {
+        struct send send = batch->sends[i];
+        if (send.msg.kind == MSG_STUDY_OPENED) {
+            code =
+                store_study(self->store, send.msg.as.study_opened.study, &send.msg.as.study_opened);
+        }
         wire_clear(&self->frame);
-        proto_put(&self->frame, send->msg.kind, &send->msg.as);
-        send_frame(self, send->peer, send->synced);
+        proto_put(&self->frame, send.msg.kind, &send.msg.as);
+        send_frame(self, send.peer, send.synced);
     }
+    return code;
 }
 
 static int put_spec(struct turn *self, uint64_t id)
@@ -382,6 +389,36 @@ static void send_leases(struct turn *self, const struct batch *batch)
     }
 }
 
+static void send_decisions(struct turn *self, const struct batch *batch)
+{
+    told_clear(self, batch->decision_count);
+    for (uint32_t i = 0; i < batch->decision_count; i++) {
+        if (self->told[i]) {
+            continue;
+        }
+        const struct decision_send *first = &batch->decisions[i];
+        wire_clear(&self->elements);
+        wire_clear(&self->frame);
+        put_decided(batch, i, self->told, &self->elements, &self->frame);
+        send_frame(self, first->peer, first->synced);
+    }
+}
+
+static void send_reports(struct turn *self, const struct batch *batch)
+{
+    told_clear(self, batch->report_count);
+    for (uint32_t i = 0; i < batch->report_count; i++) {
+        if (self->told[i]) {
+            continue;
+        }
+        const struct report_send *first = &batch->reports[i];
+        wire_clear(&self->elements);
+        wire_clear(&self->frame);
+        put_reported(batch, i, self->told, &self->elements, &self->frame);
+        send_frame(self, first->peer, first->synced);
+    }
+}
+
 static int answer_lookups(struct turn *self, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -426,7 +463,7 @@ static int carry_out(struct turn *self, const struct batch *batch)
     struct start_send large[LARGE_MAX];
     uint32_t large_count = 0;
     if (RAYC_BUG(REPLY_EARLY)) {
-        send_messages(self, batch);
+        (void)send_messages(self, batch);
     }
     int code = batch->row_count > 0 ? store_apply(self->store, batch) : OK;
     if (code != OK) {
@@ -435,13 +472,15 @@ static int carry_out(struct turn *self, const struct batch *batch)
     mark(self, batch->number);
     keep_lookups(self, batch->lookups, batch->lookup_count);
     uint32_t lookup_count = batch->lookup_count;
-    send_messages(self, batch);
-    code = send_starts(self, batch, large, &large_count);
+    code = send_messages(self, batch);
+    code = code == OK ? send_starts(self, batch, large, &large_count) : code;
+    send_reports(self, batch);
     code = code == OK ? send_results(self, batch) : code;
     if (code != OK) {
         return code;
     }
     send_leases(self, batch);
+    send_decisions(self, batch);
     for (uint32_t i = 0; i < large_count; i++) {
         start_too_large(self, &large[i]);
     }

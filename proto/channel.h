@@ -24,7 +24,7 @@ struct channel_page {
     uint8_t buffer[CHANNEL_BUFFER];
     _Atomic uint32_t
         answered; /* number of the last report of the running task that was answered: a futex */
-    uint32_t
+    _Atomic uint32_t
         answer_attempt; /* low bits of its token, so that an answer to an earlier task is not taken */
     uint32_t decision;     /* enum decision */
     char why[CHANNEL_WHY]; /* for people; ends with a NUL */
@@ -60,6 +60,24 @@ static inline uint32_t channel_take_back(struct channel_page *page)
     uint64_t old = atomic_load(&page->claim);
     while (!atomic_compare_exchange_weak(&page->claim, &old, (old >> 32) << 32 | (old >> 32))) {}
     return (uint32_t)old;
+}
+
+/*  The worker answers report `number` of the attempt of this token; then it wakes whoever sleeps on `answered`. */
+static inline void channel_answer(struct channel_page *page, uint64_t token, uint32_t number,
+                                  uint32_t decision, struct slice why)
+{
+    atomic_store(&page->answered, 0); /* nobody takes what is written from here on for an answer */
+    page->decision = decision;
+    (void)slice_copy_text(why, page->why, sizeof(page->why));
+    atomic_store(&page->answer_attempt, (uint32_t)token);
+    atomic_store(&page->answered, number);
+}
+
+/*  Has this report been answered?  Then decision and why are those of the answer. */
+static inline bool channel_answered(struct channel_page *page, uint64_t token, uint32_t number)
+{
+    return atomic_load(&page->answered) == number &&
+           atomic_load(&page->answer_attempt) == (uint32_t)token;
 }
 
 static inline uint32_t channel_begun(struct channel_page *page)

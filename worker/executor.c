@@ -53,8 +53,9 @@ int executors_open(struct executors **out, const struct executors_config *config
     return OK;
 }
 
-static void release(struct executor *self)
+static void release(struct executors *all, struct executor *self)
 {
+    asks_drop(all->config.asks, (uint32_t)(self - all->all));
     resident_close(&self->resident);
     if (self->kind == SPEC_DRIVER) {
         output_close(&self->out, false);
@@ -71,7 +72,7 @@ void executors_close(struct executors **self_p)
     for (uint32_t i = 0; i < self->high; i++) {
         struct executor *executor = &self->all[i];
         if (executor->live) {
-            release(executor);
+            release(self, executor);
         }
         if (executor->made) {
             output_close(&executor->out, true);
@@ -341,6 +342,25 @@ static struct slice keep_range(struct executors *self, const struct executor *ex
                                                                                : slice_text(path);
 }
 
+/*  The next result; reports of trials that come before it are passed on.  False: none. */
+static bool next_result_of(struct executors *self, uint32_t id, struct rec_ran *ran)
+{
+    struct resident *resident = &self->all[id].resident;
+    struct rec_report report;
+    for (;;) {
+        switch (resident_next(resident, ran, &report)) {
+        case RESIDENT_NOTHING:
+            return false;
+        case RESIDENT_RAN:
+            asks_drop(self->config.asks, id); /* the task that asked has ended */
+            return true;
+        case RESIDENT_TOLD:
+            asks_add(self->config.asks, id, resident->page, &report);
+            break;
+        }
+    }
+}
+
 static enum next tell_ran(struct executors *self, uint32_t id, struct worker_event *out)
 {
     struct executor *executor = &self->all[id];
@@ -348,7 +368,7 @@ static enum next tell_ran(struct executors *self, uint32_t id, struct worker_eve
     if (arena_room(&self->arena) < EVENT_BYTES) {
         return NEXT_LATER;
     }
-    if (!resident_next(&executor->resident, ran)) {
+    if (!next_result_of(self, id, ran)) {
         return NEXT_NOTHING;
     }
     if (!executor->borrowed) {
@@ -439,7 +459,7 @@ static enum next tell_exited(struct executors *self, struct executor *executor,
     if (driver) {
         tails_end(self->config.tails, executor->token);
     }
-    release(executor);
+    release(self, executor);
     return NEXT_EVENT;
 }
 
@@ -457,7 +477,7 @@ static enum next tell_failed(struct executors *self, struct executor *executor,
     if (executor->kind == SPEC_DRIVER) {
         tails_drop(self->config.tails, executor->token);
     }
-    release(executor);
+    release(self, executor);
     return NEXT_EVENT;
 }
 

@@ -4,6 +4,7 @@
 #ifndef RAYC_EXECUTOR_H
 #define RAYC_EXECUTOR_H
 #include "common/err.h"
+#include "worker/asks.h"
 #include "worker/core/worker.h"
 #include "worker/spawn.h"
 #include "worker/tails.h"
@@ -18,6 +19,7 @@ struct executors_config {
     int epoll;            /* sockets are added to it with data.u64 = id */
     struct spawner *spawner;
     struct tails *tails; /* of drivers */
+    struct asks *asks;   /* of trials */
 };
 
 MUST_CHECK int executors_open(struct executors **out, const struct executors_config *config);

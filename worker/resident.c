@@ -189,29 +189,37 @@ static bool take_list(struct resident *self, struct slice frame)
 {
     struct msg msg;
     struct diag why;
-    if (proto_decode(frame, &msg, &why) || msg.kind != MSG_RAN) {
+    if (proto_decode(frame, &msg, &why) || (msg.kind != MSG_RAN && msg.kind != MSG_TELL)) {
         log_warn("executor.frame", "why=\"%s\"",
                  msg.kind == MSG_NONE ? why.text : proto_name(msg.kind));
         self->broken = true;
         return false;
     }
-    self->ran = msg.as.ran.ran;
+    if (msg.kind == MSG_RAN) {
+        self->ran = msg.as.ran.ran;
+    } else {
+        self->told = msg.as.tell.reports;
+    }
     return true;
 }
 
-bool resident_next(struct resident *self, struct rec_ran *out)
+enum resident_news resident_next(struct resident *self, struct rec_ran *ran,
+                                 struct rec_report *told)
 {
     for (;;) {
-        while (next_ran(&self->ran, out)) {
-            if (out->number >= self->next && out->number < self->given) {
-                self->next = out->number + 1;
+        while (next_ran(&self->ran, ran)) {
+            if (ran->number >= self->next && ran->number < self->given) {
+                self->next = ran->number + 1;
                 self->ended++;
-                return true;
+                return RESIDENT_RAN;
             }
+        }
+        if (next_report(&self->told, told)) {
+            return RESIDENT_TOLD;
         }
         size_t have = self->in_n - self->in_at;
         if (self->broken || have < PREFIX) {
-            return false;
+            return RESIDENT_NOTHING;
         }
         uint32_t n = prefix_of(self->in + self->in_at);
         if (n > FRAME_MAX) {
@@ -219,7 +227,7 @@ bool resident_next(struct resident *self, struct rec_ran *out)
         }
         if (self->broken || have - PREFIX < n ||
             !take_list(self, slice_of(self->in + self->in_at + PREFIX, n))) {
-            return false;
+            return RESIDENT_NOTHING;
         }
         self->in_at += PREFIX + n;
     }

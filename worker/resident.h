@@ -1,5 +1,5 @@
 /*  resident.h - the worker's side of proto/channel.h: one socket and one page shared with a resident executor.
-    Results that were read stay where they are until resident_settled(). */
+    What was read stays where it is until resident_settled(). */
 #ifndef RAYC_RESIDENT_H
 #define RAYC_RESIDENT_H
 #include "common/err.h"
@@ -15,7 +15,7 @@ struct resident {
     uint32_t given; /* tasks so far: the next one's number */
     uint32_t next;  /* results of tasks below have been taken, or will never come */
     uint32_t ended; /* how many were taken, or are void */
-    struct list ran;
+    struct list ran, told;
     uint8_t *in;
     size_t in_n, in_at, in_capacity;
     uint8_t *peeked; /* a copy of the page's buffer that `ran` may point into */
@@ -32,7 +32,10 @@ bool resident_flush(struct resident *self);
 
 /*  One read; nothing that was returned before is still needed.  ERR_BUSY: nothing now; ERR_CLOSED: no more will come. */
 MUST_CHECK int resident_read(struct resident *self);
-bool resident_next(struct resident *self, struct rec_ran *out);
+enum resident_news { RESIDENT_NOTHING = 0, RESIDENT_RAN, RESIDENT_TOLD };
+/*  What it said, in order: a result into *ran, or the report of the task that it is in into *told. */
+enum resident_news resident_next(struct resident *self, struct rec_ran *ran,
+                                 struct rec_report *told);
 void resident_settled(struct resident *self);
 
 /*  Takes what the executor has not sent yet from the page; false: nothing new. */

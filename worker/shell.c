@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/log.h"
+#include "worker/asks.h"
 #include "worker/encoder.h"
 #include "worker/executor.h"
 #include "worker/kept.h"
@@ -34,6 +35,7 @@ struct shell {
     struct executors *executors;
     struct fetches *fetches;
     struct tails *tails;
+    struct asks *asks;
     struct worker *core;
     size_t core_bytes;
     int epoll, signals;
@@ -189,6 +191,7 @@ static void set_joined(struct shell *self, bool joined)
 {
     fetches_joined(self->fetches, joined);
     tails_joined(self->tails, joined);
+    asks_joined(self->asks, joined);
 }
 
 /*  What is the shell's own business; the core sees every message, too. */
@@ -198,6 +201,8 @@ static void look_at(struct shell *self, const struct msg *msg)
         fetches_on_data(self->fetches, &msg->as.program_data);
     } else if (msg->kind == MSG_LOG_ACK) {
         tails_on_ack(self->tails, &msg->as.log_ack);
+    } else if (msg->kind == MSG_DECIDED) {
+        asks_on_decided(self->asks, &msg->as.decided);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node != 0);
     } else if (msg->kind == MSG_WHO) {
@@ -252,9 +257,14 @@ static void take_link(struct shell *self)
     }
 }
 
-/*  Output and programs: what goes to the head beside the core's messages. */
+/*  Reports, output and programs: what goes to the head beside the core's messages. */
 static void send_streams(struct shell *self)
 {
+    struct msg_report report;
+    while (asks_next(self->asks, &report)) {
+        report.node = worker_stats(self->core).node;
+        send_msg(self, MSG_REPORT, &report);
+    }
     struct msg_log log;
     struct msg_program_get get;
     bool any = false;
@@ -332,6 +342,7 @@ static void turn(struct shell *self)
     read_clock(self);
     executors_on_time(self->executors, self->now_ms);
     tails_on_time(self->tails, self->now_ms);
+    asks_on_time(self->asks, self->now_ms);
     fetches_on_time(self->fetches, self->now_ms);
     take_link(self);
     step(self, &(struct worker_event){ .kind = WEV_TICK });
@@ -344,6 +355,7 @@ static int patience(const struct shell *self)
 {
     uint64_t due = executors_due(self->executors);
     due = self->deadline_ms < due ? self->deadline_ms : due;
+    due = asks_due(self->asks) < due ? asks_due(self->asks) : due;
     uint64_t streams = tails_busy(self->tails)       ? self->now_ms + TAIL_MS
                        : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
                                                      : UINT64_MAX;
@@ -393,6 +405,12 @@ static bool add_fd(const struct shell *self, int fd, uint64_t from)
     return fd >= 0 && epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+/*  Does the executor run this attempt, as far as the core knows? */
+static bool runs(const void *core, uint32_t executor, uint64_t task, uint64_t token)
+{
+    return worker_gave(core, executor, task, token);
+}
+
 static int open_all(struct shell *self)
 {
     const struct shell_config *config = self->config;
@@ -405,6 +423,7 @@ static int open_all(struct shell *self)
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->signals = open_signals();
     int e = tails_open(&self->tails);
+    e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
@@ -412,7 +431,8 @@ static int open_all(struct shell *self)
                                           .capacity = limits.executors,
                                           .epoll = self->epoll,
                                           .spawner = self->spawner,
-                                          .tails = self->tails };
+                                          .tails = self->tails,
+                                          .asks = self->asks };
     e = e ? e : executors_open(&self->executors, &executors);
     e = e ? e : link_open(&self->link, config->address, config->key);
     if (!e && (!add_fd(self, spawner_fd(self->spawner), FROM_SPAWNER) ||
@@ -433,6 +453,7 @@ static void close_all(struct shell *self)
     executors_close(&self->executors);
     fetches_close(&self->fetches);
     tails_close(&self->tails);
+    asks_close(&self->asks);
     kept_reports_fini(&self->reports);
     kept_frames_fini(&self->frames);
     link_close(&self->link);

@@ -67,6 +67,20 @@ void emit_lease(struct core *core, uint32_t peer, uint64_t task, uint64_t token,
     core->leases[core->lease_count++] = (struct lease_send){ peer, { task, token, force } };
 }
 
+void emit_decision(struct core *core, uint32_t peer, bool synced,
+                   const struct rec_decision *decision)
+{
+    ensure(core->decision_count < core->decision_capacity);
+    core->decisions[core->decision_count++] = (struct decision_send){ peer, synced, *decision };
+}
+
+void emit_report(struct core *core, uint32_t peer, bool synced, uint64_t study,
+                 const struct rec_report *report)
+{
+    ensure(core->report_count < core->report_capacity);
+    core->reports[core->report_count++] = (struct report_send){ peer, synced, study, *report };
+}
+
 void emit_lookup(struct core *core, uint64_t task)
 {
     ensure(core->lookup_count < core->lookup_capacity);
@@ -102,6 +116,8 @@ bool effects_nearly_full(const struct core *core)
            core->result_count > core->result_capacity / 2 ||
            core->lease_count > core->lease_capacity / 2 ||
            core->lookup_count > core->lookup_capacity / 2 ||
+           core->decision_count > core->decision_capacity / 2 ||
+           core->report_count > core->report_capacity / 2 ||
            core->scratch_bytes > core->scratch_capacity / 2;
 }
 

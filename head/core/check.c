@@ -61,6 +61,8 @@ static uint64_t check_session(struct checker *self, const struct session *sessio
     }
     CHECK(count == session->tasks.count, session->id);
     CHECK(session->synced <= session->below, session->id);
+    CHECK(session->saved_synced <= session->saved, session->id);
+    CHECK(session->study == NONE || session->open, session->id);
     return leased;
 }
 
@@ -111,6 +113,36 @@ static void check_node(struct checker *self, uint32_t index)
     CHECK(count == node->leases.count, node->id);
 }
 
+static void check_demand(struct checker *self, uint32_t index)
+{
+    const struct core *core = self->core;
+    const struct demand *demand = &core->demands[index];
+    uint64_t slots = 0, leases = 0, may_run = 0;
+    for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
+        const struct slots *its = slots_at(core, n, index);
+        uint64_t fits = demand_fits(core, index, n);
+        slots += its->slots;
+        leases += its->leases;
+        may_run += its->leases < fits ? its->leases : fits;
+    }
+    CHECK(slots == demand->slots && leases == demand->leases, index);
+    CHECK(demand->running_max == 0 || may_run <= demand->running_max, index);
+    for (uint32_t q = demand->queues.first; q != NONE; q = queue_at(core, q)->in_demand.next) {
+        CHECK(queue_at(core, q)->tasks.count > 0 && queue_at(core, q)->demand == index, index);
+    }
+}
+
+static void check_study(struct checker *self, uint32_t index)
+{
+    const struct core *core = self->core;
+    const struct study *study = study_at(core, index);
+    bool driven = study->session != NONE;
+    CHECK(driven == (study->state == STUDY_RUNNING), study->id);
+    CHECK(!driven || session_at(core, study->session)->study == index, study->id);
+    CHECK(!driven || session_at(core, study->session)->id == study->session_id, study->id);
+    CHECK(driven || !study->stopping, study->id);
+}
+
 bool core_check(const struct core *core, struct diag *why)
 {
     struct checker checker = { core, why, true };
@@ -124,10 +156,10 @@ bool core_check(const struct core *core, struct diag *why)
     }
     CHECK(leases == core->stats.tasks_leased, 0);
     for (uint32_t d = 0; d < core->demand_count; d++) {
-        const struct demand *demand = &core->demands[d];
-        for (uint32_t q = demand->queues.first; q != NONE; q = queue_at(core, q)->in_demand.next) {
-            CHECK(queue_at(core, q)->tasks.count > 0 && queue_at(core, q)->demand == d, d);
-        }
+        check_demand(self, d);
+    }
+    for (uint32_t s = 0; s < core->studies.fresh; s++) { /* none is ever given back */
+        check_study(self, s);
     }
     return self->ok;
 }

@@ -13,7 +13,8 @@ struct limits core_limits(void)
                             .jobs = 10000,
                             .sessions = 32768,
                             .nodes = NODES_MAX,
-                            .peers = 8192 };
+                            .peers = 8192,
+                            .studies = 65536 };
 }
 
 struct config core_config(void)
@@ -73,12 +74,16 @@ static void carve_effects(struct carver *c, struct core *self, const struct limi
     self->result_capacity = (uint32_t)elements;
     self->lease_capacity = (uint32_t)elements;
     self->lookup_capacity = (uint32_t)elements + limits->edges * 2;
+    self->decision_capacity = TRIALS_PER_FRAME_MAX * CORE_EVENTS_PER_TURN * 2;
+    self->report_capacity = self->decision_capacity;
     self->scratch_capacity = elements * 1024;
     self->rows = carve(c, self->row_capacity);
     self->sends = carve(c, self->send_capacity * sizeof(*self->sends));
     self->starts = carve(c, self->start_capacity * sizeof(*self->starts));
     self->results = carve(c, self->result_capacity * sizeof(*self->results));
     self->leases = carve(c, self->lease_capacity * sizeof(*self->leases));
+    self->decisions = carve(c, self->decision_capacity * sizeof(*self->decisions));
+    self->reports = carve(c, self->report_capacity * sizeof(*self->reports));
     self->lookups = carve(c, self->lookup_capacity * sizeof(*self->lookups));
     self->scratch = carve(c, self->scratch_capacity);
 }
@@ -97,6 +102,7 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_POOL(watchers, watcher, limits->peers);
     CARVE_POOL(peers, peer, limits->peers);
     CARVE_POOL(nodes, node, limits->nodes);
+    CARVE_POOL(studies, study, limits->studies);
     CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
     CARVE_MAP(edge_map, edges, edge, dep, link, limits->edges);
     CARVE_MAP(queue_map, queues, queue, key, link, limits->specs);
@@ -107,6 +113,8 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_MAP(job_hashes, jobs, job, hash, by_hash, limits->jobs);
     CARVE_MAP(peer_map, peers, peer, number, link, limits->peers);
     CARVE_MAP(node_map, nodes, node, id, link, limits->nodes);
+    CARVE_MAP(study_ids, studies, study, id, by_id, limits->studies);
+    CARVE_MAP(study_hashes, studies, study, hash, by_hash, limits->studies);
     void *timers = carve(&c, heap_bytes(limits->tasks));
     if (timers) {
         heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms),
@@ -155,6 +163,7 @@ static void begin_batch(struct core *self)
         self->row_bytes = 0;
         self->row_count = self->send_count = self->start_count = self->result_count = 0;
         self->lease_count = self->lookup_count = 0;
+        self->decision_count = self->report_count = 0;
         self->scratch_bytes = 0;
     }
 }
@@ -233,6 +242,12 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
         ON(NODE_BYE, node_bye)
         ON(INVENTORY, inventory)
         ON(DONE, done)
+        ON(STUDY_OPEN, study_open)
+        ON(TRIALS, trials)
+        ON(REPORT, report)
+        ON(DECIDE, decide)
+        ON(STUDY_END, study_end)
+        ON(STUDY_STOP, study_stop)
 #undef ON
     default:
         emit_refused(self, peer, msg->as.seq, ERR_FRAME, "a head does not take this message");
@@ -315,7 +330,8 @@ bool core_ready(struct core *self, struct batch *out)
     }
     job_tell(self);
     bool more = self->row_count + self->send_count + self->start_count + self->result_count +
-                    self->lease_count + self->lookup_count >
+                    self->lease_count + self->lookup_count + self->decision_count +
+                    self->report_count >
                 0;
     self->given = more;
     self->batch_number += more;
@@ -330,6 +346,10 @@ bool core_ready(struct core *self, struct batch *out)
                            .result_count = self->result_count,
                            .leases = self->leases,
                            .lease_count = self->lease_count,
+                           .decisions = self->decisions,
+                           .decision_count = self->decision_count,
+                           .reports = self->reports,
+                           .report_count = self->report_count,
                            .lookups = self->lookups,
                            .lookup_count = self->lookup_count,
                            .number = self->batch_number,

@@ -22,7 +22,8 @@ struct limits {
     uint32_t jobs; /* kept, ended ones included: the oldest ended job makes room */
     uint32_t sessions;
     uint32_t nodes;
-    uint32_t peers; /* watchers */
+    uint32_t peers;   /* watchers */
+    uint32_t studies; /* all that ever were: their names stay taken */
 };
 struct limits core_limits(void);
 
@@ -53,19 +54,20 @@ enum event_kind {
     EV_END       /* the cluster ends: nodes that hold nothing are gone */
 };
 
-/*  Rows as they are read back (head/store.c fills them, in this order: epoch, jobs, sessions, specs, nodes, tasks, leases). */
+/*  Rows as they are read back (head/store.c fills them, in this order: epoch, jobs, sessions, studies, specs, nodes, tasks, leases). */
 struct restored {
     enum {
         RESTORE_EPOCH,
         RESTORE_JOB,
         RESTORE_SESSION,
+        RESTORE_STUDY,
         RESTORE_SPEC,
         RESTORE_NODE,
         RESTORE_TASK,
         RESTORE_LEASE
     } table;
     uint64_t epoch; /* EPOCH: of the last head; the next serials of rows ever used */
-    uint64_t node_last;
+    uint64_t node_last, report_last;
     struct {
         uint64_t id;
         struct slice submission, digest, entrypoint, message;
@@ -77,6 +79,11 @@ struct restored {
         uint64_t id, job, low, last; /* last: greatest counter of a row, 0: none */
         uint32_t closed;
     } session;
+    struct {
+        uint64_t id, session, saved;
+        struct slice name;
+        uint32_t state, decides, stopping;
+    } study;
     struct {
         uint64_t id, session;
         uint32_t idx;
@@ -107,7 +114,7 @@ struct event {
     const struct restored *row;
 };
 
-/*  What to send after the rows are committed, in this order: messages, starts, results, leases.
+/*  What to send after the rows are committed, in this order: messages, starts, reports, results, leases, decisions.
     `synced`: only after the rows are on the disk, too. */
 struct send {
     uint32_t peer;
@@ -136,6 +143,17 @@ struct lease_send { /* likewise into one RECALL */
     uint32_t peer;
     struct rec_lease lease;
 };
+struct decision_send { /* likewise into one DECIDED */
+    uint32_t peer;
+    bool synced;
+    struct rec_decision decision;
+};
+struct report_send { /* likewise into one REPORTED */
+    uint32_t peer;
+    bool synced;
+    uint64_t study;
+    struct rec_report report;
+};
 
 struct batch {
     const uint8_t *rows; /* packed: see row_next() */
@@ -149,6 +167,10 @@ struct batch {
     uint32_t result_count;
     const struct lease_send *leases;
     uint32_t lease_count;
+    const struct decision_send *decisions;
+    uint32_t decision_count;
+    const struct report_send *reports;
+    uint32_t report_count;
     const uint64_t *lookups; /* task ids; answer each with EV_LOOKED_UP */
     uint32_t lookup_count;
     uint64_t number;      /* of this batch, for EV_SYNCED: 1, 2, 3, ... */

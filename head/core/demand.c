@@ -36,16 +36,19 @@ bool amounts_read(struct core *core, struct list from, struct amounts *out, int 
     return true;
 }
 
-uint32_t demand_get(struct core *core, struct list amounts, int *code)
+uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session, int *code)
 {
     struct amounts need;
-    if (!amounts_read(core, amounts, &need, code)) {
+    if (!amounts_read(core, spec->demand, &need, code)) {
         return NONE;
     }
+    session = spec->running_max > 0 ? session : 0;
     uint32_t free = NONE;
     for (uint32_t i = 0; i < core->demand_count; i++) {
         struct demand *demand = &core->demands[i];
-        if (demand->used && memcmp(&demand->need, &need, sizeof(need)) == 0) {
+        if (demand->used && demand->session == session &&
+            demand->running_max == spec->running_max &&
+            memcmp(&demand->need, &need, sizeof(need)) == 0) {
             demand->specs++;
             return i;
         }
@@ -58,7 +61,9 @@ uint32_t demand_get(struct core *core, struct list amounts, int *code)
         }
         free = core->demand_count++;
     }
-    core->demands[free] = (struct demand){ .need = need, .used = true, .specs = 1 };
+    core->demands[free] = (struct demand){
+        .need = need, .session = session, .running_max = spec->running_max, .used = true, .specs = 1
+    };
     chain_init(&core->demands[free].queues);
     return free;
 }
@@ -86,6 +91,44 @@ bool demand_feasible(const struct core *core, uint32_t index)
         }
     }
     return false;
+}
+
+/*  How many of a demand can run on a node at a time, whatever the head says. */
+uint64_t demand_fits(const struct core *core, uint32_t index, uint32_t node)
+{
+    const struct amounts *need = &core->demands[index].need, *total = &node_at(core, node)->total;
+    uint64_t fits = UINT64_MAX;
+    for (int i = 0; i < KINDS_MAX; i++) {
+        if (need->of[i] > 0 && total->of[i] / need->of[i] < fits) {
+            fits = total->of[i] / need->of[i];
+        }
+    }
+    return fits;
+}
+
+bool demand_binds(const struct core *core, uint32_t index)
+{
+    uint64_t left = core->demands[index].running_max;
+    bool limited = left > 0;
+    for (uint32_t i = core->all_nodes.first; limited && i != NONE; i = node_at(core, i)->all.next) {
+        if (node_at(core, i)->state == NODE_DEAD && slots_at(core, i, index)->leases == 0) {
+            continue;
+        }
+        uint64_t fits = demand_fits(core, index, i);
+        if (fits > left) {
+            return true;
+        }
+        left -= fits;
+    }
+    return false;
+}
+
+/*  What is leased may run, whether it has a slot or went ahead of one while there were fewer nodes. */
+bool demand_at_limit(const struct core *core, uint32_t index)
+{
+    const struct demand *demand = &core->demands[index];
+    return demand->running_max > 0 && demand->leases >= demand->running_max &&
+           demand_binds(core, index);
 }
 
 uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand, bool fail_infeasible)

@@ -48,7 +48,7 @@ static void job_move(struct core *core, uint32_t index, enum job_cause cause)
     job_changed(core, index, true);
 }
 
-static uint64_t hash_of(struct slice text)
+uint64_t text_hash(struct slice text)
 {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
     for (size_t i = 0; i < text.n; i++) {
@@ -64,7 +64,7 @@ uint32_t job_find(const struct core *core, uint64_t id)
 
 static uint32_t job_of_submission(const struct core *core, struct slice submission)
 {
-    uint32_t i = map_find(&core->job_hashes, hash_of(submission));
+    uint32_t i = map_find(&core->job_hashes, text_hash(submission));
     while (i != NONE && !slice_same(submission, slice_text(job_at(core, i)->submission))) {
         i = map_next(&core->job_hashes, i);
     }
@@ -126,7 +126,7 @@ uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
     }
     struct job *job = job_at(core, index);
     job->id = id;
-    job->hash = hash_of(submission);
+    job->hash = text_hash(submission);
     job->state = JOB_PENDING;
     job->created_ms = core->wall_ms;
     slice_copy_text(submission, job->submission, sizeof(job->submission));
@@ -334,6 +334,8 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
         EMIT(core, session_new, core->session_last, job->id);
         job->attached_token = msg->token;
         job->attached_session = core->session_last;
+        session_at(core, session)->token = msg->token;
+        study_superseded(core, session);
     }
     session_bind(core, session, peer);
     tell_opened(core, peer, msg->seq, job, session_at(core, session)->id, false);
@@ -467,6 +469,7 @@ static void job_finish(struct core *core, uint32_t index)
         struct session *session = session_at(core, i);
         if (session->open || session->closing) {
             session->open = false;
+            study_left(core, i);
             session_closed(core, i);
         }
         while (session->specs.count > 0) {

@@ -14,6 +14,7 @@ void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uin
     ((struct run *)pool_at(&core->runs, run_index))->left++;
     chain_append(&node->leases, &core->tasks, TASK_PLACE, task_index);
     slots_at(core, node_index, spec->demand)->leases++;
+    core->demands[spec->demand].leases++;
     job_at(core, spec->job)->leased++;
     core->stats.tasks_leased++;
     task_leased(task);
@@ -68,6 +69,7 @@ void lease_release(struct core *core, uint32_t task_index)
     }
     struct slots *slots = slots_at(core, task->node, spec->demand);
     ensure(slots->leases > 0);
+    core->demands[spec->demand].leases--;
     if (--slots->leases < slots->slots && !(RAYC_BUG(LEAK_SLOT) && task->attempt > 1)) {
         slot_close(core, task->node, spec->demand);
     }
@@ -195,7 +197,9 @@ static uint32_t place(struct core *core, uint32_t demand_index)
 /*  One task into a new slot; false: no room. */
 static bool lease_slot(struct core *core, uint32_t demand_index)
 {
-    uint32_t node = place(core, demand_index);
+    uint32_t node = demand_at_limit(core, demand_index) && !RAYC_BUG(NO_LIMIT)
+                        ? NONE
+                        : place(core, demand_index);
     if (node == NONE) {
         return false;
     }
@@ -233,7 +237,7 @@ static bool others_wait(const struct core *core, uint32_t demand_index)
 static void lease_ahead(struct core *core, uint32_t demand_index)
 {
     struct demand *demand = &core->demands[demand_index];
-    uint32_t ahead = ahead_of(demand);
+    uint32_t ahead = demand_binds(core, demand_index) ? 0 : ahead_of(demand);
     for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0;
          i = node_at(core, i)->all.next) {
         const struct slots *slots = slots_at(core, i, demand_index);
@@ -297,7 +301,8 @@ void lease_schedule(struct core *core)
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        core->demands[i].blocked = core->demands[i].blocked && core->demands[i].queues.count > 0;
+        struct demand *demand = &core->demands[i];
+        demand->blocked = demand->blocked && demand->queues.count > 0 && !demand_at_limit(core, i);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (core->demands[i].blocked && !others_wait(core, i)) {

@@ -251,7 +251,7 @@ void node_scan(struct core *core)
 }
 
 /*  The attempt that a worker speaks of, if it is current; else NONE. */
-static uint32_t lease_find(const struct core *core, uint64_t id, uint64_t token)
+uint32_t lease_find(const struct core *core, uint64_t id, uint64_t token)
 {
     uint32_t index = task_find(core, id);
     if (index == NONE) {

@@ -168,12 +168,16 @@ void restore_row(struct core *core, const struct restored *row)
     case RESTORE_EPOCH:
         core->epoch = row->epoch;
         core->node_last = row->node_last;
+        core->report_last = row->report_last;
         return;
     case RESTORE_JOB:
         restore_job(core, row);
         return;
     case RESTORE_SESSION:
         restore_session(core, row);
+        return;
+    case RESTORE_STUDY:
+        study_restore(core, row);
         return;
     case RESTORE_SPEC:
         restore_spec(core, row);
@@ -240,6 +244,10 @@ void restore_end(struct core *core)
     core->spec_last = core->spec_last > core->epoch << SPEC_EPOCH_SHIFT
                           ? core->spec_last
                           : core->epoch << SPEC_EPOCH_SHIFT;
+    /*  Likewise drivers remember up to which report they have seen all. */
+    core->report_last = core->report_last > core->epoch << REPORT_EPOCH_SHIFT
+                            ? core->report_last
+                            : core->epoch << REPORT_EPOCH_SHIFT;
     EMIT(core, head_start, core->epoch);
     emit_event(core, "HEAD_STARTED", 0, 0, 0, (struct slice){ 0 });
 }

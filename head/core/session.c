@@ -20,6 +20,7 @@ uint32_t session_new(struct core *core, uint32_t job_index, uint64_t id)
     session->below = 1;
     session->low = 1;
     session->synced = 1;
+    session->study = NONE;
     session->heard_ms = core->now_ms;
     chain_init(&session->tasks);
     chain_init(&session->specs);
@@ -65,7 +66,7 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
         !(record->strategy.n == 0 || slice_same(record->strategy, slice_text("DEFAULT")))) {
         return NONE;
     }
-    uint32_t demand = demand_get(core, record->demand, code);
+    uint32_t demand = demand_get(core, record, session->id, code);
     if (demand == NONE) {
         return NONE;
     }
@@ -167,6 +168,7 @@ void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
     }
     session_bind(core, index, peer);
     tell_submitted(core, session_at(core, index), msg->seq);
+    study_resumed(core, index);
 }
 
 void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_beat *msg)
@@ -175,6 +177,7 @@ void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_be
     if (index != NONE && session_at(core, index)->peer == peer) {
         session_at(core, index)->heard_ms = core->now_ms;
         tell_submitted(core, session_at(core, index), msg->seq);
+        study_resumed(core, index);
     } else if (msg->session != 0) {
         emit_send(core, peer, MSG_WHO, false)->as.who = (struct msg_who){ msg->seq, core->epoch };
     }
@@ -187,6 +190,7 @@ void session_close(struct core *core, uint32_t index)
     if (session->open) {
         session->open = false;
         session->closing = true;
+        study_left(core, index);
         job_busy(core, session->job);
     }
 }
@@ -247,6 +251,7 @@ void session_synced(struct core *core, uint64_t number)
     for (uint32_t p = core->all_peers.first; p != NONE; p = peer_at(core, p)->all.next) {
         if (peer_at(core, p)->session != NONE) {
             mark_take(core, session_at(core, peer_at(core, p)->session));
+            study_synced(core, peer_at(core, p)->session);
         }
     }
 }

@@ -25,7 +25,8 @@ enum {
     AWAY_MS =
         1000,      /* between two events, while there is anybody to look at: the head stood still */
     SCAN_MS = 250, /* nodes, sessions and peers are looked at this often */
-    SPEC_EPOCH_SHIFT = 24, /* numbers of specs begin at the head's epoch, shifted so */
+    SPEC_EPOCH_SHIFT = 24,   /* numbers of specs begin at the head's epoch, shifted so */
+    REPORT_EPOCH_SHIFT = 32, /* ids of reports, too */
     RETRIES_ASKED_MAX = 64
 };
 
@@ -92,13 +93,15 @@ struct queue { /* ready tasks of one job, demand and answer to infeasibility */
 
 struct demand { /* tasks with the same demand are one class for the scheduler */
     struct amounts need;
+    uint64_t session;     /* of a limited one: that of its specs; else 0 */
+    uint32_t running_max; /* so many of its tasks may run at a time; 0: no limit */
     bool used;
     bool no_cpu;
     uint32_t specs;
-    bool blocked;         /* has tasks that could run somewhere, but there is no room */
-    uint64_t mean_run_us; /* of attempts, exponentially weighted; 0: none has ended */
-    uint64_t slots;       /* on all nodes */
-    struct chain queues;  /* active ones */
+    bool blocked;           /* has tasks that could run somewhere, but there is no room */
+    uint64_t mean_run_us;   /* of attempts, exponentially weighted; 0: none has ended */
+    uint64_t slots, leases; /* on all nodes */
+    struct chain queues;    /* active ones */
 };
 
 struct spec {
@@ -144,6 +147,14 @@ struct session {
         mark_below; /* when batch mark_number is synced, so is everything below mark_below */
     struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
+    uint64_t
+        token; /* of the driver's attempt that opened it; 0: the job has none, or a restart has forgotten */
+    uint32_t study;              /* that it drives; NONE */
+    uint64_t study_id;           /* and its number, also of the last one; 0: it never did */
+    uint64_t saved, saved_batch; /* newest TRIALS that is committed, with which batch */
+    uint64_t saved_synced;       /* newest TRIALS that is on the disk: acknowledged */
+    uint64_t saved_mark,
+        saved_below; /* when this batch is synced, so are TRIALS up to that; 0: nothing is to be synced */
     uint64_t bye_seq;
     bool bye;           /* asked to end: told when it has */
     struct chain tasks; /* unfinished */
@@ -197,6 +208,19 @@ struct watcher {
     struct link_pair in_job;
 };
 
+struct study { /* all are kept, for their names; rows of trials and reports are in the store only */
+    uint64_t id;
+    uint64_t hash; /* of its name */
+    uint32_t by_id, by_hash;
+    uint32_t session;    /* index of who drives it; NONE: nobody */
+    uint64_t session_id; /* and its id, also of the last one */
+    uint32_t state;
+    uint32_t was; /* when its session took it */
+    bool decides; /* its driver answers reports */
+    bool stopping;
+    char name[NAME_MAX_BYTES + 1];
+};
+
 struct peer {
     uint64_t number; /* as the net knows it */
     uint32_t link;
@@ -242,12 +266,12 @@ struct core {
     struct prng rng;
     uint64_t now_ms, wall_ms;
     uint64_t epoch, token_next;
-    uint64_t job_last, session_last, spec_last, node_last;
+    uint64_t job_last, session_last, spec_last, node_last, study_last, report_last;
     bool restoring;
 
-    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes;
+    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
-        peer_map, node_map;
+        peer_map, node_map, study_ids, study_hashes;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
@@ -288,6 +312,10 @@ struct core {
     uint32_t result_count, result_capacity;
     struct lease_send *leases;
     uint32_t lease_count, lease_capacity;
+    struct decision_send *decisions;
+    uint32_t decision_count, decision_capacity;
+    struct report_send *reports;
+    uint32_t report_count, report_capacity;
     uint64_t *lookups;
     uint32_t lookup_count, lookup_capacity;
     uint8_t *scratch; /* bytes that rows and sends of this turn borrow */
@@ -337,6 +365,10 @@ static inline struct node *node_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->nodes, index);
 }
+static inline struct study *study_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->studies, index);
+}
 static inline struct slots *slots_at(const struct core *core, uint32_t node, uint32_t demand)
 {
     return &core->slots[(size_t)node * DEMANDS_MAX + demand];
@@ -359,6 +391,10 @@ struct msg *emit_send(struct core *core, uint32_t peer, enum msg_kind kind,
 struct start_send *emit_start(struct core *core);
 struct result_send *emit_result(struct core *core);
 void emit_lease(struct core *core, uint32_t peer, uint64_t task, uint64_t token, enum recall force);
+void emit_decision(struct core *core, uint32_t peer, bool synced,
+                   const struct rec_decision *decision);
+void emit_report(struct core *core, uint32_t peer, bool synced, uint64_t study,
+                 const struct rec_report *report);
 void emit_lookup(struct core *core, uint64_t task);
 void emit_refused(struct core *core, uint32_t peer, uint64_t seq, int code, const char *text);
 struct slice scratch_put(struct core *core, const void *p, size_t n);
@@ -414,7 +450,13 @@ void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
 struct slice lease_shortage(struct core *core,
                             uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
 bool demand_feasible(const struct core *core, uint32_t demand);
-uint32_t demand_get(struct core *core, struct list amounts, int *code); /* NONE and code */
+uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session,
+                    int *code); /* NONE and code */
+uint64_t demand_fits(const struct core *core, uint32_t demand, uint32_t node);
+bool demand_binds(const struct core *core,
+                  uint32_t demand); /* the nodes could run more of it than running_max */
+bool demand_at_limit(const struct core *core,
+                     uint32_t demand); /* no more of it may be leased now */
 void demand_release(struct core *core, uint32_t demand);
 void demand_ran(struct core *core, uint32_t demand, uint64_t run_us);
 uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand,
@@ -438,6 +480,8 @@ void node_sweep(struct core *core);
 void node_end(struct core *core); /* the cluster ends */
 void node_resend(struct core *core);
 uint32_t node_find(const struct core *core, uint64_t id);
+uint32_t lease_find(const struct core *core, uint64_t task,
+                    uint64_t token); /* a current attempt, or NONE */
 
 /*  job.c: jobs, sessions, specs, watchers. */
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);
@@ -477,6 +521,21 @@ void watcher_drop(struct core *core, uint32_t index);
 void tell_state(struct core *core, uint32_t peer, uint64_t seq, uint32_t job, bool synced);
 void job_busy(struct core *core, uint32_t index);
 void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code);
+
+/*  study.c: studies, what their trials report, what their drivers decide. */
+void on_study_open(struct core *core, uint32_t peer, const struct msg_study_open *msg);
+void on_trials(struct core *core, uint32_t peer, const struct msg_trials *msg);
+void on_report(struct core *core, uint32_t peer, const struct msg_report *msg);
+void on_decide(struct core *core, uint32_t peer, const struct msg_decide *msg);
+void on_study_end(struct core *core, uint32_t peer, const struct msg_study_end *msg);
+void on_study_stop(struct core *core, uint32_t peer, const struct msg_study_stop *msg);
+void study_restore(struct core *core, const struct restored *row);
+void study_left(struct core *core, uint32_t session);    /* its session drives it no more */
+void study_resumed(struct core *core, uint32_t session); /* its peer may have missed something */
+void study_superseded(struct core *core,
+                      uint32_t session); /* a newer attempt of the driver has opened this one */
+void study_synced(struct core *core, uint32_t session); /* more of the rows is on the disk */
+uint64_t text_hash(struct slice text);
 
 /*  peer.c: connections. */
 uint32_t peer_find(const struct core *core, uint32_t number);

@@ -443,6 +443,20 @@ static void on_head_start(struct sim *sim, const void *from)
     sim->oracle.epoch = epoch;
 }
 
+#define IGNORED(name)                                                                              \
+    static void on_##name(struct sim *sim, const void *from)                                       \
+    {                                                                                              \
+        (void)sim;                                                                                 \
+        (void)from;                                                                                \
+    }
+IGNORED(study_new)
+IGNORED(study_file)
+IGNORED(study_taken)
+IGNORED(study_state)
+IGNORED(study_saved)
+IGNORED(trial)
+IGNORED(report)
+
 static void on_event(struct sim *sim, const void *from)
 {
     (void)sim;

@@ -28,6 +28,7 @@ struct world {
     char dir[64];
     struct spawner *spawner;
     struct tails *tails;
+    struct asks *asks;
     struct executors *executors;
     int epoll;
     uint64_t now_ms;
@@ -41,6 +42,12 @@ static void in_dir(const struct world *self, const char *name, char *out)
     snprintf(out, 256, "%s/%s", self->dir, name);
 }
 
+static bool runs_all(const void *context, uint32_t executor, uint64_t task, uint64_t token)
+{
+    (void)context;
+    return executor == 1 && task == 1 && token == 0;
+}
+
 static int setup(void **state)
 {
     static const char *const folders[] = { "scratch", "logs", "programs" };
@@ -49,7 +56,8 @@ static int setup(void **state)
     char path[256], own[256];
     *self = (struct world){ .dir = "/tmp/rayc-executor-XXXXXX", .now_ms = 1000 };
     self->body = (struct wire){ self->body_bytes, 0, sizeof(self->body_bytes), false };
-    if (!mkdtemp(self->dir) || spawner_start(&self->spawner) || tails_open(&self->tails)) {
+    if (!mkdtemp(self->dir) || spawner_start(&self->spawner) || tails_open(&self->tails) ||
+        asks_open(&self->asks, CAPACITY, &(struct asks_runs){ runs_all, NULL })) {
         return -1;
     }
     for (size_t i = 0; i < COUNT(folders); i++) {
@@ -67,7 +75,8 @@ static int setup(void **state)
                                        .capacity = CAPACITY,
                                        .epoll = self->epoll,
                                        .spawner = self->spawner,
-                                       .tails = self->tails };
+                                       .tails = self->tails,
+                                       .asks = self->asks };
     *state = self;
     return symlink(own, path) ||
            epoll_ctl(self->epoll, EPOLL_CTL_ADD, spawner_fd(self->spawner), &event) ||
@@ -88,6 +97,7 @@ static int teardown(void **state)
     spawner_stop(&self->spawner);
     executors_close(&self->executors);
     tails_close(&self->tails);
+    asks_close(&self->asks);
     close(self->epoll);
     return nftw(self->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
@@ -484,6 +494,39 @@ static void takes_back(void **state)
     event = expect(self, WEV_EXITED);
 }
 
+/*  A report of what the executor runs goes to the head; the task goes on when it is decided. */
+static void a_report_is_passed_on(void **state)
+{
+    struct world *self = *state;
+    struct msg_report msg;
+    struct rec_report report;
+    asks_joined(self->asks, true);
+    start_resident(self);
+    give(self, "send", slice_text("a"));
+    give(self, "tell", slice_text("b"));
+    executors_give_end(self->executors);
+    expect_ran(self, 0, "a");
+    struct worker_event event;
+    while (!asks_next(self->asks, &msg)) {
+        assert_int_equal(executors_next(self->executors, &event), NEXT_NOTHING);
+        executors_settled(self->executors);
+        take_news(self);
+        (void)executors_next(self->executors, &event);
+    }
+    assert_true(next_report(&msg.reports, &report));
+    assert_int_equal(report.number, 1);
+    assert_slice(report.metrics, "{}");
+    assert_false(asks_next(self->asks, &msg));
+    uint8_t bytes[64];
+    struct wire list = { bytes, 0, sizeof(bytes), false };
+    struct rec_decision decision = { .task = 1, .number = 1, .text = slice_text("why") };
+    proto_put_record(&list, REC_DECISION, &decision);
+    asks_on_decided(self->asks, &(struct msg_decided){ .decisions = wire_list(&list, 1) });
+    expect_ran(self, 1, "b");
+    executors_kill(self->executors, 1, SIGKILL);
+    expect(self, WEV_EXITED);
+}
+
 static void breaking_the_protocol_kills(void **state)
 {
     struct world *self = *state;
@@ -535,6 +578,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(resident_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(silent_one_is_peeked, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_report_is_passed_on, setup, teardown),
         cmocka_unit_test_setup_teardown(breaking_the_protocol_kills, setup, teardown),
         cmocka_unit_test_setup_teardown(more_than_the_socket_holds, setup, teardown),
     };

@@ -10,12 +10,12 @@
 
 static struct channel_page *page;
 
-static void put_frame(const struct wire *records, uint32_t count)
+static void put_message(enum msg_kind kind, const void *msg, size_t bytes)
 {
-    size_t room = records->n + 64;
+    size_t room = bytes + 64;
     struct wire frame = { malloc(room), 4, room, false };
     ensure(frame.p != NULL);
-    proto_put(&frame, MSG_RAN, &(struct msg_ran){ .ran = wire_list(records, count) });
+    proto_put(&frame, kind, msg);
     uint32_t n = (uint32_t)frame.n - 4;
     memcpy(frame.p, &n, 4); /* little-endian, as the machines of this test */
     for (size_t at = 0; at < frame.n;) {
@@ -26,13 +26,33 @@ static void put_frame(const struct wire *records, uint32_t count)
     free(frame.p);
 }
 
+static void put_frame(const struct wire *records, uint32_t count)
+{
+    put_message(MSG_RAN, &(struct msg_ran){ .ran = wire_list(records, count) }, records->n);
+}
+
+static void put_report(const struct rec_run *run)
+{
+    uint8_t bytes[256];
+    struct wire record = { bytes, 0, sizeof(bytes), false };
+    struct rec_report report = {
+        .task = run->task, .token = run->token, .number = 1, .metrics = slice_text("{}")
+    };
+    proto_put_record(&record, REC_REPORT, &report);
+    put_message(MSG_TELL, &(struct msg_tell){ .reports = wire_list(&record, 1) }, record.n);
+    while (!channel_answered(page, run->token, 1)) {
+        usleep(1000);
+    }
+    ensure(page->decision == DECISION_GO_ON && strcmp(page->why, "why") == 0);
+}
+
 static bool is(const struct rec_run *run, const char *name)
 {
     return slice_same(run->name, slice_text(name));
 }
 
-/*  "send": its result at once; "page": only into the page; "print": prints its arguments first; "wait": never ends;
-    "die": kills itself; "garbage": breaks the protocol. */
+/*  "send": its result at once; "page": only into the page; "print": prints its arguments first; "tell": reports, and waits
+    for the answer; "wait": never ends; "die": kills itself; "garbage": breaks the protocol. */
 static void fake_run(const struct rec_run *run, uint32_t number)
 {
     struct rec_ran ran = { .number = number, .value = run->args, .run_us = 1 };
@@ -44,6 +64,8 @@ static void fake_run(const struct rec_run *run, uint32_t number)
         kill(getpid(), SIGKILL);
     } else if (is(run, "garbage")) {
         ensure(write(CHANNEL_FD, "\x05\0\0\0hello", 9) == 9);
+    } else if (is(run, "tell")) {
+        put_report(run);
     }
     while (is(run, "wait") || is(run, "garbage")) {
         pause();

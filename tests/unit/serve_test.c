@@ -14,10 +14,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "client/rayc.h"
-#include "proto/channel.h"
-#include "proto/wire.h"
+#include "tests/unit/fake_worker.h"
 
-enum { APP_CODE = 7, FRAME_BYTES = 12 * MIB, REPLY_MS_MAX = 20000 };
+enum { APP_CODE = 7 };
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
@@ -82,97 +81,7 @@ RAYC_TASK(dies, task)
     return 0;
 }
 
-/* --- a worker --------------------------------------------------------------------------------- */
-
-struct executor {
-    pid_t pid;
-    int socket;
-    int output;
-    struct channel_page *page;
-    uint32_t given;
-    uint8_t *frame;  /* the last RAN frame */
-    struct list ran; /* what is left of it */
-};
-
-static void start_child(struct executor *self, int socket_fd, int page_fd)
-{
-    self->pid = fork();
-    assert_true(self->pid >= 0);
-    if (self->pid == 0) {
-        int moved[] = { fcntl(socket_fd, F_DUPFD, 10), fcntl(page_fd, F_DUPFD, 10),
-                        fcntl(self->output, F_DUPFD, 10) };
-        dup2(moved[2], STDOUT_FILENO);
-        dup2(moved[2], STDERR_FILENO);
-        dup2(moved[0], CHANNEL_FD);
-        dup2(moved[1], CHANNEL_PAGE_FD);
-        close_range(CHANNEL_PAGE_FD + 1, ~0u, 0);
-        setenv("RAYC_EXECUTOR", "1", 1);
-        execl("/proc/self/exe", "executor", (char *)NULL);
-        _exit(127);
-    }
-}
-
-static int open_executor(void **state)
-{
-    struct executor *self = calloc(1, sizeof(*self));
-    int sockets[2];
-    char name[] = "/tmp/rayc-serve-test-XXXXXX";
-    self->output = mkostemp(name, O_APPEND | O_CLOEXEC);
-    unlink(name);
-    int page_fd = memfd_create("page", MFD_CLOEXEC);
-    if (self->output < 0 || page_fd < 0 || ftruncate(page_fd, sizeof(*self->page)) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
-        return -1;
-    }
-    self->page = mmap(NULL, sizeof(*self->page), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
-    self->socket = sockets[0];
-    self->frame = malloc(FRAME_BYTES);
-    start_child(self, sockets[1], page_fd);
-    close(sockets[1]);
-    close(page_fd);
-    *state = self;
-    return 0;
-}
-
-static int close_executor(void **state)
-{
-    struct executor *self = *state;
-    int status = 0;
-    close(self->socket);
-    waitpid(self->pid, &status, 0);
-    munmap(self->page, sizeof(*self->page));
-    close(self->output);
-    free(self->frame);
-    free(self);
-    return WIFEXITED(status) &&
-           WEXITSTATUS(status) != 0; /* it ends by itself when the socket closes */
-}
-
-/*  Runs being gathered for one frame. */
-struct runs {
-    uint8_t bytes[64 * 1024];
-    struct wire wire;
-    uint32_t count;
-};
-
-static struct runs *new_runs(void)
-{
-    struct runs *runs = calloc(1, sizeof(*runs));
-    runs->wire = (struct wire){ runs->bytes, 0, sizeof(runs->bytes), false };
-    return runs;
-}
-
-static void add_run(struct runs *runs, const char *name, struct slice args, struct list deps)
-{
-    struct rec_run run = { .task = 0xABC0 + runs->count,
-                           .token = 5,
-                           .attempt = 2,
-                           .name = slice_text(name),
-                           .args = args,
-                           .deps = deps };
-    proto_put_record(&runs->wire, REC_RUN, &run);
-    runs->count++;
-}
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 static void add_ints(struct runs *runs, const char *name, uint32_t count, const int64_t *values)
 {
@@ -185,54 +94,6 @@ static void add_ints(struct runs *runs, const char *name, uint32_t count, const 
     add_run(runs, name, slice_of(args.p, args.n), (struct list){ { 0 }, 0 });
 }
 
-/*  Writes the frame; allows its tasks to begin only if `allow`. */
-static void give(struct executor *self, struct runs *runs, bool allow)
-{
-    struct msg_run msg = { .runs = wire_list(&runs->wire, runs->count) };
-    uint8_t bytes[sizeof(runs->bytes) + 64];
-    struct wire frame = { bytes, 4, sizeof(bytes), false };
-    assert_false(runs->wire.full);
-    proto_put(&frame, MSG_RUN, &msg);
-    uint32_t size = (uint32_t)(frame.n - 4);
-    memcpy(bytes, &size, sizeof(size));
-    assert_int_equal(send(self->socket, bytes, frame.n, MSG_NOSIGNAL), (ssize_t)frame.n);
-    self->given += runs->count;
-    if (allow) {
-        channel_allow(self->page, self->given);
-    }
-    free(runs);
-}
-
-static void read_exactly(struct executor *self, uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        struct pollfd ready = { self->socket, POLLIN, 0 };
-        assert_int_equal(poll(&ready, 1, REPLY_MS_MAX), 1);
-        ssize_t got = read(self->socket, p, n);
-        assert_true(got > 0);
-        p += got;
-        n -= (size_t)got;
-    }
-}
-
-/*  The next result, from the frame at hand or the next one. */
-static struct rec_ran take(struct executor *self)
-{
-    struct rec_ran ran;
-    if (!next_ran(&self->ran, &ran)) {
-        uint32_t size;
-        struct msg msg;
-        read_exactly(self, (uint8_t *)&size, sizeof(size));
-        assert_true(size <= FRAME_BYTES);
-        read_exactly(self, self->frame, size);
-        assert_int_equal(proto_decode(slice_of(self->frame, size), &msg, NULL), OK);
-        assert_int_equal(msg.kind, MSG_RAN);
-        self->ran = msg.as.ran.ran;
-        assert_true(next_ran(&self->ran, &ran));
-    }
-    return ran;
-}
-
 static struct rec_ran run_one(struct executor *self, const char *name, uint32_t count,
                               const int64_t *values)
 {
@@ -240,13 +101,6 @@ static struct rec_ran run_one(struct executor *self, const char *name, uint32_t 
     add_ints(runs, name, count, values);
     give(self, runs, true);
     return take(self);
-}
-
-static void assert_text(struct slice text, const char *expected)
-{
-    char copy[512];
-    slice_copy_text(text, copy, sizeof(copy));
-    assert_string_equal(copy, expected);
 }
 
 #define INTS(...)                                                                                  \

@@ -47,6 +47,23 @@ static void newer_schema_is_refused(void **state)
     refuse(self, ERR_STORE_NEWER, "schema 99");
 }
 
+/*  What version 1 did not have comes with the first start of a newer head; nothing else changes. */
+static void older_schema_is_raised(void **state)
+{
+    struct fixture *self = *state;
+    put_job(self, 3);
+    store_close(&self->store);
+    run_sql(self, "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
+                  "DROP TABLE study_file; DROP TABLE trial; DROP TABLE report;"
+                  "DROP TABLE study_state_name; DROP TABLE trial_state_name;"
+                  "PRAGMA user_version=1");
+    open_store(self);
+    expect(self, "SELECT count(*) FROM tasks", "3");
+    expect(self, "SELECT count(*) FROM studies", "0");
+    expect(self, "SELECT name FROM study_state_name WHERE value=2", "INTERRUPTED");
+    expect(self, "PRAGMA user_version", "2");
+}
+
 static void other_programs_files_are_refused(void **state)
 {
     struct fixture *self = *state;
@@ -241,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(files_are_private),
         TEST(newer_schema_is_refused),
+        TEST(older_schema_is_raised),
         TEST(other_programs_files_are_refused),
         TEST(garbage_is_refused),
         TEST(damage_is_found),

@@ -19,6 +19,7 @@ static void fill(const struct row_desc *desc, uint8_t *row, char texts[][16])
             break;
         case COL_f64:
             *(double *)p = 1000.0 + i;
+            snprintf(texts[i], 16, "%u.0", 1000u + i);
             break;
         case COL_str:
         case COL_bin:
@@ -36,12 +37,12 @@ static void rows_arrive(void **state)
         const struct row_desc *desc = row_desc((enum row_kind)kind);
         char table[32];
         if (kind == ROW_head_start || kind == ROW_task_copy ||
-            (sscanf(desc->sql, "INSERT INTO %31[a-z](", table) != 1 &&
-             sscanf(desc->sql, "INSERT OR REPLACE INTO %31[a-z](", table) != 1)) {
+            (sscanf(desc->sql, "INSERT INTO %31[a-z_](", table) != 1 &&
+             sscanf(desc->sql, "INSERT OR %*s INTO %31[a-z_](", table) != 1)) {
             continue;
         }
         uint64_t row[64] = { 0 };
-        char texts[16][16];
+        char texts[32][16];
         assert_true(desc->bytes <= sizeof(row));
         fill(desc, (uint8_t *)row, texts);
         rows_put(&self->rows, (enum row_kind)kind, row);
@@ -175,8 +176,8 @@ static void see(void *context, const struct restored *row)
     int n = 0;
     switch (row->table) {
     case RESTORE_EPOCH:
-        n = snprintf(to, room, "E%llu,%llu ", (unsigned long long)row->epoch,
-                     (unsigned long long)row->node_last);
+        n = snprintf(to, room, "E%llu,%llu,%llu ", (unsigned long long)row->epoch,
+                     (unsigned long long)row->node_last, (unsigned long long)row->report_last);
         break;
     case RESTORE_JOB:
         n = snprintf(to, room, "J%llu,%u,%.*s ", (unsigned long long)row->job.id, row->job.state,
@@ -186,6 +187,11 @@ static void see(void *context, const struct restored *row)
         n = snprintf(to, room, "S%llu,%llu,%llu,%u ", (unsigned long long)row->session.id,
                      (unsigned long long)row->session.low, (unsigned long long)row->session.last,
                      row->session.closed);
+        break;
+    case RESTORE_STUDY:
+        n = snprintf(to, room, "U%llu,%.*s,%u,%llu ", (unsigned long long)row->study.id,
+                     (int)row->study.name.n, (const char *)row->study.name.p, row->study.state,
+                     (unsigned long long)row->study.saved);
         break;
     case RESTORE_SPEC:
         n = snprintf(to, room, "C%llu ", (unsigned long long)row->spec.id);
@@ -226,13 +232,18 @@ static void restore_gives_what_is_unfinished(void **state)
     PUT(&self->rows, node_state, .id = 2, .state = NODE_DEAD);
     PUT(&self->rows, node_state, .id = 3, .state = NODE_DEAD);
     PUT(&self->rows, lease_new, .token = 50, .node = 3, .first = TASK(2), .count = 2);
+    PUT(&self->rows, study_new, .id = 4, .name = slice_text("yolo"), .session = 1, .saved = 6);
+    PUT(&self->rows, study_saved, .id = 4, .saved = 7);
+    PUT(&self->rows, report, .id = 77, .study = 4, .token = 51, .number = 1);
+    PUT(&self->rows, report, .id = 78, .study = 4, .token = 51, .number = 1);
     apply(self);
     store_close(&self->store);
     open_store(self);
     struct seen seen = { .n = 0 };
     assert_int_equal(store_restore(self->store, see, &seen), OK);
     assert_string_equal(seen.text,
-                        "E3,3 J1,2,rayc_one J2,3,rayc_two S1,2,5,0 S2,0,1,1 C7 N1,0 N3,1 "
+                        "E3,3,77 J1,2,rayc_one J2,3,rayc_two S1,2,5,0 S2,0,1,1 U4,yolo,1,7 "
+                        "C7 N1,0 N3,1 "
                         "T2,2,0,0 T3,2,2,9 T4,2,0,0 L50,2 ");
 }
 

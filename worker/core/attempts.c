@@ -12,6 +12,13 @@ static uint32_t attempt_find(const struct worker *self, uint64_t task, uint64_t 
     return index;
 }
 
+bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token)
+{
+    uint32_t index = attempt_find(self, task, token);
+    return index != NONE && attempt_at(self, index)->state == ATTEMPT_GIVEN &&
+           attempt_at(self, index)->owner == executor;
+}
+
 struct held attempt_held(const struct worker *self, uint32_t index)
 {
     const struct attempt *attempt = attempt_at(self, index);

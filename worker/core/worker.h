@@ -144,4 +144,6 @@ struct worker_stats {
     uint64_t node, epoch;
 };
 struct worker_stats worker_stats(const struct worker *self);
+/*  Was this attempt given to this executor, and has it not ended? */
+bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
 #endif

@@ -1,0 +1,43 @@
+/*  turn_frames.c - frames that elements of a batch share. */
+#include "head/turn_frames.h"
+
+enum {
+    JOINED_BYTES = 2 * MIB
+}; /* a frame is closed when it is so large: one element has at most 100 KiB */
+
+void put_decided(const struct batch *batch, uint32_t first, bool *told, struct wire *elements,
+                 struct wire *frame)
+{
+    const struct decision_send *all = batch->decisions;
+    uint32_t count = 0;
+    for (uint32_t i = first;
+         i < batch->decision_count && count < TRIALS_PER_FRAME_MAX && elements->n < JOINED_BYTES;
+         i++) {
+        if (!told[i] && all[i].peer == all[first].peer && all[i].synced == all[first].synced) {
+            proto_put_record(elements, REC_DECISION, &all[i].decision);
+            told[i] = true;
+            count++;
+        }
+    }
+    struct msg_decided decided = { .decisions = wire_list(elements, count) };
+    proto_put(frame, MSG_DECIDED, &decided);
+}
+
+void put_reported(const struct batch *batch, uint32_t first, bool *told, struct wire *elements,
+                  struct wire *frame)
+{
+    const struct report_send *all = batch->reports;
+    uint32_t count = 0;
+    for (uint32_t i = first;
+         i < batch->report_count && count < TRIALS_PER_FRAME_MAX && elements->n < JOINED_BYTES;
+         i++) {
+        if (!told[i] && all[i].peer == all[first].peer && all[i].study == all[first].study) {
+            proto_put_record(elements, REC_REPORT, &all[i].report);
+            told[i] = true;
+            count++;
+        }
+    }
+    struct msg_reported reported = { .study = all[first].study,
+                                     .reports = wire_list(elements, count) };
+    proto_put(frame, MSG_REPORTED, &reported);
+}
