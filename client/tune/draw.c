@@ -134,7 +134,7 @@ static double beta_fraction(double a, double b, double x)
     return h;
 }
 
-static double beta_cdf(double a, double b, double x)
+double beta_cdf(double a, double b, double x)
 {
     if (x <= 0 || x >= 1) {
         return x <= 0 ? 0 : 1;
