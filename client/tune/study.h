@@ -20,9 +20,10 @@ struct study_trial {
     char *metrics;    /* JSON of the last report; NULL */
     char *checkpoint; /* newest committed; NULL */
     char *text;       /* why it failed or was stopped; NULL */
-    char *lineage;    /* PBT; NULL */
-    uint32_t donor;   /* of the run that starts now: whose checkpoint; NONE: its own */
-    bool dirty;       /* its row is to be written */
+    char *
+        lineage; /* when it was started, resumed and ended, and PBT's changes: study_journal.c; NULL */
+    uint32_t donor; /* of the run that starts now: whose checkpoint; NONE: its own */
+    bool dirty;     /* its row is to be written */
 };
 
 struct study;
@@ -35,6 +36,8 @@ void study_destroy(struct study **self);
 MUST_CHECK int study_restore_trial(struct study *self, const struct rec_trial *row);
 void study_restore_report(struct study *self, const struct rec_report *row);
 void study_restored(struct study *self);
+
+/*  What study_trial() gives lives until the next trial is made. */
 
 /*  What to do next, while fewer than `concurrency` trials run. */
 enum study_next {
@@ -50,7 +53,7 @@ MUST_CHECK int study_give_point(struct study *self, uint32_t trial, const double
 void study_no_point(struct study *self); /* the external search has no more */
 void study_started(struct study *self, uint32_t trial, uint64_t task);
 
-/*  A report.  One that was seen before (same attempt and number, or a step at or below the trial's last) changes
+/*  A report; all of a task come before its end.  One that was seen before (same attempt and number, or a step at or below the trial's last) changes
     nothing and is answered as before, or with go on.  *why: for people, when it is not go on. */
 enum decision study_report(struct study *self, const struct rec_report *report, uint64_t now_ms,
                            const char **why);
@@ -78,7 +81,11 @@ uint32_t study_count(const struct study *self);
 const struct study_trial *study_trial(const struct study *self, uint32_t number);
 uint32_t study_running(const struct study *self);
 uint32_t study_best(const struct study *self); /* NONE: no trial has a value */
-/*  A row that is to be written; false: none. It borrows until the next call. */
+/*  Must the newest checkpoint of this trial be kept, as another one is to start from it? */
+bool study_pins(const struct study *self, uint32_t trial);
+/*  A row that is to be written; false: none. It borrows until the next call.  Rows come in the order in which they
+    changed: write them all after each call above, and before a task is submitted, so that what is stored is what was
+    true at one moment. */
 bool study_dirty(struct study *self, struct rec_trial *row);
 enum study_state study_verdict(const struct study *self, const char **why);
 #endif
