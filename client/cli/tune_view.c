@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "common/clock.h"
 
-enum { DRAW_MS = 200, ROWS_MAX = 12, LINES_PER_SECOND = 50, LINE_BYTES = 512 };
+enum { DRAW_MS = 200, ROWS_MAX = 12, LINES_PER_SECOND = 50, LINE_BYTES = 1024 };
 
 void tune_view_init(struct tune_view *self, const struct cli *cli, const struct study_spec *spec,
                     const char *name)

@@ -30,7 +30,7 @@
 #include "client/cli/cli.c"
 #include "client/cli/command.c"
 #include "client/cli/elf.c"
-#include "client/cli/near.c"
+#include "common/near.c"
 #include "client/cli/options.c"
 #include "client/cli/parse.c"
 #include "client/cli/progress.c"

@@ -202,7 +202,7 @@ static int drive_named(struct tune *self, struct driver **driver)
 static int drive(struct tune *self, struct driver **driver)
 {
     char made[NAME_MAX_BYTES - 8];
-    snprintf(made, sizeof(made), "%s", self->name);
+    snprintf(made, sizeof(made), "%.*s", (int)sizeof(made) - 1, self->name);
     bool own = !self->spec->name && !self->cli->options.resume;
     int rc = drive_named(self, driver);
     for (int i = 2; own && rc == RAYC_ECONFLICT && i < NAMES_TRIED_MAX; i++) {
