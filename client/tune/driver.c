@@ -44,7 +44,7 @@ struct driver {
     uint32_t run_count, run_capacity;
     uint32_t room; /* trials at a time */
     uint64_t room_ms;
-    bool stopped;  /* a user asked, or time is over: what runs was cancelled */
+    bool stopped; /* a user asked: what runs is cancelled */
     bool restoring_failed;
 };
 
@@ -263,6 +263,7 @@ static int take_news(struct driver *self, double seconds)
             break;
         case STUDY_ASKED_TO_STOP:
             study_stop(self->study, "stopped by a user", now_ms);
+            self->stopped = true;
             break;
         default:
             return news;
@@ -350,7 +351,7 @@ static int run(struct driver *self)
 {
     for (;;) {
         uint64_t now_ms = clock_wall_ms();
-        if (study_tick(self->study, now_ms) || study_stopping(self->study, NULL)) {
+        if (study_tick(self->study, now_ms) || self->stopped) {
             cancel_all(self);
         }
         bool done = fill(self, now_ms);

@@ -329,6 +329,14 @@ void study_started(struct study *self, uint32_t trial, uint64_t task)
     slot_changed(self, &self->slots[trial]);
 }
 
+void study_checkpointed(struct study *self, uint32_t trial, const char *checkpoint)
+{
+    ensure(trial < self->count);
+    row_text(&self->slots[trial].row.checkpoint, slice_text(checkpoint));
+    self->slots[trial].row.donor = NONE;
+    slot_changed(self, &self->slots[trial]);
+}
+
 /* --- ends ------------------------------------------------------------------------------------- */
 
 /*  "trial 7 ended without mAP50": its report is missing or misnamed. */
