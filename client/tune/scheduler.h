@@ -49,7 +49,9 @@ struct scheduler_type {
     void (*close)(struct scheduler *self);
     /*  A trial was made; x is its point, valid while the study lives. */
     void (*added)(struct scheduler *self, uint32_t trial, const double *x);
-    /*  It reported: step is strictly above that of its last report.  `resumable`: it has a checkpoint of this step. */
+    /*  It reported: step is strictly above that of its last report.  `resumable`: it has a checkpoint of this step.
+        A run that was told to stop or to pause is not asked about again: what else it reports is answered as before.
+        So a report of a paused trial, while restoring, says that it was resumed. */
     enum decision (*reported)(struct scheduler *self, uint32_t trial, double step, double value,
                               bool resumable);
     /*  It ended (completed, failed, or stopped); it will not report again. */

@@ -20,7 +20,8 @@ struct asha_trial {
     enum asha_state state;
     enum decision answer; /* to its last report */
     uint32_t bracket;
-    uint32_t next; /* the lowest rung, counted from min, that has no entry of it and may still get one */
+    uint32_t
+        next; /* the lowest rung, counted from min, that has no entry of it and may still get one */
     double step;
 };
 
@@ -180,8 +181,11 @@ static enum decision asha_reported(struct scheduler *self, uint32_t trial, doubl
     struct asha *asha = self->state;
     ensure(trial < asha->count);
     struct asha_trial *it = &asha->trials[trial];
+    if (it->answer == DECISION_STOP || step == it->step) {
+        return it->answer;
+    }
     if (!(step > it->step)) { /* a retried trial says again what is known */
-        return step == it->step ? it->answer : DECISION_GO_ON;
+        return DECISION_GO_ON;
     }
     if (it->state == ASHA_PAUSED) { /* while restoring: it was promoted */
         move(asha, trial, ASHA_ACTIVE);
@@ -196,7 +200,7 @@ static enum decision asha_reported(struct scheduler *self, uint32_t trial, doubl
     while (reached < asha->rungs && step >= asha->milestones[reached]) {
         reached++;
     }
-    if (reached > it->next && it->state == ASHA_ACTIVE) {
+    if (reached > it->next) {
         enum decision answer = decide(self, trial, reached - 1, value, resumable);
         it->answer = answer;
     }

@@ -154,8 +154,7 @@ static void record(struct band *band, uint32_t trial)
     struct bracket *bracket = band->brackets[it->bracket];
     struct band_rung *rung = &bracket->rungs[it->rung];
     bracket->open -= it->rung == bracket->rung;
-    rung->entries =
-        array_room(rung->entries, &rung->capacity, rung->count, sizeof(*rung->entries));
+    rung->entries = array_room(rung->entries, &rung->capacity, rung->count, sizeof(*rung->entries));
     rung->entries[rung->count++] = entry_of(it->value, trial);
     it->rung++;
     it->resumed = false;
@@ -253,21 +252,23 @@ static enum decision band_reported(struct scheduler *self, uint32_t trial, doubl
     struct band *band = self->state;
     ensure(trial < band->count);
     struct band_trial *it = &band->trials[trial];
+    if (it->state == BAND_LOST || it->state == BAND_ENDED) {
+        return DECISION_STOP;
+    }
     if (!(step > it->step)) { /* a retried trial says again what is known */
         return step == it->step ? it->answer : DECISION_GO_ON;
     }
-    if (it->state == BAND_PAUSED || it->state == BAND_LOST) { /* while restoring: it was promoted */
+    if (it->state == BAND_PAUSED) { /* while restoring: it was promoted */
         move(band, trial, BAND_ACTIVE);
         it->resumed = true;
     }
     it->step = step;
     it->value = value;
     it->answer = DECISION_GO_ON;
-    if (it->state == BAND_ACTIVE && step >= self->options.max) {
+    if (step >= self->options.max) {
         it->answer = DECISION_STOP;
         leave(self, trial);
-    } else if (it->state == BAND_ACTIVE &&
-               step >= milestone(self, band->brackets[it->bracket], it->rung)) {
+    } else if (step >= milestone(self, band->brackets[it->bracket], it->rung)) {
         enum decision answer = arrive(self, trial);
         it->answer = answer;
     }
@@ -347,7 +348,8 @@ static void band_restored(struct scheduler *self, uint32_t trial, bool paused, c
 
 const struct scheduler_type scheduler_hyperband = {
     .name = "hyperband",
-    .summary = "brackets of synchronous successive halving, from many short trials to a few whole ones",
+    .summary =
+        "brackets of synchronous successive halving, from many short trials to a few whole ones",
     .decides = true,
     .open = band_open,
     .close = band_close,

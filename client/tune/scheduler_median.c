@@ -61,8 +61,7 @@ static void median_added(struct scheduler *self, uint32_t trial, const double *x
     (void)x;
     struct median *state = self->state;
     ensure(trial == state->count);
-    state->curves =
-        array_room(state->curves, &state->capacity, trial, sizeof(*state->curves));
+    state->curves = array_room(state->curves, &state->capacity, trial, sizeof(*state->curves));
     state->means = array_room(state->means, &state->means_capacity, trial, sizeof(double));
     state->curves[state->count++] = (struct curve){ .best = INFINITY };
 }
@@ -140,8 +139,8 @@ static enum decision median_reported(struct scheduler *self, uint32_t trial, dou
     struct median *state = self->state;
     ensure(trial < state->count);
     struct curve *curve = &state->curves[trial];
-    if (!(step > last_step(curve))) { /* a retried trial says again what is known */
-        return step == last_step(curve) ? curve->answer : DECISION_GO_ON;
+    if (curve->answer == DECISION_STOP || !(step > last_step(curve))) {
+        return curve->answer; /* a retried trial says again what is known */
     }
     extend(curve, step, value, self->options.grace);
     double median = 0;

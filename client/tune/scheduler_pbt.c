@@ -26,8 +26,9 @@ struct pbt_trial {
     double score;      /* value of then */
     double checkpoint; /* step of its newest checkpoint of its own weights; 0: none */
     uint32_t exploits;
-    uint32_t donor;    /* NONE, or whose checkpoint it starts from, until it has one of its own */
-    uint64_t decided;  /* order of the pauses */
+    uint32_t donor;   /* NONE, or whose checkpoint it starts from, until it has one of its own */
+    double from;      /* step of that checkpoint when it was decided */
+    uint64_t decided; /* order of the pauses */
 };
 
 struct pbt {
@@ -176,6 +177,7 @@ static enum decision ready(struct scheduler *self, uint32_t trial, double step, 
     }
     explore(self, trial, pbt->trials[donor].x);
     it->donor = donor;
+    it->from = pbt->trials[donor].checkpoint;
     it->checkpoint = 0;
     it->state = PBT_PAUSED;
     it->decided = ++pbt->pauses;
@@ -187,10 +189,8 @@ static void run_again(struct pbt *pbt, uint32_t trial)
     struct pbt_trial *it = &pbt->trials[trial];
     it->state = PBT_ACTIVE;
     it->answer = DECISION_GO_ON;
-    if (it->donor != NONE) { /* its weights are those of that step now */
-        const struct pbt_trial *donor = &pbt->trials[it->donor];
-        it->step = donor->checkpoint > 0 ? donor->checkpoint : it->step;
-        it->checked = it->step;
+    if (it->donor != NONE) { /* its weights are those of that step now, or of a later one */
+        it->step = it->checked = it->from;
     }
 }
 
@@ -200,11 +200,15 @@ static enum decision pbt_reported(struct scheduler *self, uint32_t trial, double
     struct pbt *pbt = self->state;
     ensure(trial < pbt->count);
     struct pbt_trial *it = &pbt->trials[trial];
+    if (it->answer == DECISION_STOP) {
+        return it->answer;
+    }
+    if (it->state ==
+        PBT_PAUSED) { /* while restoring: it was resumed, and its steps begin at its donor's */
+        run_again(pbt, trial);
+    }
     if (!(step > it->step)) { /* a retried trial says again what is known */
         return step == it->step ? it->answer : DECISION_GO_ON;
-    }
-    if (it->state == PBT_PAUSED) { /* while restoring: it was resumed */
-        run_again(pbt, trial);
     }
     it->step = step;
     it->answer = DECISION_GO_ON;
@@ -280,7 +284,8 @@ static void pbt_restored(struct scheduler *self, uint32_t trial, bool paused, co
 
 const struct scheduler_type scheduler_pbt = {
     .name = "pbt",
-    .summary = "population based training: the worst take weights and point of the best, changed a little",
+    .summary =
+        "population based training: the worst take weights and point of the best, changed a little",
     .decides = true,
     .open = pbt_open,
     .close = pbt_close,

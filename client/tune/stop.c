@@ -24,8 +24,8 @@ struct stopper {
     uint32_t trial_capacity;
     bool has_best; /* of ended trials, for no_improvement */
     double best;
-    uint32_t in_vain;      /* trials that ended since then */
-    uint32_t goal_trial;   /* that reached the goal first; NONE */
+    uint32_t in_vain;    /* trials that ended since then */
+    uint32_t goal_trial; /* that reached the goal first; NONE */
     double goal_value;
     char text[256];
 };
@@ -99,7 +99,7 @@ static bool compared(const struct stop_rule *rule, double value)
     return false;
 }
 
-/*  The standard deviation of the last values, of the population as numpy.std() has it; INFINITY: one is not finite. */
+/*  Of the population, as numpy.std() has it; INFINITY: a value is not finite. */
 static double deviation(const double *values, uint32_t count)
 {
     double sum = 0;
@@ -116,7 +116,7 @@ static double deviation(const double *values, uint32_t count)
 
 static bool flat(const struct stop_rule *rule, struct window *window, double value, double *out)
 {
-    if (rule->count == 0) {
+    if (rule->count == 0 || isnan(value)) { /* a report without the metric does not count */
         return false;
     }
     if (!window->values) {
@@ -153,8 +153,8 @@ static const char *say(struct stopper *self, const char *format, ...)
 
 static bool reaches_goal(const struct stopper *self, double value)
 {
-    return self->options.has_goal && (self->options.maximize ? value >= self->options.goal
-                                                             : value <= self->options.goal);
+    return self->options.has_goal &&
+           (self->options.maximize ? value >= self->options.goal : value <= self->options.goal);
 }
 
 const char *stopper_reported(struct stopper *self, uint32_t trial, double value,
@@ -214,8 +214,10 @@ const char *stopper_study(struct stopper *self, uint32_t made, uint64_t spent_ms
     }
     *at_once = false;
     if (options->no_improvement > 0 && self->in_vain >= options->no_improvement) {
-        return say(self, "%u trials in a row were not better than %.6g", self->in_vain,
-                   self->has_best ? self->best : (double)NAN);
+        return self->has_best
+                   ? say(self, "%u trials in a row were not better than %.6g", self->in_vain,
+                         self->best)
+                   : say(self, "%u trials in a row ended without a value", self->in_vain);
     }
     if (options->trials_max > 0 && made >= options->trials_max) {
         return say(self, "all %u trials were made", made);
