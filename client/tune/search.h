@@ -17,6 +17,7 @@ struct search_options {
     uint32_t repeat;     /* each point so many times (1) */
     double sigma;        /* cmaes: first step size in units of the space (1/6) */
     uint32_t population; /* cmaes: 0 by dimension */
+    const char *const *command; /* external: what is asked, up to NULL */
 };
 struct search_options search_defaults(void);
 
