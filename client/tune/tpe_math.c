@@ -22,33 +22,24 @@ typedef uint64_t v4u __attribute__((vector_size(32)));
 #define PICK(mask, yes, no) ((v4)(((v4i)(yes) & (mask)) | ((v4i)(no) & ~(mask))))
 #define ROUND               0x1.8p52 /* added to a small number, it leaves the nearest integer in the low bits */
 
-/*  exp(x) of x up to 700; 0 below -700.  The error is below 2 units of the last place. */
+/*  exp(x) of x up to 700, and what is below -700 counts as -700.  The error is below 2 units of the last place.  The
+    polynomial (of degree 11, near the best) goes by halves: few of its steps wait for another. */
 INLINE void exp4(v4 *x)
 {
-    static const double c[13] = { 1.0,
-                                  1.0,
-                                  1.0 / 2,
-                                  1.0 / 6,
-                                  1.0 / 24,
-                                  1.0 / 120,
-                                  1.0 / 720,
-                                  1.0 / 5040,
-                                  1.0 / 40320,
-                                  1.0 / 362880,
-                                  1.0 / 3628800,
-                                  1.0 / 39916800,
-                                  1.0 / 479001600 };
-    v4i small = *x < -700;
-    v4 t = PICK(small, (v4){ 0 }, *x);
+    const v4 t = PICK((v4i)(*x > -700), *x, (v4){ 0 } - 700);
     v4 n = t * 0x1.71547652b82fep+0 + ROUND;
-    v4i power = (v4i)n << 52;
+    const v4i power = (v4i)n << 52;
     n -= ROUND;
-    v4 r = (t - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
-    v4 p = r * c[12] + c[11];
-    for (int i = 10; i >= 0; i--) {
-        p = p * r + c[i];
-    }
-    *x = (v4)((v4i)((v4)((v4i)p + power)) & ~small);
+    const v4 r = (t - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
+    const v4 r2 = r * r;
+    const v4 r4 = r2 * r2;
+    const v4 p0 = (1 + r) + r2 * (0x1.0000000000011p-1 + r * 0x1.555555555555ap-3);
+    const v4 p4 = (0x1.555555554f0bap-5 + r * 0x1.111111110f21ep-7) +
+                  r2 * (0x1.6c16c1880029fp-10 + r * 0x1.a01a01b1461c5p-13);
+    const v4 p8 = (0x1.a01991a10d9aep-16 + r * 0x1.71ddf56d8deb5p-19) +
+                  r2 * (0x1.28b4101c77212p-22 + r * 0x1.af632a0f7e2cep-26);
+    const v4 p = p0 + r4 * (p4 + r4 * p8);
+    *x = (v4)((v4i)p + power);
 }
 
 /*  log(x) of normal x > 0. */
@@ -61,17 +52,21 @@ INLINE void log4(v4 *x)
     v4 f = (v4)((v4i)*x - ((v4i)(power - 1023) << 52)); /* sqrt(1/2) .. sqrt(2) */
     v4 s = (f - 1) / (f + 1);
     v4 z = s * s;
-    v4 p = z * (1.0 / 21) + 1.0 / 19;
-    for (int i = 17; i >= 3; i -= 2) {
-        p = p * z + 1.0 / i;
+    v4 z2 = z * z;
+    v4 p = z2 * (1.0 / 19) + 1.0 / 15; /* sum of z^k / (2k + 3), even and odd k apart */
+    v4 q = z2 * (1.0 / 21) + 1.0 / 17;
+    for (int i = 11; i >= 3; i -= 4) {
+        p = p * z2 + 1.0 / i;
+        q = q * z2 + 1.0 / (i + 2);
     }
+    p += z * q;
     *x = n * 0x1.62e42fee00000p-1 + (2 * s + (2 * s * z * p + n * 0x1.a39ef35793c76p-33));
 }
 
 /*  exp(x^2) erfc(x) of x >= 0: (1 + 2x) times it is a polynomial of (x - 3) / (x + 3). */
 INLINE void erfcx4(v4 *x)
 {
-    static const double c[23] = {
+    static const double c[24] = {
         1.2530080582697296,     -0.13562110612457573,    -0.04756229435344576,
         0.129645158702281,      -0.11927366341575335,    0.06830802735644051,
         -0.02377051490712486,   0.0025293916666211625,   0.0018886902217603342,
@@ -79,14 +74,22 @@ INLINE void erfcx4(v4 *x)
         4.945791788878783e-06,  -2.0089974601937562e-05, -7.218910913909693e-07,
         3.4542640815449015e-06, 3.4040811203344006e-07,  -5.963735757072212e-07,
         -1.232972365581405e-07, 8.764763429942915e-08,   2.900096033455807e-08,
-        -7.639805706660184e-09, -3.3911975149641994e-09
+        -7.639805706660184e-09, -3.3911975149641994e-09, 0
     };
-    v4 t = (*x - 3) / (*x + 3);
-    v4 p = t * c[22] + c[21];
-    for (int i = 20; i >= 0; i--) {
-        p = p * t + c[i];
+    const v4 t = (*x - 3) / (*x + 3);
+    const v4 t2 = t * t;
+    const v4 t4 = t2 * t2;
+    v4 p0 = (v4){ 0 } + c[20];
+    v4 p1 = (v4){ 0 } + c[21];
+    v4 p2 = (v4){ 0 } + c[22];
+    v4 p3 = (v4){ 0 } + c[23];
+    for (int i = 16; i >= 0; i -= 4) {
+        p0 = p0 * t4 + c[i];
+        p1 = p1 * t4 + c[i + 1];
+        p2 = p2 * t4 + c[i + 2];
+        p3 = p3 * t4 + c[i + 3];
     }
-    *x = p / (1 + 2 * *x);
+    *x = ((p0 + t * p1) + t2 * (p2 + t * p3)) / (1 + 2 * *x);
 }
 
 /*  Both limits on one side: exp(-lo^2) (erfcx(lo) - erfcx(hi) exp(lo^2 - hi^2)) / 2 with the first factor left as a

@@ -147,55 +147,61 @@ static enum standing standing_of(const struct trial *trial)
         }
         return trial->pruned ? STANDING_PRUNED : STANDING_FULL;
     case TRIAL_ERROR:
+    case TRIAL_STATES: /* how many there are */
         return STANDING_NONE;
     }
     return STANDING_NONE;
 }
 
-/*  Full ones by value, then pruned ones, those that came farthest first.  Ties: the earlier trial. */
-static bool better(const struct trial *a, const struct trial *b)
+/*  Of two that stand the same.  Full ones by value; pruned ones that came farther first.  Ties: the earlier trial. */
+static bool better(const struct trial *a, const struct trial *b, enum standing standing)
 {
-    enum standing of_a = standing_of(a);
-    enum standing of_b = standing_of(b);
-    if (of_a != of_b) {
-        return of_a > of_b;
-    }
-    if (of_a == STANDING_PRUNED && a->step != b->step) {
+    if (standing == STANDING_PRUNED && a->step != b->step) {
         return a->step > b->step;
     }
     return a->value != b->value ? a->value < b->value : a->number < b->number;
 }
 
+/*  Marks the best `most` trials of one standing as below; returns how many. */
+static uint32_t choose(struct tpe_model *self, const struct history *history,
+                       enum standing standing, uint32_t most)
+{
+    const struct trial *best[BELOW_MAX + 1];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < history->count && most > 0; i++) {
+        const struct trial *trial = &history->trials[i];
+        if (self->standings[i] != standing ||
+            (count == most && !better(trial, best[count - 1], standing))) {
+            continue;
+        }
+        uint32_t at = count;
+        for (; at > 0 && better(trial, best[at - 1], standing); at--) {
+            best[at] = best[at - 1];
+        }
+        best[at] = trial;
+        count += count < most;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        self->next[best[i] - history->trials] = SIDE_BELOW;
+    }
+    return count;
+}
+
 /*  Sets self->next.  The best tenth of what is finished is below; never one that went wrong. */
 static void split(struct tpe_model *self, const struct history *history, bool liar)
 {
-    uint32_t best[BELOW_MAX + 1];
-    uint32_t best_count = 0;
     self->finished = 0;
     for (uint32_t i = 0; i < history->count; i++) {
-        self->finished += standing_of(&history->trials[i]) >= STANDING_WORST;
-    }
-    const uint32_t below = (uint32_t)fmin(ceil(0.1 * self->finished), BELOW_MAX);
-    for (uint32_t i = 0; i < history->count; i++) {
-        const struct trial *trial = &history->trials[i];
-        enum standing standing = standing_of(trial);
+        enum standing standing = standing_of(&history->trials[i]);
+        self->standings[i] = (uint8_t)standing;
+        self->finished += standing >= STANDING_WORST;
         self->next[i] = standing >= STANDING_WORST             ? SIDE_ABOVE
                         : standing == STANDING_RUNNING && liar ? SIDE_RUNNING
                                                                : SIDE_NONE;
-        if (standing < STANDING_PRUNED) {
-            continue;
-        }
-        uint32_t at = best_count;
-        while (at > 0 && better(trial, &history->trials[best[at - 1]])) {
-            best[at] = best[at - 1];
-            at--;
-        }
-        best[at] = i;
-        best_count += best_count < below;
     }
-    for (uint32_t i = 0; i < best_count; i++) {
-        self->next[best[i]] = SIDE_BELOW;
-    }
+    const uint32_t below = (uint32_t)fmin(ceil(0.1 * self->finished), BELOW_MAX);
+    uint32_t full = choose(self, history, STANDING_FULL, below);
+    (void)choose(self, history, STANDING_PRUNED, below - full);
 }
 
 /*  Counts a finished trial in the signatures, or out of them. */
@@ -230,8 +236,9 @@ static void reserve(struct tpe_model *self, uint32_t count)
     uint32_t capacity = count > 2 * self->capacity ? count : 2 * self->capacity;
     self->sides = realloc(self->sides, capacity);
     self->next = realloc(self->next, capacity);
+    self->standings = realloc(self->standings, capacity);
     self->x = realloc(self->x, (size_t)capacity * (self->space->count + 1) * sizeof(double));
-    ensure(self->sides && self->next && self->x);
+    ensure(self->sides && self->next && self->standings && self->x);
     self->capacity = capacity;
 }
 
@@ -332,6 +339,7 @@ void tpe_model_destroy(struct tpe_model **self)
     tpe_points_fini(&model->points);
     free(model->sides);
     free(model->next);
+    free(model->standings);
     free(model->x);
     free(model->signatures);
     free(model->group_of);

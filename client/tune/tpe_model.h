@@ -21,9 +21,10 @@ struct tpe_model {
     const struct space *space;
     uint32_t known; /* trials of the history that were looked at */
     uint32_t capacity;
-    uint8_t *sides; /* of each: enum tpe_side */
-    uint8_t *next;  /* scratch: its side now */
-    double *x;      /* its point then */
+    uint8_t *sides;     /* of each: enum tpe_side */
+    uint8_t *next;      /* scratch: its side now, */
+    uint8_t *standings; /* and how much its result says */
+    double *x;          /* its point then */
     uint32_t finished;
     uint64_t all;         /* a mark of the set of finished trials, */
     uint64_t *signatures; /* and of those in which a parameter was active */

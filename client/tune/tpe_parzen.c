@@ -444,6 +444,12 @@ static double choice_quantile(const struct parzen *self, uint32_t kernel, uint32
     return options - 1;
 }
 
+/*  Phi(z), where it is seen beside 1. */
+static double tail(double z)
+{
+    return z < -8.3 ? 0 : normal_cdf(z);
+}
+
 double parzen_quantile(const struct parzen *self, uint32_t kernel, uint32_t axis, double u)
 {
     const struct column *column = &self->columns[axis];
@@ -452,8 +458,8 @@ double parzen_quantile(const struct parzen *self, uint32_t kernel, uint32_t axis
     }
     double mean = column->mean[kernel];
     double sigma = column->sigma[kernel];
-    double below = normal_cdf(-mean / sigma); /* the mean is inside: both are at most a half */
-    double above = normal_cdf((mean - 1) / sigma);
+    double below = tail(-mean / sigma); /* the mean is inside: both are at most a half */
+    double above = tail((mean - 1) / sigma);
     double mass = 1 - below - above;
     double p = below + u * mass;
     double z = p <= 0.5 ? normal_quantile(p) : -normal_quantile(above + (1 - u) * mass);
