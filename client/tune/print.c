@@ -32,7 +32,7 @@ static void print_text(struct print *self, const char *text)
 size_t number_print(double value, char *out, size_t capacity)
 {
     char text[40] = "0";
-    if (value != 0 && value == trunc(value) && fabs(value) < 1e15) {
+    if (value != 0 && value == trunc(value) && fabs(value) <= 0x1p53) {
         (void)snprintf(text, sizeof(text), "%.0f", value);
     } else if (value != 0) {
         for (int digits = 15; digits <= DBL_DECIMAL_DIG; digits++) {

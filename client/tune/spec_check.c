@@ -158,23 +158,32 @@ static int constraints_check(struct reader *self, uint64_t *size)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+/*  num_samples is Ray's: so many trials for each point of the grids.  A flag goes before what the file says. */
+static int samples_check(struct reader *self, uint64_t grids)
+{
+    const struct yaml_node *samples = spec_node(self, "num_samples");
+    const struct yaml_node *trials = spec_node(self, "trials");
+    if (!samples || (trials && trials->line == 0)) {
+        return OK;
+    }
+    if (trials && samples->line != 0) {
+        return spec_refuse(self, samples, "num_samples",
+                           "is Ray's: for each point of the grid so many; give trials or this");
+    }
+    uint64_t all = self->num_samples * grids;
+    self->spec->trials_max = (uint32_t)all;
+    return all < UINT32_MAX ? OK : spec_refuse(self, samples, "num_samples", "too many trials");
+}
+
 static int trials_check(struct reader *self, uint64_t size)
 {
     struct study_spec *spec = self->spec;
     uint64_t grids = 1;
     bool only_grids = all_grid(&spec->space, &grids);
     uint64_t repeat = spec->search.repeat > 1 ? spec->search.repeat : 1;
-    if (self->num_samples > 0) {
-        if (spec->trials_max > 0) {
-            return spec_refuse(self, spec_node(self, "num_samples"), "num_samples",
-                               "is Ray's: for each point of the grid so many; give trials or this");
-        }
-        uint64_t trials = self->num_samples * grids;
-        if (trials > UINT32_MAX - 1) {
-            return spec_refuse(self, spec_node(self, "num_samples"), "num_samples",
-                               "too many trials");
-        }
-        spec->trials_max = (uint32_t)trials;
+    int code = samples_check(self, grids);
+    if (code != OK) {
+        return code;
     }
     if (only_grids && !self->search_wanted && search_find("grid")) {
         spec->search.algo = "grid";

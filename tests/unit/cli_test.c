@@ -30,11 +30,11 @@
 #include "client/cli/cli.c"
 #include "client/cli/command.c"
 #include "client/cli/elf.c"
-#include "client/cli/near.c"
 #include "client/cli/options.c"
 #include "client/cli/parse.c"
 #include "client/cli/progress.c"
 #include "client/cli/table.c"
+#include "common/near.h"
 #include "head/net.h"
 
 static void near_misses(void **state)
