@@ -32,6 +32,7 @@ struct task {
     double x[4];
     bool unanswered;
     enum decision told;
+    bool condemned; /* an attempt was told to end, and may have died before it did */
 };
 
 struct world {
@@ -40,6 +41,10 @@ struct world {
     struct prng chance;
     uint32_t kill, die, again; /* of 1000: the driver, an attempt, a report sent twice */
     struct study *study;
+    struct study
+        *twin; /* restored from what was stored at some moment: it must do the same from then on */
+    uint32_t twins;    /* of 1000: how often there is a new one */
+    uint32_t compared; /* what it was asked */
     bool killed;
     uint32_t kills;
     struct stored_trial trials[WORLD_TRIALS];
@@ -101,20 +106,51 @@ static inline void world_drain(struct world *self)
     }
 }
 
-static inline void world_open(struct world *self)
+static inline struct study *world_restore(const struct world *self)
 {
     struct diag why;
-    assert_int_equal(study_new(&self->study, self->spec, self->spec->seed, &why), OK);
+    struct study *study;
+    assert_int_equal(study_new(&study, self->spec, self->spec->seed, &why), OK);
     for (uint32_t i = 0; i < self->trial_count; i++) {
-        assert_int_equal(study_restore_trial(self->study, &self->trials[i].row), OK);
+        assert_int_equal(study_restore_trial(study, &self->trials[i].row), OK);
     }
     for (uint32_t i = 0; i < self->report_count; i++) {
-        study_restore_report(self->study, &self->reports[i].row);
+        study_restore_report(study, &self->reports[i].row);
     }
     if (self->trial_count > 0) {
-        study_restored(self->study);
+        study_restored(study);
     }
+    return study;
+}
+
+static inline void world_open(struct world *self)
+{
+    self->study = world_restore(self);
     self->killed = false;
+}
+
+/*  A twin of the study from what is stored, with the same trials running; not while one of them has been told to end,
+    as the twin takes that for done, or is to be started. */
+static inline void world_twin(struct world *self)
+{
+    for (uint32_t i = 0; i < self->task_count; i++) {
+        if (self->tasks[i].condemned) {
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < study_count(self->study); i++) {
+        if (study_trial(self->study, i)->base.state == TRIAL_PENDING) {
+            return;
+        }
+    }
+    study_destroy(&self->twin);
+    self->twin = world_restore(self);
+    for (uint32_t i = 0; i < self->task_count; i++) {
+        uint32_t number = NONE;
+        assert_int_equal(study_next(self->twin, &number, self->now), STUDY_START);
+        study_started(self->twin, number, self->next_task);
+    }
+    assert_int_equal(study_running(self->twin), study_running(self->study));
 }
 
 /*  Commits the next report of a task. */
@@ -150,6 +186,10 @@ static inline void world_answer(struct world *self, struct task *task,
     const char *why;
     task->told = study_report(self->study, report, self->now, &why);
     task->unanswered = false;
+    task->condemned |= task->told != DECISION_GO_ON;
+    if (self->twin) {
+        assert_int_equal(study_report(self->twin, report, self->now, &why), task->told);
+    }
     if (task->told == DECISION_STOP) {
         self->stopped[task->trial] = true;
     }
@@ -164,8 +204,11 @@ static inline void world_end(struct world *self, uint32_t i, bool failed)
     uint32_t trial = self->tasks[i].trial;
     self->tasks[i] = self->tasks[--self->task_count];
     if (!dies(self)) {
-        study_ended(self->study, trial, failed ? FAILURE_EXIT : 0, failed ? "exit 1" : NULL,
-                    ++self->now);
+        uint32_t failure = failed ? FAILURE_EXIT : 0;
+        study_ended(self->study, trial, failure, failed ? "exit 1" : NULL, ++self->now);
+        if (self->twin) {
+            study_ended(self->twin, trial, failure, failed ? "exit 1" : NULL, self->now);
+        }
         world_drain(self);
     }
 }
@@ -232,8 +275,24 @@ static inline void world_restart(struct world *self)
     self->task_count = 0;
     self->kills++;
     study_destroy(&self->study);
+    study_destroy(&self->twin);
     world_open(self);
     world_drain(self);
+}
+
+static inline void same_next(struct world *self, enum study_next next, uint32_t number)
+{
+    uint32_t twin = NONE;
+    self->compared++;
+    assert_int_equal(study_next(self->twin, &twin, self->now), next);
+    assert_int_equal(twin, number);
+    if (next == STUDY_START) {
+        const struct study_trial *a = study_trial(self->study, number);
+        const struct study_trial *b = study_trial(self->twin, number);
+        assert_true(space_same(&self->spec->space, a->base.x, b->base.x));
+        assert_int_equal(a->donor, b->donor);
+        study_started(self->twin, number, self->next_task + 1);
+    }
 }
 
 /*  Until the study is done. */
@@ -246,10 +305,16 @@ static inline void world_run(struct world *self)
             world_restart(self);
             continue;
         }
+        if (luck(self, self->twins)) {
+            world_twin(self);
+        }
         enum study_next next = STUDY_WAIT;
         if (self->task_count < self->concurrency) {
             uint32_t number = NONE;
             next = study_next(self->study, &number, ++self->now);
+            if (self->twin) {
+                same_next(self, next, number);
+            }
             if (next == STUDY_START) {
                 world_start(self, number);
             } else {

@@ -48,6 +48,7 @@ static struct world *world_new(const struct study_spec *spec, uint32_t concurren
 static void world_free(struct world **self)
 {
     study_destroy(&(*self)->study);
+    study_destroy(&(*self)->twin);
     free(*self);
     *self = NULL;
 }
@@ -164,10 +165,36 @@ static void four_at_a_time_nothing_is_lost(void **state)
     }
 }
 
+/*  The order of events is in the rows: at any concurrency, a restored study decides as the one that lives on. */
+static void a_restored_twin_does_the_same(void **state)
+{
+    (void)state;
+    uint32_t compared = 0;
+    for (uint32_t a = 0; a < COUNT(algos); a++) {
+        for (uint32_t s = 0; s < COUNT(schedulers); s++) {
+            for (uint64_t seed = 0; seed < 50; seed++) {
+                struct study_spec spec = spec_of(algos[a], schedulers[s].type, seed);
+                spec.scheduler.promote = schedulers[s].promote;
+                struct world *world = world_new(&spec, 4, seed);
+                world->failing = seed % 2;
+                world->twins = 50;
+                world->die = 50;
+                world->again = 200;
+                world_run(world);
+                compared += world->compared;
+                world_free(&world);
+            }
+        }
+    }
+    print_message("%u comparisons\n", compared);
+    assert_true(compared > 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_at_a_time_kills_change_nothing),
+        cmocka_unit_test(a_restored_twin_does_the_same),
         cmocka_unit_test(four_at_a_time_nothing_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
