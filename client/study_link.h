@@ -53,6 +53,8 @@ enum study_news { STUDY_NOTHING = 0, STUDY_REPORT, STUDY_TASK_ENDED, STUDY_ASKED
     watched tasks has ended (*task), a user asked to stop (said once), or nothing.  Or a failure of the session. */
 int study_link_wait(struct study_link *self, double seconds, struct rec_report *report,
                     rayc_ref *task);
+/*  The task id that the next rayc_submit() of this thread gives out, if no other thread submits. */
+uint64_t study_link_next_task(const struct study_link *self);
 /*  study_link_wait() is to tell when this task has ended; it is forgotten then. */
 void study_link_watch(struct study_link *self, rayc_ref task);
 /*  Answers a report.  Sent at once when study_link_wait() is called next, with others. */
