@@ -78,7 +78,8 @@ static void say_reports(const struct rec_report *reports, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         proto_put_record(&list, REC_REPORT, &reports[i]);
     }
-    say(MSG_REPORTED, &(struct msg_reported){ .study = STUDY, .reports = wire_list(&list, count) });
+    say_later(MSG_REPORTED,
+              &(struct msg_reported){ .study = STUDY, .reports = wire_list(&list, count) });
 }
 
 static void on_submit(const struct msg_submit *msg)
