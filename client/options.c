@@ -49,7 +49,7 @@ bool options_same(const rayc_options *a, const rayc_options *b)
         a->max_retries != b->max_retries || a->priority != b->priority ||
         a->run_ms_max != b->run_ms_max || a->queue_ms_max != b->queue_ms_max ||
         a->backoff_ms != b->backoff_ms || a->backoff_ms_max != b->backoff_ms_max ||
-        a->crash_limit != b->crash_limit) {
+        a->crash_limit != b->crash_limit || a->running_max != b->running_max) {
         return false;
     }
     bool any = a->retry_codes == rayc_any_error;
@@ -214,6 +214,7 @@ static int draft_retries(struct spec_draft *out, const rayc_options *options)
     out->record.backoff_ms = options->backoff_ms;
     out->record.backoff_ms_max = options->backoff_ms_max;
     out->record.crash_limit = options->crash_limit;
+    out->record.running_max = options->running_max;
     if (options->retry_codes == rayc_any_error) {
         out->record.retry_mode = RETRY_ANY;
         return RAYC_OK;

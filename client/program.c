@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "client/failure.h"
+#include "client/session.h"
 #include "common/file.h"
 
 int program_hash(const char *path, char hash[HASH_TEXT_BYTES])
@@ -78,4 +79,22 @@ int program_upload(const char *path, const char *hash, const struct program_to *
     free(upload.piece);
     close(upload.fd);
     return rc;
+}
+
+static int put_piece(void *context, struct msg_program_put *piece, struct msg_program_has *has)
+{
+    struct reply reply;
+    int rc = session_ask(context, MSG_PROGRAM_PUT, piece, RAYC_FOREVER, &reply);
+    if (rc == RAYC_OK) {
+        *has = reply.msg.as.program_has;
+        has->hash = (struct slice){ 0 };
+        reply_free(&reply);
+    }
+    return rc;
+}
+
+int program_use(struct session *session, const char *path, const char *hash)
+{
+    session_set_program(session, hash);
+    return program_upload(path, hash, &(struct program_to){ put_piece, session });
 }

@@ -15,6 +15,12 @@ struct program_to {
 /*  Hashes the file at `path`.  Failures are described by rayc_error(). */
 MUST_CHECK int program_hash(const char *path, char hash[HASH_TEXT_BYTES]);
 
+struct session;
+
+/*  The functions that the session submits from now on are those of the program at `path`, whose hash this is: it is
+    sent to the head if that does not have it. */
+MUST_CHECK int program_use(struct session *session, const char *path, const char *hash);
+
 /*  Sends what the head does not have yet of the file of this hash: nothing, if it has all. */
 MUST_CHECK int program_upload(const char *path, const char *hash, const struct program_to *to);
 #endif

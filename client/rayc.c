@@ -11,7 +11,7 @@
 #include "client/history.h"
 #include "client/program.h"
 #include "client/serve.h"
-#include "client/session.h"
+#include "client/study_link.h"
 #include "common/log.h"
 
 enum {
@@ -45,32 +45,15 @@ static struct session *session(void)
     return self;
 }
 
+struct session *rayc_session_(void)
+{
+    return session();
+}
+
 static uint64_t number_of(const char *name)
 {
     const char *text = getenv(name);
     return text != NULL ? strtoull(text, NULL, 10) : 0;
-}
-
-static int put_piece(void *context, struct msg_program_put *piece, struct msg_program_has *has)
-{
-    struct reply reply;
-    int rc = session_ask(context, MSG_PROGRAM_PUT, piece, RAYC_FOREVER, &reply);
-    if (rc == RAYC_OK) {
-        *has = reply.msg.as.program_has;
-        has->hash = (struct slice){ 0 };
-        reply_free(&reply);
-    }
-    return rc;
-}
-
-/*  Makes sure that the cluster has this executable, if it has tasks to run there. */
-static int send_program(struct session *self, const char *hash)
-{
-    if (hash[0] == 0) {
-        return RAYC_OK;
-    }
-    session_set_program(self, hash);
-    return program_upload(OWN_PROGRAM, hash, &(struct program_to){ put_piece, self });
 }
 
 /*  $RAYC_DURABILITY, of a job that this program opens itself. */
@@ -128,7 +111,7 @@ static int join(const char *given)
     if (rc != RAYC_OK) {
         return rc;
     }
-    rc = send_program(self, hash);
+    rc = hash[0] != 0 ? program_use(self, OWN_PROGRAM, hash) : RAYC_OK;
     if (rc != RAYC_OK) {
         rayc_failure why = *rayc_error();
         session_close(self);

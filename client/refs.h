@@ -11,6 +11,8 @@ enum { REFS_PER_PAGE = 1024, REF_SMALL_BYTES = 15 };
 
 enum ref_state { REF_GONE = 0, REF_PENDING, REF_READY, REF_FAILED };
 
+enum watched { WATCHED_BY_CALLER = 1, WATCHED_BY_STUDY = 2 };
+
 struct ref_value { /* a value that does not fit in its slot; a NUL follows it */
     size_t n;
     uint8_t bytes[];
@@ -24,7 +26,7 @@ struct ref_failure {
 
 struct ref_slot {
     uint8_t state;       /* enum ref_state */
-    uint8_t watched;     /* somebody sleeps until it ends */
+    uint8_t watched;     /* enum watched: somebody sleeps until it ends */
     uint8_t small_bytes; /* of a value in `small`; 0: it is in `value` */
     union {
         uint8_t small[REF_SMALL_BYTES + 1];

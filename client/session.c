@@ -112,7 +112,12 @@ static int wait_open(struct session *self)
 
 void session_set_program(struct session *self, const char *hash)
 {
-    snprintf(self->program, sizeof(self->program), "%s", hash);
+    pthread_mutex_lock(&self->lock);
+    if (strcmp(self->program, hash) != 0) {
+        snprintf(self->program, sizeof(self->program), "%s", hash);
+        specs_forget_functions(&self->specs);
+    }
+    pthread_mutex_unlock(&self->lock);
 }
 
 /*  Every task is with the head, and the head says goodbye. */
@@ -176,6 +181,7 @@ int session_open(struct session **out, const struct session_config *config)
         self->config.key = &self->key;
     }
     self->wake_at = UINT64_MAX;
+    self->seq = SEQ_FIRST;
     refs_init(&self->refs);
     refs_init(&self->born);
     specs_init(&self->specs);
@@ -263,7 +269,9 @@ static int take_reply(struct request *request, struct reply *out)
 /*  Bytes that a message may need beyond its fields. */
 static size_t request_bound(enum msg_kind kind)
 {
-    return kind == MSG_PROGRAM_PUT ? CHUNK_MAX + 1024 : 4 * TEXT_MAX;
+    return kind == MSG_PROGRAM_PUT  ? CHUNK_MAX + 1024
+           : kind == MSG_STUDY_OPEN ? DEFINITION_MAX + 4 * TEXT_MAX
+                                    : 4 * TEXT_MAX;
 }
 
 int session_ask(struct session *self, enum msg_kind kind, void *message, double seconds,

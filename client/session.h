@@ -33,7 +33,7 @@ MUST_CHECK int session_open(struct session **out, const struct session_config *c
 /*  Everything accepted is synced, the session ends, all memory but the struct itself goes. */
 void session_close(struct session *self);
 
-/*  The hash of the program whose functions are submitted; before the first session_submit(). */
+/*  The hash of the program whose functions session_submit() runs from now on. */
 void session_set_program(struct session *self, const char *hash);
 
 rayc_ref session_submit(struct session *self, const rayc_function *function,

@@ -11,6 +11,7 @@
 
 enum { BROKEN_TEXT_MAX = 1024, SMALL_BYTES = 1024 /* bounds a message without lists */ };
 #define BORN_FAILED (1ull << 63) /* in rayc_ref.number: of session.born, unknown to the head */
+#define SEQ_FIRST   (1ull << 40) /* of requests: rows of trials count from 1 (study_link.h) */
 #define SEQ_SESSION                                                                                \
     (1ull << 62) /* in the seq of what is no session_ask(): its refusal ends the session */
 
@@ -32,6 +33,8 @@ struct request {
     uint8_t *reply; /* malloced */
     size_t reply_bytes;
 };
+
+struct study_link;
 
 struct session {
     pthread_mutex_t lock;
@@ -59,10 +62,12 @@ struct session {
     struct specs specs;
     struct outbox outbox;
     struct request *requests;
-    struct wire args, deps; /* scratch */
-    uint32_t waiters;       /* callers that wait for results: what was submitted must leave */
-    uint64_t watched_ended; /* watched references that have ended, ever */
-    uint64_t wake_at;       /* wake the waiters when watched_ended gets there */
+    struct wire args, deps;   /* scratch */
+    uint32_t waiters;         /* callers that wait for results: what was submitted must leave */
+    uint64_t watched_ended;   /* watched references that have ended, ever */
+    uint64_t wake_at;         /* wake the waiters when watched_ended gets there */
+    struct study_link *study; /* that this session drives; NULL: none */
+    uint64_t rows_seq;        /* of its newest TRIALS */
 
     bool standby;    /* the thread keeps out of the way: a caller that waits does its work */
     bool driven;     /* one does so now */
@@ -103,7 +108,11 @@ void session_say_hello(struct session *self, uint64_t now_ms);
 void session_say_beat(struct session *self, uint64_t now_ms);
 bool session_take_news(struct session *self); /* true: there was something */
 
+/*  Under the lock: something that callers sleep for has happened. */
+void session_tell(struct session *self, uint64_t ended);
+
 /*  Under the lock, for callers. */
+void session_send(struct session *self); /* what waits to be sent leaves now */
 void session_wake(struct session *self);
 /*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT;
     RAYC_ECLOSED. */

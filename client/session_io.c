@@ -1,7 +1,7 @@
 /*  session_io.c - the session's thread: it alone uses the link.  It takes news without the lock,
     changes the session under it, and sleeps only when there is nothing to send and nothing to
     read. */
-#include "client/session_inside.h"
+#include "client/study_link_inside.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -67,12 +67,20 @@ static void send_poll(struct session *self)
     free(ids.p);
 }
 
+static void push_study(struct session *self)
+{
+    if (study_link_unsent(self->study)) {
+        study_link_push(self->study);
+    }
+}
+
 /*  Under the lock: sends what may be sent. */
 static void push(struct session *self)
 {
     if (self->phase != PHASE_READY || self->broken != 0) {
         return;
     }
+    push_study(self);
     for (struct request *request = self->requests; request != NULL; request = request->next) {
         if (!request->sent && !request->done) {
             request->sent = true;
@@ -88,6 +96,8 @@ static void push(struct session *self)
         if (self->congested && self->outbox.in_flight >= CONGESTED_BATCHES) {
             break;
         }
+        push_study(
+            self); /* rows that came meanwhile are older than the tasks that came with them */
         const struct batch *batch = outbox_next(&self->outbox, self->waiters > 0);
         if (batch == NULL) {
             break;
@@ -243,7 +253,7 @@ int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us)
 {
     enum { LONG_LOOK_MS = 8 };
     if (!self->standby || self->driven || self->needed || self->closing) {
-        if (outbox_ready(&self->outbox, true)) {
+        if (outbox_ready(&self->outbox, true) || study_link_unsent(self->study)) {
             session_wake(self);
         }
         return session_sleep(self, until_us);
@@ -266,6 +276,20 @@ int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us)
         pthread_cond_broadcast(&self->changed); /* somebody else goes on */
     }
     return session_usable(self);
+}
+
+void session_send(struct session *self)
+{
+    if (!self->standby || self->driven || self->needed || self->closing) {
+        session_wake(self);
+        return;
+    }
+    self->driven = true;
+    push(self);
+    self->driven = false;
+    if (self->callers > 0 || self->needed || self->closing) {
+        pthread_cond_broadcast(&self->changed);
+    }
 }
 
 /*  Without the lock: it may take as long as a head needs to start. */

@@ -1,6 +1,6 @@
 /*  session_messages.c - what a session says to its head, and what each message of the head does to
     it: greeting, opening, acknowledgements, results, refusals. */
-#include "client/session_inside.h"
+#include "client/study_link_inside.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -154,6 +154,9 @@ static void be_ready(struct session *self)
     for (struct request *request = self->requests; request != NULL; request = request->next) {
         request->sent = false;
     }
+    if (self->study != NULL) {
+        study_link_on_ready(self->study);
+    }
 }
 
 static void on_welcome(struct session *self, const struct msg_welcome *msg)
@@ -196,6 +199,9 @@ static void on_beat_answer(struct session *self, const struct msg_submitted *msg
 {
     bool stalled = self->outbox.in_flight > 0 && msg->below == self->beat_below;
     self->beat_open = false;
+    if (self->study != NULL) {
+        study_link_on_beat(self->study);
+    }
     self->beat_below = msg->below;
     self->stalled_beats = stalled ? self->stalled_beats + 1 : 0;
     if (self->stalled_beats >= 2) {
@@ -239,6 +245,15 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
     }
 }
 
+void session_tell(struct session *self, uint64_t ended)
+{
+    self->watched_ended += ended;
+    if (self->watched_ended >= self->wake_at) {
+        self->wake_at = UINT64_MAX;
+        pthread_cond_broadcast(&self->changed);
+    }
+}
+
 static void end_failed(struct ref_slot *slot, const struct rec_result *result)
 {
     int code = result->failure < FAILURES ? failure_code(result->failure) : RAYC_ETASK;
@@ -260,7 +275,10 @@ static void on_result(struct session *self, const struct rec_result *result)
     if (slot == NULL || slot->state != REF_PENDING) {
         return; /* dropped, or told before */
     }
-    self->watched_ended += slot->watched;
+    self->watched_ended += slot->watched != 0;
+    if ((slot->watched & WATCHED_BY_STUDY) != 0 && self->study != NULL) {
+        study_link_on_ended(self->study, result->task);
+    }
     if (result->failure == FAILURE_NONE) {
         ref_set_value(slot, result->value);
     } else {
@@ -281,10 +299,7 @@ static void on_results(struct session *self, const struct msg_results *msg)
     while (next_result(&results, &result)) {
         on_result(self, &result);
     }
-    if (self->watched_ended >= self->wake_at) {
-        self->wake_at = UINT64_MAX;
-        pthread_cond_broadcast(&self->changed);
-    }
+    session_tell(self, 0);
 }
 
 /*  A reply to a caller that waits.  False: nobody asked. */
@@ -312,6 +327,9 @@ static void on_refused(struct session *self, const struct msg_refused *msg, stru
     if (on_reply(self, &whole, frame)) {
         return;
     }
+    if (self->study != NULL && study_link_on_refused(self->study, msg)) {
+        return;
+    }
     bool opening = self->phase != PHASE_READY && msg->seq == self->opening_seq;
     if (!opening && (msg->seq & SEQ_SESSION) == 0) {
         return; /* its caller has given up */
@@ -321,6 +339,22 @@ static void on_refused(struct session *self, const struct msg_refused *msg, stru
         return;
     }
     session_break(self, msg->code < 0 ? msg->code : RAYC_EINVALID, msg->text);
+}
+
+/*  Of a study that this session drives.  False: the message is none of those. */
+static bool on_study(struct session *self, const struct msg *msg)
+{
+    struct study_link *study = self->study;
+    if (msg->kind == MSG_REPORTED && study != NULL) {
+        study_link_on_reported(study, &msg->as.reported);
+    } else if (msg->kind == MSG_TRIALS_SAVED && study != NULL) {
+        study_link_on_saved(study, msg->as.trials_saved.seq);
+    } else if (msg->kind == MSG_STUDY_STATE && study != NULL && msg->as.seq == 0) {
+        study_link_on_state(study, &msg->as.study_state);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void on_frame(struct session *self, struct slice frame)
@@ -345,7 +379,7 @@ static void on_frame(struct session *self, struct slice frame)
         on_job_opened(self, &msg.as.job_opened);
     } else if (msg.kind == MSG_REFUSED) {
         on_refused(self, &msg.as.refused, frame);
-    } else {
+    } else if (!on_study(self, &msg)) {
         on_reply(self, &msg, frame);
     }
     pthread_mutex_unlock(&self->lock);

@@ -130,6 +130,16 @@ uint32_t specs_add(struct specs *self, const rayc_function *function, const rayc
     return self->last;
 }
 
+void specs_forget_functions(struct specs *self)
+{
+    static const rayc_function forgotten;
+    for (uint32_t i = 1; i < self->count; i++) {
+        if (self->entries[i].function != NULL) {
+            self->entries[i].function = &forgotten;
+        }
+    }
+}
+
 uint32_t specs_add_command(struct specs *self, const char *digest)
 {
     struct spec_entry *entry = add(self, bucket_of_digest(digest));

@@ -33,5 +33,7 @@ uint32_t specs_find(struct specs *self, const rayc_function *function,
 uint32_t specs_find_command(struct specs *self, const char *digest);
 /*  Remembers a new one: its index, or SPECS_FULL. */
 uint32_t specs_add(struct specs *self, const rayc_function *function, const rayc_options *complete);
+/*  They are another program's from now on: none is found any more. */
+void specs_forget_functions(struct specs *self);
 uint32_t specs_add_command(struct specs *self, const char *digest);
 #endif

@@ -390,7 +390,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
             return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet",
                                (unsigned long long)ref.number);
         }
-        slot->watched = 1;
+        slot->watched |= WATCHED_BY_CALLER;
         rc = sleep_for_results(self, 1, until_us);
         if (rc == RAYC_ECLOSED) {
             return rc;
@@ -419,7 +419,7 @@ static int count_ended(struct session *self, const rayc_ref *refs, size_t count,
         if (slot->state != REF_PENDING) {
             ++*ended;
         } else {
-            slot->watched = 1;
+            slot->watched |= WATCHED_BY_CALLER;
         }
     }
     return RAYC_OK;
