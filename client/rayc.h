@@ -130,6 +130,8 @@ typedef struct {
     uint32_t backoff_ms_max; /* default 30000 */
     uint32_t
         crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
+    uint32_t running_max; /* of this program's tasks with the same demand and running_max, so many run at a time;
+                             default 0: as many as the cluster has room for */
 } rayc_options;
 
 RAYC_API extern const int rayc_any_error[1];
@@ -216,7 +218,37 @@ RAYC_API uint32_t rayc_attempt(const rayc_task *); /* from 1 */
 RAYC_API uint64_t
 rayc_fence(const rayc_task *); /* grows with each attempt: outside systems refuse lower ones */
 RAYC_API const char *rayc_task_id(const rayc_task *);
-RAYC_API int rayc_cancelled(const rayc_task *);  /* somebody asked it to end */
+RAYC_API int rayc_cancelled(const rayc_task *); /* somebody asked it to end */
+
+/*  Inside a trial of `rayc tune`: a task whose study says `program` and `task`.  In any other task, these say
+    RAYC_EINVALID, NULL or 0, and the attempt ends in RAYC_EARG, as reading a wrong argument does. */
+RAYC_API double rayc_param(rayc_task *, const char *name); /* a number; of a boolean 0 or 1 */
+RAYC_API const char *rayc_param_text(rayc_task *,
+                                     const char *name); /* any kind, as a command would see it */
+RAYC_API int rayc_has_param(rayc_task *,
+                            const char *name); /* 0: the space has none, or it is not active */
+RAYC_API const char *rayc_trial_json(
+    rayc_task *); /* {"study","trial","run","seed","params":{...},...}, see docs/tune.md */
+RAYC_API uint32_t rayc_trial(rayc_task *); /* its number in the study, from 0 */
+/*  The folder of the checkpoint to start from; NULL: start from the beginning. */
+RAYC_API const char *rayc_checkpoint(rayc_task *);
+/*  A new, empty folder for the next checkpoint: fill it, then name it in rayc_report().  Valid until then. */
+RAYC_API const char *rayc_checkpoint_dir(rayc_task *);
+
+typedef struct {
+    const char *name; /* letters, digits, _ - . / : at most 128 bytes */
+    double value;
+} rayc_metric;
+
+enum { RAYC_GO_ON = 0, RAYC_STOP = 1, RAYC_PAUSE = 2 };
+
+/*  Reports metrics of one step, durably; `checkpoint`: NULL, or the folder of rayc_checkpoint_dir(), which is then
+    committed with it.  The step is the metric that the study names as its resource, else training_iteration, epoch or
+    step, else the number of the report; it must rise.  Returns what to do: RAYC_GO_ON; RAYC_STOP: return now;
+    RAYC_PAUSE: return now, the trial goes on later from its last checkpoint; or a failure (rayc_error()): RAYC_EINVALID
+    for a report that is not valid, which changes nothing. */
+RAYC_API int rayc_report(rayc_task *, const rayc_metric *, size_t count, const char *checkpoint);
+
 RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 */
 RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     RAYC_PRINTF(3, 4); /* returns app_code, never 0 */

@@ -1,6 +1,7 @@
 /*  near.c - Damerau's distance (optimal string alignment) over short words. */
 #include "common/near.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static unsigned least(unsigned a, unsigned b)
@@ -57,6 +58,7 @@ void near_offer(struct near *self, const char *candidate)
 
 const char *near_found(const struct near *self)
 {
-    unsigned allowed = (unsigned)strlen(self->typed) / 3 + 1;
-    return self->best && self->distance <= least(allowed, 3) ? self->best : NULL;
+    unsigned n = (unsigned)strlen(self->typed);
+    bool shared = self->distance < n; /* of a letter or two, not all are wrong */
+    return self->best && shared && self->distance <= least(n / 3 + 1, 3) ? self->best : NULL;
 }

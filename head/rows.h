@@ -6,6 +6,7 @@
 typedef uint32_t row_u32;
 typedef uint64_t row_u64;
 typedef int32_t row_i32;
+typedef double row_f64;
 typedef struct slice row_str;
 typedef struct slice row_bin;
 
@@ -30,7 +31,7 @@ enum row_kind {
 #undef COL
 #undef END
 
-enum col_type { COL_u32, COL_u64, COL_i32, COL_str, COL_bin };
+enum col_type { COL_u32, COL_u64, COL_i32, COL_f64, COL_str, COL_bin };
 struct col {
     const char *name;
     enum col_type type;

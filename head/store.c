@@ -340,6 +340,9 @@ static int bind_row(struct row_statement *self, const void *row)
         case COL_i32:
             rc |= bind_number(self, i, (uint64_t)(int64_t) * (const int32_t *)p);
             break;
+        case COL_f64: /* SQLite makes NaN NULL */
+            rc |= sqlite3_bind_double(self->statement, (int)i + 1, *(const double *)p);
+            break;
         case COL_str:
             rc |= bind_bytes(self, i, p, true);
             break;

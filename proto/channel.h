@@ -7,6 +7,7 @@
       number n by moving claim from (n, limit) to (n + 1, limit).  The worker takes back what has not begun by moving
       claim from (n, limit) to (limit, limit): those numbers are void, are never used again, and the executor skips
       their records.  The worker writes a RUN frame first and raises limit after.
+    - a task that reports (TELL) sleeps on `answered`; the worker writes decision and why, then `answered`, and wakes it.
     - results wait in `buffer` until they are sent; the worker reads them there when the executor has died, or has
       not sent them for a while.  Readers compare `generation` before and after, and take each `number` once. */
 #ifndef RAYC_CHANNEL_H
@@ -14,13 +15,19 @@
 #include <stdatomic.h>
 #include "common/base.h"
 
-enum { CHANNEL_FD = 3, CHANNEL_PAGE_FD = 4, CHANNEL_BUFFER = 256 * 1024 };
+enum { CHANNEL_FD = 3, CHANNEL_PAGE_FD = 4, CHANNEL_BUFFER = 256 * 1024, CHANNEL_WHY = 512 };
 
 struct channel_page {
     _Atomic uint64_t claim;      /* low 32 bits: tasks begun; high 32 bits: tasks that may begin */
     _Atomic uint32_t generation; /* counts the times the buffer was emptied */
     _Atomic uint32_t used;       /* bytes of buffer that are complete RAN records */
     uint8_t buffer[CHANNEL_BUFFER];
+    _Atomic uint32_t
+        answered; /* number of the last report of the running task that was answered: a futex */
+    uint32_t
+        answer_attempt; /* low bits of its token, so that an answer to an earlier task is not taken */
+    uint32_t decision;     /* enum decision */
+    char why[CHANNEL_WHY]; /* for people; ends with a NUL */
 };
 
 /*  The executor takes its next task: its number, or NONE when no more may begin. */

@@ -16,6 +16,7 @@ enum {
     TYPE_u64 = TYPE_U64,
     TYPE_i32 = TYPE_I32,
     TYPE_i64 = TYPE_I64,
+    TYPE_f64 = TYPE_F64,
     TYPE_str = TYPE_STR,
     TYPE_bin = TYPE_BIN,
 #define MSG(id, NAME, name, direction, doc)
@@ -115,6 +116,9 @@ static void put_fields(struct wire *to, const struct shape *shape, const uint8_t
             break;
         case TYPE_I64:
             wire_put_int(to, *(const int64_t *)from);
+            break;
+        case TYPE_F64:
+            wire_put_float(to, *(const double *)from);
             break;
         case TYPE_STR:
             wire_put_str(to, *(const struct slice *)from);
@@ -271,6 +275,8 @@ static bool get_field(struct reader *self, const struct field *field, void *to)
         return true;
     case TYPE_I64:
         return get_signed(self, field, INT64_MAX, to);
+    case TYPE_F64:
+        return wire_get_float(&self->in, to) || wrong(self, field, "is not a float");
     case TYPE_STR:
         return get_text(self, field, to);
     case TYPE_BIN:
@@ -407,6 +413,7 @@ static bool same_fields(const struct shape *shape, const uint8_t *a, const uint8
             break;
         case TYPE_U64:
         case TYPE_I64:
+        case TYPE_F64:
             same = memcmp(x, y, sizeof(uint64_t)) == 0;
             break;
         case TYPE_STR:
@@ -476,6 +483,9 @@ static void print_field(struct printer *to, const struct field *field, const voi
         break;
     case TYPE_I64:
         print(to, "%" PRId64, *(const int64_t *)from);
+        break;
+    case TYPE_F64:
+        print(to, "%.17g", *(const double *)from);
         break;
     case TYPE_STR:
         print_text(to, *(const struct slice *)from);

@@ -31,6 +31,10 @@ enum {
     CALLS_PER_FRAME_MAX = 4096,
     RUNNING_PER_BEAT_MAX = 1024,
     ACKS_PER_FRAME_MAX = 64,
+    METRICS_MAX = 16 * 1024, /* of one report, as JSON */
+    TRIALS_PER_FRAME_MAX = 1024,
+    POINT_MAX = 2048,         /* bytes of a point of a search space */
+    DEFINITION_MAX = 1 * MIB, /* of a study */
     DEPS_MAX = 1024
 };
 #define PROGRAM_BYTES_MAX (1ull << 30)
@@ -41,6 +45,7 @@ enum job_kind { JOB_ATTACHED = 1, JOB_DRIVER = 2, JOB_ARRAY = 3 };
 enum durability { DURABLE_PROCESS = 1, DURABLE_FULL = 2 };
 enum retry_mode { RETRY_NONE = 0, RETRY_ANY = 1, RETRY_CODES = 2 };
 enum infeasible { INFEASIBLE_AS_SET = 0, INFEASIBLE_FAIL = 1, INFEASIBLE_WAIT = 2 };
+enum decision { DECISION_GO_ON = 0, DECISION_STOP = 1, DECISION_PAUSE = 2, DECISION_REFUSED = 3 };
 enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2 };
 
 /*  How an attempt ended, as its worker saw it. */
@@ -81,6 +86,7 @@ typedef uint32_t wire_u32;
 typedef uint64_t wire_u64;
 typedef int32_t wire_i32;
 typedef int64_t wire_i64;
+typedef double wire_f64;
 typedef struct slice wire_str;
 typedef struct slice wire_bin;
 
@@ -94,7 +100,7 @@ enum msg_kind {
 #include "proto/messages.def"
 #undef MSG
 #undef RECORD
-    MSG_KINDS = 64
+    MSG_KINDS = 128
 };
 
 enum record_kind {
@@ -190,7 +196,7 @@ bool proto_to_head(enum msg_kind kind);                    /* may a client or wo
 bool proto_same(const struct msg *a, const struct msg *b); /* field by field */
 
 /*  The tables themselves, for fuzz seeds and docs. */
-enum field_type { TYPE_U32, TYPE_U64, TYPE_I32, TYPE_I64, TYPE_STR, TYPE_BIN, TYPE_LIST };
+enum field_type { TYPE_U32, TYPE_U64, TYPE_I32, TYPE_I64, TYPE_F64, TYPE_STR, TYPE_BIN, TYPE_LIST };
 struct field {
     const char *name;
     enum field_type type;
@@ -228,6 +234,18 @@ enum node_state {
     NODE_STATES = 4
 };
 #undef NODE_STATE
+#define STUDY_STATE(NAME, value) STUDY_##NAME = value,
+enum study_state {
+#include "proto/states.def"
+    STUDY_STATES = 6
+};
+#undef STUDY_STATE
+#define TRIAL_STATE(NAME, value) TRIAL_##NAME = value,
+enum trial_state {
+#include "proto/states.def"
+    TRIAL_STATES = 6
+};
+#undef TRIAL_STATE
 #define FAILURE(NAME, value, code, type, text) FAILURE_##NAME = value,
 enum failure {
     FAILURE_NONE = 0,
@@ -239,6 +257,8 @@ enum failure {
 const char *task_state_name(uint32_t state); /* Ray's name; "?" */
 const char *job_state_name(uint32_t state);
 const char *node_state_name(uint32_t state);
+const char *study_state_name(uint32_t state);
+const char *trial_state_name(uint32_t state);
 const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
 const char *failure_text(uint32_t failure); /* "the process of the task died" */
 int failure_code(uint32_t failure);         /* of err.def; 0 for FAILURE_NONE */

@@ -22,6 +22,16 @@ static const char *const node_states[] = {
 #include "proto/states.def"
 #undef NODE_STATE
 };
+static const char *const study_states[] = {
+#define STUDY_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef STUDY_STATE
+};
+static const char *const trial_states[] = {
+#define TRIAL_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef TRIAL_STATE
+};
 static const struct failure_row failures[] = {
     [FAILURE_NONE] = { OK, "", "" },
 #define FAILURE(NAME, value, code, type, text) [value] = { code, type, text },
@@ -32,6 +42,8 @@ static const struct failure_row failures[] = {
 _Static_assert(COUNT(task_states) == TASK_STATES, "TASK_STATES is one more than the last state");
 _Static_assert(COUNT(job_states) == JOB_STATES, "JOB_STATES is one more than the last state");
 _Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than the last state");
+_Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more than the last state");
+_Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
 _Static_assert(COUNT(failures) == FAILURES, "FAILURES is one more than the last failure");
 
 static const char *name_of(const char *const *names, uint32_t count, uint32_t value)
@@ -59,6 +71,16 @@ const char *job_state_name(uint32_t state)
 const char *node_state_name(uint32_t state)
 {
     return name_of(node_states, COUNT(node_states), state);
+}
+
+const char *study_state_name(uint32_t state)
+{
+    return name_of(study_states, COUNT(study_states), state);
+}
+
+const char *trial_state_name(uint32_t state)
+{
+    return name_of(trial_states, COUNT(trial_states), state);
 }
 
 const char *failure_type(uint32_t failure)

@@ -32,6 +32,11 @@ void wire_put_int(struct wire *to, int64_t value)
     msgpack_pack_int64(PACKER(to), value);
 }
 
+void wire_put_float(struct wire *to, double value)
+{
+    msgpack_pack_double(PACKER(to), value);
+}
+
 void wire_put_str(struct wire *to, struct slice text)
 {
     msgpack_pack_str(PACKER(to), text.n);
@@ -64,6 +69,7 @@ enum {
     BIN8 = 0xC4,
     BIN16,
     BIN32,
+    FLOAT64 = 0xCB,
     UINT8 = 0xCC,
     UINT16,
     UINT32,
@@ -145,6 +151,16 @@ bool wire_get_int(struct cursor *from, int64_t *value)
         return false;
     }
     *value = (int64_t)bits;
+    return true;
+}
+
+bool wire_get_float(struct cursor *from, double *value)
+{
+    uint64_t bits;
+    if (from->p == from->end || *from->p != FLOAT64 || !get_number(from, sizeof(bits), &bits)) {
+        return false;
+    }
+    memcpy(value, &bits, sizeof(*value));
     return true;
 }
 

@@ -13,6 +13,7 @@
     nothing is written from then on; of the value that did not fit, the header may have been. */
 void wire_put_uint(struct wire *to, uint64_t value);
 void wire_put_int(struct wire *to, int64_t value);
+void wire_put_float(struct wire *to, double value);
 void wire_put_str(struct wire *to, struct slice text);
 void wire_put_bin(struct wire *to, struct slice bytes);
 void wire_put_array(struct wire *to, uint32_t count);
@@ -38,6 +39,7 @@ static inline size_t cursor_left(const struct cursor *from)
     could. */
 bool wire_get_uint(struct cursor *from, uint64_t *value);
 bool wire_get_int(struct cursor *from, int64_t *value);
+bool wire_get_float(struct cursor *from, double *value); /* 64 bits wide */
 bool wire_get_str(struct cursor *from, struct slice *text);
 bool wire_get_bin(struct cursor *from, struct slice *bytes);
 bool wire_get_array(struct cursor *from, uint32_t *count);

@@ -45,16 +45,17 @@ struct param {
     const struct option *options;
     uint32_t option_count;
     const double *weights; /* of a choice; sum 1; NULL: all the same */
-    bool ordered;          /* of a choice of numbers: the user says that their order means something */
-    bool grid;             /* of a choice: every option is to be tried (grid: [...]) */
+    bool ordered; /* of a choice of numbers: the user says that their order means something */
+    bool grid;    /* of a choice: every option is to be tried (grid: [...]) */
     const struct condition *when; /* all of these must hold, */
     uint32_t when_count;
     const struct expr *when_expr; /* and this, unless NULL */
     const struct expr *expr;      /* of PARAM_EXPR */
     bool has_init;
-    double init;        /* a value for the first trial, as in a point */
-    const char *format; /* printf format of the value for commands; NULL: the shortest that reads back */
-    uint32_t line;      /* of the file */
+    double init; /* a value for the first trial, as in a point */
+    const char
+        *format;   /* printf format of the value for commands; NULL: the shortest that reads back */
+    uint32_t line; /* of the file */
 };
 
 struct space {

@@ -18,10 +18,18 @@ char *arena_text(struct arena *self, struct slice text);
 struct spec_error {
     uint32_t line, column; /* from 1; 0: not of a place in the file */
     char field[128];       /* "space.lr.loguniform"; "" */
-    char text[512];        /* what, and what to do; with the near miss: `unknown key "trails"; do you mean trials?` */
+    char text
+        [512]; /* what, and what to do; with the near miss: `unknown key "trails"; do you mean trials?` */
 };
 
-enum template_kind { TEMPLATE_TEXT = 0, TEMPLATE_PARAM, TEMPLATE_ALL, TEMPLATE_KV, TEMPLATE_JSON, TEMPLATE_FILE };
+enum template_kind {
+    TEMPLATE_TEXT = 0,
+    TEMPLATE_PARAM,
+    TEMPLATE_ALL,
+    TEMPLATE_KV,
+    TEMPLATE_JSON,
+    TEMPLATE_FILE
+};
 /*  "--lr {lr0}" as pieces; {params} becomes several words when it is a whole word of the command. */
 struct piece {
     enum template_kind kind;
@@ -44,23 +52,25 @@ struct point {
 struct stop_rule {
     enum { STOP_COMPARE = 1, STOP_PLATEAU } kind;
     const char *metric;
-    const char *text;                                  /* as written */
+    const char *text;                                                /* as written */
     enum { LESS = 1, LESS_EQUAL, MORE, MORE_EQUAL, EQUAL } operator; /* of COMPARE */
-    double number;                                     /* of COMPARE; of PLATEAU the tolerance (standard deviation) */
-    uint32_t count;                                    /* of PLATEAU: reports looked at */
+    double number;  /* of COMPARE; of PLATEAU the tolerance (standard deviation) */
+    uint32_t count; /* of PLATEAU: reports looked at */
 };
 
 struct study_spec {
     struct arena *arena;
-    const char *name;       /* NULL: made from the file's name and a number */
-    const char *dir;        /* folder of the file, absolute: relative paths start there */
-    struct slice text;      /* of the file */
+    const char *name;           /* NULL: made from the file's name and a number */
+    const char *dir;            /* folder of the file, absolute: relative paths start there */
+    struct slice text;          /* of the file */
     const struct word *command; /* what a trial runs; or */
     uint32_t command_count;
-    const char *program, *task; /* a C task: program (path; looked for as `rayc submit` does) and the task's name */
-    const char *stdout_regex;   /* metrics: {from: stdout, regex: ...}: POSIX extended, group 1 name, group 2 value; NULL */
-    bool stdout_lines;          /* metrics: {from: stdout}: name=value pairs on any line */
-    const char *metric;     /* "value" when a trial prints only a number */
+    const char *program,
+        *task; /* a C task: program (path; looked for as `rayc submit` does) and the task's name */
+    const char *
+        stdout_regex; /* metrics: {from: stdout, regex: ...}: POSIX extended, group 1 name, group 2 value; NULL */
+    bool stdout_lines;  /* metrics: {from: stdout}: name=value pairs on any line */
+    const char *metric; /* "value" when a trial prints only a number */
     bool maximize;
     bool has_goal;
     double goal;
@@ -71,23 +81,24 @@ struct study_spec {
     struct scheduler_options scheduler;
     const struct stop_rule *stops; /* of a trial */
     uint32_t stop_count;
-    uint32_t no_improvement; /* of the study: so many trials in a row without a better one; 0: off */
-    uint32_t trials_max;     /* 0: until the space, the time or a stopper ends it */
-    uint32_t concurrency;    /* 0: as many as the cluster runs */
+    uint32_t
+        no_improvement;   /* of the study: so many trials in a row without a better one; 0: off */
+    uint32_t trials_max;  /* 0: until the space, the time or a stopper ends it */
+    uint32_t concurrency; /* 0: as many as the cluster runs */
     uint64_t time_budget_ms; /* 0: none */
     double cpus, gpus;       /* of a trial (1, 0) */
     uint64_t memory_bytes;
-    const char *resources;   /* "moon=1,..." or NULL */
-    int32_t max_failures;    /* retries of a trial (0); -1: without end */
-    uint32_t backoff_ms;     /* 0: the cluster's default */
+    const char *resources;     /* "moon=1,..." or NULL */
+    int32_t max_failures;      /* retries of a trial (0); -1: without end */
+    uint32_t backoff_ms;       /* 0: the cluster's default */
     uint32_t checkpoint_every; /* advice to trials: RAYC_CHECKPOINT_EVERY (0: none) */
     uint32_t checkpoint_keep;  /* newest ones kept per trial (1) */
     bool checkpoint_best;      /* and the best one, by checkpoint.best_by (the metric) */
     bool has_checkpoint;       /* the key is there: trials can be resumed */
-    const char *const *env;  /* "K=V", up to NULL */
-    bool log_json, log_csv;  /* loggers: Ray's files in the trials' folders while they run */
-    const char *storage;     /* folder of trials' folders and checkpoints; NULL: STATE/tune */
-    uint64_t seed;           /* 0 given: still 0; has_seed false: drawn at the study's start */
+    const char *const *env;    /* "K=V", up to NULL */
+    bool log_json, log_csv;    /* loggers: Ray's files in the trials' folders while they run */
+    const char *storage;       /* folder of trials' folders and checkpoints; NULL: STATE/tune */
+    uint64_t seed;             /* 0 given: still 0; has_seed false: drawn at the study's start */
     bool has_seed;
 };
 
@@ -102,7 +113,8 @@ struct spec_source {
     uint32_t flag_count;
     char *const *command;
 };
-MUST_CHECK int spec_read(struct study_spec **out, const struct spec_source *source, struct spec_error *error);
+MUST_CHECK int spec_read(struct study_spec **out, const struct spec_source *source,
+                         struct spec_error *error);
 void spec_close(struct study_spec **spec);
 /*  All top-level keys, for flags, --help and near misses: NULL after the last. */
 const char *spec_key(uint32_t i);
@@ -111,6 +123,6 @@ MUST_CHECK int param_read(const struct param *param, struct slice text, double *
 
 /*  The command of one trial: argv (up to NULL) in `arena`.  Each piece stays inside its word; {params} and {params_kv}
     that are whole words become one word per active parameter pair.  params_file: path for {params_file}. */
-const char *const *spec_argv(const struct study_spec *self, const double *x, const char *params_file,
-                             struct arena *arena);
+const char *const *spec_argv(const struct study_spec *self, const double *x,
+                             const char *params_file, struct arena *arena);
 #endif

@@ -147,6 +147,7 @@ static enum standing standing_of(const struct trial *trial)
         }
         return trial->pruned ? STANDING_PRUNED : STANDING_FULL;
     case TRIAL_ERROR:
+    case TRIAL_STATES: /* how many there are */
         return STANDING_NONE;
     }
     return STANDING_NONE;

@@ -43,6 +43,9 @@ static void fill_field(const struct field *field, uint8_t *to)
     case TYPE_I64:
         memcpy(to, &number, sizeof(number));
         break;
+    case TYPE_F64:
+        memcpy(to, &(double){ 0.5 }, sizeof(double));
+        break;
     case TYPE_STR:
     case TYPE_BIN:
         memcpy(to, &text, sizeof(text));

@@ -41,6 +41,8 @@ static void put_zero(struct wire *to, enum field_type type)
     static const uint8_t zero[] = { [TYPE_STR] = 0xA0, [TYPE_LIST] = 0x90 };
     if (type == TYPE_BIN) {
         wire_put_bin(to, slice_of(NULL, 0));
+    } else if (type == TYPE_F64) {
+        wire_put_float(to, 0);
     } else {
         wire_put_encoded(to, slice_of(&zero[type], 1));
     }
@@ -204,6 +206,14 @@ static void lists(struct place place, const struct field *field)
     EXPECT(place, ERR_FRAME, 0xC4, 0);
 }
 
+static void floats(struct place place, const struct field *field)
+{
+    (void)field;
+    EXPECT(place, OK, 0xCB, 0x7F, 0xF0, 0, 0, 0, 0, 0, 0); /* infinity is a number like others */
+    EXPECT(place, ERR_FRAME, 0xCA, 0, 0, 0, 0);
+    expect_uint(place, 1, ERR_FRAME);
+}
+
 static void each_bound_and_type_is_checked(void **state)
 {
     (void)state;
@@ -212,8 +222,8 @@ static void each_bound_and_type_is_checked(void **state)
     while (next_place(&place)) {
         const struct field *field = &shape_of(place)->fields[place.field];
         static void (*const check[])(struct place, const struct field *) = {
-            [TYPE_U32] = numbers, [TYPE_U64] = numbers,  [TYPE_I32] = numbers, [TYPE_I64] = numbers,
-            [TYPE_STR] = strings, [TYPE_BIN] = binaries, [TYPE_LIST] = lists
+            [TYPE_U32] = numbers, [TYPE_U64] = numbers, [TYPE_I32] = numbers,  [TYPE_I64] = numbers,
+            [TYPE_F64] = floats,  [TYPE_STR] = strings, [TYPE_BIN] = binaries, [TYPE_LIST] = lists
         };
         check[field->type](place, field);
         EXPECT(place, ERR_FRAME, 0xC0);
@@ -247,7 +257,7 @@ static void what_is_no_frame_is_refused(void **state)
         unused++;
     }
     assert_int_equal(DECODE(0x92, unused, 1), ERR_FRAME);
-    assert_int_equal(DECODE(0x92, 64, 1), ERR_FRAME);
+    assert_int_equal(DECODE(0x92, 0xCC, 128, 1), ERR_FRAME);
     assert_int_equal(DECODE(0x92, 0xCF, 1, 0, 0, 0, 0, 0, 0, 55, 1), ERR_FRAME);
     assert_int_equal(DECODE(0x92, 0xFF, 1), ERR_FRAME);
     assert_int_equal(DECODE(0x92, 55, 0xA0), ERR_FRAME);

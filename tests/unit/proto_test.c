@@ -62,6 +62,9 @@ static void fill_field(const struct field *field, void *out)
         number = random_number(INT64_MAX);
         *(int64_t *)out = prng_below(&prng, 2) == 0 ? (int64_t)number : -1 - (int64_t)number;
         break;
+    case TYPE_F64:
+        *(double *)out = (double)(int64_t)random_number(UINT32_MAX) / 8.0 - 1e6;
+        break;
     case TYPE_STR:
     case TYPE_BIN:
         *(struct slice *)out = random_bytes_of(field->bound, field->type == TYPE_STR);
@@ -152,6 +155,10 @@ static void see_field(const struct field *field, const void *value, const msgpac
         break;
     case TYPE_I64:
         see_integer(*(const int64_t *)value, seen);
+        break;
+    case TYPE_F64:
+        assert_int_equal(seen->type, MSGPACK_OBJECT_FLOAT64);
+        assert_true(seen->via.f64 == *(const double *)value);
         break;
     case TYPE_STR:
         assert_int_equal(seen->type, MSGPACK_OBJECT_STR);

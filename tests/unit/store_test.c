@@ -17,6 +17,9 @@ static void fill(const struct row_desc *desc, uint8_t *row, char texts[][16])
         case COL_u64:
             *(uint64_t *)p = 1000u + i;
             break;
+        case COL_f64:
+            *(double *)p = 1000.0 + i;
+            break;
         case COL_str:
         case COL_bin:
             *(struct slice *)p = slice_text(texts[i]);
