@@ -12,6 +12,11 @@ foreach(source ${unit_tests})
   set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS unit)
 endforeach()
 
+# What trial schedulers find on a learning curve: tests/tune/README.md.
+add_executable(rayc-sched-sim tests/tune/sched_sim.c)
+target_link_libraries(rayc-sched-sim PRIVATE rayc_tune)
+set_target_properties(rayc-sched-sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
 # Programs that system tests run as drivers.
 file(GLOB system_programs CONFIGURE_DEPENDS tests/system/*.c)
 foreach(source ${system_programs})

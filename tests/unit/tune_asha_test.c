@@ -174,10 +174,10 @@ static void cutoffs_are_percentiles(void **unused)
             double value = floor(draw_uniform(7, n, 0, e) * 200); /* with many ties */
             double place = n > 0 ? (n - 1) / etas[e] : 0;
             uint32_t low = (uint32_t)floor(place);
-            double cutoff = n == 0                          ? (double)INFINITY
-                            : place == low || low + 1 == n ? sorted[low]
-                                                            : sorted[low] + (place - low) * (sorted[low + 1] -
-                                                                                 sorted[low]);
+            double cutoff = n == 0 ? (double)INFINITY
+                            : place == low || low + 1 == n
+                                ? sorted[low]
+                                : sorted[low] + (place - low) * (sorted[low + 1] - sorted[low]);
             scheduler.type->added(&scheduler, n, NULL);
             enum decision decision = scheduler.type->reported(&scheduler, n, 1, value, false);
             assert_int_equal(decision, value > cutoff ? DECISION_STOP : DECISION_GO_ON);
