@@ -49,41 +49,51 @@ static void set_point(const struct tpe_group *group, const struct tpe_points *po
     }
 }
 
-static bool feasible(const struct space *space, const double *x)
+/*  May this point be suggested: do the constraints hold, and is it not used up? */
+static bool allowed(const struct tpe_model *model, const struct search_options *options,
+                    const double *x)
 {
+    const struct space *space = model->space;
     double complete[PARAMS_MAX];
     memcpy(complete, x, space->count * sizeof(*x));
     space_complete(space, complete);
-    return space_feasible(space, complete);
+    if (!space_feasible(space, complete)) {
+        return false;
+    }
+    uint32_t left = options->repeat > 1 ? options->repeat : 1;
+    for (uint32_t i = 0; model->discrete && options->dedup && i < model->known && left > 0; i++) {
+        left -= space_same(space, complete, model->x + (size_t)i * space->count);
+    }
+    return left > 0;
 }
 
-/*  The best candidate into x; if x is a whole point then, the best one that the constraints allow. */
+/*  The best candidate into x; if the group is all that is to be chosen, the best one that is allowed. */
 static void suggest_group(struct tpe_model *model, struct tpe_group *group, const struct ask *ask,
                           double *x)
 {
-    const struct space *space = model->space;
-    const bool whole = group->count == model->tunable_count && space->constraint_count > 0;
+    const bool whole = group->count == model->tunable_count &&
+                       (model->space->constraint_count > 0 || model->discrete);
     double scores[TPE_BLOCK];
     double best = -INFINITY;
-    double best_allowed = -INFINITY;
+    bool found = false; /* one that is allowed */
     double other[PARAMS_MAX];
-    memcpy(other, x, space->count * sizeof(*x));
+    memcpy(other, x, model->space->count * sizeof(*x));
     for (uint32_t first = 0; first < ask->options->candidates; first += TPE_BLOCK) {
         uint32_t left = ask->options->candidates - first;
         model->points.count = left < TPE_BLOCK ? left : TPE_BLOCK;
         draw_candidates(group, ask, first, &model->points);
         tpe_group_score(group, &model->points, scores);
         for (uint32_t i = 0; i < model->points.count; i++) {
-            if (best_allowed == -INFINITY && (scores[i] > best || (first == 0 && i == 0))) {
-                best = scores[i];
-                set_point(group, &model->points, i, x);
+            bool better = scores[i] > best || (first == 0 && i == 0);
+            if (!better && (found || !whole)) {
+                continue;
             }
-            if (whole && scores[i] > best_allowed) {
-                set_point(group, &model->points, i, other);
-                if (feasible(space, other)) {
-                    best_allowed = scores[i];
-                    memcpy(x, other, space->count * sizeof(*x));
-                }
+            set_point(group, &model->points, i, other);
+            bool finds = !whole || allowed(model, ask->options, other);
+            if (finds ? better || !found : better && !found) {
+                memcpy(x, other, model->space->count * sizeof(*x));
+                best = scores[i];
+                found = finds;
             }
         }
     }

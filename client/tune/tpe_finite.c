@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-enum { FINITE_BYTES_MAX = 64 << 20 };
-
 /*  The slot of a point, or the free one where it would be. */
 static uint32_t slot_of(const struct tpe_finite *self, const double *x)
 {
@@ -39,7 +37,7 @@ static void list(struct tpe_finite *self)
 struct tpe_finite *tpe_finite_new(const struct space *space)
 {
     uint64_t size = space_size(space);
-    if (size == 0 || size * space->count * sizeof(double) > FINITE_BYTES_MAX) {
+    if (size == 0 || size > TPE_FINITE_MAX) {
         return NULL;
     }
     struct tpe_finite *self = calloc(1, sizeof(*self));

@@ -3,6 +3,9 @@
 #define RAYC_TUNE_TPE_FINITE_H
 #include "client/tune/space.h"
 
+/*  In larger spaces scoring every point takes long and finds no more than draws do. */
+enum { TPE_FINITE_MAX = 4096 };
+
 struct tpe_finite {
     uint32_t count;
     const struct space *space;

@@ -316,12 +316,16 @@ struct tpe_model *tpe_model_new(const struct space *space)
 {
     struct tpe_model *self = take(1, sizeof(*self));
     self->space = space;
+    self->discrete = true;
     self->signatures = take(space->count, sizeof(*self->signatures));
     self->group_of = take(space->count, sizeof(*self->group_of));
     self->group_new = take(space->count, sizeof(*self->group_new));
     for (uint32_t i = 0; i < space->count; i++) {
         self->group_of[i] = NONE;
-        self->tunable_count += tunable(&space->params[i]);
+        if (tunable(&space->params[i])) {
+            self->tunable_count++;
+            self->discrete &= param_size(&space->params[i]) > 0 || space->params[i].step > 0;
+        }
     }
     tpe_points_init(&self->points, space->count);
     self->finite = tpe_finite_new(space);

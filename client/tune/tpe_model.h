@@ -33,6 +33,7 @@ struct tpe_model {
     struct tpe_group *groups;
     uint32_t group_count;
     uint32_t tunable_count;
+    bool discrete;            /* no parameter is continuous: points may come again */
     struct tpe_points points; /* scratch, for as many axes as there are parameters */
     struct tpe_finite *finite;
 };
