@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/tune/spec_options.h"
+#include "common/text.h"
 
 static bool one_of(const char *text, const char *const words[], size_t count)
 {
@@ -186,10 +187,16 @@ int algo_read(struct reader *self, const struct yaml_node *node, const char *fie
         return OK;
     }
     near_begin(&near, name);
+    char all[300];
+    struct text list = text_in(all, sizeof(all));
     for (uint32_t i = 0; search_at(i); i++) {
         near_offer(&near, search_at(i)->name);
+        text_add(&list, i > 0 ? ", " : "");
+        text_add(&list, search_at(i)->name);
     }
-    return spec_unknown(self, node, field, "search", &near);
+    return near_found(&near) ? spec_unknown(self, node, field, "search", &near)
+                             : spec_refuse(self, node, field,
+                                           "unknown search \"%.40s\": there are %s", name, all);
 }
 
 int search_read(struct reader *self, const struct yaml_node *node, const char *field)
@@ -249,10 +256,16 @@ int type_read(struct reader *self, const struct yaml_node *node, const char *fie
         return OK;
     }
     near_begin(&near, name);
+    char all[300];
+    struct text list = text_in(all, sizeof(all));
     for (uint32_t i = 0; scheduler_at(i); i++) {
         near_offer(&near, scheduler_at(i)->name);
+        text_add(&list, i > 0 ? ", " : "");
+        text_add(&list, scheduler_at(i)->name);
     }
-    return spec_unknown(self, node, field, "scheduler", &near);
+    return near_found(&near) ? spec_unknown(self, node, field, "scheduler", &near)
+                             : spec_refuse(self, node, field,
+                                           "unknown scheduler \"%.40s\": there are %s", name, all);
 }
 
 int scheduler_read(struct reader *self, const struct yaml_node *node, const char *field)

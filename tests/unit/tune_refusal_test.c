@@ -253,6 +253,8 @@ static const struct refusal keys[] = {
     { "search: gp", "2:9: search: the search gp is not due yet; take tpe" },
     { "search: {algo: bohb}", "2:16: search.algo: the search bohb is not due yet; take tpe" },
     { "search: tpr", "2:9: search: unknown search \"tpr\"; do you mean tpe?" },
+    { "method: bayes",
+      "2:9: method: unknown search \"bayes\": there are random, grid, tpe, cmaes, auto, external" },
     { "search: {startups: 3}", "2:10: search: unknown key \"startups\"; do you mean startup?" },
     { "search: {startup: -3}", "2:19: search.startup: must be from 0 to 1000000000, not -3" },
     { "trials: 1\nsearch: external",
