@@ -176,8 +176,9 @@ static json_t *param_json(const struct space *space, const struct param *param)
 
 int command_space(const char *spaces, const char *name)
 {
+    static const char *const trials[] = { "trials=1" };
     const struct judged *function = judged_find(name);
-    struct study_spec *spec = function ? space_load(spaces, name, NULL, 0) : NULL;
+    struct study_spec *spec = function ? space_load(spaces, name, trials, COUNT(trials)) : NULL;
     if (!spec) {
         fprintf(stderr, "rayc-judge: no space of \"%s\"\n", name);
         return 2;

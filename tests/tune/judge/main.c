@@ -23,14 +23,15 @@ static void take_jobs(const struct settings *self, struct board *board, uint32_t
 {
     for (uint32_t job; (job = atomic_fetch_add(&board->next, 1)) < jobs;) {
         uint32_t seed = job % self->seeds, rest = job / self->seeds;
-        char algo[128];
-        const char *flags[JUDGE_FLAGS_MAX] = { algo };
-        memcpy(flags + 1, self->flags, self->flag_count * sizeof(flags[0]));
+        char algo[128], trials[32];
+        const char *flags[JUDGE_FLAGS_MAX + 2] = { algo, trials };
+        memcpy(flags + 2, self->flags, self->flag_count * sizeof(flags[0]));
         snprintf(algo, sizeof(algo), "search=%s", self->algos[rest / self->function_count]);
+        snprintf(trials, sizeof(trials), "trials=%u", self->trials);
         struct order order = { .function = self->functions[rest % self->function_count],
                                .spaces = self->spaces,
                                .flags = flags,
-                               .flag_count = self->flag_count + 1,
+                               .flag_count = self->flag_count + 2,
                                .seed = self->first_seed + seed,
                                .trials = self->trials };
         if (!study_judge(&order, &board->judgements[job])) {

@@ -104,7 +104,7 @@ void settings_read(struct settings *self, int argc, char **argv)
             add_names(self, optarg, add_algo);
         } else if (c == 'f') {
             add_names(self, optarg, add_function);
-        } else if (c == 'S' && self->flag_count + 1 < JUDGE_FLAGS_MAX) {
+        } else if (c == 'S' && self->flag_count < JUDGE_FLAGS_MAX) {
             self->flags[self->flag_count++] = optarg;
         } else {
             usage(c == 'h' ? stdout : stderr);

@@ -10,7 +10,7 @@ struct settings {
     uint32_t algo_count;
     const struct judged *functions[NAMES_MAX];
     uint32_t function_count;
-    const char *flags[JUDGE_FLAGS_MAX]; /* of --set; place 0 is the algorithm's */
+    const char *flags[JUDGE_FLAGS_MAX]; /* of --set */
     uint32_t flag_count;
     const char *spaces, *out, *curves, *name;
     uint32_t seeds, first_seed, trials, processes;

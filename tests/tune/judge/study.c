@@ -11,7 +11,11 @@ struct study_spec *space_load(const char *spaces, const char *name, const char *
 {
     char path[4096];
     snprintf(path, sizeof(path), "%s/%s.yaml", spaces, name);
-    struct spec_source source = { .path = path, .flags = flags, .flag_count = flag_count };
+    char evaluate[] = "rayc-judge"; /* a spec has a command; here none is run */
+    char *command[] = { evaluate, NULL };
+    struct spec_source source = {
+        .path = path, .flags = flags, .flag_count = flag_count, .command = command
+    };
     struct study_spec *spec = NULL;
     struct spec_error error = { 0 };
     if (spec_read(&spec, &source, &error) < 0) {
