@@ -158,7 +158,7 @@ static int condition_value(struct reader *self, const struct param *parent,
                            "%s hardly ever equals a number: write when: \"%s > 0.5\"", parent->name,
                            parent->name);
     }
-    if (value_read(parent, node, out, why) != OK) {
+    if (value_of_node(parent, node, out, why) != OK) {
         return spec_refuse(self, node, field, "%s %s", parent->name, why);
     }
     return OK;
@@ -231,7 +231,7 @@ static int param_finish(struct reader *self, const struct space *space, const st
         if (!param_is_free(param)) {
             return spec_refuse(self, raw->init, field, "%s is not searched for", param->name);
         }
-        if (value_read(param, raw->init, &param->init, why) != OK) {
+        if (value_of_node(param, raw->init, &param->init, why) != OK) {
             return spec_refuse(self, raw->init, field, "%s", why);
         }
         param->has_init = true;

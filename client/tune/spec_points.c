@@ -58,7 +58,7 @@ static int option_find(const struct param *self, const struct yaml_node *node, d
                   meant ? "; do you mean " : "", meant ? meant : "", meant ? "?" : "");
 }
 
-int value_read(const struct param *param, const struct yaml_node *node, double *out,
+int value_of_node(const struct param *param, const struct yaml_node *node, double *out,
                char why[static WHY_BYTES])
 {
     if (node->kind != NODE_SCALAR) {
@@ -101,7 +101,7 @@ int param_read(const struct param *param, struct slice text, double *out)
     }
     ensure(slice_copy_text(text, copy, sizeof(copy)));
     struct yaml_node node = { .kind = NODE_SCALAR, .text = copy, .plain = true };
-    return value_read(param, &node, out, why);
+    return value_of_node(param, &node, out, why);
 }
 
 /* --- points ----------------------------------------------------------------------------------- */
@@ -128,7 +128,7 @@ static int entry_read(struct reader *self, const struct yaml_node *key,
         near_offer(&near, "result");
         return spec_unknown(self, key, field, "parameter", &near);
     }
-    if (value_read(&space->params[i], value, &x[i], why) != OK) {
+    if (value_of_node(&space->params[i], value, &x[i], why) != OK) {
         return spec_refuse(self, value, place, "%s", why);
     }
     return OK;

@@ -1,0 +1,17 @@
+/*  rbf.h - a surrogate: a smooth function through values at points (cubic radial basis functions with a linear tail,
+    Powell 1992; the model of Regis and Shoemaker's stochastic searches).  Pure but for its memory. */
+#ifndef RAYC_TUNE_RBF_H
+#define RAYC_TUNE_RBF_H
+#include "common/base.h"
+
+struct rbf {
+    uint32_t count, n;
+    const double *points; /* count * n, borrowed */
+    double *weights;      /* count + n + 1 */
+};
+
+/*  Fits `values` at `points` (count * n); more smoothing where they look noisy.  False: they say nothing. */
+bool rbf_fit(struct rbf *self, const double *points, const double *values, uint32_t count, uint32_t n);
+double rbf_value(const struct rbf *self, const double *x);
+void rbf_fini(struct rbf *self);
+#endif
