@@ -283,7 +283,7 @@ int scheduler_read(struct reader *self, const struct yaml_node *node, const char
     if (node->kind == NODE_MAP) {
         code = read_section(self, SECTION_scheduler, node, field);
     }
-    if (code == OK && options->min > options->max) {
+    if (code == OK && options->max > 0 && options->min > options->max) {
         return spec_refuse(self, node, field, "min %g is above max %g", options->min, options->max);
     }
     return code;
