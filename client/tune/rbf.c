@@ -1,8 +1,13 @@
-/*  rbf.c - the linear system of a radial basis function model, by Gaussian elimination. */
+/*  rbf.c - the linear system of a radial basis function model. */
 #include "client/tune/rbf.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/*  Points that are left out in turn to see how much noise there is: so many is enough and does not take long. */
+enum { LEFT_OUT_MAX = 64 };
+static const double smoothings[] = { 1e-8, 1e-4, 1e-3, 1e-2, 1e-1, 1 };
+static const double pivot_min = 1e-14;
 
 static double cube_of_distance(const double *a, const double *b, uint32_t n)
 {
@@ -13,7 +18,85 @@ static double cube_of_distance(const double *a, const double *b, uint32_t n)
     return square * sqrt(square);
 }
 
-/*  The system [A + smoothing I, P; P^T, -tiny I]: count rows of points, then n + 1 of the linear tail. */
+/* --- linear equations ------------------------------------------------------------------------- */
+
+/*  Square, by rows, and `width` right sides, by rows. */
+struct system {
+    uint32_t size, width;
+    double *matrix;
+    double *right;
+};
+
+static void swap_rows(double *rows, uint32_t width, uint32_t a, uint32_t b)
+{
+    for (uint32_t j = 0; j < width && a != b; j++) {
+        double held = rows[(size_t)a * width + j];
+        rows[(size_t)a * width + j] = rows[(size_t)b * width + j];
+        rows[(size_t)b * width + j] = held;
+    }
+}
+
+static void subtract_row(double *to, const double *from, double factor, uint32_t begin,
+                         uint32_t end)
+{
+    for (uint32_t j = begin; j < end; j++) {
+        to[j] -= factor * from[j];
+    }
+}
+
+static bool eliminate(struct system *self)
+{
+    const uint32_t size = self->size;
+    for (uint32_t k = 0; k < size; k++) {
+        uint32_t pivot = k;
+        for (uint32_t i = k + 1; i < size; i++) {
+            if (fabs(self->matrix[(size_t)i * size + k]) >
+                fabs(self->matrix[(size_t)pivot * size + k])) {
+                pivot = i;
+            }
+        }
+        swap_rows(self->matrix, size, k, pivot);
+        swap_rows(self->right, self->width, k, pivot);
+        const double *row = self->matrix + (size_t)k * size;
+        if (!(fabs(row[k]) > pivot_min)) {
+            return false;
+        }
+        for (uint32_t i = k + 1; i < size; i++) {
+            double *below = self->matrix + (size_t)i * size;
+            double factor = below[k] / row[k];
+            if (factor != 0) {
+                subtract_row(below, row, factor, k + 1, size);
+                subtract_row(self->right + (size_t)i * self->width,
+                             self->right + (size_t)k * self->width, factor, 0, self->width);
+            }
+        }
+    }
+    return true;
+}
+
+/*  The right sides become the solutions; false: singular. */
+static bool solve(struct system *self)
+{
+    if (!eliminate(self)) {
+        return false;
+    }
+    for (uint32_t k = self->size; k-- > 0;) {
+        const double *row = self->matrix + (size_t)k * self->size;
+        double *right = self->right + (size_t)k * self->width;
+        for (uint32_t i = k + 1; i < self->size; i++) {
+            subtract_row(right, self->right + (size_t)i * self->width, row[i], 0, self->width);
+        }
+        for (uint32_t j = 0; j < self->width; j++) {
+            right[j] /= row[k];
+        }
+    }
+    return true;
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+
+/*  [A + smoothing I, P; P^T, -tiny I]: rows of points, then those of the linear tail.  `tiny` keeps coordinates that
+    are the same everywhere from making it singular. */
 static void fill(const struct rbf *self, double smoothing, double *matrix)
 {
     const uint32_t count = self->count;
@@ -37,70 +120,77 @@ static void fill(const struct rbf *self, double smoothing, double *matrix)
     }
 }
 
-/*  Solves matrix * X = right (width columns), with row pivots; false: singular. */
-static bool solve(double *matrix, uint32_t size, double *right, uint32_t width)
+/*  The sum of squares of what the model of all other points gets wrong at each: with the inverse M of the matrix, it is
+    (M values)_i / M_ii. */
+static double error_left_out(const struct rbf *self, const double *values, double smoothing,
+                             const struct system *room)
 {
-    for (uint32_t k = 0; k < size; k++) {
-        uint32_t pivot = k;
-        for (uint32_t i = k + 1; i < size; i++) {
-            if (fabs(matrix[(size_t)i * size + k]) > fabs(matrix[(size_t)pivot * size + k])) {
-                pivot = i;
-            }
-        }
-        if (!(fabs(matrix[(size_t)pivot * size + k]) > 1e-14)) {
-            return false;
-        }
-        for (uint32_t j = 0; j < size && pivot != k; j++) {
-            double t = matrix[(size_t)k * size + j];
-            matrix[(size_t)k * size + j] = matrix[(size_t)pivot * size + j];
-            matrix[(size_t)pivot * size + j] = t;
-        }
-        for (uint32_t j = 0; j < width && pivot != k; j++) {
-            double t = right[(size_t)k * width + j];
-            right[(size_t)k * width + j] = right[(size_t)pivot * width + j];
-            right[(size_t)pivot * width + j] = t;
-        }
-        for (uint32_t i = k + 1; i < size; i++) {
-            double factor = matrix[(size_t)i * size + k] / matrix[(size_t)k * size + k];
-            if (factor == 0) {
-                continue;
-            }
-            for (uint32_t j = k + 1; j < size; j++) {
-                matrix[(size_t)i * size + j] -= factor * matrix[(size_t)k * size + j];
-            }
-            for (uint32_t j = 0; j < width; j++) {
-                right[(size_t)i * width + j] -= factor * right[(size_t)k * width + j];
-            }
-        }
+    const uint32_t size = room->size;
+    fill(self, smoothing, room->matrix);
+    for (size_t i = 0; i < (size_t)size * size; i++) {
+        room->right[i] = i % (size + 1) == 0;
     }
-    for (uint32_t k = size; k-- > 0;) {
-        for (uint32_t j = 0; j < width; j++) {
-            double sum = right[(size_t)k * width + j];
-            for (uint32_t i = k + 1; i < size; i++) {
-                sum -= matrix[(size_t)k * size + i] * right[(size_t)i * width + j];
-            }
-            right[(size_t)k * width + j] = sum / matrix[(size_t)k * size + k];
-        }
+    if (!solve(&(struct system){ size, size, room->matrix, room->right })) {
+        return INFINITY;
     }
-    return true;
+    double sum = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const double *row = room->right + (size_t)i * size;
+        double weight = 0;
+        for (uint32_t j = 0; j < self->count; j++) {
+            weight += row[j] * values[j];
+        }
+        sum += weight / row[i] * (weight / row[i]);
+    }
+    return sum;
 }
 
-bool rbf_fit(struct rbf *self, const double *points, const double *values, uint32_t count, uint32_t n)
+static double choose_smoothing(const struct rbf *self, const double *values)
+{
+    struct rbf some = *self;
+    some.count = self->count < LEFT_OUT_MAX ? self->count : LEFT_OUT_MAX;
+    if (some.count < self->n + 3) {
+        return smoothings[0];
+    }
+    const uint32_t size = some.count + some.n + 1;
+    struct system room = { .size = size };
+    room.matrix = calloc((size_t)size * size, sizeof(double));
+    room.right = calloc((size_t)size * size, sizeof(double));
+    ensure(room.matrix && room.right);
+    double best = smoothings[0];
+    double best_error = INFINITY;
+    for (size_t i = 0; i < COUNT(smoothings); i++) {
+        double error = error_left_out(&some, values, smoothings[i], &room);
+        if (error < best_error) {
+            best_error = error;
+            best = smoothings[i];
+        }
+    }
+    free(room.matrix);
+    free(room.right);
+    return best;
+}
+
+bool rbf_fit(struct rbf *self, const double *points, const double *values, uint32_t count,
+             uint32_t n)
 {
     const uint32_t size = count + n + 1;
     *self = (struct rbf){ .count = count, .n = n, .points = points };
-    self->weights = calloc(size, sizeof(double));
-    double *matrix = calloc((size_t)size * size, sizeof(double));
-    ensure(self->weights && matrix);
-    const char *env = getenv("SMOOTH");
-    fill(self, env ? atof(env) : 1e-8, matrix);
+    if (count <= n + 1) {
+        return false;
+    }
+    struct system system = { .size = size, .width = 1 };
+    system.right = self->weights = calloc(size, sizeof(double));
+    system.matrix = calloc((size_t)size * size, sizeof(double));
+    ensure(self->weights && system.matrix);
+    fill(self, choose_smoothing(self, values), system.matrix);
     memcpy(self->weights, values, count * sizeof(double));
-    bool done = count > n && solve(matrix, size, self->weights, 1);
-    free(matrix);
-    if (!done) {
+    bool solved = solve(&system);
+    free(system.matrix);
+    if (!solved) {
         rbf_fini(self);
     }
-    return done;
+    return solved;
 }
 
 double rbf_value(const struct rbf *self, const double *x)
