@@ -20,10 +20,10 @@ enum band_state { BAND_ACTIVE = 0, BAND_PAUSED, BAND_LOST, BAND_ENDED };
 
 struct band_trial {
     enum band_state state;
-    bool resumed; /* since its last entry */
     enum decision answer;
     uint32_t bracket;
     uint32_t rung; /* entries it has: 0 .. rung - 1 are behind it */
+    uint32_t won;  /* rungs that it has won: below `rung` until the rung it is in is complete */
     double step, value;
 };
 
@@ -145,7 +145,7 @@ static void move(struct band *band, uint32_t trial, enum band_state to)
 /*  Does it still count for the rung that is being filled? */
 static bool is_open(const struct band_trial *it, uint32_t rung)
 {
-    return it->rung == rung && it->state != BAND_ENDED && it->state != BAND_LOST;
+    return it->rung == rung && it->won == rung && it->state != BAND_ENDED && it->state != BAND_LOST;
 }
 
 static void record(struct band *band, uint32_t trial)
@@ -153,11 +153,10 @@ static void record(struct band *band, uint32_t trial)
     struct band_trial *it = &band->trials[trial];
     struct bracket *bracket = band->brackets[it->bracket];
     struct band_rung *rung = &bracket->rungs[it->rung];
-    bracket->open -= it->rung == bracket->rung;
+    bracket->open -= is_open(it, bracket->rung);
     rung->entries = array_room(rung->entries, &rung->capacity, rung->count, sizeof(*rung->entries));
     rung->entries[rung->count++] = entry_of(it->value, trial);
     it->rung++;
-    it->resumed = false;
     move(band, trial, BAND_PAUSED);
 }
 
@@ -167,26 +166,29 @@ static void rung_completed(const struct scheduler *self, struct band *band, stru
     struct band_rung *rung = &bracket->rungs[bracket->rung];
     entries_sort(rung->entries, rung->count);
     uint32_t size = bracket->rung < bracket->s ? rung_size(self, bracket, bracket->rung + 1) : 0;
-    bracket->rung++;
+    uint32_t won = 0;
     bracket->open = 0;
     bracket->next = 0;
+    bracket->rung++;
     for (uint32_t i = 0; i < rung->count; i++) {
-        uint32_t trial = rung->entries[i].trial;
-        struct band_trial *it = &band->trials[trial];
-        if (i >= size) {
-            if (it->rung == bracket->rung && it->state == BAND_PAUSED && !it->resumed) {
-                move(band, trial, BAND_LOST);
+        struct entry entry = rung->entries[i];
+        struct band_trial *it = &band->trials[entry.trial];
+        if (it->won + 1 != bracket->rung || won == size) {
+            if (it->state != BAND_ENDED) {
+                move(band, entry.trial, BAND_LOST);
             }
             continue;
         }
+        rung->entries[won++] = entry; /* winners stay, best first */
+        it->won = bracket->rung;
         if (is_open(it, bracket->rung)) {
             bracket->open++;
             if (it->step >= milestone(self, bracket, bracket->rung)) {
-                record(band, trial);
+                record(band, entry.trial);
             }
         }
     }
-    rung->count = rung->count < size ? rung->count : size; /* winners stay, best first */
+    rung->count = won;
 }
 
 static void settle(const struct scheduler *self, struct band *band, struct bracket *bracket)
@@ -239,7 +241,6 @@ static enum decision arrive(struct scheduler *self, uint32_t trial)
     }
     if (it->rung == bracket->rung) {
         move(band, trial, BAND_ACTIVE);
-        it->resumed = true;
         return DECISION_GO_ON;
     }
     return DECISION_PAUSE;
@@ -260,7 +261,6 @@ static enum decision band_reported(struct scheduler *self, uint32_t trial, doubl
     }
     if (it->state == BAND_PAUSED) { /* while restoring: it was promoted */
         move(band, trial, BAND_ACTIVE);
-        it->resumed = true;
     }
     it->step = step;
     it->value = value;
@@ -295,7 +295,6 @@ static bool band_resume(struct scheduler *self, struct resumption *out)
             struct band_trial *it = &band->trials[trial];
             if (it->state == BAND_PAUSED && it->rung == bracket->rung) {
                 move(band, trial, BAND_ACTIVE);
-                it->resumed = true;
                 it->answer = DECISION_GO_ON;
                 *out = (struct resumption){ .trial = trial, .donor = NONE };
                 return true;
@@ -338,10 +337,8 @@ static void band_restored(struct scheduler *self, uint32_t trial, bool paused, c
     struct band_trial *it = &band->trials[trial];
     if (paused && it->state == BAND_ACTIVE) {
         move(band, trial, BAND_PAUSED);
-        it->resumed = false;
     } else if (!paused && it->state == BAND_PAUSED) {
         move(band, trial, BAND_ACTIVE);
-        it->resumed = true;
         it->answer = DECISION_GO_ON;
     }
 }
