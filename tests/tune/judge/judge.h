@@ -18,8 +18,9 @@ struct judgement {
     uint32_t trials;  /* that ran: fewer than ordered when a finite space was exhausted */
     uint32_t repeats; /* trials of a point that an earlier one had */
     double seconds;
-    double regret
-        [JUDGE_TRIALS_MAX]; /* true regret of the best observed trial after 1, 2, ... trials */
+    double value[JUDGE_TRIALS_MAX]; /* observed, as a command would print it */
+    /* True regret of the best observed trial after 1, 2, ... trials. */
+    double regret[JUDGE_TRIALS_MAX];
 };
 /*  Runs it, one trial at a time.  False: a message was printed. */
 bool study_judge(const struct order *order, struct judgement *out);

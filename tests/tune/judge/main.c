@@ -63,15 +63,26 @@ static bool run_jobs(const struct settings *self, struct board *board, uint32_t 
     return well;
 }
 
+static uint32_t jobs_of(const struct settings *self)
+{
+    return self->algo_count * self->function_count * self->seeds;
+}
+
+/*  Which study: the first columns. */
+static void write_study(const struct settings *self, FILE *to, uint32_t job)
+{
+    uint32_t seed = job % self->seeds, rest = job / self->seeds;
+    fprintf(to, "%s,%s,%u", self->functions[rest % self->function_count]->name,
+            self->name ? self->name : self->algos[rest / self->function_count],
+            self->first_seed + seed);
+}
+
 /*  Regret columns after the trials that are given; "" for those that did not run. */
 static void write_row(const struct settings *self, FILE *to, uint32_t job,
                       const struct judgement *judgement, bool curve)
 {
     static const uint32_t points[] = { 10, 25, 50, 100, 200 };
-    uint32_t seed = job % self->seeds, rest = job / self->seeds;
-    fprintf(to, "%s,%s,%u", self->functions[rest % self->function_count]->name,
-            self->name ? self->name : self->algos[rest / self->function_count],
-            self->first_seed + seed);
+    write_study(self, to, job);
     for (uint32_t n = 1; curve && n <= self->trials; n = n == 1 ? 2 : n == 2 ? 5 : n + 5) {
         fprintf(to, ",%.6g", judgement->regret[n - 1]);
     }
@@ -89,29 +100,57 @@ static void write_row(const struct settings *self, FILE *to, uint32_t job,
     }
 }
 
-static bool write_file(const struct settings *self, const char *path, const struct board *board,
-                       bool curve)
+static FILE *file_open(const char *path)
 {
     FILE *to = path ? fopen(path, "we") : stdout;
     if (!to) {
         fprintf(stderr, "rayc-judge: cannot write %s: %s\n", path, strerror(errno));
-        return false;
+        exit(1);
     }
+    return to;
+}
+
+static void file_close(FILE *file)
+{
+    bool well = ferror(file) == 0;
+    well &= (file == stdout ? fflush(file) : fclose(file)) == 0;
+    if (!well) {
+        fprintf(stderr, "rayc-judge: cannot write: %s\n", strerror(errno));
+        exit(1);
+    }
+}
+
+static void write_table(const struct settings *self, const char *path, const struct board *board,
+                        bool curve)
+{
+    FILE *to = file_open(path);
     fputs("function,sampler,seed", to);
     for (uint32_t n = 1; curve && n <= self->trials; n = n == 1 ? 2 : n == 2 ? 5 : n + 5) {
         fprintf(to, ",r%u", n);
     }
     fputs(curve ? "\n" : ",r10,r25,r50,r100,r200,secs,dups\n", to);
-    uint32_t jobs = self->algo_count * self->function_count * self->seeds;
-    for (uint32_t i = 0; i < jobs; i++) {
+    for (uint32_t i = 0; i < jobs_of(self); i++) {
         write_row(self, to, i, &board->judgements[i], curve);
     }
-    return (path ? fclose(to) : fflush(to)) == 0;
+    file_close(to);
+}
+
+static void write_trace(const struct settings *self, const char *path, const struct board *board)
+{
+    FILE *to = file_open(path);
+    fputs("function,sampler,seed,trial,value\n", to);
+    for (uint32_t i = 0; i < jobs_of(self); i++) {
+        for (uint32_t k = 0; k < board->judgements[i].trials; k++) {
+            write_study(self, to, i);
+            fprintf(to, ",%u,%.17g\n", k, board->judgements[i].value[k]);
+        }
+    }
+    file_close(to);
 }
 
 static int judge(const struct settings *self)
 {
-    uint32_t jobs = self->algo_count * self->function_count * self->seeds;
+    uint32_t jobs = jobs_of(self);
     size_t bytes = sizeof(struct board) + jobs * sizeof(struct judgement);
     struct board *board =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -127,10 +166,14 @@ static int judge(const struct settings *self)
         fputs("rayc-judge: a study has failed\n", stderr);
         return 1;
     }
-    return write_file(self, self->out, board, false) &&
-                   (!self->curves || write_file(self, self->curves, board, true))
-               ? 0
-               : 1;
+    write_table(self, self->out, board, false);
+    if (self->curves) {
+        write_table(self, self->curves, board, true);
+    }
+    if (self->trace) {
+        write_trace(self, self->trace, board);
+    }
+    return 0;
 }
 
 static int list(const char *set)

@@ -17,6 +17,7 @@ static void usage(FILE *to)
           "  --name NAME       the sampler's name in the CSV (the algorithm's)\n"
           "  --out FILE        instead of standard output\n"
           "  --curves FILE     also the regret after 1, 2, 5, 10, 15, ... trials\n"
+          "  --trace FILE      also every trial: function,sampler,seed,trial,value\n"
           "  --spaces DIR      folder of the search spaces\n"
           "       rayc-judge eval NAME key=value... [seed=S trial=T] [--true] [--steps N]\n"
           "       rayc-judge serve             the same, a line of standard input each\n"
@@ -71,23 +72,20 @@ static void add_names(struct settings *self, char *list,
 
 void settings_read(struct settings *self, int argc, char **argv)
 {
-    static const struct option options[] = { { "algos", required_argument, NULL, 'a' },
-                                             { "functions", required_argument, NULL, 'f' },
-                                             { "seeds", required_argument, NULL, 's' },
-                                             { "first-seed", required_argument, NULL, 'k' },
-                                             { "trials", required_argument, NULL, 't' },
-                                             { "processes", required_argument, NULL, 'p' },
-                                             { "set", required_argument, NULL, 'S' },
-                                             { "name", required_argument, NULL, 'n' },
-                                             { "out", required_argument, NULL, 'o' },
-                                             { "curves", required_argument, NULL, 'c' },
-                                             { "spaces", required_argument, NULL, 'd' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "algos", required_argument, NULL, 'a' },  { "functions", required_argument, NULL, 'f' },
+        { "seeds", required_argument, NULL, 's' },  { "first-seed", required_argument, NULL, 'k' },
+        { "trials", required_argument, NULL, 't' }, { "processes", required_argument, NULL, 'p' },
+        { "set", required_argument, NULL, 'S' },    { "name", required_argument, NULL, 'n' },
+        { "out", required_argument, NULL, 'o' },    { "curves", required_argument, NULL, 'c' },
+        { "trace", required_argument, NULL, 'T' },  { "spaces", required_argument, NULL, 'd' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 }
+    };
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         const char **text = c == 'n'   ? &self->name
                             : c == 'o' ? &self->out
                             : c == 'c' ? &self->curves
+                            : c == 'T' ? &self->trace
                             : c == 'd' ? &self->spaces
                                        : NULL;
         uint32_t *amount = c == 's'   ? &self->seeds

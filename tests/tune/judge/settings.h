@@ -12,7 +12,7 @@ struct settings {
     uint32_t function_count;
     const char *flags[JUDGE_FLAGS_MAX]; /* of --set */
     uint32_t flag_count;
-    const char *spaces, *out, *curves, *name;
+    const char *spaces, *out, *curves, *trace, *name;
     uint32_t seeds, first_seed, trials, processes;
 };
 

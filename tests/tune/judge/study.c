@@ -104,6 +104,7 @@ static bool trial_run(struct bench *self, struct judgement *out)
     trial->x = x;
     trial->value = value_of(self, number, true);
     trial->step = 1;
+    out->value[number] = self->order->function->maximize ? -trial->value : trial->value;
     trial->ended = number + 1;
     self->ended[number] = number;
     history->count = history->ended_count = number + 1;
