@@ -90,7 +90,7 @@ static void resume(struct study *self, const struct resumption *from)
     }
     slot->decision = DECISION_GO_ON;
     slot->muted = slot->reporter;
-    slot->row.donor = from->donor;
+    slot_take_donor(self, slot, from->donor);
     journal_resumed(self, slot, from->donor, from->x ? old : NULL);
     if (slot->row.base.state == TRIAL_RUNNING) {
         slot->resumed = true;

@@ -16,6 +16,7 @@ struct slot {
     struct study_trial row;
     const double *first_x;  /* as the scheduler got it; PBT changes row.base.x */
     enum decision decision; /* on its last report; GO_ON again when it is resumed */
+    double checkpoint_step; /* of its newest checkpoint */
     uint64_t reporter;      /* task of its last report that counted */
     uint64_t muted;         /* task that was told to pause before the trial was resumed; 0: none */
     double counted;         /* of a row that is final: step of the last report that was counted */
@@ -102,6 +103,8 @@ void slot_params(struct study *self, struct slot *slot); /* its point for people
 void slot_changed(struct study *self, struct slot *slot);
 const double *point_copy(struct study *self, const double *x);
 void study_best_changed(struct study *self, uint32_t number);
+/*  It goes on from the checkpoint of another trial: its steps count from there. */
+void slot_take_donor(struct study *self, struct slot *slot, uint32_t donor);
 void study_halt(struct study *self, enum halt halt, const char *why);
 /*  Ends a trial: its row, the order of ends, the scheduler, the stoppers. */
 void trial_end(struct study *self, struct slot *slot, enum trial_state state, uint64_t now_ms);

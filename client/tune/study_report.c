@@ -65,6 +65,7 @@ static void keep(struct study *self, struct slot *slot, const struct rec_report 
     if (report->checkpoint.n > 0) {
         row_text(&row->checkpoint, report->checkpoint);
         row->donor = NONE;
+        slot->checkpoint_step = report->step;
     }
     slot->reporter = report->task;
     if (!isnan(report->value) || has_metric(report->metrics, self->spec->metric)) {

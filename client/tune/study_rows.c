@@ -117,7 +117,7 @@ static void fold_resumed(struct study *self, struct slot *slot, uint32_t donor)
     (void)self->scheduler.type->resume(&self->scheduler, &resumption); /* says the same again */
     slot->decision = DECISION_GO_ON;
     slot->muted = slot->reporter;
-    slot->row.donor = donor;
+    slot_take_donor(self, slot, donor);
     slot->resumed = true;
 }
 

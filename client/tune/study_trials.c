@@ -128,6 +128,15 @@ void study_best_changed(struct study *self, uint32_t number)
     }
 }
 
+void slot_take_donor(struct study *self, struct slot *slot, uint32_t donor)
+{
+    slot->row.donor = donor;
+    if (donor != NONE && donor < self->count) {
+        double step = self->slots[donor].checkpoint_step;
+        slot->row.base.step = step < slot->row.base.step ? step : slot->row.base.step;
+    }
+}
+
 void study_halt(struct study *self, enum halt halt, const char *why)
 {
     if (self->halt <= HALT_SOFT && self->halt < halt) {
