@@ -9,15 +9,22 @@
 
 /*  What a suggestion is for. */
 struct ask {
-    const struct search_options *options;
+    const struct search *search;
     const struct history *history;
     uint32_t number, attempt;
+    uint32_t candidates;
 };
 
 static double draw(const struct ask *ask, uint32_t param, uint32_t candidate, uint32_t use)
 {
-    uint32_t n = (ask->attempt * ask->options->candidates + candidate) * 2 + use;
+    uint32_t n = (ask->attempt * ask->candidates + candidate) * 2 + use;
     return draw_uniform(ask->history->seed, ask->number, param, n);
+}
+
+/*  Must the trial have a certain value of this parameter? */
+static bool is_fixed(const struct ask *ask, uint32_t param)
+{
+    return ask->search->fixed && !isnan(ask->search->fixed[param]);
 }
 
 /*  Draws points->count candidates, the first of which is number `first`.  Cells: points->at is the value itself. */
@@ -28,8 +35,11 @@ static void draw_candidates(const struct tpe_group *group, const struct ask *ask
         uint32_t kernel = parzen_kernel(&group->below, draw(ask, group->params[0], first + i, 1));
         for (uint32_t d = 0; d < group->count; d++) {
             const struct axis *axis = &group->axes[d];
-            double u = draw(ask, group->params[d], first + i, 0);
-            double at = parzen_quantile(&group->below, kernel, d, u);
+            double at = parzen_quantile(&group->below, kernel, d,
+                                        draw(ask, group->params[d], first + i, 0));
+            if (is_fixed(ask, group->params[d])) {
+                at = axis_unit(axis, ask->search->fixed[group->params[d]]);
+            }
             if (axis->kind == AXIS_CELLS) {
                 at = axis_value(axis, at);
                 axis_cell(axis, at, &points->low[d][i], &points->high[d][i]);
@@ -49,22 +59,23 @@ static void set_point(const struct tpe_group *group, const struct tpe_points *po
     }
 }
 
-/*  May this point be suggested: do the constraints hold, and is it not used up? */
-static bool allowed(const struct tpe_model *model, const struct search_options *options,
-                    const double *x)
+/*  May this point be suggested: do the constraints hold, and is it new? */
+static bool allowed(const struct tpe_model *model, const struct ask *ask, const double *x)
 {
     const struct space *space = model->space;
     double complete[PARAMS_MAX];
     memcpy(complete, x, space->count * sizeof(*x));
-    space_complete(space, complete);
+    search_complete(ask->search, space, complete);
     if (!space_feasible(space, complete)) {
         return false;
     }
-    uint32_t left = options->repeat > 1 ? options->repeat : 1;
-    for (uint32_t i = 0; model->discrete && options->dedup && i < model->known && left > 0; i++) {
-        left -= space_same(space, complete, model->x + (size_t)i * space->count);
+    bool new = true;
+    if (model->discrete && ask->search->options.dedup) {
+        for (uint32_t i = 0; i < model->known && new; i++) {
+            new = !space_same(space, complete, model->x + (size_t)i * space->count);
+        }
     }
-    return left > 0;
+    return new;
 }
 
 /*  The best candidate into x; if the group is all that is to be chosen, the best one that is allowed. */
@@ -78,8 +89,8 @@ static void suggest_group(struct tpe_model *model, struct tpe_group *group, cons
     bool found = false; /* one that is allowed */
     double other[PARAMS_MAX];
     memcpy(other, x, model->space->count * sizeof(*x));
-    for (uint32_t first = 0; first < ask->options->candidates; first += TPE_BLOCK) {
-        uint32_t left = ask->options->candidates - first;
+    for (uint32_t first = 0; first < ask->candidates; first += TPE_BLOCK) {
+        uint32_t left = ask->candidates - first;
         model->points.count = left < TPE_BLOCK ? left : TPE_BLOCK;
         draw_candidates(group, ask, first, &model->points);
         tpe_group_score(group, &model->points, scores);
@@ -89,7 +100,7 @@ static void suggest_group(struct tpe_model *model, struct tpe_group *group, cons
                 continue;
             }
             set_point(group, &model->points, i, other);
-            bool finds = !whole || allowed(model, ask->options, other);
+            bool finds = !whole || allowed(model, ask, other);
             if (finds ? better || !found : better && !found) {
                 memcpy(x, other, model->space->count * sizeof(*x));
                 best = scores[i];
@@ -102,13 +113,11 @@ static void suggest_group(struct tpe_model *model, struct tpe_group *group, cons
 static void suggest_drawn(struct tpe_model *model, const struct ask *ask, double *x)
 {
     const struct space *space = model->space;
-    for (uint32_t i = 0; i < space->count; i++) {
-        x[i] = model->group_of[i] == NONE ? param_at(&space->params[i], draw(ask, i, 0, 0)) : NAN;
-    }
+    search_draw(ask->history, ask->number, ask->attempt, x); /* for what was never active yet */
     for (uint32_t g = 0; g < model->group_count; g++) {
         suggest_group(model, &model->groups[g], ask, x);
     }
-    space_complete(space, x);
+    search_complete(ask->search, space, x);
 }
 
 /* --- finite spaces ---------------------------------------------------------------------------- */
@@ -145,11 +154,21 @@ static void score_points(struct tpe_model *model, struct tpe_group *group, const
     }
 }
 
-/*  The best of all points that are not used up; the first of them where all are the same. */
+/*  Is it untried, and has it the values that the trial must have? */
+static bool is_open(const struct tpe_finite *finite, const struct ask *ask, uint32_t index)
+{
+    const double *x = finite->x + (size_t)index * finite->space->count;
+    bool is_open = finite->uses[index] == 0;
+    for (uint32_t i = 0; i < finite->space->count && is_open; i++) {
+        is_open = !is_fixed(ask, i) || isnan(x[i]) || x[i] == ask->search->fixed[i];
+    }
+    return is_open;
+}
+
+/*  The best of all points that are open; the first of them where all are the same. */
 static bool suggest_finite(struct tpe_model *model, const struct ask *ask, double *x)
 {
     const struct tpe_finite *finite = model->finite;
-    const uint32_t repeat = ask->options->repeat > 1 ? ask->options->repeat : 1;
     uint32_t best = NONE;
     double best_score = 0;
     for (uint32_t next = 0; next < finite->count;) {
@@ -157,7 +176,7 @@ static bool suggest_finite(struct tpe_model *model, const struct ask *ask, doubl
         double scores[TPE_BLOCK] = { 0 };
         uint32_t count = 0;
         for (; next < finite->count && count < TPE_BLOCK; next++) {
-            if (finite->uses[next] < repeat) {
+            if (is_open(finite, ask, next)) {
                 indices[count++] = next;
             }
         }
@@ -190,17 +209,23 @@ static enum search_answer tpe_suggest(struct search *self, const struct history 
         model = tpe_model_new(history->space);
     }
     self->memo = model;
-    struct search_options options = self->options;
-    options.candidates = options.candidates ? options.candidates : 1;
-    struct ask ask = { &options, history, number, attempt };
+    const struct search_options *options = &self->options;
+    struct ask ask = { self, history, number, attempt, options->candidates };
+    ask.candidates += ask.candidates == 0;
     *tag = 0;
-    tpe_model_learn(model, history, &options);
-    if (model->finished < options.startup || model->group_count == 0) {
-        space_draw(history->space, history->seed, number, attempt, x);
+    tpe_model_learn(model, history, options);
+    if (model->finished < options->startup || model->group_count == 0) {
+        search_draw(history, number, attempt, x);
+        search_complete(self, history->space, x);
         return SEARCH_POINT;
     }
-    if (model->finite && options.dedup && attempt == 0) {
-        return suggest_finite(model, &ask, x) ? SEARCH_POINT : SEARCH_EXHAUSTED;
+    if (model->finite && options->dedup && attempt == 0) {
+        if (suggest_finite(model, &ask, x)) {
+            return SEARCH_POINT;
+        }
+        if (!self->fixed) {
+            return model->finite->count > 0 ? SEARCH_EXHAUSTED : SEARCH_INFEASIBLE;
+        }
     }
     suggest_drawn(model, &ask, x);
     return SEARCH_POINT;

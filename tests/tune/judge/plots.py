@@ -18,7 +18,7 @@ class Scale:
         positive = [v for v in values if v > 0] or [1.0]
         low, high = math.log10(min(positive)), math.log10(max(positive))
         self.high = math.ceil(high * 2) / 2
-        self.low = max(math.floor(low * 2) / 2, self.high - 7)
+        self.low = max(math.floor(low * 2) / 2, self.high - 8)
         if self.high - self.low < 1:
             self.low = self.high - 1
         if any(v <= 0 for v in values):
