@@ -28,3 +28,6 @@ foreach(source ${system_tests})
     set_tests_properties(system_${name} PROPERTIES TIMEOUT 300 LABELS system)
   endif()
 endforeach()
+
+# Tests of programs: they run them from ../bin.
+add_dependencies(trial_command_test rayc rayc-trial)
