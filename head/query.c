@@ -9,13 +9,18 @@
 #include <unistd.h>
 #include "common/clock.h"
 #include "common/log.h"
+#include "head/query_study.h"
 #include "head/query_view.h"
 
 /*  On its way through the ring: asked, answered, taken. */
 struct asking {
     uint32_t peer;
-    struct msg_query ask; /* its texts are in `texts` */
-    uint8_t *texts;
+    uint64_t seq;
+    bool of_study; /* a STUDY_READ; else a QUERY */
+    struct msg_query ask;
+    struct msg_study_read read;
+    uint8_t *texts;     /* of ask or read */
+    struct slice frame; /* malloced */
     int code;
     struct json json;
     char text[1024];
@@ -28,7 +33,10 @@ struct query {
     bool running;
     pthread_mutex_t lock; /* guards the three counts */
     pthread_cond_t asked_more;
-    uint64_t asked, answered, taken; /* taken <= answered <= asked <= taken + QUESTIONS_MAX */
+    uint64_t asked, answered,
+        taken;                /* taken <= answered <= asked <= queued <= taken + QUESTIONS_MAX */
+    uint64_t queued;          /* the caller's: what was asked, with what waits for query_begin() */
+    struct study_pages pages; /* the thread's */
     atomic_bool ending;
     uint64_t until_ms; /* of the question being answered */
     struct asking ring[QUESTIONS_MAX];
@@ -46,8 +54,10 @@ static int on_progress(void *context)
 static void answer(struct query *self, struct asking *asking)
 {
     self->until_ms = clock_ms() + QUERY_MS_MAX;
-    asking->code =
-        query_answer(self->db, &asking->ask, &asking->json, asking->text, sizeof(asking->text));
+    asking->code = asking->of_study
+                       ? query_study(self->db, &asking->read, &self->pages, &asking->frame)
+                       : query_answer(self->db, &asking->ask, &asking->json, asking->text,
+                                      sizeof(asking->text));
     free(asking->texts);
     asking->texts = NULL;
     sqlite3_db_release_memory(self->db);
@@ -117,7 +127,9 @@ void query_close(struct query **query)
     for (size_t i = 0; i < QUESTIONS_MAX; i++) {
         free(self->ring[i].texts);
         json_free(&self->ring[i].json);
+        free((void *)(uintptr_t)self->ring[i].frame.p);
     }
+    study_pages_free(&self->pages);
     if (self->event_fd >= 0) {
         close(self->event_fd);
     }
@@ -128,13 +140,10 @@ void query_close(struct query **query)
 }
 
 /*  The texts of a question, joined in one allocation. */
-static int copy(struct asking *asking, const struct msg_query *ask)
+static int copy(struct asking *asking, struct slice *const *texts, size_t count)
 {
-    struct slice *texts[] = { &asking->ask.view, &asking->ask.id, &asking->ask.job,
-                              &asking->ask.filter };
-    asking->ask = *ask;
     size_t bytes = 1;
-    for (size_t i = 0; i < COUNT(texts); i++) {
+    for (size_t i = 0; i < count; i++) {
         bytes += texts[i]->n;
     }
     asking->texts = malloc(bytes);
@@ -142,7 +151,7 @@ static int copy(struct asking *asking, const struct msg_query *ask)
         return ERR_MEMORY;
     }
     uint8_t *to = asking->texts;
-    for (size_t i = 0; i < COUNT(texts); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (texts[i]->n > 0) {
             memcpy(to, texts[i]->p, texts[i]->n);
         }
@@ -152,26 +161,57 @@ static int copy(struct asking *asking, const struct msg_query *ask)
     return OK;
 }
 
-int query_ask(struct query *self, uint32_t peer, const struct msg_query *ask)
+/*  The place of the next question; NULL: there is none. */
+static struct asking *place(struct query *self)
 {
     pthread_mutex_lock(&self->lock);
-    uint64_t asked = self->asked;
-    bool full = asked - self->taken == QUESTIONS_MAX;
+    bool full = self->queued - self->taken == QUESTIONS_MAX;
     pthread_mutex_unlock(&self->lock);
-    if (full) {
+    return full ? NULL : &self->ring[self->queued % QUESTIONS_MAX];
+}
+
+int query_ask(struct query *self, uint32_t peer, const struct msg_query *ask)
+{
+    struct asking *asking = place(self);
+    if (asking == NULL) {
         return ERR_BUSY;
     }
-    struct asking *asking = &self->ring[asked % QUESTIONS_MAX];
     asking->peer = peer;
-    int rc = copy(asking, ask);
-    if (rc != OK) {
-        return rc;
+    asking->seq = ask->seq;
+    asking->of_study = false;
+    asking->ask = *ask;
+    struct slice *const texts[] = { &asking->ask.view, &asking->ask.id, &asking->ask.job,
+                                    &asking->ask.filter };
+    int rc = copy(asking, texts, COUNT(texts));
+    self->queued += rc == OK;
+    return rc;
+}
+
+int query_ask_study(struct query *self, uint32_t peer, const struct msg_study_read *ask)
+{
+    struct asking *asking = place(self);
+    if (asking == NULL) {
+        return ERR_BUSY;
+    }
+    asking->peer = peer;
+    asking->seq = ask->seq;
+    asking->of_study = true;
+    asking->read = *ask;
+    struct slice *const texts[] = { &asking->read.name };
+    int rc = copy(asking, texts, COUNT(texts));
+    self->queued += rc == OK;
+    return rc;
+}
+
+void query_begin(struct query *self)
+{
+    if (self->queued == self->asked) { /* which nobody else changes */
+        return;
     }
     pthread_mutex_lock(&self->lock);
-    self->asked++;
+    self->asked = self->queued;
     pthread_cond_signal(&self->asked_more);
     pthread_mutex_unlock(&self->lock);
-    return OK;
 }
 
 int query_fd(const struct query *self)
@@ -188,6 +228,8 @@ bool query_next(struct query *self, struct query_reply *out)
     pthread_mutex_lock(&self->lock);
     if (self->given != NULL) {
         json_free(&self->given->json);
+        free((void *)(uintptr_t)self->given->frame.p);
+        self->given->frame = (struct slice){ 0 };
         self->given = NULL;
         self->taken++;
     }
@@ -196,10 +238,12 @@ bool query_next(struct query *self, struct query_reply *out)
     if (more) {
         self->given = &self->ring[self->taken % QUESTIONS_MAX];
         *out = (struct query_reply){ .peer = self->given->peer,
-                                     .seq = self->given->ask.seq,
+                                     .seq = self->given->seq,
                                      .code = self->given->code,
                                      .json = slice_of(self->given->json.p, self->given->json.n),
-                                     .text = self->given->text };
+                                     .frame = self->given->frame,
+                                     .text = self->given->of_study ? err_text(self->given->code)
+                                                                   : self->given->text };
     }
     return more;
 }

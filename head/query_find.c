@@ -26,6 +26,10 @@ static const struct meaning {
     { NODE, DECIMAL, "SELECT id,name FROM node WHERE id=?1" },
     { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE " BEGINS("name") " LIMIT 2" },
     { EVENT, DECIMAL, "SELECT id,kind FROM event WHERE id=?1" },
+    { STUDY, WORDS, "SELECT id,name FROM study WHERE name=?1" },
+    { STUDY, WORDS, "SELECT id,name FROM study WHERE ?1='@last' ORDER BY id DESC LIMIT 1" },
+    { STUDY, DECIMAL, "SELECT id,name FROM study WHERE id=?1" },
+    { STUDY, WORDS, "SELECT id,name FROM study WHERE " BEGINS("name") " LIMIT 2" },
 };
 
 static bool number_of(struct slice text, unsigned base, uint64_t *out)
@@ -123,7 +127,7 @@ static int find_meaning(const struct question *self, const struct meaning *meani
 int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out)
 {
     static const char *const nouns[] = {
-        [JOB] = "job", [TASK] = "task", [NODE] = "node", [EVENT] = "event"
+        [JOB] = "job", [TASK] = "task", [NODE] = "node", [EVENT] = "event", [STUDY] = "study"
     };
     for (size_t i = 0; i < COUNT(meanings); i++) {
         if (meanings[i].subject == subject) {

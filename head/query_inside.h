@@ -4,7 +4,7 @@
 #include "common/text.h"
 #include "head/query_view.h"
 
-enum subject { JOB, TASK, NODE, EVENT };
+enum subject { JOB, TASK, NODE, EVENT, STUDY };
 enum view_option { ONE = 1, DOWN = 2, PLACE = 4 };
 
 struct view {
@@ -23,7 +23,7 @@ struct question {
     struct text *why; /* of a failure, for people */
 };
 
-/*  Finds what an id, its unique beginning, or for jobs and nodes a number means; fills *out,
+/*  Finds what an id, its unique beginning, or for jobs, nodes and studies a number means, or @last for a study; fills *out,
     which is above 0. */
 MUST_CHECK int query_find(const struct question *self, enum subject subject, struct slice id,
                           int64_t *out);

@@ -1,4 +1,4 @@
-/*  services.c - PROGRAM_PUT and PROGRAM_GET, LOG and WATCH, QUERY. */
+/*  services.c - PROGRAM_PUT and PROGRAM_GET, LOG and WATCH, QUERY and STUDY_READ. */
 #include "head/services.h"
 
 #include <dirent.h>
@@ -207,6 +207,13 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
         }
         return true;
     }
+    case MSG_STUDY_READ: {
+        int code = query_ask_study(self->query, peer, &msg->as.study_read);
+        if (code != OK) {
+            refuse(self, peer, msg->as.seq, code);
+        }
+        return true;
+    }
     case MSG_WATCH:
         if (msg->as.watch.offset != UINT64_MAX) {
             on_watch(self, peer, &msg->as.watch);
@@ -215,6 +222,11 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
     default:
         return false;
     }
+}
+
+void services_begin(struct services *self)
+{
+    query_begin(self->query);
 }
 
 void services_peer_gone(struct services *self, uint32_t peer)
@@ -237,7 +249,9 @@ void services_answer(struct services *self)
 {
     struct query_reply reply;
     while (query_next(self->query, &reply)) {
-        if (reply.code == OK) {
+        if (reply.code == OK && reply.frame.n > 0) {
+            net_send(self->net, reply.peer, reply.frame);
+        } else if (reply.code == OK) {
             say(self, reply.peer, MSG_ANSWER, &(struct msg_answer){ reply.seq, reply.json });
         } else {
             say(self, reply.peer, MSG_REFUSED,

@@ -1,4 +1,4 @@
-/*  services.h - what the head does beside deciding: programs by content, drivers' output, views.
+/*  services.h - what the head does beside deciding: programs by content, drivers' output, views, rows of studies.
     Nothing here changes what the core knows.  Used from the loop's thread. */
 #ifndef RAYC_SERVICES_H
 #define RAYC_SERVICES_H
@@ -15,6 +15,8 @@ MUST_CHECK int services_open(struct services **out, const char *state_dir,
 void services_close(struct services **self); /* NULL-safe */
 /*  True: the message was for a service, and is done with.  False: it is for the core (WATCH is for both). */
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg);
+void services_begin(
+    struct services *self); /* after the commit of the turn: what was asked is answered */
 void services_peer_gone(struct services *self, uint32_t peer);
 int services_fd(const struct services *self); /* readable: call services_answer() */
 void services_answer(struct services *self);  /* sends the answers of views that are there */

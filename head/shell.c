@@ -131,6 +131,7 @@ static int loop(struct shell *self)
         if (code != OK) {
             return code;
         }
+        services_begin(self->services);
         end_if_idle(self, now_ms);
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {

@@ -93,7 +93,8 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     struct carver c = { base, 0 };
     carve(&c, sizeof(struct core));
     CARVE_POOL(tasks, task, limits->tasks);
-    CARVE_POOL(edges, edge, limits->edges);
+    uint32_t edges = limits->edges + DEPS_MAX; /* a restored task has some for what has ended */
+    CARVE_POOL(edges, edge, edges);
     CARVE_POOL(runs, run, limits->leases);
     CARVE_POOL(queues, queue, limits->specs);
     CARVE_POOL(specs, spec, limits->specs);
@@ -104,7 +105,7 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_POOL(nodes, node, limits->nodes);
     CARVE_POOL(studies, study, limits->studies);
     CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
-    CARVE_MAP(edge_map, edges, edge, dep, link, limits->edges);
+    CARVE_MAP(edge_map, edges, edge, dep, link, edges);
     CARVE_MAP(queue_map, queues, queue, key, link, limits->specs);
     CARVE_MAP(spec_ids, specs, spec, id, by_id, limits->specs);
     CARVE_MAP(spec_keys, specs, spec, key, by_key, limits->specs);
@@ -176,6 +177,7 @@ static void scan(struct core *self)
     self->scan_ms = self->now_ms + SCAN_MS;
     node_scan(self);
     session_scan(self);
+    study_scan(self);
     peer_scan(self);
     lease_balance(self);
     job_forget_old(self);

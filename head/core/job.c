@@ -335,7 +335,6 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
         job->attached_token = msg->token;
         job->attached_session = core->session_last;
         session_at(core, session)->token = msg->token;
-        study_superseded(core, session);
     }
     session_bind(core, session, peer);
     tell_opened(core, peer, msg->seq, job, session_at(core, session)->id, false);

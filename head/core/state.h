@@ -532,8 +532,7 @@ void on_study_stop(struct core *core, uint32_t peer, const struct msg_study_stop
 void study_restore(struct core *core, const struct restored *row);
 void study_left(struct core *core, uint32_t session);    /* its session drives it no more */
 void study_resumed(struct core *core, uint32_t session); /* its peer may have missed something */
-void study_superseded(struct core *core,
-                      uint32_t session); /* a newer attempt of the driver has opened this one */
+void study_scan(struct core *core);
 void study_synced(struct core *core, uint32_t session); /* more of the rows is on the disk */
 uint64_t text_hash(struct slice text);
 

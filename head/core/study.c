@@ -124,13 +124,13 @@ static bool session_lives(const struct core *core, uint32_t index)
     return session->peer != NONE || core->now_ms - session->heard_ms <= core->config.lease_ms;
 }
 
-void study_superseded(struct core *core, uint32_t by)
+/*  Trials of a driver that died wait for decisions that nobody will make. */
+void study_scan(struct core *core)
 {
-    const struct session *newest = session_at(core, by);
-    for (uint32_t i = job_at(core, newest->job)->sessions.first; i != NONE;
-         i = session_at(core, i)->in_job.next) {
-        if (i != by && session_at(core, i)->study != NONE && !session_lives(core, i)) {
-            study_left(core, i);
+    for (uint32_t i = 0; i < core->studies.fresh; i++) {
+        uint32_t session = study_at(core, i)->session;
+        if (session != NONE && !session_lives(core, session)) {
+            study_left(core, session);
         }
     }
 }
@@ -190,7 +190,8 @@ static void open_again(struct core *core, uint32_t peer, const struct msg_study_
         study_left(core, study->session);
     }
     drive(core, index, session);
-    EMIT(core, study_taken, study->id, msg->session, session_at(core, session)->saved,
+    study->decides = msg->decides; /* what the new driver will do */
+    EMIT(core, study_taken, study->id, msg->session, session_at(core, session)->saved, msg->decides,
          msg->trials_max);
     event_of(core, "STUDY_RESUMED", study);
     tell_opened(core, peer, msg->seq, study);

@@ -104,6 +104,13 @@ void client_specs(struct sim *sim, struct client *self)
                                                               : SPEC_FUNCTION };
         draw_plan(sim, plan, &record,
                   self->planned > 0 ? self->planned : (uint32_t)self->array_count);
+        if (self->study.wanted && record.kind != SPEC_DRIVER) {
+            /* Each decision takes some round trips: too long for a run time-out, or one by one for many. */
+            bool slow = record.run_ms_max > 0 || self->planned > 60;
+            plan->reports = slow ? 0 : (uint32_t)prng_below(&sim->tune, 5);
+            plan->running_max = chance(&sim->tune, 500) ? (uint32_t)between(&sim->tune, 1, 4) : 0;
+            record.running_max = plan->running_max;
+        }
         char name[24];
         snprintf(name, sizeof(name), "f %u.%u", self->index, i);
         record.name = slice_text(name);
@@ -169,6 +176,7 @@ static struct client *client_new(struct sim *sim, enum client_kind kind)
     bool submits = kind == CLIENT_ATTACHED || kind == CLIENT_DRIVER;
     self->planned = submits ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60) : 0;
     self->array_count = between(rng, 1, chance(rng, 300) ? 300 : 40);
+    study_draw(sim, self);
     client_specs(sim, self);
     self->calls = calloc((size_t)self->planned + 1, sizeof(*self->calls));
     ensure(self->calls != NULL);
@@ -288,4 +296,5 @@ void client_power_cut(struct sim *sim)
             }
         }
     }
+    studies_cut(sim);
 }

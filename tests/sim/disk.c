@@ -70,8 +70,8 @@ static void note_rows(struct sim *sim, const struct batch *batch)
                 sim_mix(sim, bytes->p, bytes->n);
                 continue;
             }
-            uint64_t value =
-                desc->cols[i].type == COL_u64 ? *(const uint64_t *)field : *(const uint32_t *)field;
+            bool wide = desc->cols[i].type == COL_u64 || desc->cols[i].type == COL_f64;
+            uint64_t value = wide ? *(const uint64_t *)field : *(const uint32_t *)field;
             sim_mix_u64(sim, value);
             if (n < COUNT(first)) {
                 first[n++] = value;

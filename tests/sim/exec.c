@@ -242,6 +242,40 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
     begin_next(sim, who, executor);
 }
 
+/*  A trial reports, and waits to hear what it shall do. */
+static void run_reports(struct sim *sim, uint32_t who, uint64_t number, void *data)
+{
+    (void)data;
+    struct executor *self = executor_live(sim, who, number);
+    if (self != NULL && self->running) {
+        report_made(sim, who,
+                    &(struct ask){ .task = self->now.task,
+                                   .token = self->now.token,
+                                   .place = number,
+                                   .attempt = self->now.attempt,
+                                   .number = ++self->reported });
+    }
+}
+
+static void run_slice(struct sim *sim, uint32_t node, uint64_t place, const struct executor *self,
+                      bool last)
+{
+    sim_at(sim, sim->now_us + self->slice_us, last ? run_ends : run_reports, node, place, NULL);
+}
+
+bool exec_waits(struct sim *sim, uint32_t node, uint64_t place, uint64_t token)
+{
+    const struct executor *self = executor_live(sim, node, place);
+    return self != NULL && self->running && self->now.token == token;
+}
+
+void exec_decided(struct sim *sim, uint32_t node, uint64_t place, uint32_t decision)
+{
+    const struct executor *self = executor_live(sim, node, place);
+    run_slice(sim, node, place, self,
+              decision != DECISION_GO_ON || self->reported == self->reports);
+}
+
 /*  Exactly the program and arguments that were submitted under this id. */
 static void check_item(struct sim *sim, const struct item *item)
 {
@@ -275,6 +309,34 @@ static void check_room(struct sim *sim, uint32_t node, const struct item *next)
     }
 }
 
+static bool same_limit(const struct plan *a, const struct plan *b)
+{
+    return a->running_max == b->running_max && memcmp(a->demand, b->demand, sizeof(a->demand)) == 0;
+}
+
+/*  Of a client's tasks with the same demand and limit, so many run at a time: those that the rows know as current. */
+static void check_limit(struct sim *sim, const struct item *next)
+{
+    const struct plan *plan = client_plan(sim, next->owner);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sim->worker_count * EXECUTORS_MAX && plan->running_max > 0; i++) {
+        const struct node *node = &sim->nodes[i / EXECUTORS_MAX];
+        const struct executor *self = node->alive ? &node->executors[i % EXECUTORS_MAX] : NULL;
+        if (self == NULL || !self->live || !self->running ||
+            self->now.owner / 10 != next->owner / 10) {
+            continue;
+        }
+        const struct task_seen *task = oracle_task(sim, self->now.task);
+        bool current = task != NULL && task->token == self->now.token &&
+                       (task->state == TASK_LEASED || task->state == TASK_RUNNING);
+        count += current && same_limit(plan, client_plan(sim, self->now.owner));
+    }
+    if (count > plan->running_max) {
+        sim_fail(sim, 18, "%u tasks of %llu run, with running_max %u", count,
+                 (unsigned long long)next->owner, plan->running_max);
+    }
+}
+
 static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
 {
     struct executor *self = &sim->nodes[node].executors[executor];
@@ -288,6 +350,7 @@ static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
     check_room(sim, node, item);
     self->effect = effect_begins(sim, node, item);
     self->running = true;
+    check_limit(sim, item);
     if (item->spec->kind == SPEC_DRIVER) {
         self->driver = client_driver_new(sim, node, executor, item->spec->job, item->token);
         return; /* ends when its program does */
@@ -297,7 +360,10 @@ static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
     if (plan->too_long && chance(&sim->run, 200)) {
         run_us *= 20;
     }
-    sim_at(sim, sim->now_us + run_us, run_ends, node, place_of(executor, self), NULL);
+    self->reports = plan->reports;
+    self->reported = 0;
+    self->slice_us = run_us / (plan->reports + 1);
+    run_slice(sim, node, place_of(executor, self), self, plan->reports == 0);
 }
 
 static void push_item(struct sim *sim, struct executor *self, const struct act *act)

@@ -165,6 +165,7 @@ void rule_sent(struct sim *sim, const struct msg *msg)
             msg->as.welcome.epoch > head->epoch_seen ? msg->as.welcome.epoch : head->epoch_seen;
         break;
     default:
+        studies_sent(sim, msg);
         break;
     }
 }

@@ -231,7 +231,7 @@ void head_open(struct sim *sim)
                                     .sessions = 256,
                                     .nodes = 256,
                                     .peers = 512,
-                                    .studies = chance(rng, 100) ? 3 : 512 };
+                                    .studies = 64 };
     head->config = core_config();
     if (chance(rng, 400)) {
         head->config.lease_ms = (uint32_t)between(rng, 6000, 30000);

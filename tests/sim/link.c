@@ -76,6 +76,7 @@ static void be_ready(struct sim *sim, struct client *self)
     self->beat_at_ms = client_now_ms(sim) + BEAT_MS;
     self->stalled = self->missed = 0;
     self->asked_ms = 0; /* requests are said again on a new connection */
+    study_ready(self);
 }
 
 static void open_session(struct sim *sim, struct client *self)
@@ -315,6 +316,8 @@ static void ask(struct sim *sim, struct client *self)
     self->asked_ms = now_ms;
     if (submits && self->cancels > 0) {
         ask_cancels(sim, self);
+    } else if (submits && all_sent && (all_told || !self->linger) && study_ending(sim, self)) {
+        self->asked_ms = now_ms;
     } else if (submits && all_sent && (all_told || !self->linger)) {
         client_say(sim, self, MSG_BYE, &(struct msg_bye){ ++self->seq, self->session, 0 });
     } else if (submits) {
@@ -340,6 +343,9 @@ static void on_job_state(struct sim *sim, struct client *self, const struct msg_
 
 static void on_refused(struct sim *sim, struct client *self, const struct msg_refused *msg)
 {
+    if (study_refused(self, msg)) {
+        return;
+    }
     if (msg->code == ERR_BUSY) {
         self->resend_at_ms = client_now_ms(sim) + FULL_MS;
         return;
@@ -383,6 +389,7 @@ void client_on_message(struct sim *sim, struct client *self, const struct msg *m
         on_refused(sim, self, &msg->as.refused);
         break;
     default:
+        study_message(sim, self, msg);
         break;
     }
     if (self->alive) {
@@ -446,7 +453,9 @@ void client_tick(struct sim *sim, struct client *self)
         client_say(sim, self, MSG_CLIENT_BEAT,
                    &(struct msg_client_beat){ self->beat_seq, self->session });
     }
-    if (self->made < self->planned && (self->made == 0 || chance(&sim->world, 300))) {
+    study_tick(sim, self);
+    if (self->made < self->planned && study_settled(self) &&
+        (self->made == 0 || chance(&sim->world, 300))) {
         client_make_calls(sim, self,
                           (uint32_t)between(&sim->world, 1, chance(&sim->world, 300) ? 300 : 20));
     }

@@ -280,6 +280,11 @@ static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *da
         char to[4] = { 'w', (char)('0' + who), 0 };
         sim_note_msg(sim, "net", to, &msg);
     }
+    if (msg.kind == MSG_DECIDED) {
+        report_decided(sim, who, &msg.as.decided);
+        free(frame);
+        return;
+    }
     struct list reports = msg.as.done_ack.reports;
     struct rec_id report;
     while (msg.kind == MSG_DONE_ACK && next_id(&reports, &report)) {
@@ -287,9 +292,13 @@ static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *da
     }
     node->frames = grown(node->frames, &node->frame_room, node->frame_count, sizeof(*node->frames));
     node->frames[node->frame_count] = frame;
+    bool joined = msg.kind == MSG_NODE_JOINED;
     worker_tell(
         sim, who,
         &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = node->frame_count++ });
+    if (joined && node->alive) {
+        reports_again(sim, who);
+    }
 }
 
 void node_frame(struct sim *sim, uint32_t index, struct bytes *frame)
@@ -384,11 +393,14 @@ void node_close(struct sim *sim, uint32_t index)
     free(node->executors);
     free(node->frames);
     free(node->kept);
+    free(node->asks);
     free(node->report.p);
     free(node->memory);
     node->executors = NULL;
     node->frames = NULL;
     node->kept = NULL;
+    node->asks = NULL;
+    node->ask_count = node->ask_room = 0;
     node->memory = NULL;
     node->core = NULL;
     node->frame_count = node->frame_room = node->kept_count = node->kept_room = 0;

@@ -58,8 +58,9 @@ void index_fini(struct index *self)
 
 void oracle_reset(struct oracle *self)
 {
-    uint64_t token_max = self->token_max;
+    uint64_t token_max = self->token_max, id_max = self->studies.id_max;
     oracle_fini(self);
+    self->studies.id_max = id_max;
     self->token_max = token_max; /* tokens are unique for ever, those whose rows are lost, too */
 }
 
@@ -76,6 +77,7 @@ void oracle_fini(struct oracle *self)
     free(self->jobs);
     free(self->sessions);
     free(self->deps);
+    studies_fini(&self->studies);
     *self = (struct oracle){ 0 };
 }
 
@@ -164,14 +166,14 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
     }
 }
 
-static void on_task_new(struct sim *sim, const void *from)
+static void seen_task_new(struct sim *sim, const void *from)
 {
     const struct row_task_new *row = from;
     add_task(sim, (struct task_seen){ .id = row->id, .spec = row->spec, .state = row->state },
              row->deps);
 }
 
-static void on_task_copy(struct sim *sim, const void *from)
+static void seen_task_copy(struct sim *sim, const void *from)
 {
     const struct row_task_copy *row = from;
     uint64_t spec = known_task(sim, row->from, "task_copy")->spec;
@@ -179,7 +181,7 @@ static void on_task_copy(struct sim *sim, const void *from)
              (struct slice){ 0 });
 }
 
-static void on_task_running(struct sim *sim, const void *from)
+static void seen_task_running(struct sim *sim, const void *from)
 {
     const struct row_task_running *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_running");
@@ -205,7 +207,7 @@ static void end_task(struct sim *sim, struct task_seen *task, uint32_t state, ui
     sim->tasks_done++;
 }
 
-static void on_task_done(struct sim *sim, const void *from)
+static void seen_task_done(struct sim *sim, const void *from)
 {
     const struct row_task_done *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_done");
@@ -216,7 +218,7 @@ static void on_task_done(struct sim *sim, const void *from)
     end_task(sim, task, TASK_FINISHED, row->attempt);
 }
 
-static void on_task_failed(struct sim *sim, const void *from)
+static void seen_task_failed(struct sim *sim, const void *from)
 {
     const struct row_task_failed *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_failed");
@@ -229,7 +231,7 @@ static void on_task_failed(struct sim *sim, const void *from)
     end_task(sim, task, TASK_FAILED, row->attempt);
 }
 
-static void on_task_again(struct sim *sim, const void *from)
+static void seen_task_again(struct sim *sim, const void *from)
 {
     const struct row_task_again *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_again");
@@ -247,7 +249,7 @@ static void on_task_again(struct sim *sim, const void *from)
     task->due_epoch = sim->oracle.epoch;
 }
 
-static void on_attempt_end(struct sim *sim, const void *from)
+static void seen_attempt_end(struct sim *sim, const void *from)
 {
     const struct row_attempt_end *row = from;
     const struct task_seen *task = known_task(sim, row->task, "attempt_end");
@@ -257,7 +259,7 @@ static void on_attempt_end(struct sim *sim, const void *from)
     }
 }
 
-static void on_task_cancel(struct sim *sim, const void *from)
+static void seen_task_cancel(struct sim *sim, const void *from)
 {
     const struct row_task_cancel *row = from;
     struct task_seen *task = known_task(sim, row->id, "task_cancel");
@@ -265,7 +267,7 @@ static void on_task_cancel(struct sim *sim, const void *from)
     task->cancelled = true;
 }
 
-static void on_task_delete(struct sim *sim, const void *from)
+static void seen_task_delete(struct sim *sim, const void *from)
 {
     const struct row_task_delete *row = from;
     for (uint32_t i = 0; i < sim->oracle.task_count; i++) {
@@ -280,7 +282,7 @@ static void on_task_delete(struct sim *sim, const void *from)
     }
 }
 
-static void on_lease_new(struct sim *sim, const void *from)
+static void seen_lease_new(struct sim *sim, const void *from)
 {
     const struct row_lease_new *row = from;
     struct oracle *self = &sim->oracle;
@@ -300,7 +302,7 @@ static void on_lease_new(struct sim *sim, const void *from)
         (struct lease_seen){ row->token, row->node, row->first, row->count, false };
 }
 
-static void on_lease_end(struct sim *sim, const void *from)
+static void seen_lease_end(struct sim *sim, const void *from)
 {
     uint32_t place =
         index_find(&sim->oracle.lease_index, ((const struct row_lease_end *)from)->token);
@@ -310,7 +312,7 @@ static void on_lease_end(struct sim *sim, const void *from)
     sim->oracle.leases[place].ended = true;
 }
 
-static void on_job_new(struct sim *sim, const void *from)
+static void seen_job_new(struct sim *sim, const void *from)
 {
     const struct row_job_new *row = from;
     struct job_seen job = { .id = row->id,
@@ -331,7 +333,7 @@ static void on_job_new(struct sim *sim, const void *from)
     ADD(job, jobs, job.id) = job;
 }
 
-static void on_job_state(struct sim *sim, const void *from)
+static void seen_job_state(struct sim *sim, const void *from)
 {
     const struct row_job_state *row = from;
     struct job_seen *job = oracle_job(sim, row->id);
@@ -344,7 +346,7 @@ static void on_job_state(struct sim *sim, const void *from)
     job->state = row->state;
 }
 
-static void on_job_counts(struct sim *sim, const void *from)
+static void seen_job_counts(struct sim *sim, const void *from)
 {
     const struct row_job_counts *row = from;
     struct job_seen *job = oracle_job(sim, row->id);
@@ -354,7 +356,7 @@ static void on_job_counts(struct sim *sim, const void *from)
     job->counts_written = true;
 }
 
-static void on_job_delete(struct sim *sim, const void *from)
+static void seen_job_delete(struct sim *sim, const void *from)
 {
     struct job_seen *job = oracle_job(sim, ((const struct row_job_delete *)from)->id);
     if (job->state < JOB_SUCCEEDED) {
@@ -363,13 +365,13 @@ static void on_job_delete(struct sim *sim, const void *from)
     job->deleted = true;
 }
 
-static void on_session_new(struct sim *sim, const void *from)
+static void seen_session_new(struct sim *sim, const void *from)
 {
     const struct row_session_new *row = from;
     ADD(session, sessions, row->id) = (struct session_seen){ .id = row->id, .job = row->job };
 }
 
-static void on_session_low(struct sim *sim, const void *from)
+static void seen_session_low(struct sim *sim, const void *from)
 {
     const struct row_session_low *row = from;
     struct session_seen *session = oracle_session(sim, row->id);
@@ -385,12 +387,12 @@ static void on_session_low(struct sim *sim, const void *from)
     session->low = row->low;
 }
 
-static void on_session_end(struct sim *sim, const void *from)
+static void seen_session_end(struct sim *sim, const void *from)
 {
     oracle_session(sim, ((const struct row_session_end *)from)->id)->closed = true;
 }
 
-static void on_spec_new(struct sim *sim, const void *from)
+static void seen_spec_new(struct sim *sim, const void *from)
 {
     const struct row_spec_new *row = from;
     struct list one = { row->record, 1 };
@@ -416,7 +418,7 @@ static void on_spec_new(struct sim *sim, const void *from)
                                                     .owner = owner };
 }
 
-static void on_node_new(struct sim *sim, const void *from)
+static void seen_node_new(struct sim *sim, const void *from)
 {
     uint64_t id = ((const struct row_node_new *)from)->id;
     if (id <= sim->oracle.node_max) {
@@ -425,7 +427,7 @@ static void on_node_new(struct sim *sim, const void *from)
     sim->oracle.node_max = id;
 }
 
-static void on_node_state(struct sim *sim, const void *from)
+static void seen_node_state(struct sim *sim, const void *from)
 {
     const struct row_node_state *row = from;
     if (row->state == NODE_DEAD && !sim->oracle.replaying) {
@@ -433,7 +435,7 @@ static void on_node_state(struct sim *sim, const void *from)
     }
 }
 
-static void on_head_start(struct sim *sim, const void *from)
+static void seen_head_start(struct sim *sim, const void *from)
 {
     uint64_t epoch = ((const struct row_head_start *)from)->epoch;
     if (epoch <= sim->oracle.epoch) {
@@ -443,21 +445,7 @@ static void on_head_start(struct sim *sim, const void *from)
     sim->oracle.epoch = epoch;
 }
 
-#define IGNORED(name)                                                                              \
-    static void on_##name(struct sim *sim, const void *from)                                       \
-    {                                                                                              \
-        (void)sim;                                                                                 \
-        (void)from;                                                                                \
-    }
-IGNORED(study_new)
-IGNORED(study_file)
-IGNORED(study_taken)
-IGNORED(study_state)
-IGNORED(study_saved)
-IGNORED(trial)
-IGNORED(report)
-
-static void on_event(struct sim *sim, const void *from)
+static void seen_event(struct sim *sim, const void *from)
 {
     (void)sim;
     (void)from;
@@ -466,7 +454,7 @@ static void on_event(struct sim *sim, const void *from)
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {
     static void (*const rows[ROW_KINDS])(struct sim *, const void *) = {
-#define ROW(name, sql) [ROW_##name] = on_##name,
+#define ROW(name, sql) [ROW_##name] = seen_##name,
 #define COL(type, name)
 #define END
 #include "head/rows.def"

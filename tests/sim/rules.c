@@ -263,4 +263,5 @@ void oracle_end(struct sim *sim)
                      (ull)sim->oracle.leases[i].token);
         }
     }
+    studies_end(sim);
 }

@@ -101,6 +101,7 @@ void sim_fini(struct sim *sim)
     free(sim->queue);
     free(sim->effects);
     free(sim->started_count);
+    free(sim->answered);
     index_fini(&sim->effect_index);
     index_fini(&sim->started);
     free(sim->wire.p);

@@ -8,6 +8,8 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
+    study.c    of those, the ones that drive a study, and what the rows say of studies
+    report.c   what a worker keeps of its trials: reports, until they are decided on
     faults.c   what goes wrong and when
     oracle.c   what the rows say; rules.c what must hold of them, frames.c of what the head says */
 #ifndef RAYC_SIM_H
@@ -113,6 +115,33 @@ struct lease_seen {
     bool ended;
 };
 
+struct study_seen {
+    uint64_t id, session, commit;
+    char name[24];
+    uint32_t state, trials, reports;
+};
+
+struct trial_seen {
+    uint64_t study, tag;
+    uint32_t number;
+};
+
+struct report_seen {
+    uint64_t token, study, commit;
+    uint32_t number;
+};
+
+struct studies_seen {
+    struct index trial_index, report_index, saved_index;
+    struct study_seen *studies;
+    struct trial_seen *trials;
+    struct report_seen *reports;
+    uint64_t *saved; /* commits of TRIALS */
+    uint32_t study_count, trial_count, report_count, saved_count;
+    uint32_t study_room, trial_room, report_room, saved_room;
+    uint64_t id_max; /* of reports, lost ones, too */
+};
+
 struct oracle {
     struct index task_index, spec_index, lease_index, job_index, session_index;
     struct task_seen *tasks;
@@ -126,6 +155,7 @@ struct oracle {
     uint64_t token_max, epoch, node_max;
     uint64_t commit;
     bool replaying; /* rows are read again after a power cut: nothing is checked */
+    struct studies_seen studies;
 };
 void oracle_fini(struct oracle *self);
 void oracle_reset(struct oracle *self);
@@ -175,10 +205,17 @@ struct executor {
     struct item now;       /* what runs */
     uint32_t now_number;
     uint32_t room;
-    uint32_t effect;    /* of it, in the log */
-    uint32_t driver;    /* client index, of a driver; NONE */
-    struct item *items; /* [number % room] */
-    uint64_t note_us;   /* what it says keeps its order */
+    uint32_t effect;            /* of it, in the log */
+    uint32_t driver;            /* client index, of a driver; NONE */
+    struct item *items;         /* [number % room] */
+    uint64_t note_us;           /* what it says keeps its order */
+    uint32_t reports, reported; /* of the run */
+    uint64_t slice_us;          /* between two of them */
+};
+
+struct ask { /* a report that is not decided on */
+    uint64_t task, token, place;
+    uint32_t attempt, number;
 };
 
 struct kept { /* a DONE frame */
@@ -202,6 +239,8 @@ struct node {
     struct kept *kept;
     uint32_t kept_count, kept_room;
     struct executor *executors;
+    struct ask *asks;
+    uint32_t ask_count, ask_room;
     uint64_t capacity[3]; /* CPU, memory, GPU */
     struct wire report;   /* DONE records of the report being made */
     uint32_t report_records;
@@ -228,8 +267,17 @@ void exec_power_cut(
     struct sim *sim); /* a task without a row: its id, never told, may be another's */
 void exec_all_gone(struct sim *sim, uint32_t node); /* the worker's process died */
 void exec_driver_ends(struct sim *sim, uint32_t client, int32_t status);
+/*  The report of a run that waits for it was decided on; false: no such run is there. */
+bool exec_waits(struct sim *sim, uint32_t node, uint64_t place, uint64_t token);
+void exec_decided(struct sim *sim, uint32_t node, uint64_t place, uint32_t decision);
 struct effect *effect_of(struct sim *sim, uint64_t token);
 void value_put(uint64_t task, uint64_t token, uint8_t out[24]);
+
+/* --- report.c ----------------------------------------------------------------------------------------- */
+void report_made(struct sim *sim, uint32_t node, const struct ask *ask);
+void reports_again(struct sim *sim, uint32_t node); /* the node has joined */
+void report_decided(struct sim *sim, uint32_t node, const struct msg_decided *msg);
+bool report_right(const struct rec_report *report); /* it is as its trial made it */
 
 /* --- net.c -------------------------------------------------------------------------------------------- */
 struct connection {
@@ -319,6 +367,15 @@ struct plan { /* of a spec */
     uint32_t app_error, death, odd; /* chances per 1000 */
     bool too_long;
     uint64_t demand[3]; /* CPU, memory, GPU */
+    uint32_t reports;   /* of a run */
+    uint32_t running_max;
+};
+
+struct driven { /* the study of a client */
+    bool wanted, decides, resume, opened, lost, stop, ends, ended;
+    uint32_t name, tries, planned;
+    uint64_t id, seq, asked_ms, stop_other_ms;
+    uint64_t made, saved, sent, progress_ms; /* seqs of TRIALS */
 };
 
 struct call {
@@ -361,6 +418,7 @@ struct client {
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
+    struct driven study;
 };
 void clients_open(struct sim *sim);
 void clients_close(struct sim *sim);
@@ -382,6 +440,32 @@ void client_tick(struct sim *sim, struct client *self);
 void client_power_cut(struct sim *sim); /* results that were not synced may be lost */
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
 
+/* --- study.c, study_rows.c ---------------------------------------------------------------------------- */
+void study_draw(struct sim *sim, struct client *self);
+void study_tick(struct sim *sim, struct client *self);
+void study_ready(struct client *self);                   /* a new connection */
+bool study_settled(const struct client *self);           /* it may make calls */
+bool study_ending(struct sim *sim, struct client *self); /* true: it may not leave yet */
+void study_message(struct sim *sim, struct client *self, const struct msg *msg);
+bool study_refused(struct client *self, const struct msg_refused *msg);
+uint32_t study_rows_of(uint64_t seq, uint32_t i); /* number of the i-th row of a TRIALS; NONE */
+uint64_t study_tag(const struct client *self, uint64_t seq);
+void seen_study_new(struct sim *sim, const void *from);
+void seen_study_file(struct sim *sim, const void *from);
+void seen_study_taken(struct sim *sim, const void *from);
+void seen_study_state(struct sim *sim, const void *from);
+void seen_study_saved(struct sim *sim, const void *from);
+void seen_trial(struct sim *sim, const void *from);
+void seen_report(struct sim *sim, const void *from);
+struct study_seen *oracle_study(struct sim *sim, uint64_t id); /* NULL: no row */
+struct report_seen *oracle_report(struct sim *sim, uint64_t token, uint32_t number);
+uint64_t oracle_saved(struct sim *sim, uint64_t session, uint64_t seq); /* its commit; 0: none */
+void studies_sent(struct sim *sim, const struct msg *msg);              /* as rule_sent() */
+void studies_check(struct sim *sim, const struct client *self); /* what was acknowledged is there */
+void studies_fini(struct studies_seen *self);
+void studies_cut(struct sim *sim); /* after a power cut */
+void studies_end(struct sim *sim);
+
 /* --- faults.c ----------------------------------------------------------------------------------------- */
 void faults_open(struct sim *sim);
 void faults_heal(struct sim *sim);
@@ -392,8 +476,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate,
-        run; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run,
+        tune; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -423,6 +507,9 @@ struct sim {
     uint32_t *started_count;
     uint32_t started_room;
     struct wire wire, elements, extra; /* scratch */
+    bool studies;                      /* in this world */
+    uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */
+    uint32_t answered_count, answered_room;
     uint64_t frames, tasks_done;
     uint64_t steps;
 };

@@ -126,6 +126,7 @@ static json_t *ask(struct fixture *self, struct asked asked, int *code)
                                .limit = asked.limit,
                                .cursor = asked.cursor };
     assert_int_equal(query_ask(self->query, 9, &query), OK);
+    query_begin(self->query);
     struct query_reply reply;
     while (!query_next(self->query, &reply)) {
         struct pollfd ready = { query_fd(self->query), POLLIN, 0 };
@@ -373,6 +374,7 @@ static void questions_are_bounded(void **state)
         asked++;
     }
     assert_int_equal(asked, QUESTIONS_MAX);
+    query_begin(self->query);
     struct query_reply reply;
     for (int i = 0; i < QUESTIONS_MAX;) {
         struct pollfd ready = { query_fd(self->query), POLLIN, 0 };
