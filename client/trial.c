@@ -29,6 +29,7 @@ struct trial {
     bool begun;        /* a folder for a checkpoint was asked for */
     char *from;        /* that checkpoint; NULL: none */
     char *next;        /* folder of the next one; NULL: none */
+    char *committed;   /* the newest of this attempt; NULL: none */
 };
 
 void trial_forget(struct trial **trial)
@@ -39,6 +40,7 @@ void trial_forget(struct trial **trial)
         json_decref(self->texts);
         free(self->from);
         free(self->next);
+        free(self->committed);
         free(self);
         *trial = NULL;
     }
@@ -99,6 +101,12 @@ static uint32_t trial_number(const struct trial *self)
 {
     double number = number_of(self, "trial");
     return number >= 0 && number < UINT32_MAX ? (uint32_t)number : 0;
+}
+
+const json_t *trial_root(rayc_task *task)
+{
+    const struct trial *self = trial_of(task);
+    return self != NULL ? self->root : NULL;
 }
 
 const char *rayc_trial_json(rayc_task *task)
@@ -246,8 +254,8 @@ static int check_checkpoint(const struct trial *self, const char *path)
                : RAYC_OK;
 }
 
-/*  Commits the folder as a checkpoint of this step: *path (malloced) is its name from then on. */
-static int commit(const rayc_task *task, struct trial *self, double step, char **path)
+/*  Commits the folder as a checkpoint of this step. */
+static int commit(const rayc_task *task, struct trial *self, double step)
 {
     struct checkpoint_latest latest = { .run = (uint32_t)number_of(self, "run"),
                                         .task = task->run.task,
@@ -257,9 +265,33 @@ static int commit(const rayc_task *task, struct trial *self, double step, char *
         return rc;
     }
     free(self->next);
+    free(self->committed);
     self->next = NULL;
-    *path = strdup(latest.path);
+    self->committed = strdup(latest.path);
     return checkpoint_put_latest(text_of(self, "dir"), &latest);
+}
+
+int trial_checkpoint_again(rayc_task *task, const char *dir)
+{
+    struct trial *self = task->trial;
+    if (self->next == NULL) {
+        if (file_make_dir(dir, 0755) != OK) {
+            return failure_say(RAYC_ESYSTEM, "cannot make the folder %s: %s", dir, strerror(errno));
+        }
+        self->next = strdup(dir);
+    }
+    return RAYC_OK;
+}
+
+int trial_checkpoint_keep(rayc_task *task)
+{
+    return commit(task, task->trial, task->trial->step);
+}
+
+struct trial_progress trial_progress(const rayc_task *task)
+{
+    const struct trial *self = task->trial;
+    return (struct trial_progress){ self->reports, self->step, self->committed };
 }
 
 /* --- reports ---------------------------------------------------------------------------------- */
@@ -371,7 +403,6 @@ int trial_report(rayc_task *task, const struct metric *metrics, size_t count,
                  const char *checkpoint)
 {
     char json[METRICS_MAX + 1];
-    char *path = NULL;
     struct diag why;
     int rc = check_report(task, metrics, count, checkpoint);
     if (rc != RAYC_OK) {
@@ -384,15 +415,14 @@ int trial_report(rayc_task *task, const struct metric *metrics, size_t count,
     }
     rc = check_step(self, report.step);
     if (rc == RAYC_OK && checkpoint != NULL) {
-        rc = commit(task, self, report.step, &path);
+        rc = commit(task, self, report.step);
     }
     if (rc == RAYC_OK) {
         report.value = value_of(self, metrics, count, report.step);
-        report.checkpoint = slice_text(path);
+        report.checkpoint = slice_text(checkpoint != NULL ? self->committed : NULL);
         report.metrics = slice_text(json);
         rc = tell(task, self, &report);
     }
-    free(path);
     return rc;
 }
 

@@ -20,8 +20,24 @@
 #define TRIAL_PROGRAM  "rayc-trial"
 
 struct metric;
+struct json_t;
 
+/*  For rayc-trial, which is a trial that runs a command. */
+
+/*  The argument, parsed; NULL: the task is no trial, and its attempt is over. */
+const struct json_t *trial_root(rayc_task *task);
 /*  rayc_report() of metrics that need not be numbers. */
 int trial_report(rayc_task *task, const struct metric *metrics, size_t count,
                  const char *checkpoint);
+/*  Makes the folder of rayc_checkpoint_dir() again, by the same name, after it was committed. */
+int trial_checkpoint_again(rayc_task *task, const char *dir);
+/*  Commits that folder, of the last step, without a report. */
+int trial_checkpoint_keep(rayc_task *task);
+
+struct trial_progress {
+    uint32_t reports;       /* of this attempt */
+    double step;            /* of the last one */
+    const char *checkpoint; /* that it has committed last; NULL: none */
+};
+struct trial_progress trial_progress(const rayc_task *task);
 #endif

@@ -36,6 +36,11 @@ add_executable(rayc ${cli_sources})
 target_link_libraries(rayc PRIVATE rayc_driver)
 target_compile_definitions(rayc PRIVATE RAYC_EXAMPLES_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/rayc/examples")
 
+# What runs a trial of `rayc tune` that is a command.  It goes to the workers as programs do, so it needs no librayc.
+file(GLOB trial_sources CONFIGURE_DEPENDS client/trial/*.c)
+add_executable(rayc-trial ${trial_sources})
+target_link_libraries(rayc-trial PRIVATE rayc_objects PkgConfig::jansson)
+
 file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)
 add_executable(rayc-bench ${bench_sources})
 target_link_libraries(rayc-bench PRIVATE rayc_driver)

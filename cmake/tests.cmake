@@ -51,3 +51,5 @@ if(PYTHON3)
   add_test(NAME tune_stats COMMAND ${PYTHON3} -B ${CMAKE_SOURCE_DIR}/tests/tune/judge/stats_test.py)
   set_tests_properties(tune_stats PROPERTIES TIMEOUT 60 LABELS unit)
 endif()
+# Tests of programs: they run them from ../bin.
+add_dependencies(trial_command_test rayc rayc-trial)
