@@ -129,7 +129,7 @@ json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_
 
 static const char *noun_of(const char *view)
 {
-    return view[0] == 'j' ? "job" : view[0] == 'n' ? "node" : "task";
+    return view[0] == 'j' ? "job" : view[0] == 'n' ? "node" : view[0] == 's' ? "study" : "task";
 }
 
 /*  The last item of a page, as a new reference; NULL: there is none. */
@@ -204,8 +204,8 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
     }
     const char *what = noun_of(view);
     char whole[NAME_MAX_BYTES + 1];
-    if (strcmp(id, "@last") == 0) {
-        bool job = strcmp(what, "job") == 0;
+    bool job = strcmp(what, "job") == 0;
+    if (strcmp(id, "@last") == 0 && (job || strcmp(what, "task") == 0)) { /* the head knows the others */
         json_t *newest = job ? newest_job(cli, exit_code) : newest_task(cli, exit_code);
         if (!newest) {
             return NULL;
@@ -225,7 +225,7 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
     if (root && !item) {
         *exit_code =
             fail(cli, ERR_NOT_FOUND, "there is no %s '%s'; 'rayc %s list' shows those there are",
-                 what, id, what);
+                 what, id, strcmp(what, "study") == 0 ? "tune" : what);
     }
     return item;
 }

@@ -54,7 +54,7 @@ expect 3 rayc tune resume nothing
 has err "no study nothing"
 
 note "a script that knows nothing of rayc: its last line is its metric"
-expect 0 rayc tune --space search.yaml --name plain --trials 4 -- awk 'BEGIN { print "working"; print 2 * {x} * {x} }'
+expect 0 rayc tune --space search.yaml --name plain --trials 4 -- awk 'BEGIN {{ print "working"; print 2 * {x} * {x} }}'
 has out "4 trials"
 expect 0 rayc tune --space search.yaml --name pairs --trials 3 -- echo "loss={x} other=3"
 expect 0 rayc tune trials pairs -o json

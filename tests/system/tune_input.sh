@@ -26,7 +26,7 @@ space() {
 note "YAML itself"
 refused 2 <<<$'metric: loss\n\tmode: min'
 refused 2 "metric" "already" <<<$'metric: loss\nmetric: acc\ncommand: "true"'
-refused 1 <<<'metric: [loss'
+refused 2 "line 1" <<<'metric: [loss'
 refused 2 <<<$'a: &a\n  b: *a\nmetric: loss'
 
 note "keys"
@@ -44,7 +44,7 @@ space 6 "space.lr.loguniform" "0" <<<'  lr: {loguniform: [0, 1]}'
 space 6 "space.q.quniform" "divide" <<<'  q: {quniform: [0, 1, 0.3]}'
 space 6 "unifrom" "uniform" <<<'  x: {unifrom: [0, 1]}'
 space 7 "when" <<<$'  a: {choice: [1, 2]}\n  b: {uniform: [0, 1], when: {c: 1}}'
-refused 5 "grid" <<<$'metric: loss\nmode: min\ncommand: "true"\nspace: {x: {uniform: [0, 1]}}\nsearch: grid'
+refused 4 "grid" <<<$'metric: loss\nmode: min\ncommand: "true"\nspace: {x: {uniform: [0, 1]}}\nsearch: grid'
 refused 5 "constraint" <<<$'metric: loss\nmode: min\ncommand: "true"\nspace: {x: {choice: [1, 2]}}\nconstraints: ["x > 5"]\ntrials: 3'
 
 note "flags are keys, and are told as such"
