@@ -87,7 +87,7 @@ fails silent "loss" true
 fails other "ended without loss" sh -c 'rayc report accuracy=0.5'
 fails missing "no-such-command" no-such-command
 fails exits "exited with 3" sh -c 'echo unhappy; exit 3'
-fails killed "signal" sh -c 'kill -9 $$'
+fails killed "killed by SIGKILL" sh -c 'kill -9 $$'
 expect 0 rayc tune --space search.yaml --name back --trials 1 -- sh -c 'rayc report loss=1 epoch=2 && { rayc report loss=0 epoch=1; [ $? = 2 ]; }'
 expect 0 rayc tune trials back -o json
 [[ $(json 'trials[0].value') == 1* ]] || fail "a step that went back was taken"
