@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include "client/tune/search.h"
+#include "client/tune/spec.h"
 #include "client/tune/tpe_model.h"
 #include "tests/unit/tune_mixed.h"
 
@@ -373,6 +374,38 @@ static void a_small_space_is_scored_whole(void **state)
     (void)state;
 }
 
+/*  Half of a corner is allowed, and every option of the grid takes its turn. */
+static void constraints_and_grids_are_kept(void **state)
+{
+    static const struct param params[] = {
+        { .name = "a", .kind = PARAM_FLOAT, .high = 1 },
+        { .name = "b", .kind = PARAM_FLOAT, .high = 1 },
+        { .name = "c",
+          .kind = PARAM_CHOICE,
+          .options = options_of_5,
+          .option_count = 3,
+          .grid = true },
+    };
+    struct study *study = study_new(params, 3, 2);
+    struct arena *arena = arena_new();
+    const struct expr *constraint = NULL;
+    struct diag why;
+    assert_int_equal(
+        expr_parse(arena, "a + b < 0.3", &study->space, study->space.count, &constraint, &why), 0);
+    study->space.constraints = &constraint;
+    study->space.constraint_count = 1;
+    for (uint32_t i = 0; i < 60; i++) {
+        const double *x = study_next(study);
+        assert_non_null(x);
+        assert_true(x[0] + x[1] < 0.3);
+        assert_true(x[2] == i % 3);
+        study_tell(study, -x[0] - x[1]); /* the best lies where it is not allowed */
+    }
+    study_destroy(study);
+    arena_destroy(&arena);
+    (void)state;
+}
+
 static void it_learns(void **state)
 {
     static const struct param params[] = { { .name = "a", .kind = PARAM_FLOAT, .high = 1 },
@@ -416,6 +449,7 @@ int main(void)
         cmocka_unit_test(pruned_trials_count_by_how_far_they_came),
         cmocka_unit_test(a_small_space_is_tried_whole_and_best_first),
         cmocka_unit_test(a_small_space_is_scored_whole),
+        cmocka_unit_test(constraints_and_grids_are_kept),
         cmocka_unit_test(it_learns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
