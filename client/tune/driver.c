@@ -202,7 +202,7 @@ static void on_report(struct driver *self, const struct rec_report *report, uint
         if (run && report->checkpoint.n > 0) {
             run->settled = true;
         }
-        keeper_report(self->keeper, study_trial(self->study, report->trial), report, true);
+        keeper_report(self->keeper, study_trial(self->study, report->trial), report);
         outside_report(self->outside, report);
     }
     self->config.changed(self->config.context, self->study, report->trial);
@@ -217,6 +217,7 @@ static void take_result(struct driver *self, uint32_t trial, const rayc_value *v
     const char *checkpoint = json_string_value(json_object_get(result, "checkpoint"));
     if (checkpoint && checkpoint[0]) {
         study_checkpointed(self->study, trial, checkpoint);
+        keeper_checkpoint(self->keeper, study_trial(self->study, trial), checkpoint);
     }
     json_decref(result);
 }
@@ -294,9 +295,12 @@ static void restore_trial(void *context, const struct rec_trial *row)
 static void restore_report(void *context, const struct rec_report *row)
 {
     struct driver *self = context;
+    const struct study_trial *trial =
+        row->trial < study_count(self->study) ? study_trial(self->study, row->trial) : NULL;
+    uint64_t before = trial ? trial->reports : 0;
     study_restore_report(self->study, row);
-    if (row->trial < study_count(self->study)) {
-        keeper_report(self->keeper, study_trial(self->study, row->trial), row, false);
+    if (trial && trial->reports > before) {
+        keeper_report(self->keeper, trial, row);
     }
 }
 
@@ -318,6 +322,10 @@ static int open_all(struct driver *self)
     const struct driver_config *config = &self->config;
     const struct study_spec *spec = config->spec;
     struct diag why = { 0 };
+    if (strlen(config->settings) > TEXT_MAX) {
+        return failure_say(RAYC_ETOOLARGE, "the options and the command of a study may have %d bytes",
+                           TEXT_MAX);
+    }
     if (study_new(&self->study, spec, config->seed, &why) != OK) {
         return failure_say(RAYC_EINVALID, "%s", why.text);
     }

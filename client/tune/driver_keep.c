@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "client/tune/result_lines.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -18,13 +19,14 @@ struct checkpoint {
 struct kept {
     struct checkpoint *checkpoints; /* the oldest first */
     uint32_t count, capacity;
-    bool waits; /* there is something to remove */
+    bool waits; /* it is in `sweep` */
     struct result_lines lines;
 };
 
 struct keeper {
     const struct study_spec *spec;
-    char root[PATH_BYTES]; /* STORAGE/NAME */
+    const char *name;
+    char *root; /* STORAGE/NAME */
     struct kept *trials;
     uint32_t count;
     uint32_t *sweep; /* trials to look at */
@@ -36,7 +38,8 @@ struct keeper *keeper_new(const struct study_spec *spec, const char *storage, co
     struct keeper *self = calloc(1, sizeof(*self));
     ensure(self != NULL);
     self->spec = spec;
-    snprintf(self->root, sizeof(self->root), "%s/%s", storage, name);
+    ensure(asprintf(&self->root, "%s/%s", storage, name) > 0);
+    self->name = self->root + strlen(storage) + 1;
     return self;
 }
 
@@ -53,6 +56,7 @@ void keeper_destroy(struct keeper **self_p)
     if (self) {
         free(self->trials);
         free(self->sweep);
+        free(self->root);
         free(self);
     }
     *self_p = NULL;
@@ -70,45 +74,91 @@ static struct kept *kept_of(struct keeper *self, uint32_t trial)
     return &self->trials[trial];
 }
 
-static void add_checkpoint(struct keeper *self, uint32_t trial, const struct rec_report *report)
+/*  The same folder again, by another attempt, is the newest one now. */
+static struct checkpoint take_checkpoint(struct kept *kept, const char *path, size_t n)
+{
+    for (uint32_t i = 0; i < kept->count; i++) {
+        struct checkpoint found = kept->checkpoints[i];
+        if (strlen(found.path) == n && memcmp(found.path, path, n) == 0) {
+            kept->count--;
+            memmove(&kept->checkpoints[i], &kept->checkpoints[i + 1],
+                    (kept->count - i) * sizeof(found));
+            return found;
+        }
+    }
+    struct checkpoint made = { strndup(path, n), NAN };
+    ensure(made.path != NULL);
+    return made;
+}
+
+static void add_checkpoint(struct keeper *self, uint32_t trial, struct slice path, double value)
 {
     struct kept *kept = kept_of(self, trial);
+    struct checkpoint checkpoint = take_checkpoint(kept, (const char *)path.p, path.n);
+    checkpoint.value = value;
     if (kept->count == kept->capacity) {
         kept->capacity = kept->capacity ? 2 * kept->capacity : 4;
-        kept->checkpoints = realloc(kept->checkpoints, kept->capacity * sizeof(*kept->checkpoints));
+        kept->checkpoints =
+            realloc(kept->checkpoints, kept->capacity * sizeof(*kept->checkpoints));
         ensure(kept->checkpoints != NULL);
     }
-    char *path = strndup((const char *)report->checkpoint.p, report->checkpoint.n);
-    ensure(path != NULL);
-    kept->checkpoints[kept->count++] = (struct checkpoint){ path, report->value };
-    if (!kept->waits) {
-        kept->waits = true;
-        if (self->sweep_count == self->sweep_capacity) {
-            self->sweep_capacity = self->sweep_capacity ? 2 * self->sweep_capacity : 16;
-            self->sweep = realloc(self->sweep, self->sweep_capacity * sizeof(*self->sweep));
-            ensure(self->sweep != NULL);
-        }
-        self->sweep[self->sweep_count++] = trial;
+    kept->checkpoints[kept->count++] = checkpoint;
+    if (kept->waits) {
+        return;
     }
+    kept->waits = true;
+    if (self->sweep_count == self->sweep_capacity) {
+        self->sweep_capacity = self->sweep_capacity ? 2 * self->sweep_capacity : 16;
+        self->sweep = realloc(self->sweep, self->sweep_capacity * sizeof(*self->sweep));
+        ensure(self->sweep != NULL);
+    }
+    self->sweep[self->sweep_count++] = trial;
 }
 
-void keeper_report(struct keeper *self, const struct study_trial *trial, const struct rec_report *report, bool live)
+void keeper_checkpoint(struct keeper *self, const struct study_trial *trial, const char *path)
+{
+    add_checkpoint(self, trial->base.number, slice_text(path), trial->value);
+}
+
+/* --- loggers ---------------------------------------------------------------------------------- */
+
+/*  The trial's own process may have written its params.json, and may be reading it. */
+static int make_folder(const char *dir, const char *params)
+{
+    char path[PATH_BYTES];
+    int rc = file_make_dir(dir, 0777);
+    rc = rc == OK ? file_path(path, sizeof(path), dir, "params.json") : rc;
+    return rc == OK && access(path, F_OK) != 0 ? result_params_write(dir, params) : rc;
+}
+
+static int add_line(struct keeper *self, const struct study_trial *trial,
+                    const struct rec_report *report)
+{
+    char dir[PATH_BYTES], name[32];
+    struct result_lines *lines = &kept_of(self, trial->base.number)->lines;
+    struct result_to to = { .dir = dir, .json = self->spec->log_json, .csv = self->spec->log_csv };
+    struct result_trial of = { self->name, trial->base.number, trial->created_ms, trial->params };
+    snprintf(name, sizeof(name), "trial_%05u", trial->base.number);
+    int rc = file_path(dir, sizeof(dir), self->root, name);
+    rc = rc == OK && lines->iteration == 0 ? make_folder(dir, trial->params) : rc;
+    return rc == OK ? result_lines_add(lines, &of, report, &to) : rc;
+}
+
+void keeper_report(struct keeper *self, const struct study_trial *trial,
+                   const struct rec_report *report)
 {
     if (report->checkpoint.n > 0) {
-        add_checkpoint(self, trial->base.number, report);
+        add_checkpoint(self, trial->base.number, report->checkpoint, report->value);
     }
-    if (self->spec->log_json || self->spec->log_csv) {
-        char dir[PATH_BYTES + 32];
-        snprintf(dir, sizeof(dir), "%s/trial_%05u", self->root, trial->base.number);
-        struct result_to to = { .dir = live ? dir : NULL, .json = self->spec->log_json, .csv = self->spec->log_csv };
-        struct result_trial of = { trial->base.number, trial->created_ms, trial->params };
-        if (result_lines_add(&kept_of(self, trial->base.number)->lines, &of, report, &to) != OK) {
-            log_warn("tune.logger", "dir=%s error=\"%s\"", dir, strerror(errno));
-        }
+    bool logs = self->spec->log_json || self->spec->log_csv;
+    bool ended = trial->base.ended > 0; /* its files were whole before its row said so */
+    if (logs && !ended && add_line(self, trial, report) != OK) {
+        log_warn("tune.logger", "trial=%u dir=%s error=\"%s\"", trial->base.number, self->root,
+                 strerror(errno));
     }
 }
 
-/* --- removing ------------------------------------------------------------------------------------------------ */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
@@ -116,17 +166,28 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return remove(path);
 }
 
-/*  A path from a report may say anything: only folders of this study are ours. */
-static void remove_folder(const struct keeper *self, const char *path)
+static bool same_folder(const char *a, const char *b)
 {
-    char real[PATH_BYTES], root[PATH_BYTES];
-    if (!realpath(path, real) || !realpath(self->root, root)) {
-        return; /* it is on another machine, or gone */
+    char real_a[PATH_BYTES], real_b[PATH_BYTES];
+    return realpath(a, real_a) && realpath(b, real_b) && strcmp(real_a, real_b) == 0;
+}
+
+/*  A path from a report may say anything: only checkpoint_* directly in the trial's own folder is ours; of a link only
+    the link goes.  False: it is not ours, or on another machine, or gone. */
+static bool remove_folder(const struct keeper *self, uint32_t trial, const char *path)
+{
+    char parent[PATH_BYTES], own[PATH_BYTES], name[32];
+    snprintf(name, sizeof(name), "trial_%05u", trial);
+    if (!slice_copy_text(slice_text(path), parent, sizeof(parent)) ||
+        file_path(own, sizeof(own), self->root, name) != OK) {
+        return false;
     }
-    size_t n = strlen(root);
-    if (strncmp(real, root, n) == 0 && strncmp(real + n, "/trial_", 7) == 0 && strstr(real + n, "/checkpoint_")) {
-        nftw(real, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    char *slash = strrchr(parent, '/');
+    if (!slash || strncmp(slash, "/checkpoint_", 12) != 0) {
+        return false;
     }
+    *slash = 0;
+    return same_folder(parent, own) && nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
 }
 
 static uint32_t best_of(const struct keeper *self, const struct kept *kept)
@@ -142,28 +203,38 @@ static uint32_t best_of(const struct keeper *self, const struct kept *kept)
     return best;
 }
 
-static void sweep_one(struct keeper *self, struct kept *kept, bool (*used)(void *context, const char *path),
-                      void *context)
+/*  True: one that is used must be looked at again. */
+static bool sweep_one(struct keeper *self, uint32_t trial,
+                      bool (*used)(void *context, const char *path), void *context)
 {
+    struct kept *kept = &self->trials[trial];
     uint32_t keep = self->spec->checkpoint_keep > 0 ? self->spec->checkpoint_keep : 1, n = 0;
-    uint32_t best = best_of(self, kept);
-    for (uint32_t i = 0; i < kept->count; i++) {
-        struct checkpoint *checkpoint = &kept->checkpoints[i];
-        if (i + keep >= kept->count || i == best || used(context, checkpoint->path)) {
-            kept->checkpoints[n++] = *checkpoint;
+    uint32_t best = best_of(self, kept), count = kept->count;
+    bool again = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct checkpoint checkpoint = kept->checkpoints[i];
+        bool wanted = i + keep >= count || i == best;
+        bool needed = !wanted && used(context, checkpoint.path);
+        again = again || needed;
+        if (wanted || needed) {
+            kept->checkpoints[n++] = checkpoint;
         } else {
-            remove_folder(self, checkpoint->path);
-            free(checkpoint->path);
+            (void)remove_folder(self, trial, checkpoint.path);
+            free(checkpoint.path);
         }
     }
     kept->count = n;
-    kept->waits = false;
+    kept->waits = again;
+    return again;
 }
 
 void keeper_sweep(struct keeper *self, bool (*used)(void *context, const char *path), void *context)
 {
+    uint32_t n = 0;
     for (uint32_t i = 0; i < self->sweep_count; i++) {
-        sweep_one(self, &self->trials[self->sweep[i]], used, context);
+        if (sweep_one(self, self->sweep[i], used, context)) {
+            self->sweep[n++] = self->sweep[i];
+        }
     }
-    self->sweep_count = 0;
+    self->sweep_count = n;
 }

@@ -1,125 +1,194 @@
-/*  plot_parallel.c - parallel coordinates: a line per trial through its parameters, coloured by its value's rank. */
+/*  plot_parallel.c - parallel coordinates: a line per trial through its parameters to its value, coloured by rank. */
 #include "client/tune/result.h"
 
 #include <math.h>
 #include <stdlib.h>
+
 #include "client/tune/plot_svg.h"
 
-enum { WIDE = 130, HEIGHT = 460, MARGIN = 70, TOP = 60, BOTTOM = 40, LINES_MAX = 2000, OPTIONS_SHOWN = 12 };
+enum {
+    WIDE = 150, /* from axis to axis */
+    LEFT = 110,
+    RIGHT = 90,
+    HEIGHT = 500,
+    TOP = 92,
+    BOTTOM = HEIGHT - 30,
+    WIDTH_MIN = 520,
+    LINES_MAX = 2000,
+    OPTIONS_SHOWN = 20
+};
+
+#define HALO "paint-order='stroke' stroke='#fff' stroke-width='3' stroke-opacity='.8' "
 
 struct ranked {
     const struct rec_trial *trial;
-    double value; /* to be minimised */
+    double cost; /* to be minimised */
 };
 
-static int by_value(const void *a, const void *b)
+struct parallel_plot {
+    const struct study_rows *rows;
+    FILE *to;
+    struct ranked *trials; /* the best first */
+    uint32_t count, shown;
+    uint32_t params[PARAMS_MAX]; /* those that the search chooses: a column each */
+    struct axis axes[PARAMS_MAX + 1]; /* the last one: the value's */
+    uint32_t columns;
+};
+
+static int by_cost(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
-    return x->value < y->value ? -1 : x->value > y->value;
+    return x->cost < y->cost ? -1 : x->cost > y->cost;
 }
 
-static double value_of(const struct rec_trial *trial, uint32_t i)
+static const struct param *param_of(const struct parallel_plot *self, uint32_t column)
+{
+    return &self->rows->spec->space.params[self->params[column]];
+}
+
+/*  NAN: not active. */
+static double value_of(const struct parallel_plot *self, const struct rec_trial *trial,
+                       uint32_t column)
 {
     double value = NAN;
-    if ((i + 1) * sizeof(double) <= trial->point.n) {
-        memcpy(&value, trial->point.p + i * sizeof(double), sizeof(double));
+    if (column == self->columns) {
+        return trial->value;
     }
-    return value;
+    size_t at = self->params[column] * sizeof(value);
+    if (at + sizeof(value) <= trial->point.n) {
+        memcpy(&value, trial->point.p + at, sizeof(value));
+    }
+    return isfinite(value) ? value : NAN;
 }
 
-/*  From what the trials have, so that also a normal distribution has ends. */
-static struct axis axis_of(const struct param *param, uint32_t i, const struct ranked *trials, uint32_t n)
+static void take_trials(struct parallel_plot *self)
 {
-    struct axis axis = { INFINITY, -INFINITY, HEIGHT - BOTTOM, TOP, false };
-    if (param->kind == PARAM_CHOICE) {
-        axis.low = 0;
-        axis.high = param->option_count > 1 ? param->option_count - 1 : 1;
-        return axis;
-    }
-    for (uint32_t k = 0; k < n; k++) {
-        double value = value_of(trials[k].trial, i);
-        if (!isnan(value)) {
-            axis.low = fmin(axis.low, value);
-            axis.high = fmax(axis.high, value);
+    double sign = self->rows->spec->maximize ? -1 : 1;
+    for (uint32_t i = 0; i < self->rows->trial_count; i++) {
+        const struct rec_trial *trial = &self->rows->trials[i];
+        if (trial->state == TRIAL_TERMINATED && trial_has_value(trial)) {
+            self->trials[self->count++] = (struct ranked){ trial, sign * trial->value };
         }
     }
-    if (axis.low > axis.high) {
-        axis.low = axis.high = 0;
+    qsort(self->trials, self->count, sizeof(*self->trials), by_cost);
+    self->shown = self->count < LINES_MAX ? self->count : LINES_MAX;
+}
+
+/*  Of what the trials have, so that also a normal distribution has ends. */
+static struct axis axis_of(const struct parallel_plot *self, uint32_t column)
+{
+    const struct param *param = column < self->columns ? param_of(self, column) : NULL;
+    double low = INFINITY, high = -INFINITY;
+    for (uint32_t i = 0; i < self->shown; i++) {
+        double value = value_of(self, self->trials[i].trial, column);
+        low = fmin(low, value); /* NAN: the other */
+        high = fmax(high, value);
     }
-    if (param->scale == SCALE_LOG && axis.low > 0) {
-        axis.log = true;
-        axis.low = log10(axis.low);
-        axis.high = log10(axis.high);
-    }
+    bool log = param ? param->scale == SCALE_LOG : high / low > 1000;
+    struct axis axis = param && param->kind == PARAM_CHOICE
+                           ? axis_over(0, param->option_count - 1, false)
+                           : axis_over(low, high, log && low > 0);
+    bool down = !param && !self->rows->spec->maximize; /* the best value is at the top */
+    axis.from = down ? TOP : BOTTOM;
+    axis.to = down ? BOTTOM : TOP;
     return axis;
 }
 
-static void put_axis(FILE *to, const struct param *param, const struct axis *axis, double x)
+static double x_of(uint32_t column)
 {
-    char text[64];
-    fprintf(to, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#333'/>\n", x, TOP, x, HEIGHT - BOTTOM);
-    svg_text(to, x, TOP - 12, "middle", param->name);
-    if (param->kind == PARAM_CHOICE) {
-        for (uint32_t k = 0; k < param->option_count && param->option_count <= OPTIONS_SHOWN; k++) {
-            svg_text(to, x - 4, axis_at(axis, k) - 3, "end", param->options[k].text);
+    return LEFT + WIDE * (double)column;
+}
+
+static void put_labels(const struct parallel_plot *self, uint32_t column)
+{
+    const struct axis *axis = &self->axes[column];
+    const struct param *param = column < self->columns ? param_of(self, column) : NULL;
+    struct tick ticks[TICKS_MAX];
+    uint32_t n = 0;
+    if (param && param->kind == PARAM_CHOICE) {
+        uint32_t every = (param->option_count - 1) / OPTIONS_SHOWN + 1;
+        for (uint32_t i = 0; i < param->option_count; i += every) {
+            svg_text(self->to, x_of(column) - 8, axis_at(axis, i) + 4, HALO "text-anchor='end'",
+                     param->options[i].text, 15);
         }
         return;
     }
-    for (int end = 0; end < 2; end++) {
-        double value = end ? axis->high : axis->low;
-        snprintf(text, sizeof(text), "%.4g", axis->log ? pow(10, value) : value);
-        svg_text(to, x, end ? TOP - 1 : HEIGHT - BOTTOM + 16, "middle", text);
+    n = axis_ticks(axis, 6, param && param->kind == PARAM_INT, ticks);
+    for (uint32_t i = 0; i < n; i++) {
+        double y = axis_at(axis, ticks[i].value), x = x_of(column);
+        const char *anchor = param ? HALO "text-anchor='end'" : HALO "text-anchor='start'";
+        svg_line(self->to, (double[]){ x - 4, y }, (double[]){ x + 4, y }, "stroke='#333'");
+        svg_text(self->to, param ? x - 8 : x + 8, y + 4, anchor, ticks[i].text, TICK_BYTES);
     }
 }
 
-static void put_line(FILE *to, const struct study_rows *self, const struct ranked *trial, const struct axis *axes,
-                     double share)
+static void put_axis(const struct parallel_plot *self, uint32_t column)
+{
+    double x = x_of(column);
+    bool value = column == self->columns;
+    svg_line(self->to, (double[]){ x, TOP }, (double[]){ x, BOTTOM }, "stroke='#333'");
+    svg_text(self->to, x, TOP - 16,
+             value ? "text-anchor='middle' font-weight='bold'" : "text-anchor='middle'",
+             value ? self->rows->spec->metric : param_of(self, column)->name, 19);
+    put_labels(self, column);
+}
+
+static void put_line(const struct parallel_plot *self, uint32_t rank)
 {
     char colour[8];
-    fprintf(to, "<polyline fill='none' stroke='%s' stroke-opacity='%.2f' points='", svg_colour(share, colour),
-            0.25 + 0.6 * share);
-    uint32_t column = 0;
-    for (uint32_t i = 0; i < self->spec->space.count; i++) {
-        if (!param_is_free(&self->spec->space.params[i])) {
-            continue;
-        }
-        double value = value_of(trial->trial, i), x = MARGIN + WIDE * column++;
+    double share = self->shown > 1 ? 1 - (double)rank / (self->shown - 1) : 1;
+    bool best = rank == 0;
+    fprintf(self->to,
+            "<polyline fill='none' stroke='%s' stroke-width='%s' stroke-opacity='%.2f' points='",
+            best ? COLOUR_BEST : svg_colour(share, colour), best ? "3" : "1.2",
+            best ? 1 : (self->shown > 300 ? 0.15 : 0.35) + 0.4 * share);
+    for (uint32_t i = 0; i <= self->columns; i++) {
+        double value = value_of(self, self->trials[rank].trial, i);
         if (!isnan(value)) { /* what is not active is passed by */
-            fprintf(to, "%.1f,%.1f ", x, axis_at(&axes[i], value));
+            fprintf(self->to, "%.1f,%.1f ", x_of(i), axis_at(&self->axes[i], value));
         }
     }
-    fputs("'/>\n", to);
+    fputs("'/>\n", self->to);
 }
 
-void plot_parallel(const struct study_rows *self, FILE *to)
+static void put_title(const struct parallel_plot *self, int width)
 {
-    struct ranked *trials = malloc((self->trial_count + 1) * sizeof(*trials));
-    struct axis axes[PARAMS_MAX];
-    ensure(trials != NULL);
-    uint32_t n = 0, columns = 0;
-    for (uint32_t i = 0; i < self->trial_count; i++) {
-        const struct rec_trial *trial = &self->trials[i];
-        if (trial->state == TRIAL_TERMINATED && trial_has_value(trial)) {
-            trials[n++] = (struct ranked){ trial, self->spec->maximize ? -trial->value : trial->value };
+    char title[NAME_MAX_BYTES + 64], below[160];
+    const char *how = "the darker the better; orange: the best";
+    snprintf(title, sizeof(title), "%s: parameters of its trials", self->rows->name);
+    if (self->count > self->shown) {
+        snprintf(below, sizeof(below), "the best %u of %u trials; %s", self->shown, self->count, how);
+    } else {
+        snprintf(below, sizeof(below), "%u trial%s; %s", self->count, self->count == 1 ? "" : "s",
+                 how);
+    }
+    svg_title(self->to, 24, title, below, width);
+}
+
+void plot_parallel(const struct study_rows *rows, FILE *to)
+{
+    struct parallel_plot self = { .rows = rows, .to = to };
+    self.trials = malloc((rows->trial_count + 1) * sizeof(*self.trials));
+    ensure(self.trials != NULL);
+    take_trials(&self);
+    for (uint32_t i = 0; i < rows->spec->space.count; i++) {
+        if (param_is_free(&rows->spec->space.params[i])) {
+            self.params[self.columns++] = i;
         }
     }
-    qsort(trials, n, sizeof(*trials), by_value);
-    n = n < LINES_MAX ? n : LINES_MAX;
-    for (uint32_t i = 0; i < self->spec->space.count; i++) {
-        columns += param_is_free(&self->spec->space.params[i]);
-        axes[i] = axis_of(&self->spec->space.params[i], i, trials, n);
+    for (uint32_t i = 0; i <= self.columns; i++) {
+        self.axes[i] = axis_of(&self, i);
     }
-    char title[400];
-    snprintf(title, sizeof(title), "%s: %u trials, the brighter the better %s", self->name, n, self->spec->metric);
-    svg_begin(to, title, 2 * MARGIN + WIDE * (int)(columns > 1 ? columns - 1 : 1), HEIGHT);
-    for (uint32_t k = n; k-- > 0;) { /* the best on top */
-        put_line(to, self, &trials[k], axes, n > 1 ? 1.0 - (double)k / (n - 1) : 1.0);
+    int width = LEFT + WIDE * (int)self.columns + RIGHT;
+    width = width > WIDTH_MIN ? width : WIDTH_MIN;
+    svg_begin(to, width, HEIGHT);
+    put_title(&self, width);
+    for (uint32_t i = self.shown; i-- > 0;) { /* the best on top */
+        put_line(&self, i);
     }
-    for (uint32_t i = 0, column = 0; i < self->spec->space.count; i++) {
-        if (param_is_free(&self->spec->space.params[i])) {
-            put_axis(to, &self->spec->space.params[i], &axes[i], MARGIN + WIDE * column++);
-        }
+    for (uint32_t i = 0; i <= self.columns; i++) {
+        put_axis(&self, i);
     }
     svg_end(to);
-    free(trials);
+    free(self.trials);
 }

@@ -1,40 +1,148 @@
 /*  plot_svg.c - SVG without a library: lines, text and numbers. */
 #include "client/tune/plot_svg.h"
 
+#include <float.h>
 #include <math.h>
-#include "client/tune/space.h"
 
-void svg_text(FILE *to, double x, double y, const char *anchor, const char *text)
+/* --- axes ------------------------------------------------------------------------------------- */
+
+struct axis axis_over(double low, double high, bool log)
 {
-    fprintf(to, "<text x='%.1f' y='%.1f' text-anchor='%s'>", x, y, anchor);
-    for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", to);
+    struct axis self = { low, high, 0, 1, log };
+    if (!(low <= high)) {
+        self = (struct axis){ 0, 1, 0, 1, false };
+    } else if (log) {
+        self.low = log10(low);
+        self.high = log10(high);
+    }
+    double size = fmax(fabs(self.low), fabs(self.high));
+    if (self.high - self.low <= fmax(size * 1e-9, 1e-300)) {
+        double more = size > 1e-290 ? size * 0.1 : 0.5;
+        self.low = fmax(self.low - more, -DBL_MAX);
+        self.high = fmin(self.high + more, DBL_MAX);
+    }
+    return self;
+}
+
+double axis_at(const struct axis *self, double value)
+{
+    double at = self->log ? log10(value) : value;
+    double share = (at / 2 - self->low / 2) / (self->high / 2 - self->low / 2); /* no overflow */
+    return self->from + fmin(fmax(share, 0), 1) * (self->to - self->from);
+}
+
+/*  1, 2 or 5 times a power of ten. */
+static double round_step(double raw)
+{
+    double power = pow(10, floor(log10(raw))), unit = raw / power;
+    return power * (unit < 1.5 ? 1 : unit < 3.5 ? 2 : unit < 7.5 ? 5 : 10);
+}
+
+static void tick_print(struct tick *self, double value, double step)
+{
+    double size = fabs(value) > 0 ? log10(fabs(value) / step) : 0;
+    int digits = (int)fmin(fmax(ceil(size) + 2, 3), 15);
+    self->value = value;
+    snprintf(self->text, sizeof(self->text), "%.*g", digits, value);
+}
+
+uint32_t axis_ticks(const struct axis *self, int wanted, bool whole, struct tick out[TICKS_MAX])
+{
+    double span = fmin(self->high - self->low, DBL_MAX);
+    double step = round_step(span / wanted);
+    bool decades = self->log && span >= 1;
+    step = (whole || decades) && step < 1 ? 1 : step;
+    double first = ceil(self->low / step - 1e-9);
+    uint32_t n = 0;
+    for (int i = 0; i < TICKS_MAX; i++) {
+        double at = (first + i) * step;
+        if (!(at <= self->high + 1e-9 * step)) {
             break;
-        case '>':
-            fputs("&gt;", to);
-            break;
-        case '&':
-            fputs("&amp;", to);
-            break;
-        default:
-            if ((unsigned char)*text >= 0x20) {
-                fputc(*text, to);
-            }
+        }
+        double value = fabs(at) < step * 1e-9 ? 0 : at;
+        if (!self->log) {
+            tick_print(&out[n++], value, step);
+        } else if (decades) {
+            tick_print(&out[n++], pow(10, value), pow(10, value));
+        } else { /* within a power of ten: where they are even on the page */
+            double power = pow(10, value);
+            tick_print(&out[n++], power, power / 10);
         }
     }
+    return n;
+}
+
+/* --- elements --------------------------------------------------------------------------------- */
+
+/*  What XML 1.0 allows; names are UTF-8. */
+static void put_escaped(FILE *to, const char *text, unsigned letters)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        if ((*at & 0xc0) != 0x80 && letters-- == 0) {
+            fputs("\xe2\x80\xa6", to); /* an ellipsis */
+            return;
+        }
+        bool not_a_letter = at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe; /* U+FFFE, U+FFFF */
+        if (*at < 0x20 || not_a_letter) {
+            fputc('?', to);
+            at += not_a_letter ? 2 : 0;
+            continue;
+        }
+        const char *name = *at == '<'    ? "&lt;"
+                           : *at == '>'  ? "&gt;"
+                           : *at == '&'  ? "&amp;"
+                           : *at == '"'  ? "&quot;"
+                           : *at == '\'' ? "&apos;"
+                                         : NULL;
+        if (name) {
+            fputs(name, to);
+        } else {
+            fputc(*at, to);
+        }
+    }
+}
+
+static unsigned letters_of(const char *text)
+{
+    unsigned n = 0;
+    for (; *text; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+void svg_text(FILE *to, double x, double y, const char *style, const char *text, unsigned letters)
+{
+    bool cut = letters_of(text) > letters;
+    fprintf(to, "<text x='%.1f' y='%.1f' %s>", x, y, style);
+    if (cut) {
+        fputs("<title>", to);
+        put_escaped(to, text, UINT32_MAX);
+        fputs("</title>", to);
+    }
+    put_escaped(to, text, cut ? letters - 1 : letters);
     fputs("</text>\n", to);
 }
 
-void svg_begin(FILE *to, const char *title, int width, int height)
+void svg_line(FILE *to, const double from[2], const double end[2], const char *style)
+{
+    fprintf(to, "<line x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f' %s/>\n", from[0], from[1], end[0],
+            end[1], style);
+}
+
+void svg_begin(FILE *to, int width, int height)
 {
     fprintf(to,
             "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' "
-            "font-family='sans-serif' font-size='12' fill='#333'>\n"
+            "font-family='Helvetica, Arial, sans-serif' font-size='12' fill='#333'>\n"
             "<rect width='%d' height='%d' fill='#fff'/>\n",
             width, height, width, height, width, height);
-    svg_text(to, width / 2.0, 22, "middle", title);
+}
+
+void svg_title(FILE *to, int x, const char *title, const char *below, int width)
+{
+    svg_text(to, x, 24, "font-size='15' font-weight='bold'", title, (unsigned)(width - x) / 9);
+    svg_text(to, x, 42, "fill='#666'", below, (unsigned)(width - x) / 6);
 }
 
 void svg_end(FILE *to)
@@ -42,73 +150,19 @@ void svg_end(FILE *to)
     fputs("</svg>\n", to);
 }
 
-double axis_at(const struct axis *self, double value)
-{
-    double at = self->log ? log10(value) : value;
-    double share = self->high > self->low ? (at - self->low) / (self->high - self->low) : 0.5;
-    return self->from + share * (self->to - self->from);
-}
-
-/*  1, 2 or 5 times a power of ten, about `wanted` of them. */
-static double tick_step(double span, int wanted)
-{
-    double raw = span / wanted, power = pow(10, floor(log10(raw)));
-    double unit = raw / power;
-    return power * (unit < 1.5 ? 1 : unit < 3.5 ? 2 : unit < 7.5 ? 5 : 10);
-}
-
-static void ticks(FILE *to, const struct axis *axis, void (*tick)(FILE *, double at, const char *, const double *),
-                  const double *place)
-{
-    char text[40];
-    double span = axis->high - axis->low;
-    double step = span > 0 ? tick_step(span, 6) : 1;
-    step = axis->log && step < 1 ? 1 : step;
-    for (double at = ceil(axis->low / step - 1e-9) * step; at <= axis->high + 1e-9 * span; at += step) {
-        double value = axis->log ? pow(10, at) : fabs(at) < step * 1e-9 ? 0 : at;
-        snprintf(text, sizeof(text), "%.6g", value);
-        tick(to, axis_at(axis, value), text, place);
-        if (span <= 0) {
-            break;
-        }
-    }
-}
-
-static void tick_up(FILE *to, double at, const char *text, const double *place)
-{
-    fprintf(to, "<line x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f' stroke='#ddd'/>\n", place[0], at, place[1], at);
-    svg_text(to, place[0] - 6, at + 4, "end", text);
-}
-
-static void tick_along(FILE *to, double at, const char *text, const double *place)
-{
-    fprintf(to, "<line x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f' stroke='#999'/>\n", at, place[0], at, place[0] + 4);
-    svg_text(to, at, place[0] + 18, "middle", text);
-}
-
-void svg_ticks_up(FILE *to, const struct axis *axis, double x0, double x1)
-{
-    ticks(to, axis, tick_up, (const double[]){ x0, x1 });
-}
-
-void svg_ticks_along(FILE *to, const struct axis *axis, double y)
-{
-    ticks(to, axis, tick_along, (const double[]){ y });
-}
-
 const char *svg_colour(double share, char out[8])
 {
-    static const unsigned char viridis[][3] = { { 68, 1, 84 },   { 72, 40, 120 },  { 62, 74, 137 },
-                                                { 49, 104, 142 }, { 38, 130, 142 }, { 31, 158, 137 },
-                                                { 53, 183, 121 }, { 109, 205, 89 }, { 180, 222, 44 },
-                                                { 253, 231, 37 } };
+    static const unsigned char viridis[][3] = {
+        { 253, 231, 37 }, { 180, 222, 44 }, { 109, 205, 89 }, { 53, 183, 121 }, { 31, 158, 137 },
+        { 38, 130, 142 }, { 49, 104, 142 }, { 62, 74, 137 },  { 72, 40, 120 },  { 68, 1, 84 }
+    };
     double place = fmin(fmax(share, 0), 1) * (COUNT(viridis) - 1);
     size_t i = place >= COUNT(viridis) - 1 ? COUNT(viridis) - 2 : (size_t)place;
     double part = place - (double)i;
-    int rgb[3];
+    unsigned rgb[3];
     for (int k = 0; k < 3; k++) {
-        rgb[k] = (int)lround(viridis[i][k] + part * (viridis[i + 1][k] - viridis[i][k]));
+        rgb[k] = (unsigned)lround(viridis[i][k] + part * (viridis[i + 1][k] - viridis[i][k])) & 255;
     }
-    snprintf(out, 8, "#%02x%02x%02x", (unsigned)rgb[0] & 255, (unsigned)rgb[1] & 255, (unsigned)rgb[2] & 255);
+    snprintf(out, 8, "#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
     return out;
 }

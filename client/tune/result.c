@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/file.h"
+
 /*  Pages of the head, each copied: rows borrow from them. */
 struct frames {
     struct frames *next;
@@ -20,77 +22,106 @@ struct loading {
 
 /* --- settings ------------------------------------------------------------------------------------------------ */
 
+static json_t *texts_json(const char *const *texts, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        ensure(json_array_append_new(array, json_string(texts[i])) == 0);
+    }
+    return array;
+}
+
+/*  The folder that relative paths of the definition start in; "": the one of whoever asks. */
+static void folder_of(const struct spec_source *source, char folder[PATH_BYTES])
+{
+    folder[0] = 0;
+    if (source->dir || !source->path || !realpath(source->path, folder)) {
+        (void)slice_copy_text(slice_text(source->dir ? source->dir : ""), folder, PATH_BYTES);
+        return;
+    }
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder] = 0;
+}
+
 char *settings_text(const struct spec_source *source, const char *storage)
 {
-    json_t *flags = json_array(), *command = source->command ? json_array() : json_null();
-    for (uint32_t i = 0; i < source->flag_count; i++) {
-        json_array_append_new(flags, json_string(source->flags[i]));
+    const char *const *words = (const char *const *)source->command;
+    size_t count = 0;
+    while (words && words[count]) {
+        count++;
     }
-    for (char *const *word = source->command; word && *word; word++) {
-        json_array_append_new(command, json_string(*word));
-    }
-    char path[4096];
-    if (!source->dir && (!source->path || !realpath(source->path, path))) {
-        path[0] = 0;
-    }
-    char *slash = strrchr(path, '/');
-    if (slash) {
-        *slash = 0;
-    }
-    json_t *all = json_pack("{s:s, s:s, s:s, s:o, s:o}", "path", source->path ? source->path : "", "dir",
-                            source->dir ? source->dir : path, "storage", storage, "flags", flags,
-                            "command", command);
+    char folder[PATH_BYTES];
+    folder_of(source, folder);
+    json_t *all = json_pack("{s:s?, s:s?, s:s?, s:o, s:o}", "path", source->path, "dir",
+                            folder[0] ? folder : NULL, "storage", storage, "flags",
+                            texts_json(source->flags, source->flag_count), "command",
+                            words ? texts_json(words, count) : json_null());
     ensure(all != NULL);
     char *text = json_dumps(all, JSON_COMPACT);
     json_decref(all);
     return text;
 }
 
-static const char **texts_of(const json_t *array, struct arena *arena)
+/*  False: it is no array of texts. */
+static bool texts_read(const json_t *array, const char **texts)
 {
-    size_t n = json_array_size(array);
-    const char **texts = arena_take(arena, (n + 1) * sizeof(*texts));
-    for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-        texts[i] = text ? text : "";
+    size_t i;
+    json_t *text;
+    json_array_foreach(array, i, text)
+    {
+        texts[i] = json_string_value(text);
+        if (!texts[i]) {
+            return false;
+        }
     }
-    return texts;
+    return json_is_array(array);
 }
 
-int settings_read(struct slice text, struct slice definition, struct spec_source *source,
-                  const char **storage, json_t **parsed)
+int settings_read(struct settings *self, struct slice text, struct slice definition)
 {
-    json_t *all = json_loadb((const char *)text.p, text.n, 0, NULL);
-    *parsed = all;
-    if (!json_is_object(all)) {
+    *self = (struct settings){ .json = json_loadb((const char *)text.p, text.n, 0, NULL) };
+    const json_t *flags = json_object_get(self->json, "flags");
+    const json_t *command = json_object_get(self->json, "command");
+    size_t flag_count = json_array_size(flags);
+    self->texts = calloc(flag_count + json_array_size(command) + 1, sizeof(*self->texts));
+    ensure(self->texts != NULL);
+    const char **words = self->texts + flag_count; /* up to NULL */
+    if (!texts_read(flags, self->texts) ||
+        (!json_is_null(command) && !texts_read(command, words))) {
         return ERR_INVALID;
     }
-    struct arena *arena = arena_new(); /* lives as long as the program: a few pointers */
-    const json_t *flags = json_object_get(all, "flags"), *command = json_object_get(all, "command");
-    *storage = json_string_value(json_object_get(all, "storage"));
-    *source = (struct spec_source){ .path = json_string_value(json_object_get(all, "path")),
-                                    .dir = json_string_value(json_object_get(all, "dir")),
-                                    .text = definition,
-                                    .flags = texts_of(flags, arena),
-                                    .flag_count = (uint32_t)json_array_size(flags) };
-    if (json_is_array(command)) {
-        source->command = (char *const *)(uintptr_t)texts_of(command, arena);
-    }
+    self->storage = json_string_value(json_object_get(self->json, "storage"));
+    self->source = (struct spec_source){
+        .path = json_string_value(json_object_get(self->json, "path")),
+        .text = definition,
+        .dir = json_string_value(json_object_get(self->json, "dir")),
+        .flags = self->texts,
+        .flag_count = (uint32_t)flag_count,
+        .command = json_is_null(command) ? NULL : (char *const *)(uintptr_t)words,
+    };
     return OK;
+}
+
+void settings_free(struct settings *self)
+{
+    json_decref(self->json);
+    free(self->texts);
+    *self = (struct settings){ 0 };
 }
 
 /* --- rows ---------------------------------------------------------------------------------------------------- */
 
 /*  A list of our own, so that rows can borrow from it after the next page has come. */
-static struct list keep(struct loading *self, struct list list)
+static struct slice keep(struct loading *self, struct slice bytes)
 {
-    struct frames *frame = malloc(sizeof(*frame) + list.bytes.n);
+    struct frames *frame = malloc(sizeof(*frame) + bytes.n);
     ensure(frame != NULL);
     frame->next = self->frames;
     self->frames = frame;
-    memcpy(frame->bytes, list.bytes.p, list.bytes.n);
-    list.bytes.p = frame->bytes;
-    return list;
+    if (bytes.n > 0) {
+        memcpy(frame->bytes, bytes.p, bytes.n);
+    }
+    return slice_of(frame->bytes, bytes.n);
 }
 
 static void *grown(void *rows, uint32_t *room, uint32_t needed, size_t bytes)
@@ -103,67 +134,86 @@ static void *grown(void *rows, uint32_t *room, uint32_t needed, size_t bytes)
     return rows;
 }
 
+/*  After which row the next page begins; 0: these rows do not follow those that are there. */
 static uint64_t add_trials(struct loading *self, struct list list)
 {
     uint32_t n = self->rows->trial_count;
     self->trials = grown(self->trials, &self->trial_room, n + list.count, sizeof(*self->trials));
-    list = keep(self, list);
+    list.bytes = keep(self, list.bytes);
     while (next_trial(&list, &self->trials[n])) {
+        if (self->trials[n].number != n) {
+            return 0;
+        }
         n++;
     }
     self->rows->trial_count = n;
-    return n > 0 ? self->trials[n - 1].number + 1ull : 0;
+    return n;
 }
 
 static uint64_t add_reports(struct loading *self, struct list list)
 {
     uint32_t n = self->rows->report_count;
-    self->reports = grown(self->reports, &self->report_room, n + list.count, sizeof(*self->reports));
-    list = keep(self, list);
+    uint64_t last = n > 0 ? self->reports[n - 1].id : 0;
+    self->reports =
+        grown(self->reports, &self->report_room, n + list.count, sizeof(*self->reports));
+    list.bytes = keep(self, list.bytes);
     while (next_report(&list, &self->reports[n])) {
-        n++;
+        if (self->reports[n].id <= last) {
+            return 0;
+        }
+        last = self->reports[n++].id;
     }
     self->rows->report_count = n;
-    return n > 0 ? self->reports[n - 1].id : 0;
+    return last;
 }
 
-static int load_pages(struct loading *self, uint32_t what, study_ask *ask, void *context)
+static int refuse(struct spec_error *error, const char *text)
+{
+    (void)slice_copy_text(slice_text(text), error->text, sizeof(error->text));
+    return ERR_INVALID;
+}
+
+static int load_pages(struct loading *self, uint32_t what, study_ask *ask, void *context,
+                      struct spec_error *error)
 {
     struct msg_study_rows page = { .more = 1 };
     uint64_t after = 0;
     while (page.more) {
-        struct msg_study_read request = { .name = slice_text(self->rows->name), .what = what, .after = after };
+        struct msg_study_read request = { .name = slice_text(self->rows->name),
+                                          .what = what,
+                                          .after = after };
         int rc = ask(context, &request, &page);
-        if (rc != OK) {
-            return rc;
+        if (rc != OK || page.study == 0) {
+            return rc != OK ? rc : ERR_NOT_FOUND;
         }
-        after = what == 1 ? add_trials(self, page.trials) : add_reports(self, page.reports);
+        struct list list = what == 1 ? page.trials : page.reports;
+        uint64_t end = what == 1 ? add_trials(self, list) : add_reports(self, list);
+        if (end <= after && (list.count > 0 || page.more)) {
+            return refuse(error, "its rows do not follow each other: the head has lost some");
+        }
+        after = end;
     }
     return OK;
 }
 
-static int load_definition(struct loading *self, study_ask *ask, void *context, struct spec_error *error)
+static int load_definition(struct loading *self, study_ask *ask, void *context,
+                           struct spec_error *error)
 {
     struct study_rows *rows = self->rows;
     struct msg_study_read request = { .name = slice_text(rows->name) };
     struct msg_study_rows page = { 0 };
     int rc = ask(context, &request, &page);
-    if (rc == OK && page.study == 0) {
-        rc = ERR_NOT_FOUND;
-    }
-    if (rc != OK) {
-        return rc;
+    if (rc != OK || page.study == 0) {
+        return rc != OK ? rc : ERR_NOT_FOUND;
     }
     rows->id = page.study;
     rows->state = page.state;
     rows->seed = page.seed;
-    struct list definition = keep(self, (struct list){ page.definition, 0 });
-    struct spec_source source;
-    const char *storage;
-    json_t *parsed;
-    rc = settings_read(page.settings, definition.bytes, &source, &storage, &parsed);
-    rc = rc == OK ? spec_read(&rows->spec, &source, error) : rc;
-    json_decref(parsed);
+    struct settings settings;
+    rc = settings_read(&settings, page.settings, keep(self, page.definition));
+    rc = rc == OK ? spec_read(&rows->spec, &settings.source, error)
+                  : refuse(error, "the stored settings of the study cannot be read");
+    settings_free(&settings);
     return rc;
 }
 
@@ -174,8 +224,8 @@ int study_rows_load(struct study_rows *self, const char *name, bool reports, stu
     *error = (struct spec_error){ 0 };
     struct loading loading = { .rows = self };
     int rc = load_definition(&loading, ask, context, error);
-    rc = rc == OK ? load_pages(&loading, 1, ask, context) : rc;
-    rc = rc == OK && reports ? load_pages(&loading, 2, ask, context) : rc;
+    rc = rc == OK ? load_pages(&loading, 1, ask, context, error) : rc;
+    rc = rc == OK && reports ? load_pages(&loading, 2, ask, context, error) : rc;
     self->trials = loading.trials;
     self->reports = loading.reports;
     self->frames = loading.frames;
@@ -202,19 +252,18 @@ void study_rows_free(struct study_rows *self)
 
 bool trial_has_value(const struct rec_trial *trial)
 {
-    return isfinite(trial->value) && (trial->state != TRIAL_PENDING || trial->step > 0);
+    return isfinite(trial->value);
 }
 
 uint32_t rows_best(const struct study_rows *self)
 {
     uint32_t best = NONE;
+    double sign = self->spec->maximize ? -1 : 1;
     for (uint32_t i = 0; i < self->trial_count; i++) {
         const struct rec_trial *trial = &self->trials[i];
-        if (trial->state != TRIAL_TERMINATED || !trial_has_value(trial)) {
-            continue;
-        }
-        double ahead = best == NONE ? 1 : trial->value - self->trials[best].value;
-        if (best == NONE || (self->spec->maximize ? ahead > 0 : ahead < 0)) {
+        bool counts = trial->state == TRIAL_TERMINATED && trial_has_value(trial);
+        if (counts &&
+            (best == NONE || sign * trial->value < sign * self->trials[best].value)) {
             best = i;
         }
     }

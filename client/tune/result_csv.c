@@ -1,137 +1,98 @@
-/*  result_csv.c - a table of trials for spreadsheets and scripts: quotes as RFC 4180 has them, lines end with a newline. */
+/*  result_csv.c - a table of trials for spreadsheets and scripts: quotes as RFC 4180 has them, lines end with a newline.
+
+    Parameters are written as in the JSON of a trial, not in the format that commands see: they read back as the same
+    numbers. */
 #include "client/tune/result.h"
 
-#include <math.h>
 #include <stdlib.h>
 
-/*  The names of all metrics that any trial reported last, in the order in which they appeared; not those of
-    parameters, which have their columns. */
-static json_t *metric_names(const struct study_rows *self, json_t **metrics)
-{
-    json_t *names = json_object(); /* keeps the order of insertion */
-    json_object_set_new(names, self->spec->metric, json_true());
-    for (uint32_t i = 0; i < self->trial_count; i++) {
-        struct slice text = self->trials[i].metrics;
-        metrics[i] = text.n > 0 ? json_loadb((const char *)text.p, text.n, 0, NULL) : NULL;
-        const char *name;
-        json_t *value;
-        json_object_foreach(metrics[i], name, value) {
-            if (space_find(&self->spec->space, slice_text(name)) == NONE) {
-                json_object_set_new(names, name, json_true());
-            }
-        }
-    }
-    return names;
-}
+#include "client/tune/result_print.h"
 
-static void put_text(FILE *to, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, to);
-        return;
-    }
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"') {
-            fputc('"', to);
-        }
-        fputc(*text, to);
-    }
-    fputc('"', to);
-}
+/*  A trial that has ended. */
+struct line {
+    const struct rec_trial *trial;
+    json_t *params, *metrics;
+};
 
-static void put_value(FILE *to, const json_t *value)
+static struct line line_of(const struct study_rows *self, const struct rec_trial *trial)
 {
-    char number[40];
-    if (json_is_string(value)) {
-        put_text(to, json_string_value(value));
-    } else if (json_is_boolean(value)) {
-        fputs(json_is_true(value) ? "true" : "false", to);
-    } else if (json_is_integer(value)) {
-        fprintf(to, "%lld", (long long)json_integer_value(value));
-    } else if (json_is_real(value)) {
-        number_print(json_real_value(value), number, sizeof(number));
-        fputs(number, to);
+    struct line line = { trial, json_read(trial->params), json_read(trial->metrics) };
+    if (trial_has_value(trial) && !json_object_get(line.metrics, self->spec->metric)) {
+        line.metrics = line.metrics ? line.metrics : json_object();
+        json_object_set_new(line.metrics, self->spec->metric, json_real(trial->value)); /* given */
     }
-}
-
-static void put_point(FILE *to, const struct space *space, const struct rec_trial *trial)
-{
-    char text[512];
-    for (uint32_t i = 0; i < space->count; i++) {
-        double value = NAN;
-        if ((i + 1) * sizeof(double) <= trial->point.n) {
-            memcpy(&value, trial->point.p + i * sizeof(double), sizeof(double));
-        }
-        if (i > 0) {
-            fputc(',', to);
-        }
-        if (!isnan(value)) {
-            param_print(&space->params[i], value, text, sizeof(text));
-            put_text(to, text);
-        }
-    }
-}
-
-static void put_header(FILE *to, const struct space *space, json_t *names)
-{
-    for (uint32_t i = 0; i < space->count; i++) {
-        put_text(to, space->params[i].name);
-        fputc(',', to);
-    }
-    const char *name;
-    json_t *value;
-    bool first = true;
-    json_object_foreach(names, name, value) {
-        fputs(first ? "" : ",", to);
-        put_text(to, name);
-        first = false;
-    }
-    fputs("\n", to);
+    return line;
 }
 
 static int by_end(const void *a, const void *b)
 {
-    const struct rec_trial *x = *(const struct rec_trial *const *)a, *y = *(const struct rec_trial *const *)b;
-    return x->ended < y->ended ? -1 : x->ended > y->ended;
+    const struct line *x = a, *y = b;
+    return x->trial->ended < y->trial->ended ? -1 : x->trial->ended > y->trial->ended;
 }
 
-static void put_row(FILE *to, const struct space *space, const struct rec_trial *trial, json_t *names,
-                    const json_t *metrics)
+/*  The names of all metrics that any of them reported last, in the order in which they appeared, the objective first;
+    not those of parameters, which have their columns. */
+static json_t *metric_names(const struct study_rows *self, const struct line *lines, uint32_t count)
 {
-    const char *name;
-    json_t *value;
-    put_point(to, space, trial);
-    json_object_foreach(names, name, value) {
-        if (space->count > 0 || strcmp(json_object_iter_key(json_object_iter(names)), name) != 0) {
-            fputc(',', to);
-        }
-        put_value(to, json_object_get(metrics, name));
+    json_t *names = json_object(); /* keeps the order of insertion */
+    json_object_set_new(names, self->spec->metric, json_true());
+    for (uint32_t i = 0; i < count; i++) {
+        json_object_update(names, lines[i].metrics);
     }
-    fputs("\n", to);
+    for (uint32_t i = 0; i < self->spec->space.count; i++) {
+        json_object_del(names, self->spec->space.params[i].name);
+    }
+    return names;
+}
+
+/*  The header, if there is no line. */
+static void put_row(FILE *to, const struct space *space, json_t *names, const struct line *line)
+{
+    const char *before = "", *name;
+    json_t *value;
+    for (uint32_t i = 0; i < space->count; i++) {
+        fputs(before, to);
+        before = ",";
+        value = line ? json_object_get(line->params, space->params[i].name) : NULL;
+        if (!line) {
+            csv_text(to, space->params[i].name);
+        } else if (json_is_null(value)) { /* an option, unlike what is not active */
+            fputs("null", to);
+        } else {
+            csv_value(to, value, "true", "false");
+        }
+    }
+    json_object_foreach(names, name, value)
+    {
+        fputs(before, to);
+        before = ",";
+        if (line) {
+            csv_value(to, json_object_get(line->metrics, name), "true", "false");
+        } else {
+            csv_text(to, name);
+        }
+    }
+    fputc('\n', to);
 }
 
 void result_csv(const struct study_rows *self, FILE *to)
 {
-    json_t **metrics = calloc(self->trial_count + 1, sizeof(json_t *));
-    const struct rec_trial **order = calloc(self->trial_count + 1, sizeof(*order));
-    ensure(metrics && order);
-    json_t *names = metric_names(self, metrics);
+    struct line *lines = calloc(self->trial_count + 1, sizeof(*lines));
+    ensure(lines != NULL);
     uint32_t n = 0;
     for (uint32_t i = 0; i < self->trial_count; i++) {
         if (self->trials[i].ended > 0) {
-            order[n++] = &self->trials[i];
+            lines[n++] = line_of(self, &self->trials[i]);
         }
     }
-    qsort(order, n, sizeof(order[0]), by_end);
-    put_header(to, &self->spec->space, names);
+    qsort(lines, n, sizeof(*lines), by_end);
+    json_t *names = metric_names(self, lines, n);
+    put_row(to, &self->spec->space, names, NULL);
     for (uint32_t i = 0; i < n; i++) {
-        put_row(to, &self->spec->space, order[i], names, metrics[order[i] - self->trials]);
-    }
-    for (uint32_t i = 0; i < self->trial_count; i++) {
-        json_decref(metrics[i]);
+        put_row(to, &self->spec->space, names, &lines[i]);
+        json_decref(lines[i].params);
+        json_decref(lines[i].metrics);
     }
     json_decref(names);
-    free(order);
-    free(metrics);
+    free(lines);
 }

@@ -1,8 +1,10 @@
 /*  result_lines.c - each report is appended and closed: a study that is killed leaves whole lines. */
 #include "client/tune/result_lines.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <time.h>
+
+#include "client/tune/result_print.h"
 #include "common/file.h"
 
 static FILE *open_file(const char *dir, const char *name, const char *how)
@@ -14,100 +16,110 @@ static FILE *open_file(const char *dir, const char *name, const char *how)
 static int close_file(FILE *file)
 {
     bool bad = ferror(file) != 0;
-    return fclose(file) || bad ? ERR_SYSTEM : OK;
+    return fclose(file) != 0 || bad ? ERR_SYSTEM : OK;
 }
 
 int result_params_write(const char *dir, const char *params)
 {
-    FILE *file = open_file(dir, "params.json", "we");
-    if (!file) {
+    char path[PATH_BYTES], whole[PATH_BYTES];
+    FILE *file = open_file(dir, ".params.json", "we");
+    if (!file || file_path(path, sizeof(path), dir, ".params.json") != OK ||
+        file_path(whole, sizeof(whole), dir, "params.json") != OK) {
         return ERR_SYSTEM;
     }
-    json_t *object = json_loads(params, 0, NULL);
-    json_dumpf(object, file, JSON_INDENT(2) | JSON_SORT_KEYS);
-    fputc('\n', file);
+    json_t *object = json_read(slice_text(params));
+    json_put(file, object, 2);
     json_decref(object);
-    return close_file(file);
+    return close_file(file) == OK && rename(path, whole) == 0 ? OK : ERR_SYSTEM;
 }
 
-/*  One result as Ray tells it. */
+/*  Clocks of several machines differ a little: never below zero. */
+static double seconds_between(uint64_t from_ms, uint64_t to_ms)
+{
+    return to_ms > from_ms ? (double)(to_ms - from_ms) / 1000 : 0;
+}
+
+static const char *folder_name(struct slice path)
+{
+    for (size_t i = path.n; i > 0; i--) {
+        if (path.p[i - 1] == '/') {
+            return (const char *)path.p + i;
+        }
+    }
+    return (const char *)path.p;
+}
+
+static json_t *checkpoint_name(struct slice path)
+{
+    const char *name = folder_name(path), *end = (const char *)path.p + path.n;
+    return path.n > 0 ? json_stringn(name, (size_t)(end - name)) : json_null();
+}
+
+/*  One result as Ray tells it: what was reported, and what it adds. */
 static json_t *result_of(const struct result_lines *self, const struct result_trial *trial,
                          const struct rec_report *report, bool done)
 {
-    char id[16], date[32];
+    char id[512], date[32];
     time_t seconds = (time_t)(report->at_ms / 1000);
     struct tm tm;
-    localtime_r(&seconds, &tm);
-    strftime(date, sizeof(date), "%Y-%m-%d_%H-%M-%S", &tm);
-    snprintf(id, sizeof(id), "%05u", trial->number);
-    json_t *result = json_loadb((const char *)report->metrics.p, report->metrics.n, 0, NULL);
+    strftime(date, sizeof(date), "%Y-%m-%d_%H-%M-%S", localtime_r(&seconds, &tm));
+    snprintf(id, sizeof(id), "%s/%u", trial->study, trial->number);
+    json_t *result = json_read(report->metrics);
     result = result ? result : json_object();
-    uint64_t before_ms = self->before_ms ? self->before_ms : trial->created_ms;
-    json_t *added = json_pack("{s:i, s:f, s:f, s:I, s:s, s:s, s:b}", "training_iteration", (int)self->iteration,
-                              "time_this_iter_s", (double)(int64_t)(report->at_ms - before_ms) / 1000.0,
-                              "time_total_s", (double)(int64_t)(report->at_ms - trial->created_ms) / 1000.0,
-                              "timestamp", (json_int_t)seconds, "date", date, "trial_id", id, "done", (int)done);
+    json_t *added = json_pack(
+        "{s:I, s:o, s:b, s:i, s:s, s:s, s:f, s:f, s:f, s:i}", "timestamp", (json_int_t)seconds,
+        "checkpoint_dir_name", checkpoint_name(report->checkpoint), "done", (int)done,
+        "training_iteration", (int)self->iteration, "trial_id", id, "date", date,
+        "time_this_iter_s", seconds_between(self->before_ms, report->at_ms), "time_total_s",
+        seconds_between(trial->created_ms, report->at_ms), "time_since_restore",
+        seconds_between(self->restored_ms, report->at_ms), "iterations_since_restore",
+        (int)report->number);
     ensure(added != NULL);
     json_object_update_missing(result, added);
     json_decref(added);
     return result;
 }
 
-static void csv_text(FILE *to, const char *text)
+static void csv_row(FILE *to, json_t *columns, const json_t *result)
 {
-    bool quote = strpbrk(text, ",\"\n\r") != NULL;
-    fputs(quote ? "\"" : "", to);
-    for (; *text; text++) {
-        fputs(quote && *text == '"' ? "\"" : "", to);
-        fputc(*text, to);
-    }
-    fputs(quote ? "\"" : "", to);
-}
-
-static void csv_row(FILE *to, json_t *header, const json_t *result)
-{
-    const char *name;
+    const char *name, *before = "";
     json_t *value;
-    bool first = true;
-    json_object_foreach(header, name, value) {
-        const json_t *cell = result ? json_object_get(result, name) : NULL;
-        fputs(first ? "" : ",", to);
-        first = false;
-        if (!result) {
+    json_object_foreach(columns, name, value)
+    {
+        fputs(before, to);
+        before = ",";
+        if (result) {
+            csv_value(to, json_object_get(result, name), "True", "False");
+        } else {
             csv_text(to, name);
-        } else if (json_is_string(cell)) {
-            csv_text(to, json_string_value(cell));
-        } else if (json_is_boolean(cell)) {
-            fputs(json_is_true(cell) ? "True" : "False", to);
-        } else if (json_is_number(cell)) {
-            json_dumpf(cell, to, JSON_ENCODE_ANY);
         }
     }
     fputc('\n', to);
 }
 
-static int append_csv(struct result_lines *self, const char *dir, const json_t *result, bool first)
+static int append_csv(const struct result_lines *self, const char *dir, const json_t *result)
 {
-    FILE *file = open_file(dir, "progress.csv", first ? "we" : "ae");
+    FILE *file = open_file(dir, "progress.csv", self->columns == result ? "we" : "ae");
     if (!file) {
         return ERR_SYSTEM;
     }
-    if (first) {
-        csv_row(file, self->header, NULL);
+    if (self->columns == result) {
+        csv_row(file, self->columns, NULL);
     }
-    csv_row(file, self->header, result);
+    csv_row(file, self->columns, result);
     return close_file(file);
 }
 
-static int append_json(const char *dir, const struct result_trial *trial, json_t *result, bool first)
+static int append_json(const struct result_lines *self, const char *dir, const char *params,
+                       json_t *result)
 {
-    FILE *file = open_file(dir, "result.json", first ? "we" : "ae");
+    FILE *file = open_file(dir, "result.json", self->columns == result ? "we" : "ae");
     if (!file) {
         return ERR_SYSTEM;
     }
-    json_t *params = json_loads(trial->params, 0, NULL), *whole = json_copy(result);
-    json_object_set_new(whole, "config", params ? params : json_object());
-    json_dumpf(whole, file, JSON_COMPACT);
+    json_t *config = json_read(slice_text(params)), *whole = json_copy(result);
+    json_object_set_new(whole, "config", config ? config : json_object());
+    json_put(file, whole, 0);
     fputc('\n', file);
     json_decref(whole);
     return close_file(file);
@@ -116,26 +128,26 @@ static int append_json(const char *dir, const struct result_trial *trial, json_t
 int result_lines_add(struct result_lines *self, const struct result_trial *trial,
                      const struct rec_report *report, const struct result_to *to)
 {
+    self->before_ms = self->before_ms ? self->before_ms : trial->created_ms;
+    if (self->iteration == 0 || report->task != self->task || report->attempt != self->attempt) {
+        self->restored_ms = self->before_ms;
+    }
     self->iteration++;
     json_t *result = result_of(self, trial, report, to->done);
-    bool first = self->header == NULL;
-    if (first) {
-        self->header = json_incref(result);
+    if (!self->columns) {
+        self->columns = json_incref(result);
     }
-    int rc = OK;
-    if (to->dir) {
-        rc = first ? file_make_dir(to->dir, 0777) : OK;
-        rc = rc == OK && first ? result_params_write(to->dir, trial->params) : rc;
-        rc = rc == OK && to->json ? append_json(to->dir, trial, result, first) : rc;
-        rc = rc == OK && to->csv ? append_csv(self, to->dir, result, first) : rc;
-    }
+    int rc = to->json ? append_json(self, to->dir, trial->params, result) : OK;
+    rc = rc == OK && to->csv ? append_csv(self, to->dir, result) : rc;
     self->before_ms = report->at_ms;
+    self->task = report->task;
+    self->attempt = report->attempt;
     json_decref(result);
     return rc;
 }
 
 void result_lines_fini(struct result_lines *self)
 {
-    json_decref(self->header);
+    json_decref(self->columns);
     *self = (struct result_lines){ 0 };
 }
