@@ -352,7 +352,7 @@ static int open_all(struct driver *self)
     if (rc == RAYC_OK && config->resume) {
         rc = restore(self);
     }
-    return rc == RAYC_OK ? outside_open(&self->outside, spec, self->study) : rc;
+    return rc == RAYC_OK ? outside_open(&self->outside, spec, self->study, config->seed) : rc;
 }
 
 static int run(struct driver *self)
@@ -366,6 +366,9 @@ static int run(struct driver *self)
         save_rows(self);
         if (done) {
             return RAYC_OK;
+        }
+        if (outside_error(self->outside)) {
+            return failure_say(RAYC_EINVALID, "%s", outside_error(self->outside));
         }
         if (*self->config.interrupted) {
             return failure_say(RAYC_ECANCELLED, "interrupted");

@@ -88,7 +88,7 @@ fails other "ended without loss" sh -c 'rayc report accuracy=0.5'
 fails missing "no-such-command" no-such-command
 fails exits "exited with 3" sh -c 'echo unhappy; exit 3'
 fails killed "killed by SIGKILL" sh -c 'kill -9 $$'
-expect 0 rayc tune --space search.yaml --name back --trials 1 -- sh -c 'rayc report loss=1 epoch=2 && { rayc report loss=0 epoch=1; [ $? = 2 ]; }'
+expect 0 rayc tune --space search.yaml --name back --trials 1 -- sh -c 'rayc report loss=1 epoch=2 && (rayc report loss=0 epoch=1; [ $? = 2 ])'
 expect 0 rayc tune trials back -o json
 [[ $(json 'trials[0].value') == 1* ]] || fail "a step that went back was taken"
 expect 0 rayc tune --space search.yaml --name nan --trials 2 --concurrency 1 -- sh -c 'if [ $RAYC_TRIAL_ID = nan/0 ]; then rayc report loss=nan; else rayc report loss=1; fi'
