@@ -7,14 +7,16 @@ if(RAYC_FUZZ)
   set(fuzz_values_sources client/values.c client/failure.c)
   set(fuzz_body_sources worker/command.c)
   set(fuzz_elf_sources client/cli/elf.c)
+  set(fuzz_report_sources client/report_line.c client/metrics.c)
   set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/rows.c head/schema.c head/store.c head/store_sync.c
                         head/store_restore.c)
-  foreach(name decode canary values body elf step)
+  foreach(name decode canary values body elf report step)
     add_executable(fuzz_${name} tests/fuzz/${name}.c ${fuzz_${name}_sources} ${proto_sources} ${common_sources})
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(fuzz_${name} PRIVATE PkgConfig::msgpack PkgConfig::libsodium PkgConfig::libzmq
-                                               PkgConfig::libczmq PkgConfig::sqlite3 Threads::Threads)
+                                               PkgConfig::libczmq PkgConfig::sqlite3 PkgConfig::jansson
+                                               Threads::Threads)
     list(APPEND fuzz_targets fuzz_${name})
   endforeach()
   add_executable(fuzz_seeds tests/fuzz/seeds.c)
