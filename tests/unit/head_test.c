@@ -213,6 +213,46 @@ static void dependants_wait_and_fail_with_their_argument(void **unused)
     world_free(w);
 }
 
+static void submit_waiting(struct world *w, uint64_t session, uint64_t counter, uint64_t first,
+                           uint32_t count)
+{
+    uint8_t bytes[64];
+    struct wire deps = { bytes, 0, sizeof(bytes), false };
+    for (uint64_t dep = first; dep < first + count; dep++) {
+        proto_put_record(&deps, REC_ID, &(struct rec_id){ task_id_of(session, dep).v });
+    }
+    proto_put_record(&w->wire, REC_CALL,
+                     &(struct rec_call){
+                         .spec = 1, .args = slice_text("\x90"), .deps = wire_list(&deps, count) });
+    struct msg_submit msg = { .session = session,
+                              .first = counter,
+                              .calls = wire_list(&w->wire, 1) };
+    say(w, CLIENT, MSG_SUBMIT, &msg);
+}
+
+/*  A task's row names all its arguments, also those that have ended and wait for nobody. */
+static void a_restart_has_room_for_edges(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    w->limits.edges = 2;
+    world_restart(w);
+    uint64_t early = open_job(w, CLIENT, "a"), late = open_job(w, CLIENT + 1, "b");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    submit(w, early, 1, 1, spec_of(w, 1));
+    submit(w, late, 1, 2, spec_of(w, 1));
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(start.task, task_id_of(late, 1).v);
+    submit_waiting(w, late, 3, 1, 2);
+    done(w, node, &start, OUTCOME_OK, 0);
+    submit_waiting(w, early, 2, 1, 1);
+    assert_int_equal(core_stats(turn_core(w->turn)).accepted, 5);
+    world_restart(w);
+    assert_int_equal(core_stats(turn_core(w->turn)).tasks_ready, 2);
+    world_free(w);
+}
+
 static void infeasible_demands_are_told(void **unused)
 {
     (void)unused;
@@ -380,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_restart_adopts),
         cmocka_unit_test(a_lost_node_is_retried_elsewhere),
         cmocka_unit_test(dependants_wait_and_fail_with_their_argument),
+        cmocka_unit_test(a_restart_has_room_for_edges),
         cmocka_unit_test(infeasible_demands_are_told),
         cmocka_unit_test(an_array_is_a_job),
         cmocka_unit_test(cancel_beats_retry_and_survives_a_restart),

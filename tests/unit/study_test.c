@@ -263,6 +263,65 @@ static void the_head_answers_for_a_driver_that_does_not(void **unused)
     world_free(s.w);
 }
 
+static void reports_of_a_turn_share_frames(void **unused)
+{
+    (void)unused;
+    enum { TASKS = 5 };
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", TASKS);
+    OPEN(w, CLIENT, session, "yolo", .decides = 0);
+    submit(w, session, 1, TASKS, spec_of(w, 1));
+    struct rec_start start;
+    for (uint32_t i = 0; start_at(w, i, &start); i++) {
+        proto_put_record(
+            &w->wire, REC_REPORT,
+            &(struct rec_report){ .task = start.task, .token = start.token, .number = 1 });
+    }
+    say(w, WORKER, MSG_REPORT,
+        &(struct msg_report){ .node = node, .reports = wire_list(&w->wire, TASKS) });
+    assert_int_equal(must_hear(w, MSG_REPORTED)->as.reported.reports.count, TASKS);
+    assert_int_equal(must_hear(w, MSG_DECIDED)->as.decided.decisions.count, TASKS);
+    world_free(w);
+}
+
+/*  The driver runs on the cluster: when its attempt dies, nobody drives, and the next attempt takes the study up. */
+static void the_next_attempt_of_a_driver_takes_it_up(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    hello(w, CLIENT, 1);
+    struct rec_spec spec = { .kind = SPEC_COMMAND, .name = slice_text("tune"), .max_retries = 3 };
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    say(w, CLIENT, MSG_JOB_OPEN,
+        &(struct msg_job_open){ .submission = slice_text("a"),
+                                .kind = JOB_DRIVER,
+                                .durability = DURABLE_PROCESS,
+                                .specs = wire_list(&w->wire, 1) });
+    uint64_t job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+    uint64_t node = join(w, WORKER, 0, "n1", 2), session = 0;
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        uint32_t peer = CLIENT + 1 + (uint32_t)attempt;
+        hello(w, peer, 1);
+        say(w, peer, MSG_JOB_ATTACH, &(struct msg_job_attach){ 1, job, start.token });
+        assert_true(must_hear(w, MSG_JOB_OPENED)->as.job_opened.session > session);
+        session = must_hear(w, MSG_JOB_OPENED)->as.job_opened.session;
+        OPEN(w, peer, session, "yolo", .resume = attempt > 1);
+        assert_int_equal(must_hear(w, MSG_STUDY_OPENED)->as.study_opened.state,
+                         attempt > 1 ? STUDY_INTERRUPTED : STUDY_RUNNING);
+        struct rec_start copy = start;
+        done(w, node, &copy, OUTCOME_SIGNAL, -9);
+        for (int i = 0; i < 100 && !start_at(w, 0, &start); i++) {
+            pass(w, 100);
+        }
+        pass(w, 500);
+        assert_true(start.token > copy.token);
+    }
+    world_free(w);
+}
+
 static void stale_reports_are_refused(void **unused)
 {
     (void)unused;
@@ -388,6 +447,8 @@ int main(void)
         cmocka_unit_test(trials_are_written_once_and_in_order),
         cmocka_unit_test(a_report_goes_to_its_driver_and_a_decision_back),
         cmocka_unit_test(the_head_answers_for_a_driver_that_does_not),
+        cmocka_unit_test(reports_of_a_turn_share_frames),
+        cmocka_unit_test(the_next_attempt_of_a_driver_takes_it_up),
         cmocka_unit_test(stale_reports_are_refused),
         cmocka_unit_test(a_restart_keeps_the_study_and_its_reports),
         cmocka_unit_test(running_max_limits_what_is_leased),
