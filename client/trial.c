@@ -193,7 +193,7 @@ static void look_for_checkpoint(rayc_task *task, struct trial *self)
         self->base = number_of(self, "step");
     }
     if (self->from != NULL && !checkpoint_is_there(self->from)) {
-        task_mistake(task, OUTCOME_APP_ERROR, RAYC_ENOTFOUND,
+        task_mistake(task, OUTCOME_APP_ERROR, 1,
                      "checkpoint %.3000s is not on this node: give --storage a folder that all "
                      "nodes share",
                      self->from);
@@ -221,7 +221,7 @@ const char *rayc_checkpoint_dir(rayc_task *task)
     char path[PATH_BYTES];
     bool fresh = !self->begun && (task->run.attempt > 1 || number_of(self, "run") > 1);
     if (checkpoint_begin(text_of(self, "dir"), fresh, path) != RAYC_OK) {
-        task_mistake(task, OUTCOME_APP_ERROR, RAYC_ESYSTEM, "trial %u: %s", trial_number(self),
+        task_mistake(task, OUTCOME_APP_ERROR, 1, "trial %u: %s", trial_number(self),
                      rayc_error()->text);
         return NULL;
     }

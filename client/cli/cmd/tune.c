@@ -19,7 +19,11 @@
 #include "common/clock.h"
 #include "common/hash.h"
 
-enum { NAMES_TRIED_MAX = 100 };
+enum {
+    NAMES_TRIED_MAX = 100,
+    WAIT_MS = 40000, /* for a driver that was killed to be given up: longer than a lease */
+    PAUSE_MS = 250
+};
 
 struct tune {
     struct cli *cli;
@@ -205,6 +209,14 @@ static int drive(struct tune *self, struct driver **driver)
     snprintf(made, sizeof(made), "%.*s", (int)sizeof(made) - 1, self->name);
     bool own = !self->spec->name && !self->cli->options.resume;
     int rc = drive_named(self, driver);
+    uint64_t until_ms = clock_ms() + WAIT_MS;
+    for (bool said = false; rc == RAYC_EBUSY && clock_ms() < until_ms && !interrupted; said = true) {
+        if (!said) {
+            note(self->cli, "%s: waiting for it to be given up", rayc_error()->text);
+        }
+        usleep(PAUSE_MS * 1000);
+        rc = drive_named(self, driver);
+    }
     for (int i = 2; own && rc == RAYC_ECONFLICT && i < NAMES_TRIED_MAX; i++) {
         snprintf(self->name, sizeof(self->name), "%s-%d", made, i);
         rc = drive_named(self, driver);
