@@ -7,14 +7,15 @@
 #include "client/tune/eigen.h"
 
 enum {
-    TRIES_PER_DIMENSION = 10,   /* of a draw that leaves the cube */
-    NORMAL_DRAWS = 0x40000000,  /* where the counters of normal draws begin: uniform ones have lower ones */
+    TRIES_PER_DIMENSION = 10, /* of a draw that leaves the cube */
+    NORMAL_DRAWS =
+        0x40000000, /* where the counters of normal draws begin: uniform ones have lower ones */
     TRIES_MAX = 4096
 };
 static const double sigma_max = 1e3;
 static const double value_tolerance = 1e-12; /* a run is done when its values differ by less, */
 static const double step_tolerance = 1e-11;  /* or its steps are shorter, in units of the cube, */
-static const double condition_max = 1e14;    /* or one axis is so much longer than another, squared */
+static const double condition_max = 1e14; /* or one axis is so much longer than another, squared */
 
 /* --- parameters ------------------------------------------------------------------------------- */
 

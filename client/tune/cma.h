@@ -15,22 +15,23 @@ struct cma {
     const struct axis *axes;
     double mu_eff, c_sigma, d_sigma, c_c, c_1, c_mu, chi_n, weights_sum;
     double sigma;
-    double *weights;     /* population */
-    double *mean;        /* n, likewise: */
+    double *weights; /* population */
+    double *mean;    /* n, likewise: */
     double *path_sigma;
     double *path_c;
-    double *lengths;     /* square roots of the eigenvalues of the covariance */
-    double *amplify;     /* the margin's: how much wider a coordinate with cells is shown than it is learnt */
-    double *covariance;  /* n * n, likewise: */
-    double *vectors;     /* its eigenvectors, by columns */
-    double *scratch;     /* n * n + 4 n */
-    double *extremes;    /* best and worst value of the last generations */
+    double *lengths; /* square roots of the eigenvalues of the covariance */
+    double *
+        amplify; /* the margin's: how much wider a coordinate with cells is shown than it is learnt */
+    double *covariance; /* n * n, likewise: */
+    double *vectors;    /* its eigenvectors, by columns */
+    double *scratch;    /* n * n + 4 n */
+    double *extremes;   /* best and worst value of the last generations */
     uint32_t extremes_max;
 };
 
 struct cma_start {
     uint32_t n;
-    uint32_t population;      /* 0: 4 + floor(3 log n) */
+    uint32_t population; /* 0: 4 + floor(3 log n) */
     double sigma;
     const double *mean;       /* NULL: the centre */
     const double *covariance; /* NULL: identity */
@@ -41,7 +42,8 @@ struct cma_start {
 struct cma_solution {
     double value; /* to be minimised; equal values are ordered by trial */
     uint32_t trial;
-    bool late;    /* was not drawn from the present distribution: a far one counts for less (arXiv:1110.4181) */
+    bool
+        late; /* was not drawn from the present distribution: a far one counts for less (arXiv:1110.4181) */
     double *x;
 };
 

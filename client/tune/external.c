@@ -282,7 +282,8 @@ static int check_names(const struct space *space, json_t *params, struct diag *w
 {
     const char *name = NULL;
     json_t *value = NULL;
-    json_object_foreach(params, name, value) {
+    json_object_foreach(params, name, value)
+    {
         if (space_find(space, slice_text(name)) == NONE) {
             struct near near;
             near_begin(&near, name);
