@@ -16,7 +16,7 @@ int cmd_tune_best(struct cli *self)
         exit_code = fail(self, ERR_NOT_FOUND, "no trial of study %s has ended with a value of %s yet", rows.name,
                          rows.spec->metric);
     } else {
-        json_t *trial = result_trial_json(&rows, &rows.trials[best]);
+        json_t *trial = result_trial_json(&rows.trials[best]);
         if (cli_json(self)) {
             json_print_one("Trial", trial);
         } else {

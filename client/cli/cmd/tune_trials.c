@@ -13,7 +13,7 @@ static json_t *items_of(const struct study_rows *rows)
 {
     json_t *items = json_array();
     for (uint32_t i = 0; i < rows->trial_count; i++) {
-        json_array_append_new(items, result_trial_json(rows, &rows->trials[i]));
+        json_array_append_new(items, result_trial_json(&rows->trials[i]));
     }
     return items;
 }
