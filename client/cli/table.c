@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+#include "client/tune/result_print.h"
 #include "common/clock.h"
 
 enum { SHRUNK_MIN = 8, GAP = 2 };
@@ -294,7 +295,7 @@ void record_print(const struct cli *cli, const json_t *item, const char *hidden)
 
 void json_print(const json_t *object)
 {
-    json_dumpf(object, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
+    json_put(stdout, object, isatty(STDOUT_FILENO) ? 2 : 0);
     putchar('\n');
 }
 

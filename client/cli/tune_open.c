@@ -1,7 +1,6 @@
 /*  tune_open.c - every option of `rayc tune` that is a key of search.yaml is one line of a table. */
 #include "client/cli/tune_open.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include "client/cli/connect.h"
 
@@ -15,16 +14,56 @@ static const struct {
 #undef KEY
 };
 
-static int add_flag(struct tune_source *self, const struct cli *cli, const char *key, const char *value)
+int check_text(const struct cli *cli, const char *text)
 {
+    json_t *string = json_string(text);
+    json_decref(string);
+    return string || !text ? 0 : fail_usage(cli, "'%s' is not UTF-8 text", text);
+}
+
+/*  The same key again takes the place of the older one: a study may be resumed often. */
+static void drop_flag(struct tune_source *self, const char *flag)
+{
+    size_t n = strcspn(flag, "=") + 1;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < self->source.flag_count; i++) {
+        if (strncmp(self->flags[i], flag, n) != 0) {
+            self->flags[kept++] = self->flags[i];
+        }
+    }
+    self->source.flag_count = kept;
+}
+
+static int add_flag(struct tune_source *self, const struct cli *cli, const char *key,
+                    const char *value)
+{
+    char *flag = self->texts + self->texts_n;
     size_t room = sizeof(self->texts) - self->texts_n;
-    int n = snprintf(self->texts + self->texts_n, room, "%s%s%s", key, key[0] ? "=" : "", value);
-    if (self->source.flag_count == TUNE_FLAGS_MAX || n < 0 || (size_t)n >= room) {
+    int n = snprintf(flag, room, "%s%s%s", key, key[0] ? "=" : "", value);
+    if (n < 0 || (size_t)n >= room) {
         return fail(cli, ERR_TOO_LARGE, "too many options for one study");
     }
-    self->flags[self->source.flag_count++] = self->texts + self->texts_n;
+    drop_flag(self, flag);
+    if (self->source.flag_count == TUNE_FLAGS_MAX) {
+        return fail(cli, ERR_TOO_LARGE, "too many options for one study");
+    }
+    self->flags[self->source.flag_count++] = flag;
     self->texts_n += (size_t)n + 1;
-    return 0;
+    return check_text(cli, flag);
+}
+
+/*  "K=V", or "K": as it is here. */
+static int add_env(struct tune_source *self, const struct cli *cli, const char *entry)
+{
+    char key[NAME_MAX_BYTES + 8];
+    size_t n = strcspn(entry, "=");
+    if (n == 0 || n > NAME_MAX_BYTES) {
+        return fail_usage(cli, "--env: '%s' is not K=V", entry);
+    }
+    snprintf(key, sizeof(key), "env.%.*s", (int)n, entry);
+    const char *value = entry[n] ? entry + n + 1 : getenv(entry);
+    return value ? add_flag(self, cli, key, value)
+                 : fail_usage(cli, "--env: %s is not set here", entry);
 }
 
 static int add_options(struct tune_source *self, const struct cli *cli)
@@ -32,58 +71,59 @@ static int add_options(struct tune_source *self, const struct cli *cli)
     int exit_code = 0;
     for (size_t i = 0; exit_code == 0 && i < COUNT(keys); i++) {
         const char *value = *(const char *const *)((const char *)&cli->options + keys[i].offset);
-        if (value) {
-            exit_code = add_flag(self, cli, keys[i].key, value);
-        }
+        exit_code = value ? add_flag(self, cli, keys[i].key, value) : 0;
     }
     for (uint32_t i = 0; exit_code == 0 && i < cli->options.env.count; i++) {
-        char key[NAME_MAX_BYTES + 8];
-        const char *entry = cli->options.env.texts[i], *value = strchr(entry, '=');
-        if (!value || value - entry > NAME_MAX_BYTES) {
-            return fail_usage(cli, "--env: '%s' is not K=V", entry);
-        }
-        snprintf(key, sizeof(key), "env.%.*s", (int)(value - entry), entry);
-        exit_code = add_flag(self, cli, key, value + 1);
+        exit_code = add_env(self, cli, cli->options.env.texts[i]);
     }
     for (uint32_t i = 0; exit_code == 0 && i < cli->options.set.count; i++) {
-        if (!strchr(cli->options.set.texts[i], '=')) {
-            return fail_usage(cli, "--set: '%s' is not KEY=VALUE", cli->options.set.texts[i]);
-        }
-        exit_code = add_flag(self, cli, "", cli->options.set.texts[i]);
+        const char *text = cli->options.set.texts[i];
+        exit_code = strchr(text, '=') ? add_flag(self, cli, "", text)
+                                      : fail_usage(cli, "--set: '%s' is not KEY=VALUE", text);
     }
     return exit_code;
 }
 
 int tune_source_read(struct tune_source *self, const struct cli *cli)
 {
-    *self = (struct tune_source){ .source.path = cli->options.space, .storage = cli->options.storage };
+    memset(self, 0, sizeof(*self)); /* it is large */
+    self->source.path = cli->options.space;
+    self->storage = cli->options.storage;
     self->source.flags = self->flags;
-    self->source.command = cli->dashes && cli->count > 0 ? cli->operands : NULL;
-    return add_options(self, cli);
+    bool command = cli->dashes && cli->count > 0 && cli->command && cli->command->id == CMD_tune;
+    self->source.command = command ? cli->operands : NULL;
+    int exit_code = check_text(cli, self->source.path);
+    exit_code = exit_code ? exit_code : check_text(cli, self->storage);
+    for (char *const *word = self->source.command; exit_code == 0 && word && *word; word++) {
+        exit_code = check_text(cli, *word);
+    }
+    return exit_code ? exit_code : add_options(self, cli);
 }
 
 int tune_source_resume(struct tune_source *self, const struct cli *cli, struct slice definition,
                        struct slice settings)
 {
-    struct spec_source stored;
-    const char *storage;
-    if (settings_read(settings, definition, &stored, &storage, &self->stored) != OK) {
+    char *const *command = self->source.command;
+    if (settings_read(&self->stored, settings, definition) != OK) {
         return fail(cli, ERR_INVALID, "the stored settings of the study cannot be read");
     }
-    *self = (struct tune_source){ .source = stored, .stored = self->stored };
-    self->storage = cli->options.storage ? cli->options.storage : storage;
-    self->source.flag_count = 0;
+    const struct spec_source *stored = &self->stored.source;
+    self->storage = cli->options.storage ? cli->options.storage : self->stored.storage;
+    self->source = *stored;
+    self->source.command = command ? command : stored->command;
     self->source.flags = self->flags;
+    self->source.flag_count = 0;
+    self->texts_n = 0;
     int exit_code = 0;
-    for (uint32_t i = 0; exit_code == 0 && i < stored.flag_count; i++) {
-        exit_code = add_flag(self, cli, "", stored.flags[i]);
+    for (uint32_t i = 0; exit_code == 0 && i < stored->flag_count; i++) {
+        exit_code = add_flag(self, cli, "", stored->flags[i]);
     }
     return exit_code ? exit_code : add_options(self, cli);
 }
 
 int fail_spec(const struct cli *cli, const char *path, const struct spec_error *error)
 {
-    if (error->line == 0) {
+    if (error->line == 0 || !path) {
         return fail(cli, ERR_INVALID, "%s%s%s%s%s", path ? path : "", path ? ": " : "", error->field,
                     error->field[0] ? ": " : "", error->text);
     }
@@ -98,11 +138,14 @@ int tune_spec_read(const struct tune_source *self, const struct cli *cli, struct
     if (rc == ERR_NOT_FOUND) {
         return fail(cli, rc, "%s: %s", self->source.path, error.text);
     }
-    return rc == OK ? 0 : fail_spec(cli, self->source.path, &error);
+    int exit_code = rc == OK ? check_text(cli, (*spec)->dir) : 0;
+    if (exit_code) {
+        spec_close(spec);
+    }
+    return rc == OK ? exit_code : fail_spec(cli, self->source.path, &error);
 }
 
 void tune_source_free(struct tune_source *self)
 {
-    json_decref(self->stored);
-    self->stored = NULL;
+    settings_free(&self->stored);
 }

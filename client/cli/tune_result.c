@@ -9,6 +9,7 @@
 #include "client/cli/table.h"
 #include "client/cli/tune_open.h"
 #include "client/study_link.h"
+#include "client/tune/result_print.h"
 
 /*  The session's reply lives until the next question. */
 struct by_session {
@@ -59,19 +60,23 @@ int tune_csv_write(const struct cli *cli, const struct study_rows *rows)
     return 0;
 }
 
-static void print_params(const struct study_rows *rows, const struct rec_trial *trial)
+static void print_params(const struct rec_trial *trial)
 {
-    json_t *params = json_loadb((const char *)trial->params.p, trial->params.n, 0, NULL);
+    json_t *params = json_read(trial->params);
     const char *name;
     json_t *value;
     json_object_foreach(params, name, value) {
-        char clean[256], *text = json_dumps(value, JSON_ENCODE_ANY);
-        text_clean(slice_text(json_is_string(value) ? json_string_value(value) : text), clean, sizeof(clean));
-        printf("  %-16s %s\n", name, clean);
+        char clean[256], *text = NULL;
+        size_t bytes;
+        FILE *to = open_memstream(&text, &bytes);
+        ensure(to != NULL);
+        json_put(to, value, 0);
+        fclose(to);
+        struct slice plain = json_is_string(value) ? slice_text(json_string_value(value)) : slice_text(text);
+        printf("  %-16s %s\n", name, text_clean(plain, clean, sizeof(clean)));
         free(text);
     }
     json_decref(params);
-    (void)rows;
 }
 
 static void print_best(const struct study_rows *rows)
@@ -90,7 +95,7 @@ static void print_best(const struct study_rows *rows)
         char value[40];
         number_print(rows->trials[best].value, value, sizeof(value));
         printf("best: trial %u, %s = %s\n", rows->trials[best].number, rows->spec->metric, value);
-        print_params(rows, &rows->trials[best]);
+        print_params(&rows->trials[best]);
     }
 }
 

@@ -13,8 +13,7 @@ enum {
     RIGHT = WIDTH - 28,
     TOP = 72,
     BOTTOM = HEIGHT - 58,
-    DOTS_MAX = 5000, /* drawn; of more, every n-th */
-    OUTLIERS_FROM = 10
+    DOTS_MAX = 5000 /* drawn; of more, every n-th */
 };
 
 /*  A trial that has ended; value NAN: it failed, or reported none. */
@@ -40,12 +39,6 @@ static int by_end(const void *a, const void *b)
     return x->ended < y->ended ? -1 : x->ended > y->ended;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
 static void take_dots(struct history_plot *self)
 {
     for (uint32_t i = 0; i < self->rows->trial_count; i++) {
@@ -60,8 +53,6 @@ static void take_dots(struct history_plot *self)
     qsort(self->dots, self->count, sizeof(*self->dots), by_end);
 }
 
-/*  Logarithmic when all is above zero and spans more than three powers of ten; else, a few very bad trials do not press
-    the others flat. */
 static struct axis value_axis(struct history_plot *self)
 {
     double *values = malloc((self->valued + 1) * sizeof(*values));
@@ -72,19 +63,8 @@ static struct axis value_axis(struct history_plot *self)
             values[n++] = self->dots[i].value;
         }
     }
-    qsort(values, n, sizeof(*values), by_value);
-    double low = n > 0 ? values[0] : 1, high = n > 0 ? values[n - 1] : 0;
-    bool log = low > 0 && high / low > 1000, maximize = self->rows->spec->maximize;
-    if (n >= OUTLIERS_FROM && !log) {
-        double best = maximize ? high : low, most = values[maximize ? n / 10 : n - 1 - n / 10];
-        double edge = most + (most - best) / 2;
-        if (fabs(edge - best) < fabs((maximize ? low : high) - best) / 4 && most != best) {
-            self->cut = edge;
-            *(maximize ? &low : &high) = edge;
-        }
-    }
+    struct axis axis = axis_of_values(values, n, self->rows->spec->maximize, &self->cut);
     free(values);
-    struct axis axis = axis_over(low, high, log);
     axis.from = BOTTOM - 8;
     axis.to = TOP + 8;
     return axis;

@@ -75,22 +75,36 @@ static void take_trials(struct parallel_plot *self)
 }
 
 /*  Of what the trials have, so that also a normal distribution has ends. */
-static struct axis axis_of(const struct parallel_plot *self, uint32_t column)
+static struct axis param_axis(const struct parallel_plot *self, uint32_t column)
 {
-    const struct param *param = column < self->columns ? param_of(self, column) : NULL;
+    const struct param *param = param_of(self, column);
     double low = INFINITY, high = -INFINITY;
     for (uint32_t i = 0; i < self->shown; i++) {
         double value = value_of(self, self->trials[i].trial, column);
         low = fmin(low, value); /* NAN: the other */
         high = fmax(high, value);
     }
-    bool log = param ? param->scale == SCALE_LOG : high / low > 1000;
-    struct axis axis = param && param->kind == PARAM_CHOICE
+    struct axis axis = param->kind == PARAM_CHOICE
                            ? axis_over(0, param->option_count - 1, false)
-                           : axis_over(low, high, log && low > 0);
-    bool down = !param && !self->rows->spec->maximize; /* the best value is at the top */
-    axis.from = down ? TOP : BOTTOM;
-    axis.to = down ? BOTTOM : TOP;
+                           : axis_over(low, high, param->scale == SCALE_LOG && low > 0);
+    axis.from = BOTTOM;
+    axis.to = TOP;
+    return axis;
+}
+
+/*  The best value is at the top. */
+static struct axis value_axis(const struct parallel_plot *self)
+{
+    double *values = malloc((self->shown + 1) * sizeof(*values)), edge;
+    ensure(values != NULL);
+    for (uint32_t i = 0; i < self->shown; i++) {
+        values[i] = self->trials[i].trial->value;
+    }
+    bool maximize = self->rows->spec->maximize;
+    struct axis axis = axis_of_values(values, self->shown, maximize, &edge);
+    free(values);
+    axis.from = maximize ? BOTTOM : TOP;
+    axis.to = maximize ? TOP : BOTTOM;
     return axis;
 }
 
@@ -177,7 +191,7 @@ void plot_parallel(const struct study_rows *rows, FILE *to)
         }
     }
     for (uint32_t i = 0; i <= self.columns; i++) {
-        self.axes[i] = axis_of(&self, i);
+        self.axes[i] = i < self.columns ? param_axis(&self, i) : value_axis(&self);
     }
     int width = LEFT + WIDE * (int)self.columns + RIGHT;
     width = width > WIDTH_MIN ? width : WIDTH_MIN;

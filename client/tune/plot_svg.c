@@ -3,6 +3,9 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
+
+enum { OUTLIERS_FROM = 10 };
 
 /* --- axes ------------------------------------------------------------------------------------- */
 
@@ -24,6 +27,28 @@ struct axis axis_over(double low, double high, bool log)
     return self;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+struct axis axis_of_values(double *values, uint32_t n, bool maximize, double *edge)
+{
+    *edge = NAN;
+    qsort(values, n, sizeof(*values), by_value);
+    double low = n > 0 ? values[0] : 1, high = n > 0 ? values[n - 1] : 0;
+    bool log = low > 0 && high / low > 1000;
+    if (n >= OUTLIERS_FROM && !log) {
+        double best = maximize ? high : low, most = values[maximize ? n / 10 : n - 1 - n / 10];
+        double end = most + (most - best) / 2;
+        if (most != best && fabs(end - best) < fabs((maximize ? low : high) - best) / 4) {
+            *edge = *(maximize ? &low : &high) = end;
+        }
+    }
+    return axis_over(low, high, log);
+}
+
 double axis_at(const struct axis *self, double value)
 {
     double at = self->log ? log10(value) : value;
@@ -41,7 +66,7 @@ static double round_step(double raw)
 static void tick_print(struct tick *self, double value, double step)
 {
     double size = fabs(value) > 0 ? log10(fabs(value) / step) : 0;
-    int digits = (int)fmin(fmax(ceil(size) + 2, 3), 15);
+    int digits = (int)fmin(fmax(ceil(size) + 2, 6), 15);
     self->value = value;
     snprintf(self->text, sizeof(self->text), "%.*g", digits, value);
 }
@@ -74,34 +99,6 @@ uint32_t axis_ticks(const struct axis *self, int wanted, bool whole, struct tick
 
 /* --- elements --------------------------------------------------------------------------------- */
 
-/*  What XML 1.0 allows; names are UTF-8. */
-static void put_escaped(FILE *to, const char *text, unsigned letters)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        if ((*at & 0xc0) != 0x80 && letters-- == 0) {
-            fputs("\xe2\x80\xa6", to); /* an ellipsis */
-            return;
-        }
-        bool not_a_letter = at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe; /* U+FFFE, U+FFFF */
-        if (*at < 0x20 || not_a_letter) {
-            fputc('?', to);
-            at += not_a_letter ? 2 : 0;
-            continue;
-        }
-        const char *name = *at == '<'    ? "&lt;"
-                           : *at == '>'  ? "&gt;"
-                           : *at == '&'  ? "&amp;"
-                           : *at == '"'  ? "&quot;"
-                           : *at == '\'' ? "&apos;"
-                                         : NULL;
-        if (name) {
-            fputs(name, to);
-        } else {
-            fputc(*at, to);
-        }
-    }
-}
-
 static unsigned letters_of(const char *text)
 {
     unsigned n = 0;
@@ -111,16 +108,42 @@ static unsigned letters_of(const char *text)
     return n;
 }
 
+/*  What XML 1.0 allows; names are UTF-8.  Of a text that is too long the middle is left out. */
+static void put_escaped(FILE *to, const char *text, unsigned letters)
+{
+    unsigned all = letters_of(text), head = all > letters ? letters / 2 : all, letter = 0;
+    unsigned tail = all > letters ? all - (letters - 1 - head) : 0; /* where it begins */
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        letter += (*at & 0xc0) != 0x80;
+        if (letter > head && letter <= tail) {
+            fputs(letter == head + 1 && (*at & 0xc0) != 0x80 ? "\xe2\x80\xa6" : "", to);
+            continue;
+        }
+        bool not_a_letter = at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe; /* U+FFFE, U+FFFF */
+        const char *name = *at == '<'    ? "&lt;"
+                           : *at == '>'  ? "&gt;"
+                           : *at == '&'  ? "&amp;"
+                           : *at == '"'  ? "&quot;"
+                           : *at == '\'' ? "&apos;"
+                                         : NULL;
+        if (name) {
+            fputs(name, to);
+        } else {
+            fputc(*at < 0x20 || not_a_letter ? '?' : *at, to);
+            at += not_a_letter ? 2 : 0;
+        }
+    }
+}
+
 void svg_text(FILE *to, double x, double y, const char *style, const char *text, unsigned letters)
 {
-    bool cut = letters_of(text) > letters;
     fprintf(to, "<text x='%.1f' y='%.1f' %s>", x, y, style);
-    if (cut) {
+    if (letters_of(text) > letters) {
         fputs("<title>", to);
         put_escaped(to, text, UINT32_MAX);
         fputs("</title>", to);
     }
-    put_escaped(to, text, cut ? letters - 1 : letters);
+    put_escaped(to, text, letters);
     fputs("</text>\n", to);
 }
 

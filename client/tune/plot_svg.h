@@ -20,6 +20,9 @@ struct axis {
 };
 /*  Over low..high of the data, a little more if they are the same; low > high: there is none, 0..1. */
 struct axis axis_over(double low, double high, bool log);
+/*  Over values, which it sorts: logarithmic when all are above zero and span more than three powers of ten; else a few
+    very bad ones do not press the others flat: then *edge is where the axis ends for them, or NAN. */
+struct axis axis_of_values(double *values, uint32_t n, bool maximize, double *edge);
 /*  Where a value is; what is outside of the axis is at its end. */
 double axis_at(const struct axis *self, double value);
 
@@ -33,7 +36,7 @@ uint32_t axis_ticks(const struct axis *self, int wanted, bool whole, struct tick
 void svg_begin(FILE *to, int width, int height);
 void svg_end(FILE *to);
 void svg_title(FILE *to, int x, const char *title, const char *below, int width);
-/*  `style`: attributes; at most so many letters are shown, all of a longer text when the mouse is on it. */
+/*  `style`: attributes; at most so many letters are shown, the middle left out; all of them when the mouse is on it. */
 void svg_text(FILE *to, double x, double y, const char *style, const char *text, unsigned letters);
 void svg_line(FILE *to, const double from[2], const double end[2], const char *style);
 /*  0: worst, pale ... 1: best, dark (viridis, as "#rrggbb"). */

@@ -73,7 +73,7 @@ static json_t *result_of(const struct result_lines *self, const struct result_tr
         "time_this_iter_s", seconds_between(self->before_ms, report->at_ms), "time_total_s",
         seconds_between(trial->created_ms, report->at_ms), "time_since_restore",
         seconds_between(self->restored_ms, report->at_ms), "iterations_since_restore",
-        (int)report->number);
+        (int)self->since);
     ensure(added != NULL);
     json_object_update_missing(result, added);
     json_decref(added);
@@ -131,8 +131,10 @@ int result_lines_add(struct result_lines *self, const struct result_trial *trial
     self->before_ms = self->before_ms ? self->before_ms : trial->created_ms;
     if (self->iteration == 0 || report->task != self->task || report->attempt != self->attempt) {
         self->restored_ms = self->before_ms;
+        self->since = 0;
     }
     self->iteration++;
+    self->since++;
     json_t *result = result_of(self, trial, report, to->done);
     if (!self->columns) {
         self->columns = json_incref(result);

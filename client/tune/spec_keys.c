@@ -313,7 +313,8 @@ static int flag_set(struct reader *self, struct yaml_node *root, const char *fla
     const char *path = arena_text(self->arena, slice_of(flag, (size_t)(equals - flag)));
     const char *value = arena_text(self->arena, slice_text(equals + 1));
     struct yaml_node *item = scalar_new(self, value);
-    if (*value == '[' || *value == '{') {
+    bool text = strncmp(path, "env.", 4) == 0; /* `--env X={}` */
+    if (!text && (*value == '[' || *value == '{')) {
         int code = yaml_parse(self->arena, slice_text(value), &item, self->error);
         if (code != OK) {
             (void)snprintf(self->error->field, sizeof(self->error->field), "--%s", path);

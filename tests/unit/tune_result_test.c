@@ -591,6 +591,7 @@ struct folders {
     char dir[64];
     struct study_spec spec;
     struct study_trial trial;
+    char params[16];
     struct keeper *keeper;
     uint64_t ids;
     const char *used;
@@ -598,10 +599,10 @@ struct folders {
 
 static void folders_open(struct folders *self, uint32_t keep, bool best)
 {
-    *self = (struct folders){ .spec = { .metric = "loss" } };
+    *self = (struct folders){ .spec = { .metric = "loss" }, .params = "{\"x\": 1}" };
     self->spec.checkpoint_keep = keep;
     self->spec.checkpoint_best = best;
-    self->trial.params = (char[]){ "{\"x\": 1}" };
+    self->trial.params = self->params;
     self->trial.base.number = 3;
     self->trial.value = NAN;
     folder_new(self->dir);

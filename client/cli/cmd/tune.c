@@ -103,7 +103,7 @@ static int make_storage(struct tune *self)
         return fail(self->cli, rc ? rc : ERR_SYSTEM, "the folder %s of the trials cannot be made: %s", path,
                     strerror(errno));
     }
-    return 0;
+    return check_text(self->cli, self->storage);
 }
 
 static int find_trial_program(struct tune *self)
@@ -118,6 +118,13 @@ static int find_trial_program(struct tune *self)
     return find_program(self->cli, self->spec->program, self->program);
 }
 
+static bool is_utf8(const char *text)
+{
+    json_t *string = json_string(text);
+    json_decref(string);
+    return string != NULL;
+}
+
 /*  What a command finds in its environment, if the cluster is on this machine. */
 static void take_env(struct tune *self)
 {
@@ -128,7 +135,7 @@ static void take_env(struct tune *self)
     size_t n = 0;
     for (char **entry = environ; local && *entry && n + 1 < COUNT(self->env); entry++) {
         for (size_t i = 0; i < COUNT(names); i++) {
-            if (strncmp(*entry, names[i], strlen(names[i])) == 0) {
+            if (strncmp(*entry, names[i], strlen(names[i])) == 0 && is_utf8(*entry)) {
                 self->env[n++] = *entry;
                 break;
             }
@@ -172,12 +179,11 @@ static int load_stored(struct tune *self)
     }
     struct msg_study_rows *rows = &reply.msg.as.study_rows;
     self->seed = rows->seed;
-    struct arena *keep = arena_new(); /* the spec's texts outlive the reply */
-    struct slice definition = slice_text(arena_text(keep, rows->definition));
-    int exit_code = tune_source_resume(&self->source, self->cli, definition, rows->settings);
-    reply_free(&reply);
+    int exit_code =
+        tune_source_resume(&self->source, self->cli, rows->definition, rows->settings);
     exit_code = exit_code ? exit_code : tune_spec_read(&self->source, self->cli, &self->spec);
-    return exit_code; /* `keep` lives as long as the program: the spec points into it */
+    reply_free(&reply);
+    return exit_code;
 }
 
 static int drive_named(struct tune *self, struct driver **driver)

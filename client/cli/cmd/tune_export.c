@@ -1,6 +1,7 @@
 /*  tune_export.c - `rayc tune export STUDY --to DIR`: Ray's files, CSV, JSON and plots of a study. */
 #include <errno.h>
 #include "client/cli/tune_result.h"
+#include "client/tune/result_print.h"
 #include "common/file.h"
 
 static FILE *open_in(const char *dir, const char *name)
@@ -12,7 +13,7 @@ static FILE *open_in(const char *dir, const char *name)
 static void put_json(const struct study_rows *rows, FILE *to)
 {
     json_t *result = result_json(rows);
-    json_dumpf(result, to, JSON_INDENT(2));
+    json_put(to, result, 2);
     fputc('\n', to);
     json_decref(result);
 }
