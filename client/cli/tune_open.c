@@ -143,11 +143,11 @@ int tune_source_resume(struct tune_source *self, const struct cli *cli, struct s
 int fail_spec(const struct cli *cli, const char *path, const struct spec_error *error)
 {
     if (error->line == 0 || !path) {
-        return fail(cli, ERR_INVALID, "%s%s%s%s%s", path ? path : "", path ? ": " : "", error->field,
-                    error->field[0] ? ": " : "", error->text);
+        return fail(cli, ERR_INVALID, "%s%s%s%s%s", path ? path : "", path ? ": " : "",
+                    error->field, error->field[0] ? ": " : "", error->text);
     }
-    return fail(cli, ERR_INVALID, "%s:%u:%u: %s%s%s", path, error->line, error->column, error->field,
-                error->field[0] ? ": " : "", error->text);
+    return fail(cli, ERR_INVALID, "%s:%u:%u: %s%s%s", path, error->line, error->column,
+                error->field, error->field[0] ? ": " : "", error->text);
 }
 
 int tune_spec_read(const struct tune_source *self, const struct cli *cli, struct study_spec **spec)
