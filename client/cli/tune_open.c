@@ -66,9 +66,28 @@ static int add_env(struct tune_source *self, const struct cli *cli, const char *
                  : fail_usage(cli, "--env: %s is not set here", entry);
 }
 
+/*  "K=V,...": each in its place, beside --cpus and what the file demands; or a map, in the place of all of them. */
+static int add_resources(struct tune_source *self, const struct cli *cli)
+{
+    const char *text = cli->options.resources;
+    if (text && *text == '{') {
+        return add_flag(self, cli, "resources", text);
+    }
+    int exit_code = 0;
+    for (size_t n; exit_code == 0 && text && *text; text += n + (text[n] == ',')) {
+        char flag[2 * NAME_MAX_BYTES];
+        n = strcspn(text, ",");
+        int length = snprintf(flag, sizeof(flag), "resources.%.*s", (int)n, text);
+        exit_code = length > 0 && (size_t)length < sizeof(flag) && memchr(text, '=', n)
+                        ? add_flag(self, cli, "", flag)
+                        : fail_usage(cli, "--resources: '%.*s' is not K=V", (int)n, text);
+    }
+    return exit_code;
+}
+
 static int add_options(struct tune_source *self, const struct cli *cli)
 {
-    int exit_code = 0;
+    int exit_code = add_resources(self, cli);
     for (size_t i = 0; exit_code == 0 && i < COUNT(keys); i++) {
         const char *value = *(const char *const *)((const char *)&cli->options + keys[i].offset);
         exit_code = value ? add_flag(self, cli, keys[i].key, value) : 0;
@@ -124,11 +143,11 @@ int tune_source_resume(struct tune_source *self, const struct cli *cli, struct s
 int fail_spec(const struct cli *cli, const char *path, const struct spec_error *error)
 {
     if (error->line == 0 || !path) {
-        return fail(cli, ERR_INVALID, "%s%s%s%s%s", path ? path : "", path ? ": " : "", error->field,
-                    error->field[0] ? ": " : "", error->text);
+        return fail(cli, ERR_INVALID, "%s%s%s%s%s", path ? path : "", path ? ": " : "",
+                    error->field, error->field[0] ? ": " : "", error->text);
     }
-    return fail(cli, ERR_INVALID, "%s:%u:%u: %s%s%s", path, error->line, error->column, error->field,
-                error->field[0] ? ": " : "", error->text);
+    return fail(cli, ERR_INVALID, "%s:%u:%u: %s%s%s", path, error->line, error->column,
+                error->field, error->field[0] ? ": " : "", error->text);
 }
 
 int tune_spec_read(const struct tune_source *self, const struct cli *cli, struct study_spec **spec)

@@ -65,14 +65,16 @@ static void print_params(const struct rec_trial *trial)
     json_t *params = json_read(trial->params);
     const char *name;
     json_t *value;
-    json_object_foreach(params, name, value) {
+    json_object_foreach(params, name, value)
+    {
         char clean[256], *text = NULL;
         size_t bytes;
         FILE *to = open_memstream(&text, &bytes);
         ensure(to != NULL);
         json_put(to, value, 0);
         fclose(to);
-        struct slice plain = json_is_string(value) ? slice_text(json_string_value(value)) : slice_text(text);
+        struct slice plain =
+            json_is_string(value) ? slice_text(json_string_value(value)) : slice_text(text);
         printf("  %-16s %s\n", name, text_clean(plain, clean, sizeof(clean)));
         free(text);
     }
@@ -113,12 +115,14 @@ static int print_rows(const struct cli *cli, const struct study_rows *rows)
     return exit_code;
 }
 
-static int fail_rows(const struct cli *cli, const char *name, int rc, const struct spec_error *error, const char *why)
+static int fail_rows(const struct cli *cli, const char *name, int rc,
+                     const struct spec_error *error, const char *why)
 {
     if (rc == ERR_NOT_FOUND) {
         return fail(cli, rc, "there is no study %s: see 'rayc tune list'", name);
     }
-    return rc == ERR_INVALID && error->text[0] ? fail_spec(cli, name, error) : fail(cli, rc, "%s", why);
+    return rc == ERR_INVALID && error->text[0] ? fail_spec(cli, name, error)
+                                               : fail(cli, rc, "%s", why);
 }
 
 int tune_result_print(const struct cli *cli, const char *name)

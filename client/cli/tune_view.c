@@ -15,7 +15,8 @@ void tune_view_init(struct tune_view *self, const struct cli *cli, const struct 
 {
     const char *term = getenv("TERM");
     *self = (struct tune_view){ .cli = cli, .spec = spec, .name = name };
-    self->terminal = !cli->options.quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    self->terminal =
+        !cli->options.quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     self->began_ms = clock_ms();
 }
 
@@ -84,7 +85,8 @@ void view_head_line(const struct tune_view *self, const struct study *study, uin
 static struct winsize size_of_terminal(void)
 {
     struct winsize size;
-    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 && size.ws_row > 2;
+    bool known =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 && size.ws_row > 2;
     return known ? size : (struct winsize){ .ws_col = 80, .ws_row = 24 };
 }
 

@@ -10,10 +10,10 @@ struct tune_view {
     const char *name;
     bool terminal;
     uint64_t began_ms, drawn_ms;
-    uint32_t lines;    /* that stand on the terminal now */
-    uint32_t said;     /* lines in this second: a flood becomes one line a second */
-    uint32_t unsaid;   /* trials that were left out */
-    uint64_t ended;    /* of the trial told last: one that has ended may still report */
+    uint32_t lines;  /* that stand on the terminal now */
+    uint32_t said;   /* lines in this second: a flood becomes one line a second */
+    uint32_t unsaid; /* trials that were left out */
+    uint64_t ended;  /* of the trial told last: one that has ended may still report */
 };
 
 void tune_view_init(struct tune_view *self, const struct cli *cli, const struct study_spec *spec,

@@ -13,7 +13,7 @@
 #include "common/clock.h"
 
 enum {
-    AHEAD = 64,          /* trials made ahead of their time, when nothing that happens can change them */
+    AHEAD = 64, /* trials made ahead of their time, when nothing that happens can change them */
     NEWS_PER_TURN = 256, /* between two looks at what may start */
     ROOM_MS = 2000,      /* the cluster's size is asked again this often */
     WAIT_MS = 250,       /* the longest sleep: time budgets, the table on the terminal */
@@ -122,7 +122,8 @@ static void start(struct driver *self, uint32_t number)
     char *text = trial_text(self->config.spec, self->common_text, dir, trial, checkpoint);
     study_started(self->study, number, study_link_next_task(self->link));
     save_rows(self);
-    rayc_ref ref = rayc_submit(&self->function, &self->options, (rayc_arg[]){ rayc_string(text) }, 1);
+    rayc_ref ref =
+        rayc_submit(&self->function, &self->options, (rayc_arg[]){ rayc_string(text) }, 1);
     ensure(ref.number == 0 || ref.number == study_trial(self->study, number)->task);
     remember(self, number, checkpoint, ref);
     study_link_watch(self->link, ref);
@@ -323,13 +324,14 @@ static int open_all(struct driver *self)
     const struct study_spec *spec = config->spec;
     struct diag why = { 0 };
     if (strlen(config->settings) > TEXT_MAX) {
-        return failure_say(RAYC_ETOOLARGE, "the options and the command of a study may have %d bytes",
-                           TEXT_MAX);
+        return failure_say(RAYC_ETOOLARGE,
+                           "the options and the command of a study may have %d bytes", TEXT_MAX);
     }
     if (study_new(&self->study, spec, config->seed, &why) != OK) {
         return failure_say(RAYC_EINVALID, "%s", why.text);
     }
-    self->common = (struct trial_common){ config->name, config->storage, config->env, config->seed };
+    self->common =
+        (struct trial_common){ config->name, config->storage, config->env, config->seed };
     self->keeper = keeper_new(spec, config->storage, config->name);
     self->common_text = trial_text_common(spec, &self->common);
     self->function = (rayc_function){ config->function, NULL };

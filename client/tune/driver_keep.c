@@ -98,8 +98,7 @@ static void add_checkpoint(struct keeper *self, uint32_t trial, struct slice pat
     checkpoint.value = value;
     if (kept->count == kept->capacity) {
         kept->capacity = kept->capacity ? 2 * kept->capacity : 4;
-        kept->checkpoints =
-            realloc(kept->checkpoints, kept->capacity * sizeof(*kept->checkpoints));
+        kept->checkpoints = realloc(kept->checkpoints, kept->capacity * sizeof(*kept->checkpoints));
         ensure(kept->checkpoints != NULL);
     }
     kept->checkpoints[kept->count++] = checkpoint;
@@ -196,7 +195,8 @@ static uint32_t best_of(const struct keeper *self, const struct kept *kept)
     for (uint32_t i = 0; self->spec->checkpoint_best && i < kept->count; i++) {
         double value = kept->checkpoints[i].value;
         double other = best == NONE ? NAN : kept->checkpoints[best].value;
-        if (!isnan(value) && (isnan(other) || (self->spec->maximize ? value > other : value < other))) {
+        if (!isnan(value) &&
+            (isnan(other) || (self->spec->maximize ? value > other : value < other))) {
             best = i;
         }
     }

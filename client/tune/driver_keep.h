@@ -15,5 +15,6 @@ void keeper_report(struct keeper *self, const struct study_trial *trial,
 /*  It left one more when it ended. */
 void keeper_checkpoint(struct keeper *self, const struct study_trial *trial, const char *path);
 /*  Removes what has to go.  `used`: a running trial may still start again from a folder. */
-void keeper_sweep(struct keeper *self, bool (*used)(void *context, const char *path), void *context);
+void keeper_sweep(struct keeper *self, bool (*used)(void *context, const char *path),
+                  void *context);
 #endif

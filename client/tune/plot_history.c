@@ -118,7 +118,8 @@ static void put_best(const struct history_plot *self)
     for (uint32_t i = 0; i < self->count; i++) {
         double value = self->dots[i].value, x = axis_at(&self->x, i + 1);
         double before = best == NONE ? NAN : axis_at(&self->y, self->dots[best].value);
-        bool better = !isnan(value) && (best == NONE || sign * value < sign * self->dots[best].value);
+        bool better =
+            !isnan(value) && (best == NONE || sign * value < sign * self->dots[best].value);
         if (best != NONE && (better || i + 1 == self->count)) {
             fprintf(self->to, "%.1f,%.1f ", x, before);
         }

@@ -30,7 +30,7 @@ struct parallel_plot {
     FILE *to;
     struct ranked *trials; /* the best first */
     uint32_t count, shown;
-    uint32_t params[PARAMS_MAX]; /* those that the search chooses: a column each */
+    uint32_t params[PARAMS_MAX];      /* those that the search chooses: a column each */
     struct axis axes[PARAMS_MAX + 1]; /* the last one: the value's */
     uint32_t columns;
 };
@@ -171,7 +171,8 @@ static void put_title(const struct parallel_plot *self, int width)
     const char *how = "the darker the better; orange: the best";
     snprintf(title, sizeof(title), "%s: parameters of its trials", self->rows->name);
     if (self->count > self->shown) {
-        snprintf(below, sizeof(below), "the best %u of %u trials; %s", self->shown, self->count, how);
+        snprintf(below, sizeof(below), "the best %u of %u trials; %s", self->shown, self->count,
+                 how);
     } else {
         snprintf(below, sizeof(below), "%u trial%s; %s", self->count, self->count == 1 ? "" : "s",
                  how);

@@ -217,8 +217,8 @@ static int load_definition(struct loading *self, study_ask *ask, void *context,
     return rc;
 }
 
-int study_rows_load(struct study_rows *self, const char *name, bool reports, study_ask *ask, void *context,
-                    struct spec_error *error)
+int study_rows_load(struct study_rows *self, const char *name, bool reports, study_ask *ask,
+                    void *context, struct spec_error *error)
 {
     *self = (struct study_rows){ .name = strdup(name) };
     *error = (struct spec_error){ 0 };
@@ -262,8 +262,7 @@ uint32_t rows_best(const struct study_rows *self)
     for (uint32_t i = 0; i < self->trial_count; i++) {
         const struct rec_trial *trial = &self->trials[i];
         bool counts = trial->state == TRIAL_TERMINATED && trial_has_value(trial);
-        if (counts &&
-            (best == NONE || sign * trial->value < sign * self->trials[best].value)) {
+        if (counts && (best == NONE || sign * trial->value < sign * self->trials[best].value)) {
             best = i;
         }
     }

@@ -12,7 +12,7 @@ struct study_rows {
     const char *name;
     enum study_state state;
     uint64_t id, seed;
-    struct study_spec *spec; /* read again from the stored definition and settings */
+    struct study_spec *spec;        /* read again from the stored definition and settings */
     const struct rec_trial *trials; /* by number; they borrow from frames that the rows own */
     uint32_t trial_count;
     const struct rec_report *reports; /* by id; only if asked for */
@@ -55,6 +55,7 @@ void result_csv(const struct study_rows *self, FILE *to);
     ERR_SYSTEM with errno. */
 MUST_CHECK int result_ray(const struct study_rows *self, const char *dir);
 /*  plot_*.c: SVG that stands alone. */
-void plot_history(const struct study_rows *self, FILE *to);  /* every trial, and the best so far */
-void plot_parallel(const struct study_rows *self, FILE *to); /* parallel coordinates, coloured by rank */
+void plot_history(const struct study_rows *self, FILE *to); /* every trial, and the best so far */
+void plot_parallel(const struct study_rows *self,
+                   FILE *to); /* parallel coordinates, coloured by rank */
 #endif

@@ -44,7 +44,8 @@ json_t *result_trial_json(const struct rec_trial *trial)
     json_object_set_new(out, "params", object_of(trial->params));
     json_object_set_new(out, "metrics", object_of(trial->metrics));
     json_object_set_new(out, "runs", json_integer(trial->run));
-    json_object_set_new(out, "ended_order", trial->ended ? json_integer((json_int_t)trial->ended) : json_null());
+    json_object_set_new(out, "ended_order",
+                        trial->ended ? json_integer((json_int_t)trial->ended) : json_null());
     json_object_set_new(out, "created_ms", json_integer((json_int_t)trial->created_ms));
     json_object_set_new(out, "ended_ms",
                         trial->ended_ms ? json_integer((json_int_t)trial->ended_ms) : json_null());
@@ -62,12 +63,11 @@ json_t *result_json(const struct study_rows *self)
     for (uint32_t i = 0; i < self->trial_count; i++) {
         json_array_append_new(trials, result_trial_json(&self->trials[i]));
     }
-    return json_pack("{s:s, s:s, s:{s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:i}, s:o, s:o}", "apiVersion",
-                     "rayc/v1", "kind", "Study", "study", "name", self->name, "study_id",
-                     (json_int_t)self->id, "state", study_state_name(self->state), "metric",
-                     self->spec->metric, "mode", self->spec->maximize ? "max" : "min", "seed",
-                     number_of(self->seed), "search", self->spec->search.algo, "trials",
-                     (int)self->trial_count, "best",
-                     best == NONE ? json_null() : result_trial_json(&self->trials[best]), "trials",
-                     trials);
+    return json_pack(
+        "{s:s, s:s, s:{s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:i}, s:o, s:o}", "apiVersion", "rayc/v1",
+        "kind", "Study", "study", "name", self->name, "study_id", (json_int_t)self->id, "state",
+        study_state_name(self->state), "metric", self->spec->metric, "mode",
+        self->spec->maximize ? "max" : "min", "seed", number_of(self->seed), "search",
+        self->spec->search.algo, "trials", (int)self->trial_count, "best",
+        best == NONE ? json_null() : result_trial_json(&self->trials[best]), "trials", trials);
 }

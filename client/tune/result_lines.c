@@ -66,14 +66,14 @@ static json_t *result_of(const struct result_lines *self, const struct result_tr
     snprintf(id, sizeof(id), "%s/%u", trial->study, trial->number);
     json_t *result = json_read(report->metrics);
     result = result ? result : json_object();
-    json_t *added = json_pack(
-        "{s:I, s:o, s:b, s:i, s:s, s:s, s:f, s:f, s:f, s:i}", "timestamp", (json_int_t)seconds,
-        "checkpoint_dir_name", checkpoint_name(report->checkpoint), "done", (int)done,
-        "training_iteration", (int)self->iteration, "trial_id", id, "date", date,
-        "time_this_iter_s", seconds_between(self->before_ms, report->at_ms), "time_total_s",
-        seconds_between(trial->created_ms, report->at_ms), "time_since_restore",
-        seconds_between(self->restored_ms, report->at_ms), "iterations_since_restore",
-        (int)self->since);
+    json_t *added =
+        json_pack("{s:I, s:o, s:b, s:i, s:s, s:s, s:f, s:f, s:f, s:i}", "timestamp",
+                  (json_int_t)seconds, "checkpoint_dir_name", checkpoint_name(report->checkpoint),
+                  "done", (int)done, "training_iteration", (int)self->iteration, "trial_id", id,
+                  "date", date, "time_this_iter_s", seconds_between(self->before_ms, report->at_ms),
+                  "time_total_s", seconds_between(trial->created_ms, report->at_ms),
+                  "time_since_restore", seconds_between(self->restored_ms, report->at_ms),
+                  "iterations_since_restore", (int)self->since);
     ensure(added != NULL);
     json_object_update_missing(result, added);
     json_decref(added);

@@ -7,7 +7,7 @@
 struct result_lines { /* all zero at first */
     json_t *columns;  /* the first result: of its keys */
     uint64_t before_ms, restored_ms;
-    uint64_t task; /* of the line before, with its attempt */
+    uint64_t task;                      /* of the line before, with its attempt */
     uint32_t attempt, iteration, since; /* since: of the attempt */
 };
 

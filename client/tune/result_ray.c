@@ -27,8 +27,7 @@ static uint32_t *nones(uint32_t count)
 static bool counts(const struct study_rows *self, const struct rec_report *report, uint32_t before)
 {
     const struct rec_trial *trial = &self->trials[report->trial];
-    return !isnan(report->step) &&
-           (before == NONE || report->step > self->reports[before].step) &&
+    return !isnan(report->step) && (before == NONE || report->step > self->reports[before].step) &&
            !(trial->ended > 0 && report->step > trial->step);
 }
 
@@ -39,7 +38,8 @@ static struct chains chains_of(const struct study_rows *self)
     for (uint32_t i = 0; i < self->report_count; i++) {
         uint32_t trial = self->reports[i].trial;
         if (trial < self->trial_count && counts(self, &self->reports[i], all.last[trial])) {
-            uint32_t *place = all.last[trial] == NONE ? &all.first[trial] : &all.next[all.last[trial]];
+            uint32_t *place =
+                all.last[trial] == NONE ? &all.first[trial] : &all.next[all.last[trial]];
             *place = all.last[trial] = i;
         }
     }
@@ -69,7 +69,8 @@ static int write_trial(const struct study_rows *self, const struct chains *chain
     ensure(text != NULL);
     int rc = file_make_dir(dir, 0777);
     rc = rc == OK ? result_params_write(dir, text) : rc;
-    rc = rc == OK ? write_or_remove(dir, "error.txt", trial->state == TRIAL_ERROR, trial->text) : rc;
+    rc =
+        rc == OK ? write_or_remove(dir, "error.txt", trial->state == TRIAL_ERROR, trial->text) : rc;
     rc = rc == OK ? write_or_remove(dir, "progress.csv", false, trial->text) : rc;
     rc = rc == OK ? write_or_remove(dir, "result.json", true, slice_of("", 0)) : rc;
     struct result_lines lines = { 0 };

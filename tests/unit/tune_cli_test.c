@@ -26,7 +26,6 @@
 #undef COMMAND
 #undef ALIAS
 
-
 static const char file[] = "name: kept\nmetric: loss\nmode: min\ncommand: of the file\ntrials: 9\n"
                            "concurrency: 3\nsearch: {algo: random, startup: 5}\n"
                            "resources: {cpu: 2}\nspace: {x: {uniform: [0, 1]}}\n";
@@ -233,8 +232,13 @@ static void the_line_of_a_study(void **state)
         assert_int_equal(study_next(study, &trial, 5), STUDY_START);
         study_started(study, trial, i + 1);
     }
-    struct rec_report report = { .id = 1, .task = 1, .attempt = 1, .number = 1, .step = 1,
-                                 .value = 0.5, .metrics = slice_text("{\"loss\": 0.5}") };
+    struct rec_report report = { .id = 1,
+                                 .task = 1,
+                                 .attempt = 1,
+                                 .number = 1,
+                                 .step = 1,
+                                 .value = 0.5,
+                                 .metrics = slice_text("{\"loss\": 0.5}") };
     const char *text;
     assert_int_equal(study_report(study, &report, 6, &text), DECISION_GO_ON);
     study_ended(study, 0, 0, NULL, 7);

@@ -56,7 +56,8 @@ static int fail_rayc(const struct cli *cli)
 /*  `rayc tune lsit`: the word is no operand of ours. */
 static int check_operands(const struct cli *self)
 {
-    static const char *const verbs[] = { "check", "list", "status", "trials", "best", "stop", "resume", "export" };
+    static const char *const verbs[] = { "check", "list", "status", "trials",
+                                         "best",  "stop", "resume", "export" };
     if (self->count == 0 || self->dashes) {
         return 0;
     }
@@ -68,7 +69,8 @@ static int check_operands(const struct cli *self)
     const char *found = near_found(&near);
     return found ? fail_usage(self, "unknown command 'tune %s'; did you mean 'rayc tune %s'?",
                               self->operands[0], found)
-                 : fail_usage(self, "'%s' is too much: a trial's command comes after --", self->operands[0]);
+                 : fail_usage(self, "'%s' is too much: a trial's command comes after --",
+                              self->operands[0]);
 }
 
 /*  search.yaml without a name: search_2026-11-21_04-30-05. */
@@ -93,15 +95,16 @@ static int make_storage(struct tune *self)
     int rc = OK;
     if (given) {
         rc = given[0] == '/' || self->source.storage
-                 ? (snprintf(path, sizeof(path), "%s", given) < (int)sizeof(path) ? OK : ERR_TOO_LARGE)
+                 ? (snprintf(path, sizeof(path), "%s", given) < (int)sizeof(path) ? OK
+                                                                                  : ERR_TOO_LARGE)
                  : file_path(path, sizeof(path), self->spec->dir, given);
     } else {
         rc = file_path(path, sizeof(path), self->cli->state_dir, "tune");
     }
     rc = rc == OK ? file_make_dir(path, 0700) : rc;
     if (rc != OK || !realpath(path, self->storage)) {
-        return fail(self->cli, rc ? rc : ERR_SYSTEM, "the folder %s of the trials cannot be made: %s", path,
-                    strerror(errno));
+        return fail(self->cli, rc ? rc : ERR_SYSTEM,
+                    "the folder %s of the trials cannot be made: %s", path, strerror(errno));
     }
     return check_text(self->cli, self->storage);
 }
@@ -112,7 +115,8 @@ static int find_trial_program(struct tune *self)
         self->function = TRIAL_FUNCTION;
         return detach_find(TRIAL_PROGRAM, self->program) == OK
                    ? 0
-                   : fail(self->cli, ERR_NOT_FOUND, "%s is not installed beside rayc", TRIAL_PROGRAM);
+                   : fail(self->cli, ERR_NOT_FOUND, "%s is not installed beside rayc",
+                          TRIAL_PROGRAM);
     }
     self->function = self->spec->task;
     return find_program(self->cli, self->spec->program, self->program);
@@ -128,8 +132,11 @@ static bool is_utf8(const char *text)
 /*  What a command finds in its environment, if the cluster is on this machine. */
 static void take_env(struct tune *self)
 {
-    static const char *const names[] = { "PATH=", "HOME=", "USER=", "LANG=", "LC_", "TERM=", "TZ=" };
-    const char *address = self->cli->options.address ? self->cli->options.address : getenv("RAYC_ADDRESS");
+    static const char *const names[] = {
+        "PATH=", "HOME=", "USER=", "LANG=", "LC_", "TERM=", "TZ="
+    };
+    const char *address =
+        self->cli->options.address ? self->cli->options.address : getenv("RAYC_ADDRESS");
     bool local = !address || !*address || strncmp(address, "ipc:", 4) == 0 ||
                  strstr(address, "127.0.0.1") || strstr(address, "localhost");
     size_t n = 0;
@@ -172,15 +179,15 @@ static int load_stored(struct tune *self)
     struct reply reply;
     int rc = study_link_look(rayc_session_(), self->name, &reply);
     if (rc == RAYC_ENOTFOUND) {
-        return fail(self->cli, ERR_NOT_FOUND, "there is no study %s: see 'rayc tune list'", self->name);
+        return fail(self->cli, ERR_NOT_FOUND, "there is no study %s: see 'rayc tune list'",
+                    self->name);
     }
     if (rc != RAYC_OK) {
         return fail_rayc(self->cli);
     }
     struct msg_study_rows *rows = &reply.msg.as.study_rows;
     self->seed = rows->seed;
-    int exit_code =
-        tune_source_resume(&self->source, self->cli, rows->definition, rows->settings);
+    int exit_code = tune_source_resume(&self->source, self->cli, rows->definition, rows->settings);
     exit_code = exit_code ? exit_code : tune_spec_read(&self->source, self->cli, &self->spec);
     reply_free(&reply);
     return exit_code;
@@ -236,7 +243,8 @@ static int finish(struct tune *self, struct driver *driver, int rc)
         tune_view_end(&self->view, driver_study(driver));
     }
     if (rc == RAYC_ECANCELLED && interrupted) {
-        note(self->cli, "study %s is interrupted; go on with: rayc tune resume %s", self->name, self->name);
+        note(self->cli, "study %s is interrupted; go on with: rayc tune resume %s", self->name,
+             self->name);
         return EXIT_STOPPED;
     }
     if (rc != RAYC_OK) {
@@ -297,7 +305,9 @@ static int name_to_resume(struct tune *self, const char *operand)
         name = self->name[0] ? self->name : NULL;
     }
     if (!name) {
-        return fail_usage(self->cli, "which study? give --name, or a --space that has a name; see 'rayc tune list'");
+        return fail_usage(
+            self->cli,
+            "which study? give --name, or a --space that has a name; see 'rayc tune list'");
     }
     if (name != self->name) {
         snprintf(self->name, sizeof(self->name), "%s", name);
@@ -315,9 +325,9 @@ static int tune(struct cli *cli, const char *operand)
         exit_code = name_to_resume(self, operand);
         exit_code = exit_code ? exit_code : tune_resume(self);
     } else if (exit_code == 0) {
-        exit_code = cli->options.space
-                        ? tune_new(self)
-                        : fail_usage(cli, "which search space? give --space FILE, as in 'rayc tune --space search.yaml'");
+        exit_code = cli->options.space ? tune_new(self)
+                                       : fail_usage(cli, "which search space? give --space FILE, "
+                                                         "as in 'rayc tune --space search.yaml'");
     }
     rayc_shutdown();
     spec_close(&self->spec);

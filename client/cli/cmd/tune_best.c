@@ -13,8 +13,9 @@ int cmd_tune_best(struct cli *self)
     }
     uint32_t best = rows_best(&rows);
     if (best == NONE) {
-        exit_code = fail(self, ERR_NOT_FOUND, "no trial of study %s has ended with a value of %s yet", rows.name,
-                         rows.spec->metric);
+        exit_code =
+            fail(self, ERR_NOT_FOUND, "no trial of study %s has ended with a value of %s yet",
+                 rows.name, rows.spec->metric);
     } else {
         json_t *trial = result_trial_json(&rows.trials[best]);
         if (cli_json(self)) {

@@ -9,10 +9,12 @@ static void print_range(const struct param *param, char *out, size_t capacity)
     number_print(param->low, low, sizeof(low));
     number_print(param->high, high, sizeof(high));
     number_print(param->step, step, sizeof(step));
-    const char *scale = param->scale == SCALE_LOG ? ", log" : param->scale == SCALE_REVERSE_LOG ? ", reverse log" : "";
+    const char *scale = param->scale == SCALE_LOG           ? ", log"
+                        : param->scale == SCALE_REVERSE_LOG ? ", reverse log"
+                                                            : "";
     bool stepped = param->step > 0 && (param->kind != PARAM_INT || param->step != 1);
-    snprintf(out, capacity, "%s %s to %s%s%s%s", param->kind == PARAM_INT ? "integer" : "float", low, high, scale,
-             stepped ? ", in steps of " : "", stepped ? step : "");
+    snprintf(out, capacity, "%s %s to %s%s%s%s", param->kind == PARAM_INT ? "integer" : "float",
+             low, high, scale, stepped ? ", in steps of " : "", stepped ? step : "");
 }
 
 static void print_options(const struct param *param, char *out, size_t capacity)
@@ -34,8 +36,8 @@ static void print_domain(const struct param *param, char *out, size_t capacity)
         print_options(param, out, capacity);
         break;
     case PARAM_NORMAL:
-        snprintf(out, capacity, "%snormal, mean %g, deviation %g", param->scale == SCALE_LOG ? "log" : "",
-                 param->mean, param->sd);
+        snprintf(out, capacity, "%snormal, mean %g, deviation %g",
+                 param->scale == SCALE_LOG ? "log" : "", param->mean, param->sd);
         break;
     case PARAM_BETA:
         snprintf(out, capacity, "beta(%g, %g)", param->mean, param->sd);
@@ -74,11 +76,12 @@ static json_t *check_json(const struct study_spec *spec, uint64_t size)
         print_domain(&spec->space.params[i], domain, sizeof(domain));
         json_array_append_new(params, param_json(&spec->space.params[i], domain));
     }
-    return json_pack("{s:s, s:s, s:b, s:s?, s:s, s:s, s:s, s:s, s:o, s:o, s:i}", "apiVersion", "rayc/v1", "kind",
-                     "SearchSpace", "valid", 1, "name", spec->name, "metric", spec->metric, "mode",
-                     spec->maximize ? "max" : "min", "search", spec->search.algo, "scheduler",
-                     spec->scheduler.type, "size", size ? json_integer((json_int_t)size) : json_null(), "params",
-                     params, "constraints", (int)spec->space.constraint_count);
+    return json_pack("{s:s, s:s, s:b, s:s?, s:s, s:s, s:s, s:s, s:o, s:o, s:i}", "apiVersion",
+                     "rayc/v1", "kind", "SearchSpace", "valid", 1, "name", spec->name, "metric",
+                     spec->metric, "mode", spec->maximize ? "max" : "min", "search",
+                     spec->search.algo, "scheduler", spec->scheduler.type, "size",
+                     size ? json_integer((json_int_t)size) : json_null(), "params", params,
+                     "constraints", (int)spec->space.constraint_count);
 }
 
 int cmd_tune_check(struct cli *self)
@@ -100,7 +103,8 @@ int cmd_tune_check(struct cli *self)
             json_decref(answer);
         } else {
             printf("%s is valid: %s %s, search %s, scheduler %s\n", self->options.space,
-                   spec->maximize ? "maximise" : "minimise", spec->metric, spec->search.algo, spec->scheduler.type);
+                   spec->maximize ? "maximise" : "minimise", spec->metric, spec->search.algo,
+                   spec->scheduler.type);
             print_space(spec);
             if (size > 0) {
                 printf("%llu points%s\n", (unsigned long long)size,

@@ -58,7 +58,9 @@ int cmd_tune_export(struct cli *self)
     if (rc != OK) {
         exit_code = fail(self, rc, "%s cannot be written: %s", dir, strerror(errno));
     } else {
-        note(self, "%u trials in %s/: trials.csv, study.json, history.svg, parallel.svg, and a folder per trial",
+        note(self,
+             "%u trials in %s/: trials.csv, study.json, history.svg, parallel.svg, and a folder "
+             "per trial",
              rows.trial_count, dir);
     }
     study_rows_free(&rows);

@@ -4,10 +4,14 @@
 #include "client/cli/table.h"
 
 static const struct column columns[] = {
-    { "STUDY", "name", cell_text, COLUMN_SHRINKS },       { "STATE", "state", cell_text, COLUMN_STATE },
-    { "TRIALS", "trials", cell_text, COLUMN_RIGHT },      { "RUNNING", "running", cell_text, COLUMN_RIGHT },
-    { "ERRORS", "errors", cell_text, COLUMN_RIGHT },      { "METRIC", "metric", cell_text, 0 },
-    { "BEST", "best_value", cell_text, COLUMN_RIGHT },    { "TRIAL", "best_trial", cell_text, COLUMN_RIGHT },
+    { "STUDY", "name", cell_text, COLUMN_SHRINKS },
+    { "STATE", "state", cell_text, COLUMN_STATE },
+    { "TRIALS", "trials", cell_text, COLUMN_RIGHT },
+    { "RUNNING", "running", cell_text, COLUMN_RIGHT },
+    { "ERRORS", "errors", cell_text, COLUMN_RIGHT },
+    { "METRIC", "metric", cell_text, 0 },
+    { "BEST", "best_value", cell_text, COLUMN_RIGHT },
+    { "TRIAL", "best_trial", cell_text, COLUMN_RIGHT },
     { "CREATED", "created_ms", cell_time, 0 },
 };
 

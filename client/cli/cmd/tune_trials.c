@@ -3,10 +3,14 @@
 #include "client/cli/tune_result.h"
 
 static const struct column columns[] = {
-    { "TRIAL", "trial", cell_text, COLUMN_RIGHT },  { "STATE", "state", cell_text, COLUMN_STATE },
-    { "VALUE", "value", cell_text, COLUMN_RIGHT },  { "STEP", "step", cell_text, COLUMN_RIGHT },
-    { "RUNS", "runs", cell_text, COLUMN_RIGHT },    { "TASK", "task_id", cell_text, 0 },
-    { "PARAMS", "params", cell_text, COLUMN_SHRINKS }, { "TEXT", "text", cell_text, COLUMN_SHRINKS },
+    { "TRIAL", "trial", cell_text, COLUMN_RIGHT },
+    { "STATE", "state", cell_text, COLUMN_STATE },
+    { "VALUE", "value", cell_text, COLUMN_RIGHT },
+    { "STEP", "step", cell_text, COLUMN_RIGHT },
+    { "RUNS", "runs", cell_text, COLUMN_RIGHT },
+    { "TASK", "task_id", cell_text, 0 },
+    { "PARAMS", "params", cell_text, COLUMN_SHRINKS },
+    { "TEXT", "text", cell_text, COLUMN_SHRINKS },
 };
 
 static json_t *items_of(const struct study_rows *rows)
