@@ -33,9 +33,8 @@ struct cma_start {
     uint32_t n;
     uint32_t population; /* 0: 4 + floor(3 log n) */
     double sigma;
-    const double *mean;       /* NULL: the centre */
-    const double *covariance; /* NULL: identity */
-    const struct axis *axes;  /* one per dimension; must outlive this */
+    const double *mean;      /* NULL: the centre */
+    const struct axis *axes; /* one per dimension; must outlive this */
 };
 
 /*  A solution that was evaluated, where the distribution drew it (before cells). */
@@ -64,8 +63,4 @@ double cma_value(const struct cma *self, uint32_t i, double x);
 void cma_tell(struct cma *self, struct cma_solution *solutions);
 /*  Is there nothing left to be found here? */
 bool cma_is_done(const struct cma *self);
-
-/*  What good points (count * n) say about where others are (Nomura et al., AAAI 2021, arXiv:2012.06932). */
-void cma_warm_start(const double *points, uint32_t count, uint32_t n, double *mean, double *sigma,
-                    double *covariance);
 #endif

@@ -255,20 +255,6 @@ static void one_dimension_will_do(void **state)
     world_close(&world);
 }
 
-static void warm_starts_follow_good_points(void **state)
-{
-    (void)state;
-    static const double points[4][2] = { { 0.2, 0.5 }, { 0.4, 0.5 }, { 0.2, 0.5 }, { 0.4, 0.5 } };
-    double mean[2];
-    double covariance[4];
-    double sigma = 0;
-    cma_warm_start(points[0], 4, 2, mean, &sigma, covariance);
-    assert_true(fabs(mean[0] - 0.3) < 1e-15 && fabs(mean[1] - 0.5) < 1e-15);
-    assert_true(fabs(sigma * sigma * covariance[0] - 0.02) < 1e-12);
-    assert_true(fabs(sigma * sigma * covariance[3] - 0.01) < 1e-12);
-    assert_true(fabs(covariance[0] * covariance[3] - 1) < 1e-12);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,7 +268,6 @@ int main(void)
         cmocka_unit_test(a_run_that_converged_starts_again_with_more),
         cmocka_unit_test(without_numbers_it_draws),
         cmocka_unit_test(one_dimension_will_do),
-        cmocka_unit_test(warm_starts_follow_good_points),
     };
     return cmocka_run_group_tests_name("tune_cma", tests, NULL, NULL);
 }
