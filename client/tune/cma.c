@@ -7,14 +7,15 @@
 #include "client/tune/eigen.h"
 
 enum {
-    TRIES_PER_DIMENSION = 10,   /* of a draw that leaves the cube */
-    NORMAL_DRAWS = 0x40000000,  /* where the counters of normal draws begin: uniform ones have lower ones */
+    TRIES_PER_DIMENSION = 10, /* of a draw that leaves the cube */
+    NORMAL_DRAWS =
+        0x40000000, /* where the counters of normal draws begin: uniform ones have lower ones */
     TRIES_MAX = 4096
 };
 static const double sigma_max = 1e3;
 static const double value_tolerance = 1e-12; /* a run is done when its values differ by less, */
 static const double step_tolerance = 1e-11;  /* or its steps are shorter, in units of the cube, */
-static const double condition_max = 1e14;    /* or one axis is so much longer than another, squared */
+static const double condition_max = 1e14; /* or one axis is so much longer than another, squared */
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
@@ -125,7 +126,7 @@ struct cma *cma_new(const struct cma_start *start)
         self->amplify[i] = 1;
     }
     for (size_t i = 0; i < (size_t)n * n; i++) {
-        self->covariance[i] = start->covariance ? start->covariance[i] : i % (n + 1) == 0;
+        self->covariance[i] = i % (n + 1) == 0;
     }
     set_rates(self);
     decompose(self);
@@ -384,39 +385,4 @@ bool cma_is_done(const struct cma *self)
     }
     return short_steps || values_are_flat(self) || !(self->sigma * longest < 1e4) ||
            longest * longest > condition_max * shortest * shortest;
-}
-
-void cma_warm_start(const double *points, uint32_t count, uint32_t n, double *mean, double *sigma,
-                    double *covariance)
-{
-    ensure(count > 0);
-    for (uint32_t i = 0; i < n; i++) {
-        mean[i] = 0;
-        for (uint32_t k = 0; k < count; k++) {
-            mean[i] += points[(size_t)k * n + i] / count;
-        }
-    }
-    for (size_t at = 0; at < (size_t)n * n; at++) {
-        size_t i = at / n;
-        size_t j = at % n;
-        covariance[at] = i == j ? 0.1 * 0.1 : 0; /* alpha of the paper */
-        for (uint32_t k = 0; k < count; k++) {
-            const double *x = points + (size_t)k * n;
-            covariance[at] += (x[i] - mean[i]) * (x[j] - mean[j]) / count;
-        }
-    }
-    double *work = calloc(2 * (size_t)n * n + n, sizeof(double));
-    ensure(work);
-    memcpy(work, covariance, (size_t)n * n * sizeof(double));
-    double *values = work + 2 * (size_t)n * n;
-    eigen_symmetric(work, n, work + (size_t)n * n, values);
-    double log_determinant = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        log_determinant += log(values[i]);
-    }
-    free(work);
-    *sigma = exp(log_determinant / (2.0 * n));
-    for (size_t at = 0; at < (size_t)n * n; at++) {
-        covariance[at] /= *sigma * *sigma;
-    }
 }

@@ -15,33 +15,34 @@ struct cma {
     const struct axis *axes;
     double mu_eff, c_sigma, d_sigma, c_c, c_1, c_mu, chi_n, weights_sum;
     double sigma;
-    double *weights;     /* population */
-    double *mean;        /* n, likewise: */
+    double *weights; /* population */
+    double *mean;    /* n, likewise: */
     double *path_sigma;
     double *path_c;
-    double *lengths;     /* square roots of the eigenvalues of the covariance */
-    double *amplify;     /* the margin's: how much wider a coordinate with cells is shown than it is learnt */
-    double *covariance;  /* n * n, likewise: */
-    double *vectors;     /* its eigenvectors, by columns */
-    double *scratch;     /* n * n + 4 n */
-    double *extremes;    /* best and worst value of the last generations */
+    double *lengths; /* square roots of the eigenvalues of the covariance */
+    double *
+        amplify; /* the margin's: how much wider a coordinate with cells is shown than it is learnt */
+    double *covariance; /* n * n, likewise: */
+    double *vectors;    /* its eigenvectors, by columns */
+    double *scratch;    /* n * n + 4 n */
+    double *extremes;   /* best and worst value of the last generations */
     uint32_t extremes_max;
 };
 
 struct cma_start {
     uint32_t n;
-    uint32_t population;      /* 0: 4 + floor(3 log n) */
+    uint32_t population; /* 0: 4 + floor(3 log n) */
     double sigma;
-    const double *mean;       /* NULL: the centre */
-    const double *covariance; /* NULL: identity */
-    const struct axis *axes;  /* one per dimension; must outlive this */
+    const double *mean;      /* NULL: the centre */
+    const struct axis *axes; /* one per dimension; must outlive this */
 };
 
 /*  A solution that was evaluated, where the distribution drew it (before cells). */
 struct cma_solution {
     double value; /* to be minimised; equal values are ordered by trial */
     uint32_t trial;
-    bool late;    /* was not drawn from the present distribution: a far one counts for less (arXiv:1110.4181) */
+    bool
+        late; /* was not drawn from the present distribution: a far one counts for less (arXiv:1110.4181) */
     double *x;
 };
 
@@ -62,8 +63,4 @@ double cma_value(const struct cma *self, uint32_t i, double x);
 void cma_tell(struct cma *self, struct cma_solution *solutions);
 /*  Is there nothing left to be found here? */
 bool cma_is_done(const struct cma *self);
-
-/*  What good points (count * n) say about where others are (Nomura et al., AAAI 2021, arXiv:2012.06932). */
-void cma_warm_start(const double *points, uint32_t count, uint32_t n, double *mean, double *sigma,
-                    double *covariance);
 #endif

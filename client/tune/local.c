@@ -16,13 +16,15 @@ enum {
     DRAWS = 3,                /* a candidate and parameter */
     LOCAL_DRAWS = 0x20000000, /* where the counters of draws begin */
     SUCCESSES_MAX = 3,        /* in a row, before changes reach twice as far */
-    FAILURES_MIN = 5          /* or as many as there are parameters, before they reach half as far */
+    FAILURES_MIN = 5 /* or as many as there are parameters, before they reach half as far */
 };
 static const double radius_max = 0.2;
-static const double radius_min = 0.2 / 1024; /* shorter ones would be noise to most: then from the start again */
-static const double choice_length = 0.35;    /* options of a choice are sqrt(2) of this apart */
-static const double choice_chance = 0.3;     /* of a change, as against a number's */
-static const double liking[] = { 0.3, 0.5, 0.8, 0.95 }; /* of the model as against distance, in turn */
+static const double radius_min =
+    0.2 / 1024; /* shorter ones would be noise to most: then from the start again */
+static const double choice_length = 0.35; /* options of a choice are sqrt(2) of this apart */
+static const double choice_chance = 0.3;  /* of a change, as against a number's */
+static const double liking[] = { 0.3, 0.5, 0.8,
+                                 0.95 }; /* of the model as against distance, in turn */
 
 struct local {
     const struct search *search;
@@ -251,7 +253,8 @@ static void make_candidate(const struct local *self, uint32_t number, uint32_t n
             u[k] = draw_uniform(history->seed, number, i, n * DRAWS + k);
         }
         if (isnan(best[i])) {
-            x[i] = param_at(&self->space->params[i], u[0]); /* if a changed choice makes it active */
+            x[i] =
+                param_at(&self->space->params[i], u[0]); /* if a changed choice makes it active */
             continue;
         }
         double likely = self->axes[i].kind == AXIS_CHOICE ? choice_chance * chance : chance;

@@ -6,7 +6,9 @@
 #define RAYC_TUNE_LOCAL_H
 #include "client/tune/search.h"
 
-enum { LOCAL_TAG = 1 }; /* of trials that are from here: their successes and failures set how far changes reach */
+enum {
+    LOCAL_TAG = 1
+}; /* of trials that are from here: their successes and failures set how far changes reach */
 
 /*  False: too little is known for a model. */
 bool local_suggest(const struct search *search, const struct history *history, uint32_t number,

@@ -14,9 +14,9 @@ struct search_options {
     bool group;          /* tpe: true */
     bool constant_liar;  /* tpe: true */
     bool dedup; /* true: never the same point twice, unless the space is exhausted or repeat > 1 */
-    uint32_t repeat;     /* each point so many times (1) */
-    double sigma;        /* cmaes: first step size in units of the space (1/6) */
-    uint32_t population; /* cmaes: 0 by dimension */
+    uint32_t repeat;            /* each point so many times (1) */
+    double sigma;               /* cmaes: first step size in units of the space (1/6) */
+    uint32_t population;        /* cmaes: 0 by dimension */
     const char *const *command; /* external: what is asked, up to NULL */
 };
 struct search_options search_defaults(void);
@@ -46,9 +46,10 @@ struct search_algorithm {
 struct search {
     const struct search_algorithm *algorithm;
     struct search_options options;
-    void *memo; /* the algorithm's; NULL at first */
-    struct seen *seen;   /* seen.h: points that were suggested */
-    const double *fixed; /* of the trial being suggested: values that it must have (grid: [...]); NAN: free */
+    void *memo;        /* the algorithm's; NULL at first */
+    struct seen *seen; /* seen.h: points that were suggested */
+    const double *
+        fixed; /* of the trial being suggested: values that it must have (grid: [...]); NAN: free */
 };
 
 const struct search_algorithm *search_find(const char *name); /* NULL: unknown */

@@ -16,7 +16,8 @@
 enum {
     ATTEMPT_BITS = 8,
     POPULATION_MAX = 4096,
-    RESTART_DRAW = 0x7FFFFFFE /* the trial number of the draws of where runs start: no trial has it */
+    RESTART_DRAW =
+        0x7FFFFFFE /* the trial number of the draws of where runs start: no trial has it */
 };
 
 /*  A trial of the generation that is being collected. */
@@ -32,11 +33,11 @@ struct run {
     uint32_t params[PARAMS_MAX];
     struct axis axes[PARAMS_MAX];
     struct cma *cma;
-    uint32_t serial;   /* generation, through all restarts */
-    uint32_t first;    /* serial at the start of this run */
+    uint32_t serial; /* generation, through all restarts */
+    uint32_t first;  /* serial at the start of this run */
     uint32_t restarts;
-    uint32_t folded;   /* of history.ended */
-    uint32_t last;     /* the newest of them */
+    uint32_t folded;        /* of history.ended */
+    uint32_t last;          /* the newest of them */
     struct member *members; /* room for the population */
     double *points;         /* theirs */
     uint32_t member_count;
@@ -159,8 +160,8 @@ static void place(const struct run *self, const struct history *history, const s
     cma_ask(self->cma, &(struct cma_draw){ history->seed, trial->number, attempt }, drawn);
     for (uint32_t i = 0; i < self->n; i++) {
         double value = trial->x[self->params[i]];
-        bool again = !late && self->axes[i].kind == AXIS_CELLS &&
-                     cma_value(self->cma, i, drawn[i]) == value;
+        bool again =
+            !late && self->axes[i].kind == AXIS_CELLS && cma_value(self->cma, i, drawn[i]) == value;
         x[i] = again ? drawn[i] : axis_unit(&self->axes[i], value);
     }
 }
@@ -176,7 +177,8 @@ static void fold(struct run *self, const struct history *history,
     }
     struct member *member = &self->members[self->member_count];
     double *x = self->points + (size_t)self->member_count * self->n;
-    *member = (struct member){ { trial->value, trial->number, late, x }, trial->pruned, trial->step };
+    *member =
+        (struct member){ { trial->value, trial->number, late, x }, trial->pruned, trial->step };
     place(self, history, trial, late, x);
     if (++self->member_count == self->cma->population) {
         generation_tell(self, options, history->seed);

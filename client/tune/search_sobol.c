@@ -7,7 +7,9 @@
 #include "client/tune/search.h"
 #include "client/tune/sobol.h"
 
-enum { SCRAMBLE_DRAW = 0x7FFFFFFF }; /* the trial number of the draws that scramble: no trial has it */
+enum {
+    SCRAMBLE_DRAW = 0x7FFFFFFF
+}; /* the trial number of the draws that scramble: no trial has it */
 
 static double sobol_uniform(const struct history *history, uint32_t number, uint32_t attempt,
                             uint32_t param)

@@ -8,8 +8,8 @@ struct seen {
     uint64_t space_size;
     uint32_t known; /* trials of the history that were looked at */
     uint32_t capacity;
-    double *x;         /* of each: its point then */
-    uint32_t *live;    /* trials that had not ended then */
+    double *x;      /* of each: its point then */
+    uint32_t *live; /* trials that had not ended then */
     uint32_t live_count;
     uint32_t complete; /* trials below have points with enough trials, for `repeat` */
     uint32_t repeat;
@@ -18,7 +18,7 @@ struct seen {
     struct {
         uint32_t owner; /* a trial with this point, + 1; 0: free */
         uint32_t uses;
-    } *slots;
+    } * slots;
 };
 
 static const double *point_of(const struct seen *self, uint32_t trial)
