@@ -45,7 +45,27 @@ TEXT
 }
 params_of() { sqlite3 "$RAYC_STATE_DIR/rayc.db" "SELECT t.params FROM trial t JOIN study s ON s.id=t.study WHERE s.name='$1' ORDER BY t.number"; }
 
-expect 0 rayc start --head --num-cpus 1 --port 0
+# A cluster of known processes: short patience, so that what was killed is given up soon.
+export RAYC_ADDRESS=ipc://$WORK/head.sock
+mkdir -p "$RAYC_STATE_DIR"
+start_head() {
+    rayc-head --address "$RAYC_ADDRESS" --state-dir "$RAYC_STATE_DIR" --lease-ms 3000 --suspect-ms 1000 --gone-ms 1000 \
+        --beat-ms 300 2>>"$WORK/head.log" &
+    HEAD_PID=$!
+    BACKGROUND+=("$HEAD_PID")
+}
+start_worker() {
+    rayc-worker --head "$RAYC_ADDRESS" --dir "$WORK/worker" --num-cpus 1 2>>"$WORK/worker.log" &
+    WORKER_PID=$!
+    BACKGROUND+=("$WORKER_PID")
+}
+kill_now() {
+    kill -KILL "$1" 2>/dev/null || return 0
+    wait "$1" 2>/dev/null
+    killed=$((killed + 1))
+}
+start_head
+start_worker
 note "without kills"
 space quiet >quiet.yaml
 expect 0 rayc tune --space quiet.yaml
@@ -70,14 +90,9 @@ for ((i = 0; i < KILLS; i++)); do
         continue
     fi
     case $((RANDOM % 4)) in
-    0) kill -KILL "$PID" && wait "$PID" 2>/dev/null
-        killed=$((killed + 1))
-        resume ;;
-    1) pid=$(process_of rayc-head "$RAYC_STATE_DIR") && kill -KILL "$pid" && killed=$((killed + 1))
-        expect 0 rayc start --head --num-cpus 1 --port 0 ;;
-    2) pid=$(process_of rayc-worker "$RAYC_STATE_DIR") && kill -KILL "$pid" && killed=$((killed + 1))
-        wait_until 20 gone rayc-worker "$RAYC_STATE_DIR"
-        expect 0 rayc start --head --num-cpus 1 --port 0 ;;
+    0) kill_now "$PID" && resume ;;
+    1) kill_now "$HEAD_PID" && start_head ;;
+    2) kill_now "$WORKER_PID" && start_worker ;;
     3) pid=$(pgrep -f -- "^bash train.sh" | head -n 1) && kill -KILL "$pid" && killed=$((killed + 1)) ;;
     esac
 done
