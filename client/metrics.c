@@ -47,7 +47,7 @@ bool metric_name_ok(struct slice name)
     for (size_t i = 0; i < name.n; i++) {
         uint8_t c = name.p[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && (c < '0' || c > '9') && (c == 0 || strchr("_-./:", c) == NULL)) {
+        if (!letter && (c < '0' || c > '9') && (c == 0 || strchr("_-./:()@%", c) == NULL)) {
             return false;
         }
     }
@@ -81,9 +81,10 @@ int metrics_check(const struct metric *metrics, size_t count, struct diag *why)
     for (size_t i = 0; i < count; i++) {
         const char *name = metrics[i].name;
         if (name == NULL || !metric_name_ok(slice_text(name))) {
-            return wrong(why,
-                         "metric name \"%.40s\": letters, digits, _ - . / : and at most %d bytes",
-                         name != NULL ? name : "", METRIC_NAME_MAX);
+            return wrong(
+                why,
+                "metric name \"%.40s\": letters, digits, _ - . / : ( ) @ %% and at most %d bytes",
+                name != NULL ? name : "", METRIC_NAME_MAX);
         }
         if (metrics_find(metrics, i, name) != NULL) {
             return wrong(why, "metric %.100s is there twice", name);

@@ -130,7 +130,8 @@ typedef struct {
     uint32_t backoff_ms_max; /* default 30000 */
     uint32_t
         crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
-    uint32_t running_max; /* of this program's tasks with the same demand and running_max, so many run at a time;
+    uint32_t
+        running_max; /* of this program's tasks with the same demand and running_max, so many run at a time;
                              default 0: as many as the cluster has room for */
 } rayc_options;
 
@@ -236,7 +237,7 @@ RAYC_API const char *rayc_checkpoint(rayc_task *);
 RAYC_API const char *rayc_checkpoint_dir(rayc_task *);
 
 typedef struct {
-    const char *name; /* letters, digits, _ - . / : at most 128 bytes */
+    const char *name; /* letters, digits, _ - . / : ( ) @ % at most 128 bytes */
     double value;
 } rayc_metric;
 

@@ -11,7 +11,7 @@
 #define EVERYWHERE   UINT64_MAX
 #define ON(function) (1ull << CMD_##function)
 #define LISTS                                                                                      \
-    (ON(status) | ON(job_list) | ON(job_get) | ON(task_list) | ON(task_get) | ON(node_list) |       \
+    (ON(status) | ON(job_list) | ON(job_get) | ON(task_list) | ON(task_get) | ON(node_list) |      \
      ON(tune_list) | ON(tune_status) | ON(tune_trials) | ON(tune_best))
 #define TUNES (ON(tune) | ON(tune_resume))
 

@@ -45,8 +45,8 @@ struct option_row {
     char letter; /* 0: none */
     enum option_type type;
     const char *argument;
-    size_t offset; /* of its field */
-    uint64_t on;   /* bit per command_id */
+    size_t offset;    /* of its field */
+    uint64_t on;      /* bit per command_id */
     const char *help; /* NULL: an alias */
 };
 const struct option_row *option_rows(size_t *count);

@@ -205,7 +205,8 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
     const char *what = noun_of(view);
     char whole[NAME_MAX_BYTES + 1];
     bool job = strcmp(what, "job") == 0;
-    if (strcmp(id, "@last") == 0 && (job || strcmp(what, "task") == 0)) { /* the head knows the others */
+    if (strcmp(id, "@last") == 0 &&
+        (job || strcmp(what, "task") == 0)) { /* the head knows the others */
         json_t *newest = job ? newest_job(cli, exit_code) : newest_task(cli, exit_code);
         if (!newest) {
             return NULL;

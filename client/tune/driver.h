@@ -18,7 +18,8 @@ struct driver_config {
     const char *storage;  /* absolute; the trials' folders are STORAGE/NAME/trial_NNNNN */
     const char *program;  /* executable that holds `function` */
     const char *function;
-    const char *const *env; /* "K=V" of the submitter for commands, up to NULL; the spec's own come after */
+    const char *const
+        *env; /* "K=V" of the submitter for commands, up to NULL; the spec's own come after */
     volatile sig_atomic_t *interrupted; /* not 0: leave the study as it is, INTERRUPTED */
     /*  Something is to be shown: about this trial, or (NONE) only time has passed. */
     void (*changed)(void *context, const struct study *study, uint32_t trial);

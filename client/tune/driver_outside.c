@@ -31,8 +31,8 @@ struct outside {
 
 static bool fail_outside(struct outside *self, const char *what)
 {
-    snprintf(self->error, sizeof(self->error), "the search program %s: %s", self->spec->search.command[0],
-             what);
+    snprintf(self->error, sizeof(self->error), "the search program %s: %s",
+             self->spec->search.command[0], what);
     return false;
 }
 
@@ -59,10 +59,11 @@ static int spawn(struct outside *self, int child)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0); /* Ctrl-C is for us */
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
     const char *const *argv = self->spec->search.command;
-    int rc = posix_spawnp(&self->pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
+    int rc = posix_spawnp(&self->pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv,
+                          environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return rc;
@@ -255,7 +256,8 @@ void outside_tell(struct outside *self, const struct study *study, uint32_t tria
     }
 }
 
-int outside_open(struct outside **out, const struct study_spec *spec, const struct study *study, uint64_t seed)
+int outside_open(struct outside **out, const struct study_spec *spec, const struct study *study,
+                 uint64_t seed)
 {
     *out = NULL;
     if (strcmp(spec->search.algo, "external") != 0) {

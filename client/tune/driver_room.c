@@ -8,7 +8,8 @@ enum { ROOM_MAX = 1024 };
 
 static double share(const json_t *total, const char *name, double needed)
 {
-    return needed > 0 ? floor(json_number_value(json_object_get(total, name)) / needed + 1e-9) : ROOM_MAX;
+    return needed > 0 ? floor(json_number_value(json_object_get(total, name)) / needed + 1e-9)
+                      : ROOM_MAX;
 }
 
 static double room_of(const json_t *node, const struct study_spec *spec)
@@ -34,7 +35,8 @@ uint32_t cluster_room(struct session *session, const struct study_spec *spec)
     json_t *answer = json_loadb((const char *)text.p, text.n, 0, NULL);
     size_t i;
     json_t *node;
-    json_array_foreach(json_object_get(answer, "items"), i, node) {
+    json_array_foreach(json_object_get(answer, "items"), i, node)
+    {
         room += room_of(node, spec);
     }
     json_decref(answer);

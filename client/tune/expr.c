@@ -26,7 +26,7 @@ static struct expr_value of_param(const struct param *param, double value)
     if (param->kind != PARAM_CHOICE && param->kind != PARAM_CONST) {
         return of_number(value);
     }
-    const struct option *option = &param->options[(uint32_t)value];
+    const struct choice *option = &param->options[(uint32_t)value];
     bool text = option->kind == OPTION_STRING || option->kind == OPTION_NULL;
     return text ? of_text(option->text) : of_number(option->number);
 }

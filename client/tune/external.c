@@ -44,7 +44,7 @@ static json_t *real_or_null(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *option_json(const struct option *option)
+static json_t *option_json(const struct choice *option)
 {
     switch (option->kind) {
     case OPTION_NULL:
@@ -226,7 +226,7 @@ static int __attribute__((format(printf, 2, 3))) refuse(struct diag *why, const 
     return ERR_INVALID;
 }
 
-static bool is_option(const struct option *option, const json_t *value)
+static bool is_option(const struct choice *option, const json_t *value)
 {
     switch (option->kind) {
     case OPTION_NULL:

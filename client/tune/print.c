@@ -48,7 +48,7 @@ size_t number_print(double value, char *out, size_t capacity)
 }
 
 /*  A checked printf format (spec_dist.c) with the number: %d, %i, %x, %o and %u take it as an integer. */
-static size_t format_print(const char *format, const struct option *option, double value, char *out,
+static size_t format_print(const char *format, const struct choice *option, double value, char *out,
                            size_t capacity)
 {
     char copy[64];
@@ -81,7 +81,7 @@ static size_t format_print(const char *format, const struct option *option, doub
     return length < 0 ? 0 : (size_t)length;
 }
 
-static const struct option *option_of(const struct param *self, double value)
+static const struct choice *option_of(const struct param *self, double value)
 {
     bool listed = self->kind == PARAM_CHOICE || self->kind == PARAM_CONST;
     if (!listed || !(value >= 0 && value < self->option_count)) {
@@ -97,7 +97,7 @@ size_t param_print(const struct param *self, double value, char *out, size_t cap
     if (isnan(value)) {
         return 0; /* not active */
     }
-    const struct option *option = option_of(self, value);
+    const struct choice *option = option_of(self, value);
     bool number = !option || option->kind == OPTION_INT || option->kind == OPTION_FLOAT;
     if (self->format && (number || (option && option->kind == OPTION_STRING))) {
         return format_print(self->format, option, option ? option->number : value, out, capacity);
@@ -141,7 +141,7 @@ static bool is_json_integer(const char *text)
 static void print_value(struct print *self, const struct param *param, double value)
 {
     char number[40];
-    const struct option *option = option_of(param, value);
+    const struct choice *option = option_of(param, value);
     if (!option || option->kind == OPTION_FLOAT ||
         (option->kind == OPTION_INT && !is_json_integer(option->text))) {
         (void)number_print(option ? option->number : value, number, sizeof(number));

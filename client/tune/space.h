@@ -23,7 +23,7 @@ enum param_scale { SCALE_LINEAR = 0, SCALE_LOG, SCALE_REVERSE_LOG };
 
 /*  A value of a choice, a constant, or a computed parameter. */
 enum option_kind { OPTION_NULL = 0, OPTION_BOOL, OPTION_INT, OPTION_FLOAT, OPTION_STRING };
-struct option {
+struct choice {
     enum option_kind kind;
     double number;    /* of BOOL (0, 1), INT, FLOAT */
     const char *text; /* of STRING; else as written in the file */
@@ -42,7 +42,7 @@ struct param {
     enum param_scale scale;
     double low, high, step;
     double mean, sd;
-    const struct option *options;
+    const struct choice *options;
     uint32_t option_count;
     const double *weights; /* of a choice; sum 1; NULL: all the same */
     bool ordered; /* of a choice of numbers: the user says that their order means something */

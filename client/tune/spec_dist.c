@@ -79,7 +79,7 @@ void dist_offer(struct near *near)
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int option_read(struct reader *self, const struct yaml_node *node, const char *field,
-                       struct option *out)
+                       struct choice *out)
 {
     bool integer = false;
     bool truth = false;
@@ -88,11 +88,11 @@ static int option_read(struct reader *self, const struct yaml_node *node, const 
                            "must be a number, a text, true, false or null, not %s",
                            yaml_what(node));
     }
-    *out = (struct option){ OPTION_STRING, 0, node->text };
+    *out = (struct choice){ OPTION_STRING, 0, node->text };
     if (yaml_null(node)) {
-        *out = (struct option){ OPTION_NULL, 0, *node->text ? node->text : "null" };
+        *out = (struct choice){ OPTION_NULL, 0, *node->text ? node->text : "null" };
     } else if (yaml_bool(node, &truth)) {
-        *out = (struct option){ OPTION_BOOL, truth, node->text };
+        *out = (struct choice){ OPTION_BOOL, truth, node->text };
     } else if (yaml_number(node, &out->number, &integer)) {
         out->kind = integer ? OPTION_INT : OPTION_FLOAT;
         if (!isfinite(out->number)) {
@@ -102,7 +102,7 @@ static int option_read(struct reader *self, const struct yaml_node *node, const 
     return OK;
 }
 
-static bool option_same(const struct option *a, const struct option *b)
+static bool option_same(const struct choice *a, const struct choice *b)
 {
     bool numbers = (a->kind == OPTION_INT || a->kind == OPTION_FLOAT) &&
                    (b->kind == OPTION_INT || b->kind == OPTION_FLOAT);
@@ -122,7 +122,7 @@ int options_read(struct reader *self, struct raw_param *raw, struct yaml_node *c
                            count == 0 ? "is empty: give it values to choose from"
                                       : "has more than 10000 values");
     }
-    struct option *options = arena_take(self->arena, count * sizeof(*options));
+    struct choice *options = arena_take(self->arena, count * sizeof(*options));
     for (uint32_t i = 0; i < count; i++) {
         int code = option_read(self, values[i], field_item(self, field, i), &options[i]);
         if (code != OK) {
@@ -380,7 +380,7 @@ static int format_read(struct reader *self, struct raw_param *raw, const struct 
 static int const_read(struct reader *self, struct raw_param *raw, const struct yaml_node *args,
                       const char *field)
 {
-    struct option *option = arena_take(self->arena, sizeof(*option));
+    struct choice *option = arena_take(self->arena, sizeof(*option));
     raw->param.kind = PARAM_CONST;
     raw->param.options = option;
     raw->param.option_count = 1;

@@ -120,7 +120,7 @@ MUST_CHECK int constraints_read(struct reader *self, const struct yaml_node *nod
 /*  OK, or ERR_INVALID with a reason. */
 enum { WHY_BYTES = 200 };
 MUST_CHECK int value_of_node(const struct param *param, const struct yaml_node *node, double *out,
-                          char why[static WHY_BYTES]);
+                             char why[static WHY_BYTES]);
 MUST_CHECK int points_read(struct reader *self, const struct yaml_node *node);
 
 /* --- the rest --------------------------------------------------------------------------------- */

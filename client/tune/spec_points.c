@@ -18,7 +18,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(char why[static WHY_BYTE
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-static bool option_is(const struct option *option, const struct yaml_node *node)
+static bool option_is(const struct choice *option, const struct yaml_node *node)
 {
     double number = 0;
     bool truth = false;
@@ -59,7 +59,7 @@ static int option_find(const struct param *self, const struct yaml_node *node, d
 }
 
 int value_of_node(const struct param *param, const struct yaml_node *node, double *out,
-               char why[static WHY_BYTES])
+                  char why[static WHY_BYTES])
 {
     if (node->kind != NODE_SCALAR) {
         return refuse(why, "must be one value, not %s", yaml_what(node));

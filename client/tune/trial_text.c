@@ -64,7 +64,8 @@ char *trial_text_common(const struct study_spec *spec, const struct trial_common
     put_member(to, "resource", spec->scheduler.resource);
     number_print(spec->scheduler.max, number, sizeof(number));
     fprintf(to, "\"seed\":%llu,\"resource_max\":%s,\"checkpoint_every\":%u,\"keep\":%u,",
-            (unsigned long long)common->seed, number, spec->checkpoint_every, spec->checkpoint_keep);
+            (unsigned long long)common->seed, number, spec->checkpoint_every,
+            spec->checkpoint_keep);
     if (spec->command_count > 0) {
         put_command(to, spec, common);
     }
@@ -87,7 +88,8 @@ char *trial_text(const struct study_spec *spec, const char *common, const char *
     FILE *to = open_memstream(&text, &bytes);
     ensure(to != NULL);
     number_print(trial->base.step, step, sizeof(step));
-    fprintf(to, "%s\"trial\":%u,\"run\":%u,\"step\":%s,", common, trial->base.number, trial->run, step);
+    fprintf(to, "%s\"trial\":%u,\"run\":%u,\"step\":%s,", common, trial->base.number, trial->run,
+            step);
     put_member(to, "dir", dir);
     put_member(to, "checkpoint", checkpoint ? checkpoint : "");
     if (spec->command_count > 0) {

@@ -154,7 +154,8 @@ double bench_report(const struct run *run)
 {
     char text[512];
     snprintf(text, sizeof(text),
-             "metric: loss\nmode: min\nprogram: rayc-bench\ntask: bench_reporter\nspace: {reports: %u, x: {uniform: [0, 1]}}\n"
+             "metric: loss\nmode: min\nprogram: rayc-bench\ntask: bench_reporter\nspace: {reports: "
+             "%u, x: {uniform: [0, 1]}}\n"
              "search: random\nscheduler: median\ntrials: 1\nconcurrency: 1\n",
              run->tasks);
     struct cluster cluster;
@@ -185,11 +186,12 @@ static double bowl(const double *x)
 /*  Microseconds of one suggestion after run->tasks trials, each told before the next is asked. */
 double bench_tpe(const struct run *run)
 {
-    struct study_spec *spec = spec_of("metric: loss\nmode: min\nprogram: rayc-bench\ntask: bench_trial\ntrials: 1000\n"
-                                      "space: {a: {uniform: [0, 1]}, b: {uniform: [0, 1]}, c: {uniform: [0, 1]},\n"
-                                      "  d: {uniform: [0, 1]}, e: {uniform: [0, 1]}, f: {uniform: [0, 1]},\n"
-                                      "  g: {uniform: [0, 1]}, h: {uniform: [0, 1]}, i: {uniform: [0, 1]},\n"
-                                      "  j: {uniform: [0, 1]}}\nsearch: tpe\n");
+    struct study_spec *spec =
+        spec_of("metric: loss\nmode: min\nprogram: rayc-bench\ntask: bench_trial\ntrials: 1000\n"
+                "space: {a: {uniform: [0, 1]}, b: {uniform: [0, 1]}, c: {uniform: [0, 1]},\n"
+                "  d: {uniform: [0, 1]}, e: {uniform: [0, 1]}, f: {uniform: [0, 1]},\n"
+                "  g: {uniform: [0, 1]}, h: {uniform: [0, 1]}, i: {uniform: [0, 1]},\n"
+                "  j: {uniform: [0, 1]}}\nsearch: tpe\n");
     uint32_t count = run->tasks + TPE_TIMED;
     struct trial *trials = calloc(count, sizeof(*trials));
     uint32_t *ended = calloc(count, sizeof(*ended));
@@ -207,8 +209,13 @@ double bench_tpe(const struct run *run)
         if (i >= run->tasks) {
             us[i - run->tasks] = (double)(clock_us() - begun);
         }
-        trials[i] = (struct trial){ .number = i, .state = TRIAL_TERMINATED, .tag = tag, .ended = i + 1,
-                                    .value = bowl(x), .step = 1, .x = x };
+        trials[i] = (struct trial){ .number = i,
+                                    .state = TRIAL_TERMINATED,
+                                    .tag = tag,
+                                    .ended = i + 1,
+                                    .value = bowl(x),
+                                    .step = 1,
+                                    .x = x };
         ended[i] = i;
     }
     search_close(&search);

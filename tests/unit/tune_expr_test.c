@@ -8,9 +8,9 @@
 #include "client/tune/spec.h"
 #include "common/err.h"
 
-static const struct option models[] = { { OPTION_STRING, 0, "svm" }, { OPTION_STRING, 0, "mlp" } };
-static const struct option batches[] = { { OPTION_INT, 32, "32" }, { OPTION_INT, 64, "64" } };
-static const struct option mixed[] = { { OPTION_STRING, 0, "auto" }, { OPTION_FLOAT, 0.5, "0.5" } };
+static const struct choice models[] = { { OPTION_STRING, 0, "svm" }, { OPTION_STRING, 0, "mlp" } };
+static const struct choice batches[] = { { OPTION_INT, 32, "32" }, { OPTION_INT, 64, "64" } };
+static const struct choice mixed[] = { { OPTION_STRING, 0, "auto" }, { OPTION_FLOAT, 0.5, "0.5" } };
 static const struct param params[] = {
     { .name = "model", .kind = PARAM_CHOICE, .options = models, .option_count = 2 },
     { .name = "batch", .kind = PARAM_CHOICE, .options = batches, .option_count = 2 },

@@ -5,7 +5,7 @@
 
 enum { AXES = 6 };
 
-static const struct option options_of_5[5];
+static const struct choice options_of_5[5];
 static const struct param mixed[AXES] = {
     { .name = "a", .kind = PARAM_FLOAT, .low = -2, .high = 3 },
     { .name = "b", .kind = PARAM_FLOAT, .scale = SCALE_LOG, .low = 1e-5, .high = 10 },

@@ -101,9 +101,9 @@ static void scenario_param(struct scenario *self, struct words *words)
     if (strcmp(kind, "choice") == 0) {
         param->kind = PARAM_CHOICE;
         param->option_count = (uint32_t)strtoul(words->at[3], NULL, 10);
-        struct option *options = arena_take(self->arena, param->option_count * sizeof(*options));
+        struct choice *options = arena_take(self->arena, param->option_count * sizeof(*options));
         for (uint32_t k = 0; k < param->option_count; k++) {
-            options[k] = (struct option){ OPTION_INT, k, "" };
+            options[k] = (struct choice){ OPTION_INT, k, "" };
         }
         param->options = options;
         next = 4;

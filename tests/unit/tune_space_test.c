@@ -10,11 +10,11 @@
 #include "client/tune/spec.h"
 #include "common/err.h"
 
-static const struct option models[] = { { OPTION_STRING, 0, "svm" }, { OPTION_STRING, 0, "mlp" } };
-static const struct option batches[] = { { OPTION_INT, 32, "32" },
+static const struct choice models[] = { { OPTION_STRING, 0, "svm" }, { OPTION_STRING, 0, "mlp" } };
+static const struct choice batches[] = { { OPTION_INT, 32, "32" },
                                          { OPTION_INT, 64, "64" },
                                          { OPTION_INT, 128, "128" } };
-static const struct option epochs[] = { { OPTION_INT, 81, "81" } };
+static const struct choice epochs[] = { { OPTION_INT, 81, "81" } };
 static const double mlp[] = { 1 };
 static const struct condition when_mlp[] = { { 0, 1, mlp } };
 static const double svm[] = { 0 };
@@ -330,7 +330,7 @@ static void formats_are_followed(void **state)
 static void points_print_as_json(void **state)
 {
     (void)state;
-    static const struct option odd[] = { { OPTION_NULL, 0, "~" },
+    static const struct choice odd[] = { { OPTION_NULL, 0, "~" },
                                          { OPTION_BOOL, 1, "true" },
                                          { OPTION_STRING, 0, "a\"\\\n" },
                                          { OPTION_INT, 17, "0o21" } };

@@ -1,7 +1,7 @@
 /*  tune_study_test.c - a study that is killed anywhere, again and again, goes on as if it had not been. */
 #include "study_world.h"
 
-static const struct option optimizers[] = { { OPTION_STRING, 0, "sgd" },
+static const struct choice optimizers[] = { { OPTION_STRING, 0, "sgd" },
                                             { OPTION_STRING, 0, "adam" } };
 static const double sgd[] = { 0 };
 static const struct condition if_sgd = { .parent = 2, .count = 1, .values = sgd };

@@ -223,7 +223,8 @@ static int drive(struct tune *self, struct driver **driver)
     bool own = !self->spec->name && !self->cli->options.resume;
     int rc = drive_named(self, driver);
     uint64_t until_ms = clock_ms() + WAIT_MS;
-    for (bool said = false; rc == RAYC_EBUSY && clock_ms() < until_ms && !interrupted; said = true) {
+    for (bool said = false; rc == RAYC_EBUSY && clock_ms() < until_ms && !interrupted;
+         said = true) {
         if (!said) {
             note(self->cli, "%s: waiting for it to be given up", rayc_error()->text);
         }

@@ -117,7 +117,7 @@ static json_t *value_json(const struct param *param, double x)
     if (param->kind != PARAM_CHOICE) {
         return json_real(x);
     }
-    const struct option *option = &param->options[(size_t)x];
+    const struct choice *option = &param->options[(size_t)x];
     switch (option->kind) {
     case OPTION_NULL:
         return json_null();

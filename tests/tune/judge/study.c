@@ -36,7 +36,7 @@ uint32_t arguments_of(const struct space *space, const double *x, struct argumen
         }
         out[n] = (struct argument){ .name = param->name, .number = x[i] };
         if (param->kind == PARAM_CHOICE || param->kind == PARAM_CONST) {
-            const struct option *option = &param->options[(size_t)x[i]];
+            const struct choice *option = &param->options[(size_t)x[i]];
             out[n].number = option->number;
             out[n].text = option->text;
         }
