@@ -256,7 +256,7 @@ static void happen(struct run *self, struct input *input)
     struct rec_report report = { .id = ++self->id,
                                  .trial = self->trials[at],
                                  .task = trial->task,
-                                 .step = trial->base.step + 1,
+                                 .step = fmax(trial->base.step, 0) + 1,
                                  .value = take_double(input),
                                  .metrics = slice_text("{\"v\":3}"),
                                  .checkpoint = slice_text(take(input) & 1 ? "/d" : "") };
