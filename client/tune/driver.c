@@ -351,6 +351,9 @@ static int open_all(struct driver *self)
                                .definition = spec->text,
                                .settings = config->settings };
     rc = study_link_open(&self->link, self->session, &open);
+    if (rc == RAYC_OK && config->opened) {
+        config->opened(config->context);
+    }
     if (rc == RAYC_OK && config->resume) {
         rc = restore(self);
     }

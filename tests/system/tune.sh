@@ -30,8 +30,10 @@ expect 0 rayc tune --space search.yaml --csv trials.csv
 has out "study square: COMPLETED, 6 trials"
 has out "best: trial"
 [[ $(wc -l <trials.csv) -eq 7 && $(head -n 1 trials.csv) == x,opt,loss,epoch ]] || fail "trials.csv: $(head -n 2 trials.csv)"
-expect 7 rayc tune --space search.yaml
+expect 7 rayc tune --space search.yaml --name square
 has err "square"
+expect 0 rayc tune --space search.yaml --trials 1
+has err "this one is square-2"
 expect 0 rayc tune list -o json
 [[ $(json 'items[0].name') == square && $(json 'items[0].state') == COMPLETED ]] || fail "tune list"
 expect 0 rayc tune status square

@@ -20,7 +20,7 @@
 #include "common/hash.h"
 
 enum {
-    NAMES_TRIED_MAX = 100,
+    NAMES_TRIED_MAX = 10000,
     WAIT_MS = 40000, /* for a driver that was killed to be given up: longer than a lease */
     PAUSE_MS = 250
 };
@@ -35,7 +35,8 @@ struct tune {
     const char *function;
     const char *env[64];
     uint64_t seed;
-    struct tune_view view;
+    struct tune_view view; /* knows us by its place */
+    const char *taken;     /* the name that was wanted, if it was taken */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -193,6 +194,18 @@ static int load_stored(struct tune *self)
     return exit_code;
 }
 
+static void on_opened(void *context)
+{
+    const struct tune *self =
+        (const struct tune *)(const void *)((const char *)context - offsetof(struct tune, view));
+    if (self->taken) {
+        note(
+            self->cli,
+            "there is a study %s already: this one is %s ('rayc tune resume %s' goes on with that)",
+            self->taken, self->name, self->taken);
+    }
+}
+
 static int drive_named(struct tune *self, struct driver **driver)
 {
     char *settings = settings_text(&self->source.source, self->storage);
@@ -206,6 +219,7 @@ static int drive_named(struct tune *self, struct driver **driver)
                                     .function = self->function,
                                     .env = self->env,
                                     .interrupted = &interrupted,
+                                    .opened = on_opened,
                                     .changed = tune_view_changed,
                                     .warn = tune_view_warn,
                                     .context = &self->view };
@@ -215,12 +229,9 @@ static int drive_named(struct tune *self, struct driver **driver)
     return rc;
 }
 
-/*  A name of our own making may be taken: the next one is tried. */
-static int drive(struct tune *self, struct driver **driver)
+/*  A study that was killed a moment ago is still driven, as far as the head knows. */
+static int drive_patiently(struct tune *self, struct driver **driver)
 {
-    char made[NAME_MAX_BYTES - 8];
-    snprintf(made, sizeof(made), "%.*s", (int)sizeof(made) - 1, self->name);
-    bool own = !self->spec->name && !self->cli->options.resume;
     int rc = drive_named(self, driver);
     uint64_t until_ms = clock_ms() + WAIT_MS;
     for (bool said = false; rc == RAYC_EBUSY && clock_ms() < until_ms && !interrupted;
@@ -231,10 +242,23 @@ static int drive(struct tune *self, struct driver **driver)
         usleep(PAUSE_MS * 1000);
         rc = drive_named(self, driver);
     }
-    for (int i = 2; own && rc == RAYC_ECONFLICT && i < NAMES_TRIED_MAX; i++) {
-        snprintf(self->name, sizeof(self->name), "%s-%d", made, i);
-        rc = drive_named(self, driver);
+    return rc;
+}
+
+/*  A name that was typed must be free.  One from the file, or of our making, gets a number if it is taken: the same
+    file is run again and again. */
+static int drive(struct tune *self, struct driver **driver)
+{
+    char wanted[NAME_MAX_BYTES - 8];
+    snprintf(wanted, sizeof(wanted), "%.*s", (int)sizeof(wanted) - 1, self->name);
+    bool typed = self->cli->options.name || self->cli->options.resume;
+    int rc = drive_patiently(self, driver);
+    for (int i = 2; !typed && rc == RAYC_ECONFLICT && i < NAMES_TRIED_MAX; i++) {
+        snprintf(self->name, sizeof(self->name), "%s-%d", wanted, i);
+        self->taken = wanted;
+        rc = drive_patiently(self, driver);
     }
+    self->taken = NULL;
     return rc;
 }
 
