@@ -35,7 +35,7 @@ has err "square"
 expect 0 rayc tune --space search.yaml --trials 1
 has err "this one is square-2"
 expect 0 rayc tune list -o json
-[[ $(json 'items[0].name') == square && $(json 'items[0].state') == COMPLETED ]] || fail "tune list"
+[[ $(json 'items[1].name') == square && $(json 'items[1].state') == COMPLETED ]] || fail "tune list"
 expect 0 rayc tune status square
 has out "COMPLETED"
 expect 0 rayc tune trials square -o json
