@@ -36,6 +36,7 @@ struct tune {
     const char *env[64];
     uint64_t seed;
     struct tune_view view; /* knows us by its place */
+    char *given;           /* the text of the file that names the study to be resumed */
     const char *taken;     /* the name that was wanted, if it was taken */
 };
 
@@ -175,9 +176,31 @@ static int join(struct tune *self)
 }
 
 /*  The study to go on with: its name is given, or is that of the file. */
+/*  A unique prefix, @last or a number as the whole name; what is none of these stays. */
+static void resolve_name(struct tune *self)
+{
+    struct msg_query query = { .view = slice_text("study"),
+                               .id = slice_text(self->name),
+                               .limit = 2 };
+    struct reply reply;
+    if (session_ask(rayc_session_(), MSG_QUERY, &query, RAYC_FOREVER, &reply) != RAYC_OK) {
+        return;
+    }
+    struct slice text = reply.msg.as.answer.json;
+    json_t *answer = json_loadb((const char *)text.p, text.n, 0, NULL);
+    const json_t *study = json_array_get(json_object_get(answer, "items"), 0);
+    const char *name = json_string_value(json_object_get(study, "name"));
+    if (name) {
+        snprintf(self->name, sizeof(self->name), "%s", name);
+    }
+    json_decref(answer);
+    reply_free(&reply);
+}
+
 static int load_stored(struct tune *self)
 {
     struct reply reply;
+    resolve_name(self);
     int rc = study_link_look(rayc_session_(), self->name, &reply);
     if (rc == RAYC_ENOTFOUND) {
         return fail(self->cli, ERR_NOT_FOUND, "there is no study %s: see 'rayc tune list'",
@@ -188,6 +211,11 @@ static int load_stored(struct tune *self)
     }
     struct msg_study_rows *rows = &reply.msg.as.study_rows;
     self->seed = rows->seed;
+    if (self->given && !slice_same(slice_text(self->given), rows->definition)) {
+        note(self->cli,
+             "%s has changed since study %s was made: what is stored with the study is used",
+             self->cli->options.space, self->name);
+    }
     int exit_code = tune_source_resume(&self->source, self->cli, rows->definition, rows->settings);
     exit_code = exit_code ? exit_code : tune_spec_read(&self->source, self->cli, &self->spec);
     reply_free(&reply);
@@ -325,6 +353,7 @@ static int name_to_resume(struct tune *self, const char *operand)
             return exit_code;
         }
         name = self->spec->name;
+        self->given = strndup((const char *)self->spec->text.p, self->spec->text.n);
         snprintf(self->name, sizeof(self->name), "%s", name ? name : "");
         spec_close(&self->spec);
         name = self->name[0] ? self->name : NULL;
@@ -357,6 +386,7 @@ static int tune(struct cli *cli, const char *operand)
     rayc_shutdown();
     spec_close(&self->spec);
     tune_source_free(&self->source);
+    free(self->given);
     free(self);
     return exit_code;
 }
