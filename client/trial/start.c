@@ -191,6 +191,7 @@ int run_prepare(struct run *self, rayc_task *task)
         self->checkpoint_dir = rayc_checkpoint_dir(task); /* also makes the trial's folder */
         self->checkpoint_dir = self->checkpoint_dir != NULL ? strdup(self->checkpoint_dir) : NULL;
         (void)rayc_checkpoint(task);
+        self->told = trial_progress(task).told;
         rc = task->outcome == OUTCOME_OK ? RAYC_OK : RAYC_ESYSTEM;
     }
     rc = rc == RAYC_OK ? make_private(self) : rc;
