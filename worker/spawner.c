@@ -208,7 +208,8 @@ static bool reap(struct self *self)
     return any;
 }
 
-/*  The worker is gone: nothing may survive it. */
+/*  The worker is gone: nothing may survive it.  What is killed leaves its own children to us, so each round waits for
+    those that it killed, and for nothing else: one that has come meanwhile would never end. */
 static _Noreturn void end_all(struct self *self)
 {
     do {
@@ -218,8 +219,10 @@ static _Noreturn void end_all(struct self *self)
             kill(-self->children.pids[i], SIGKILL);
             family_kill(&self->scratch, self->children.pids[i]);
         }
-        while (waitpid(-1, NULL, WNOHANG) > 0) {}
-    } while (waitpid(-1, NULL, 0) > 0);
+        for (uint32_t i = 0; i < self->children.count; i++) {
+            (void)waitpid(self->children.pids[i], NULL, 0);
+        }
+    } while (waitpid(-1, NULL, WNOHANG) >= 0); /* below zero: there are no children */
     _exit(0);
 }
 

@@ -140,11 +140,12 @@ static uint64_t add_trials(struct loading *self, struct list list)
     uint32_t n = self->rows->trial_count;
     self->trials = grown(self->trials, &self->trial_room, n + list.count, sizeof(*self->trials));
     list.bytes = keep(self, list.bytes);
-    while (next_trial(&list, &self->trials[n])) {
-        if (self->trials[n].number != n) {
+    struct rec_trial row;
+    while (next_trial(&list, &row)) {
+        if (row.number != n) {
             return 0;
         }
-        n++;
+        self->trials[n++] = row;
     }
     self->rows->trial_count = n;
     return n;
@@ -157,11 +158,13 @@ static uint64_t add_reports(struct loading *self, struct list list)
     self->reports =
         grown(self->reports, &self->report_room, n + list.count, sizeof(*self->reports));
     list.bytes = keep(self, list.bytes);
-    while (next_report(&list, &self->reports[n])) {
-        if (self->reports[n].id <= last) {
+    struct rec_report row;
+    while (next_report(&list, &row)) {
+        if (row.id <= last) {
             return 0;
         }
-        last = self->reports[n++].id;
+        last = row.id;
+        self->reports[n++] = row;
     }
     self->rows->report_count = n;
     return last;

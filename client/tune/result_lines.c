@@ -39,20 +39,16 @@ static double seconds_between(uint64_t from_ms, uint64_t to_ms)
     return to_ms > from_ms ? (double)(to_ms - from_ms) / 1000 : 0;
 }
 
-static const char *folder_name(struct slice path)
-{
-    for (size_t i = path.n; i > 0; i--) {
-        if (path.p[i - 1] == '/') {
-            return (const char *)path.p + i;
-        }
-    }
-    return (const char *)path.p;
-}
-
+/*  What stands behind the last slash; null if there is no checkpoint, or it is no text. */
 static json_t *checkpoint_name(struct slice path)
 {
-    const char *name = folder_name(path), *end = (const char *)path.p + path.n;
-    return path.n > 0 ? json_stringn(name, (size_t)(end - name)) : json_null();
+    size_t first = path.n;
+    while (first > 0 && path.p[first - 1] != '/') {
+        first--;
+    }
+    json_t *name =
+        path.n > 0 ? json_stringn((const char *)path.p + first, path.n - first) : NULL;
+    return name ? name : json_null();
 }
 
 /*  One result as Ray tells it: what was reported, and what it adds. */

@@ -108,6 +108,7 @@ expect 0 rayc tune trials asha -o json
 grep -q '"pruned": *true' "$WORK/out" || fail "nothing was stopped early"
 
 note "on a cluster that runs; stopped and resumed"
+wait_until 20 gone rayc-worker "$RAYC_STATE_DIR" # of the cluster that has just ended
 expect 0 rayc start --head --num-cpus 2 --port 0
 cat >"$WORK/slow.sh" <<'TEXT'
 for epoch in $(seq 1 1000); do rayc report loss=$epoch epoch=$epoch || exit 0; sleep 0.05; done

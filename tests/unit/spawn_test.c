@@ -242,7 +242,10 @@ static void ends_what_is_left_behind(void **state)
     expect_end_of_pipe(bystander);
 }
 
-/*  Runs in a process that is killed: `alive` is told when its executor's descendants run. */
+/*  Many: descendants become children of the spawner while it kills, before or after it looks. */
+enum { DOOMED = 16 };
+
+/*  Runs in a process that is killed: `alive` is told when its executors' descendants run. */
 static _Noreturn void doomed_worker(int alive)
 {
     const char *argv[4];
@@ -250,10 +253,12 @@ static _Noreturn void doomed_worker(int alive)
     if (spawner_start(&spawner)) {
         _exit(1);
     }
-    struct spawn_request request = shell_request(1, argv, DAEMON "sleep 1000");
-    request.fds[3] = alive;
-    if (spawner_spawn(spawner, &request)) {
-        _exit(1);
+    for (uint32_t id = 1; id <= DOOMED; id++) {
+        struct spawn_request request = shell_request(id, argv, DAEMON "sleep 1000");
+        request.fds[3] = alive;
+        if (spawner_spawn(spawner, &request)) {
+            _exit(1);
+        }
     }
     for (;;) {
         pause();
@@ -271,7 +276,9 @@ static void nothing_survives_the_worker(void **state)
         doomed_worker(ends[1]);
     }
     close(ends[1]);
-    wait_for_byte(ends[0]);
+    for (uint32_t i = 0; i < DOOMED; i++) {
+        wait_for_byte(ends[0]);
+    }
     kill(worker, SIGKILL);
     assert_int_equal(waitpid(worker, NULL, 0), worker);
     expect_end_of_pipe(ends[0]);
