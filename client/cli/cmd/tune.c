@@ -42,9 +42,14 @@ struct tune {
 
 static volatile sig_atomic_t interrupted;
 
-static void on_signal(int signal)
+/*  The first one leaves the study in order; the second ends us, whatever the head does meanwhile. */
+static void on_signal(int number)
 {
-    interrupted = signal;
+    if (interrupted) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    interrupted = number;
 }
 
 static int fail_rayc(const struct cli *cli)
