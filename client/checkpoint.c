@@ -14,10 +14,12 @@
 #include "client/failure.h"
 #include "client/metrics.h"
 
-enum { NUMBER_MAX = 999999999, OPEN_MAX_AT_ONCE = 16, LATEST_BYTES = PATH_BYTES + 128 };
+enum { NUMBER_MAX = 999999999, OPEN_MAX_AT_ONCE = 16, LATEST_BYTES = PATH_BYTES + METRICS_MAX + 160 };
 
 #define TMP_PREFIX        "tmp_"
 #define CHECKPOINT_PREFIX "checkpoint_"
+#define UNTOLD            "untold "
+#define TOLD              "  told "
 
 static int failed(const char *what, const char *path)
 {
@@ -164,9 +166,56 @@ int checkpoint_put_latest(const char *dir, const struct checkpoint_latest *lates
     int n = snprintf(text, sizeof(text), "%u %s\ntask %016" PRIx64 " step %s\n", latest->run,
                      latest->path, latest->task, number_text(latest->step, step));
     ensure(n > 0 && (size_t)n < sizeof(text));
+    if (latest->untold) {
+        uint64_t bits;
+        memcpy(&bits, &latest->value, sizeof(bits));
+        n += snprintf(text + n, sizeof(text) - (size_t)n, UNTOLD "%016" PRIx64 " %s\n", bits,
+                      latest->metrics);
+        ensure((size_t)n < sizeof(text));
+    }
     int rc = file_path(path, sizeof(path), dir, "latest");
     rc = rc == OK ? file_write(path, text, (size_t)n, 0644) : rc;
     return rc == OK ? RAYC_OK : failed("write", path);
+}
+
+/*  "untold BITS JSON", BITS of the value. */
+static void get_untold(struct slice line, struct checkpoint_latest *out)
+{
+    static const char untold[] = UNTOLD;
+    const size_t n = sizeof(untold) - 1, digits = 16;
+    out->untold = line.n > n + digits + 1 && memcmp(line.p, untold, n) == 0 &&
+                  slice_copy_text(slice_of(line.p + n + digits + 1, line.n - n - digits - 1),
+                                  out->metrics, sizeof(out->metrics));
+    if (out->untold) {
+        uint64_t bits = strtoull((const char *)line.p + n, NULL, 16);
+        memcpy(&out->value, &bits, sizeof(bits));
+    }
+}
+
+static struct slice line_of(const char **at)
+{
+    const char *from = *at;
+    size_t n = strcspn(from, "\n");
+    *at += n + (from[n] == '\n');
+    return slice_of(from, n);
+}
+
+/*  "task TASK step STEP" */
+static bool get_step(struct slice line, struct checkpoint_latest *out)
+{
+    static const char task[] = "task ", step[] = " step ";
+    const size_t digits = 16, step_at = sizeof(task) - 1 + digits,
+                 number_at = step_at + sizeof(step) - 1;
+    if (line.n <= number_at || memcmp(line.p, task, sizeof(task) - 1) != 0 ||
+        memcmp(line.p + step_at, step, sizeof(step) - 1) != 0) {
+        return false;
+    }
+    out->task = strtoull((const char *)line.p + sizeof(task) - 1, NULL, 16);
+    json_t *number = json_loadb((const char *)line.p + number_at, line.n - number_at,
+                                JSON_DECODE_ANY, NULL); /* whatever the locale */
+    out->step = json_number_value(number);
+    json_decref(number);
+    return true;
 }
 
 bool checkpoint_get_latest(const char *dir, struct checkpoint_latest *out)
@@ -176,28 +225,36 @@ bool checkpoint_get_latest(const char *dir, struct checkpoint_latest *out)
         file_read(path, text, sizeof(text)) != OK) {
         return false;
     }
-    char *end, *newline = strchr(text, '\n');
+    char *end;
+    const char *at = text;
+    struct slice first = line_of(&at);
     out->run = (uint32_t)strtoul(text, &end, 10);
-    if (newline == NULL || *end != ' ') {
+    size_t before = (size_t)(end - text) + 1;
+    if (*end != ' ' || first.n <= before ||
+        !slice_copy_text(slice_of(first.p + before, first.n - before), out->path,
+                         sizeof(out->path)) ||
+        !get_step(line_of(&at), out)) {
         return false;
     }
-    *newline = 0;
-    if (!slice_copy_text(slice_text(end + 1), out->path, sizeof(out->path))) {
-        return false;
-    }
-    struct slice rest = slice_text(newline + 1);
-    static const char task[] = "task ", step[] = " step ";
-    const size_t digits = 16, step_at = sizeof(task) - 1 + digits;
-    if (rest.n <= step_at + sizeof(step) - 1 || memcmp(rest.p, task, sizeof(task) - 1) != 0 ||
-        memcmp(rest.p + step_at, step, sizeof(step) - 1) != 0) {
-        return false;
-    }
-    out->task = strtoull((const char *)rest.p + sizeof(task) - 1, NULL, 16);
-    json_t *number = json_loads((const char *)rest.p + step_at + sizeof(step) - 1, JSON_DECODE_ANY,
-                                NULL); /* whatever the locale */
-    out->step = json_number_value(number);
-    json_decref(number);
+    get_untold(line_of(&at), out);
     return true;
+}
+
+void checkpoint_told(const char *dir)
+{
+    char path[PATH_BYTES], text[LATEST_BYTES];
+    const char *at = text;
+    if (file_path(path, sizeof(path), dir, "latest") != OK ||
+        file_read(path, text, sizeof(text)) != OK) {
+        return;
+    }
+    (void)line_of(&at);
+    (void)line_of(&at);
+    int fd = strncmp(at, UNTOLD, sizeof(UNTOLD) - 1) == 0 ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)!pwrite(fd, TOLD, sizeof(TOLD) - 1, at - text);
+        close(fd);
+    }
 }
 
 bool checkpoint_is_there(const char *path)

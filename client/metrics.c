@@ -42,18 +42,6 @@ const char *number_text(double value, char out[NUMBER_TEXT_BYTES])
     return out;
 }
 
-bool metric_name_ok(struct slice name)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        uint8_t c = name.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && (c < '0' || c > '9') && (c == 0 || strchr("_-./:()@%", c) == NULL)) {
-            return false;
-        }
-    }
-    return name.n > 0 && name.n <= METRIC_NAME_MAX;
-}
-
 __attribute__((format(printf, 2, 3))) static int wrong(struct diag *why, const char *format, ...)
 {
     va_list values;

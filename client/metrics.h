@@ -17,7 +17,17 @@ struct metric {
 /*  "0.1", "3", "1e-05", whatever the locale; of what is not finite: "nan", "inf", "-inf".  Returns `out`. */
 const char *number_text(double value, char out[NUMBER_TEXT_BYTES]);
 
-bool metric_name_ok(struct slice name);
+static inline bool metric_name_ok(struct slice name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        uint8_t c = name.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && (c < '0' || c > '9') && (c == 0 || strchr("_-./:()@%", c) == NULL)) {
+            return false;
+        }
+    }
+    return name.n > 0 && name.n <= METRIC_NAME_MAX;
+}
 /*  ERR_INVALID: *why names the metric that is wrong. */
 MUST_CHECK int metrics_check(const struct metric *metrics, size_t count, struct diag *why);
 const struct metric *metrics_find(const struct metric *metrics, size_t count, const char *name);

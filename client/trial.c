@@ -25,6 +25,8 @@ struct trial {
     json_t *texts; /* what rayc_param_text() has given out, by name */
     uint32_t reports;
     double step, base; /* of the last report; of the checkpoint that it started from */
+    int told;          /* RAYC_STOP, RAYC_PAUSE; else it goes on */
+    uint32_t again;    /* reports that were said for an attempt before */
     bool looked;       /* for that checkpoint */
     bool begun;        /* a folder for a checkpoint was asked for */
     char *from;        /* that checkpoint; NULL: none */
@@ -179,13 +181,32 @@ const char *rayc_param_text(rayc_task *task, const char *name)
 
 /* --- checkpoints ------------------------------------------------------------------------------ */
 
+static int tell(rayc_task *task, struct trial *self, struct rec_report *report);
+
+/*  The attempt before may have died between its checkpoint and the answer to its report.  The study takes a report that
+    it knows as nothing new, and answers as before. */
+static void say_again(rayc_task *task, struct trial *self, const struct checkpoint_latest *latest)
+{
+    struct rec_report report = { .step = latest->step,
+                                 .value = latest->value,
+                                 .checkpoint = slice_text(latest->path),
+                                 .metrics = slice_text(latest->metrics) };
+    if (tell(task, self, &report) < 0) {
+        task_mistake(task, OUTCOME_APP_ERROR, 1, "trial %u: %s", trial_number(self),
+                     rayc_error()->text);
+    }
+    self->again = self->reports;
+    self->base = latest->step - self->reports; /* the next one is above it */
+}
+
 /*  Where it starts from: what an attempt of this run before has committed, else what it was given. */
 static void look_for_checkpoint(rayc_task *task, struct trial *self)
 {
     struct checkpoint_latest latest;
+    bool own = task->run.attempt > 1 && checkpoint_get_latest(text_of(self, "dir"), &latest) &&
+               latest.run == (uint32_t)number_of(self, "run") && latest.task == task->run.task;
     self->looked = true;
-    if (task->run.attempt > 1 && checkpoint_get_latest(text_of(self, "dir"), &latest) &&
-        latest.run == (uint32_t)number_of(self, "run") && latest.task == task->run.task) {
+    if (own) {
         self->from = strdup(latest.path);
         self->base = latest.step;
     } else if (text_of(self, "checkpoint")[0] != 0) {
@@ -200,6 +221,8 @@ static void look_for_checkpoint(rayc_task *task, struct trial *self)
         free(self->from);
         self->from = NULL;
         self->base = 0;
+    } else if (own && latest.untold && serve_page() != NULL) {
+        say_again(task, self, &latest);
     }
 }
 
@@ -254,12 +277,16 @@ static int check_checkpoint(const struct trial *self, const char *path)
                : RAYC_OK;
 }
 
-/*  Commits the folder as a checkpoint of this step. */
-static int commit(const rayc_task *task, struct trial *self, double step)
+/*  Commits the folder as a checkpoint of this step, and remembers its report; metrics: NULL if it has none. */
+static int commit(const rayc_task *task, struct trial *self, double step, double value,
+                  const char *metrics)
 {
     struct checkpoint_latest latest = { .run = (uint32_t)number_of(self, "run"),
                                         .task = task->run.task,
-                                        .step = step };
+                                        .step = step,
+                                        .untold = metrics != NULL,
+                                        .value = value };
+    (void)slice_copy_text(slice_text(metrics), latest.metrics, sizeof(latest.metrics));
     int rc = checkpoint_commit(text_of(self, "dir"), self->next, latest.path);
     if (rc != RAYC_OK) {
         return rc;
@@ -285,13 +312,14 @@ int trial_checkpoint_again(rayc_task *task, const char *dir)
 
 int trial_checkpoint_keep(rayc_task *task)
 {
-    return commit(task, task->trial, task->trial->step);
+    return commit(task, task->trial, task->trial->step, NAN, NULL);
 }
 
 struct trial_progress trial_progress(const rayc_task *task)
 {
     const struct trial *self = task->trial;
-    return (struct trial_progress){ self->reports, self->step, self->committed };
+    return (struct trial_progress){ self->reports - self->again, self->step, self->told,
+                                    self->committed };
 }
 
 /* --- reports ---------------------------------------------------------------------------------- */
@@ -373,7 +401,12 @@ static int tell(rayc_task *task, struct trial *self, struct rec_report *report)
     self->step = report->step;
     atomic_store(&page->answered, 0); /* an earlier one's answer */
     serve_tell(report);
-    return wait_for_answer(task, page, report->number);
+    int rc = wait_for_answer(task, page, report->number);
+    if (rc == RAYC_GO_ON && report->checkpoint.n > 0) {
+        checkpoint_told(text_of(self, "dir"));
+    }
+    self->told = rc > RAYC_GO_ON ? rc : self->told;
+    return rc;
 }
 
 static int check_report(rayc_task *task, const struct metric *metrics, size_t count,
@@ -409,16 +442,21 @@ int trial_report(rayc_task *task, const struct metric *metrics, size_t count,
         return rc;
     }
     struct trial *self = task->trial;
+    if (self->told > RAYC_GO_ON) {
+        return self->told; /* what it still says counts no more */
+    }
     struct rec_report report = { .step = step_of(self, metrics, count) };
     if (metrics_json(metrics, count, json, &why) != OK) {
         return failure_say(RAYC_EINVALID, "%s", why.text);
     }
     rc = check_step(self, report.step);
-    if (rc == RAYC_OK && checkpoint != NULL) {
-        rc = commit(task, self, report.step);
-    }
     if (rc == RAYC_OK) {
         report.value = value_of(self, metrics, count, report.step);
+    }
+    if (rc == RAYC_OK && checkpoint != NULL) {
+        rc = commit(task, self, report.step, report.value, json);
+    }
+    if (rc == RAYC_OK) {
         report.checkpoint = slice_text(checkpoint != NULL ? self->committed : NULL);
         report.metrics = slice_text(json);
         rc = tell(task, self, &report);

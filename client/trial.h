@@ -8,7 +8,8 @@
 
     run: how often the driver has started this trial.  step: of its last report that is recorded; checkpoint: where the
     run starts from.  A further attempt of the same task (its process died) starts from the newest checkpoint that this
-    run has committed itself: DIR/latest says "RUN PATH".  Checkpoints are folders DIR/checkpoint_NNNNNN, written as
+    run has committed itself: DIR/latest says "RUN PATH", and the report that came with it until it was answered, which
+    that attempt says again before anything else.  Checkpoints are folders DIR/checkpoint_NNNNNN, written as
     DIR/tmp_NNNNNN and renamed (all of it synced) before their report leaves.  Numbers are read as doubles, so that a
     parameter is exactly what the search chose. */
 #ifndef RAYC_TRIAL_H
@@ -37,6 +38,7 @@ int trial_checkpoint_keep(rayc_task *task);
 struct trial_progress {
     uint32_t reports;       /* of this attempt */
     double step;            /* of the last one */
+    int told;               /* RAYC_STOP, RAYC_PAUSE; else it goes on */
     const char *checkpoint; /* that it has committed last; NULL: none */
 };
 struct trial_progress trial_progress(const rayc_task *task);

@@ -88,6 +88,7 @@ static void make_environment(struct start *start, uint64_t node)
     }
     if (spec->kind == SPEC_FUNCTION) {
         environment_put(env, "RAYC_EXECUTOR=1");
+        environment_print(env, "RAYC_SCRATCH=%s/scratch/%u", config->dir, start->act->executor);
     } else {
         put_attempt(env, &start->act->held);
     }

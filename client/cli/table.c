@@ -11,23 +11,56 @@
 
 enum { SHRUNK_MIN = 8, GAP = 2 };
 
-unsigned text_letters(const char *text)
+/*  Beginnings and ends of what is drawn over the letter before (0 columns), or two columns wide. */
+static const struct {
+    uint32_t first, last, columns;
+} widths_of_letters[] = {
+    { 0x300, 0x36f, 0 },     { 0x1100, 0x115f, 2 },   { 0x200b, 0x200f, 0 },
+    { 0x2e80, 0x303e, 2 },   { 0x3041, 0xa4cf, 2 },   { 0xac00, 0xd7a3, 2 },
+    { 0xf900, 0xfaff, 2 },   { 0xfe00, 0xfe0f, 0 },   { 0xfe30, 0xfe6f, 2 },
+    { 0xff00, 0xff60, 2 },   { 0xffe0, 0xffe6, 2 },   { 0x1f300, 0x1f64f, 2 },
+    { 0x1f680, 0x1f6ff, 2 }, { 0x1f900, 0x1f9ff, 2 }, { 0x20000, 0x3fffd, 2 },
+};
+
+/*  The letter at `text`, which is not at its end: its bytes, and how wide a terminal draws it. */
+static size_t letter_at(const char *text, unsigned *columns)
 {
-    unsigned n = 0;
-    for (; *text; text++) {
-        n += ((unsigned char)*text & 0xc0) != 0x80;
+    const uint8_t *p = (const uint8_t *)text;
+    uint32_t letter = p[0] < 0x80 ? p[0] : p[0] < 0xe0 ? p[0] & 0x1f : p[0] & (p[0] < 0xf0 ? 0xf : 7);
+    size_t n = 1;
+    for (; (p[n] & 0xc0) == 0x80; n++) {
+        letter = letter << 6 | (p[n] & 0x3f);
+    }
+    *columns = 1;
+    for (size_t i = 0; i < COUNT(widths_of_letters); i++) {
+        if (letter >= widths_of_letters[i].first && letter <= widths_of_letters[i].last) {
+            *columns = widths_of_letters[i].columns;
+        }
     }
     return n;
+}
+
+unsigned text_letters(const char *text)
+{
+    unsigned total = 0, columns;
+    while (*text) {
+        text += letter_at(text, &columns);
+        total += columns;
+    }
+    return total;
 }
 
 size_t text_bytes(const char *text, unsigned letters)
 {
     size_t n = 0;
+    unsigned columns;
     while (text[n]) {
-        if (((unsigned char)text[n] & 0xc0) != 0x80 && letters-- == 0) {
+        size_t bytes = letter_at(text + n, &columns);
+        if (columns > letters) {
             break;
         }
-        n++;
+        letters -= columns;
+        n += bytes;
     }
     return n;
 }
@@ -158,14 +191,19 @@ void cell_amounts(const struct cli *cli, const json_t *item, const char *key, ch
         cell_text(cli, item, key, out);
         return;
     }
-    char text[CELL_BYTES] = "";
+    char text[CELL_BYTES] = "", amount_cell[CELL_BYTES];
     size_t n = 0;
     const char *name;
     json_t *value;
     json_object_foreach(amounts, name, value)
     {
-        char amount[64];
-        print_amount(name, json_number_value(value), amount, sizeof(amount));
+        char amount[256];
+        if (json_is_number(value)) {
+            print_amount(name, json_number_value(value), amount, sizeof(amount));
+        } else {
+            cell_text(cli, amounts, name, amount_cell);
+            snprintf(amount, sizeof(amount), "%.250s", amount_cell);
+        }
         int more = snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : "", name, amount);
         if (more < 0 || (n += (size_t)more) >= sizeof(text)) {
             break;

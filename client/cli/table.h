@@ -37,7 +37,8 @@ void json_print_one(const char *kind,
 /*  Pure: narrows columns, the widest first, down to 8 letters, until all with two spaces between fit `room`: first
     those that shrink, then all but the first. */
 void table_layout(unsigned *widths, const struct column *columns, size_t count, unsigned room);
-/*  Pure: how many letters a UTF-8 text has, and its bytes up to a number of letters. */
+/*  Pure: how many letters wide a UTF-8 text is on a terminal (a Chinese one counts as two), and its bytes up to a
+    number of letters. */
 unsigned text_letters(const char *text);
 size_t text_bytes(const char *text, unsigned letters);
 #endif

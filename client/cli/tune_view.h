@@ -27,6 +27,8 @@ void view_trial_line(const struct study_spec *spec, const struct study_trial *tr
                      char out[VIEW_LINE_BYTES]);
 void view_head_line(const struct tune_view *self, const struct study *study, uint64_t now_ms,
                     char out[VIEW_LINE_BYTES]);
+void view_best_line(const struct tune_view *self, const struct study *study,
+                    char out[VIEW_LINE_BYTES]);
 /*  The last picture: on a terminal the table as it is now. */
 void tune_view_end(struct tune_view *self, const struct study *study);
 #endif

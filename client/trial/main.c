@@ -52,12 +52,12 @@ static int check_value(struct run *self)
     if (self->told != RAYC_GO_ON || self->has_value) {
         return RAYC_OK;
     }
+    if (rayc_checkpoint(self->task) != NULL) {
+        return RAYC_OK; /* the study knows what it had said before it was started again */
+    }
     if (trial_progress(self->task).reports > 0) {
         return rayc_fail(self->task, CODE_NO_VALUE, "trial %u ended without %s (last report: %s)",
                          self->number, self->metric, self->last_report);
-    }
-    if (rayc_checkpoint(self->task) != NULL) {
-        return RAYC_OK; /* it had done all before it was started again: the study knows what it said */
     }
     if (run_tell_last(self)) {
         return trial_progress(self->task).reports > 0
@@ -123,11 +123,12 @@ RAYC_TASK(trial_command, task)
     struct run *self = calloc(1, sizeof(*self));
     ensure(self != NULL);
     int rc = run_prepare(self, task);
-    if (rc == RAYC_OK) {
+    bool over = rc == RAYC_OK && self->told != RAYC_GO_ON; /* as the attempt before was to end */
+    if (rc == RAYC_OK && !over) {
         rc = run_start(self);
     }
     if (rc == RAYC_OK) {
-        bool goes_on = run_pump(self);
+        bool goes_on = over || run_pump(self);
         rc = end_run(self);
         if (!goes_on) {
             run_clean(self);

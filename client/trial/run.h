@@ -17,6 +17,7 @@ enum {
     CLIENTS_MAX = 8, /* `rayc report`s at a time */
     TAIL_BYTES = 2048,
     LAST_BYTES = 512,
+    SOCKET_BYTES = 108, /* of sockaddr_un */
     REPORT_FD = 3 /* of the command */
 };
 
@@ -37,8 +38,8 @@ struct run {
     const char *dir;    /* of the trial */
     uint32_t number;
 
-    char private_dir[64]; /* of this attempt: params.json and the socket */
-    char socket_path[96], params_path[96];
+    char private_dir[64]; /* with the next two in it; "": they are in the worker's folder */
+    char socket_path[SOCKET_BYTES], params_path[SOCKET_BYTES];
     const char *checkpoint_dir;
     const char **argv;
     const char *cwd; /* "": ours */

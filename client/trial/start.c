@@ -119,9 +119,17 @@ static int write_params(struct run *self)
     return rc == OK ? RAYC_OK : fail_system(self, "write", self->params_path);
 }
 
-/*  TMPDIR, if the path of a socket fits there. */
+/*  In the worker's folder, where names come again: what an executor that was killed left behind is replaced.  Else in
+    TMPDIR, if the path of a socket fits there. */
 static int make_private(struct run *self)
 {
+    const char *scratch = getenv("RAYC_SCRATCH");
+    if (scratch != NULL && strlen(scratch) + sizeof(".report") <= SOCKET_BYTES) {
+        snprintf(self->socket_path, SOCKET_BYTES, "%s.report", scratch);
+        snprintf(self->params_path, SOCKET_BYTES, "%s.json", scratch);
+        unlink(self->socket_path);
+        return RAYC_OK;
+    }
     const char *base = getenv("TMPDIR");
     if (base == NULL || base[0] != '/' || strlen(base) > 32) {
         base = "/tmp";
@@ -183,6 +191,7 @@ int run_prepare(struct run *self, rayc_task *task)
         self->checkpoint_dir = rayc_checkpoint_dir(task); /* also makes the trial's folder */
         self->checkpoint_dir = self->checkpoint_dir != NULL ? strdup(self->checkpoint_dir) : NULL;
         (void)rayc_checkpoint(task);
+        self->told = trial_progress(task).told;
         rc = task->outcome == OUTCOME_OK ? RAYC_OK : RAYC_ESYSTEM;
     }
     rc = rc == RAYC_OK ? make_private(self) : rc;
@@ -206,9 +215,11 @@ void run_clean(struct run *self)
             close(others[i]);
         }
     }
-    if (self->private_dir[0] != 0) {
+    if (self->socket_path[0] != 0) {
         unlink(self->socket_path);
         unlink(self->params_path);
+    }
+    if (self->private_dir[0] != 0) {
         rmdir(self->private_dir);
     }
     if (self->checkpoint_dir != NULL) {
@@ -281,6 +292,7 @@ static void set_params(const struct run *self)
 static void set_environment(const struct run *self)
 {
     const json_t *env = json_object_get(self->root, "env");
+    unsetenv("RAYC_SCRATCH");
     setenv("PYTHONUNBUFFERED", "1", 0); /* its output is a pipe, and is read as it comes */
     for (size_t i = 0; i < json_array_size(env); i++) {
         const char *entry = json_string_value(json_array_get(env, i));

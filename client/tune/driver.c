@@ -135,17 +135,15 @@ static void start(struct driver *self, uint32_t number)
 static uint32_t window(struct driver *self, uint64_t now_ms)
 {
     const struct study_spec *spec = self->config.spec;
-    if (study_plain(self->study)) {
-        return AHEAD + spec->concurrency;
-    }
+    uint32_t ahead = study_plain(self->study) ? AHEAD : 0;
     if (spec->concurrency > 0) {
-        return spec->concurrency;
+        return ahead + spec->concurrency;
     }
     if (self->room == 0 || now_ms - self->room_ms >= ROOM_MS) {
         self->room = cluster_room(self->session, spec);
         self->room_ms = now_ms;
     }
-    return self->room;
+    return ahead + self->room;
 }
 
 /*  True: nothing will come any more. */
@@ -351,6 +349,9 @@ static int open_all(struct driver *self)
                                .definition = spec->text,
                                .settings = config->settings };
     rc = study_link_open(&self->link, self->session, &open);
+    if (rc == RAYC_OK && config->opened) {
+        config->opened(config->context);
+    }
     if (rc == RAYC_OK && config->resume) {
         rc = restore(self);
     }

@@ -21,6 +21,8 @@ struct driver_config {
     const char *const
         *env; /* "K=V" of the submitter for commands, up to NULL; the spec's own come after */
     volatile sig_atomic_t *interrupted; /* not 0: leave the study as it is, INTERRUPTED */
+    void (*opened)(
+        void *context); /* the study is made, or taken up: nothing runs yet; NULL: none */
     /*  Something is to be shown: about this trial, or (NONE) only time has passed. */
     void (*changed)(void *context, const struct study *study, uint32_t trial);
     void (*warn)(void *context, const char *text);

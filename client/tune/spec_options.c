@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/metrics.h"
 #include "client/tune/spec_options.h"
 #include "common/text.h"
+
+enum { STUDY_NAME_MAX = 100 };
 
 static bool one_of(const char *text, const char *const words[], size_t count)
 {
@@ -33,13 +36,17 @@ int study_name_read(struct reader *self, const struct yaml_node *node, const cha
 {
     int code = read_text(self, node, field, &self->spec->name);
     const char *name = code == OK ? self->spec->name : "";
-    bool good = strlen(name) <= 100 && *name != '.' && *name != '-';
+    if (strlen(name) > STUDY_NAME_MAX) {
+        return spec_refuse(self, node, field, "may have %d bytes", STUDY_NAME_MAX);
+    }
+    bool good = *name != '.' && *name != '-';
     for (const char *at = name; *at && good; at++) {
         good = isalnum((unsigned char)*at) || strchr("._-", *at);
     }
     return good ? code
                 : spec_refuse(self, node, field,
-                              "must be letters, digits, . _ and -: folders are named after it");
+                              "must be letters, digits, . _ and -, and begin with a letter, a "
+                              "digit or _: folders are named after it");
 }
 
 int mode_read(struct reader *self, const struct yaml_node *node, const char *field)
@@ -74,9 +81,12 @@ int metric_read(struct reader *self, const struct yaml_node *node, const char *f
     }
     if (node->kind == NODE_SCALAR) {
         int code = read_text(self, node, field, &self->spec->metric);
-        bool odd = code == OK && strpbrk(self->spec->metric, " \t\n=,\"");
-        return odd ? spec_refuse(self, node, field, "must be a word: no space, comma, quote or =")
-                   : code;
+        return code != OK || metric_name_ok(slice_text(self->spec->metric))
+                   ? code
+                   : spec_refuse(self, node, field,
+                                 "cannot be reported: a metric's name has letters, digits, "
+                                 "_ - . / : ( ) @ %% and at most %d bytes",
+                                 METRIC_NAME_MAX);
     }
     int code = OK;
     for (uint32_t i = 0; i < node->count && code == OK; i++) {

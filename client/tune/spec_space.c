@@ -4,6 +4,8 @@
 
 #include "client/tune/spec_inside.h"
 
+enum { PARAM_NAME_MAX = 64 };
+
 static int group_read(struct reader *self, const struct place *place, const struct yaml_node *map);
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -18,10 +20,11 @@ static int name_check(struct reader *self, const struct yaml_node *key, const ch
     while (isalnum((unsigned char)name[n]) || (name[n] != 0 && strchr("_-.", name[n]))) {
         n++;
     }
-    if (name[n] != 0 || n == 0 || n > 64 || !(isalpha((unsigned char)*name) || *name == '_')) {
+    if (name[n] != 0 || n == 0 || n > PARAM_NAME_MAX || !(isalpha((unsigned char)*name) || *name == '_')) {
         return spec_refuse(self, key, field,
-                           "\"%.80s\" cannot be a parameter's name: use letters, digits, _ - and .",
-                           name);
+                           "\"%.80s\" cannot be a parameter's name: use letters, digits, _ - and .,"
+                           " a letter first, at most %d",
+                           name, PARAM_NAME_MAX);
     }
     for (size_t i = 0; i < COUNT(reserved); i++) {
         if (strcmp(name, reserved[i]) == 0) {

@@ -30,10 +30,12 @@ expect 0 rayc tune --space search.yaml --csv trials.csv
 has out "study square: COMPLETED, 6 trials"
 has out "best: trial"
 [[ $(wc -l <trials.csv) -eq 7 && $(head -n 1 trials.csv) == x,opt,loss,epoch ]] || fail "trials.csv: $(head -n 2 trials.csv)"
-expect 7 rayc tune --space search.yaml
+expect 7 rayc tune --space search.yaml --name square
 has err "square"
+expect 0 rayc tune --space search.yaml --trials 1
+has err "this one is square-2"
 expect 0 rayc tune list -o json
-[[ $(json 'items[0].name') == square && $(json 'items[0].state') == COMPLETED ]] || fail "tune list"
+[[ $(json 'items[1].name') == square && $(json 'items[1].state') == COMPLETED ]] || fail "tune list"
 expect 0 rayc tune status square
 has out "COMPLETED"
 expect 0 rayc tune trials square -o json
@@ -106,6 +108,7 @@ expect 0 rayc tune trials asha -o json
 grep -q '"pruned": *true' "$WORK/out" || fail "nothing was stopped early"
 
 note "on a cluster that runs; stopped and resumed"
+wait_until 20 gone rayc-worker "$RAYC_STATE_DIR" # of the cluster that has just ended
 expect 0 rayc start --head --num-cpus 2 --port 0
 cat >"$WORK/slow.sh" <<'TEXT'
 for epoch in $(seq 1 1000); do rayc report loss=$epoch epoch=$epoch || exit 0; sleep 0.05; done

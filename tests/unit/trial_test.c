@@ -313,6 +313,42 @@ static void a_dead_attempt_goes_on_from_its_checkpoint(void **state)
     close_executor(&closed);
 }
 
+/*  Killed between the checkpoint and the answer: what was reported may be known to nobody. */
+static void an_unanswered_report_is_said_again(void **state)
+{
+    struct executor *self = *state;
+    give_trial(self, "checkpoints", 1, "", 0);
+    struct rec_report report = take_report(self);
+    answer(self, &report, DECISION_GO_ON, "");
+    report = take_report(self);
+    assert_true(report.step == 2 && report.value == 1);
+    kill(self->pid, SIGKILL);
+    waitpid(self->pid, NULL, 0);
+    const enum decision decisions[] = { DECISION_PAUSE, DECISION_GO_ON, DECISION_GO_ON };
+    for (uint32_t i = 0; i < COUNT(decisions); i++) {
+        struct executor *next = executor_of(NULL);
+        give_trial(next, "checkpoints", 2 + i, "", 0);
+        report = take_report(next);
+        if (i < 2) { /* until it was told to go on */
+            assert_int_equal(report.number, 1);
+            assert_true(report.step == 2 && report.value == 1);
+            assert_text(report.metrics, "{\"loss\":1}");
+            assert_committed(report.checkpoint, "checkpoint_000002");
+            answer(next, &report, decisions[i], "");
+        }
+        if (i == 0) {
+            assert_int_equal(take(next).outcome, OUTCOME_APP_ERROR); /* it is not asked again */
+        } else {
+            report = i == 1 ? take_report(next) : report;
+            assert_true(report.step == 3 && report.value == 0);
+            kill(next->pid, SIGKILL); /* before its answer: the next one's first report again */
+            waitpid(next->pid, NULL, 0);
+        }
+        void *closed = next;
+        close_executor(&closed);
+    }
+}
+
 static void a_checkpoint_that_is_not_here_fails(void **state)
 {
     struct executor *self = *state;
@@ -341,6 +377,7 @@ int main(void)
         TEST(wrong_reports_change_nothing),
         TEST(what_is_not_finite_is_no_value),
         TEST(a_dead_attempt_goes_on_from_its_checkpoint),
+        TEST(an_unanswered_report_is_said_again),
         TEST(a_checkpoint_that_is_not_here_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,24 +191,29 @@ static void lines_of_trials(void **state)
                                  .value = NAN,
                                  .params = params };
     view_trial_line(&spec, &trial, false, line);
-    assert_string_equal(line, "trial 7     RUNNING    loss=-  {\"x\": 0.1}");
+    assert_string_equal(line, "trial 7     RUNNING    loss=-  x=0.1");
     trial.base.state = TRIAL_TERMINATED;
     trial.base.step = 3;
     trial.value = 0.25;
     view_trial_line(&spec, &trial, true, line);
-    assert_string_equal(line, "trial 7     TERMINATED loss=0.25 step=3 (best)  {\"x\": 0.1}");
+    assert_string_equal(line, "trial 7     TERMINATED loss=0.25 step=3 (best)  x=0.1");
     trial.base.pruned = true;
     view_trial_line(&spec, &trial, false, line);
     assert_non_null(strstr(line, "STOPPED"));
     trial.base.state = TRIAL_ERROR;
     trial.text = params + 1000;
-    strcpy(trial.text, "exited\nwith \x1b[31m3");
-    for (int i = 0; i < 400; i++) {
-        memcpy(params + (size_t)2 * i, "\xc3\xa9", 3);
+    strcpy(trial.text, "trial 7: exited\nwith \x1b[31m3");
+    size_t n = (size_t)sprintf(params, "{\"n\": 0.123456789, \"on\": true, \"x\": \"\u65e5\", \"y\": \"");
+    for (int i = 0; i < 100; i++) {
+        n += (size_t)sprintf(params + n, "\xc3\xa9");
     }
+    strcpy(params + n, "\"}");
     view_trial_line(&spec, &trial, false, line);
     assert_non_null(strstr(line, "ERROR"));
     assert_non_null(strstr(line, "exited\\nwith \\x1b[31m3"));
+    assert_null(strstr(line, "trial 7:"));
+    assert_non_null(strstr(line, "  n=0.1235 on=true x=\u65e5 y=\xc3\xa9"));
+    assert_non_null(strstr(line, "\xc3\xa9  exited"));
     json_t *whole = json_string(line); /* no letter is cut in two */
     assert_non_null(whole);
     json_decref(whole);
@@ -227,7 +232,9 @@ static void the_line_of_a_study(void **state)
     struct tune_view view = { .spec = spec, .name = "s", .began_ms = 1000 };
     char line[VIEW_LINE_BYTES];
     view_head_line(&view, study, 1000, line);
-    assert_string_equal(line, "study s: 0/9 ended, 0 running, 0 paused, 0 failed, 00:00:00");
+    assert_string_equal(line, "study s: 0/9 ended, 0 running, 00:00:00");
+    view_best_line(&view, study, line);
+    assert_string_equal(line, "best: none yet");
     for (uint32_t i = 0, trial; i < 2; i++) {
         assert_int_equal(study_next(study, &trial, 5), STUDY_START);
         study_started(study, trial, i + 1);
@@ -244,8 +251,9 @@ static void the_line_of_a_study(void **state)
     study_ended(study, 0, 0, NULL, 7);
     study_ended(study, 1, FAILURE_EXIT, "exit 1", 8);
     view_head_line(&view, study, 1000 + 3661 * 1000, line);
-    assert_string_equal(line, "study s: 2/9 ended, 0 running, 0 paused, 1 failed, "
-                              "best loss=0.5 (trial 0), 01:01:01");
+    assert_string_equal(line, "study s: 2/9 ended, 0 running, 1 failed, 01:01:01");
+    view_best_line(&view, study, line);
+    assert_non_null(strstr(line, "best: trial 0, loss=0.5  x=0."));
     study_destroy(&study);
     spec_close(&spec);
 }

@@ -8,6 +8,9 @@
 #include "common/err.h"
 #include "tests/unit/tune_stubs.h"
 
+#define LONG_25  "abcdefghijklmnopqrstuvwxy"
+#define LONG_101 LONG_25 LONG_25 LONG_25 LONG_25 "z"
+
 struct refusal {
     const char *text, *said; /* "line:column: field: text" */
 };
@@ -173,7 +176,8 @@ static const struct refusal dists[] = {
       "2:27: space.x: unknown distribution \"unifrm\"; do you mean uniform?" },
     { "x: {distribution: uniform, min: -3}", "2:12: space.x: needs max" },
     { "\"a b\": 1",
-      "2:9: space.a b: \"a b\" cannot be a parameter's name: use letters, digits, _ - and ." },
+      "2:9: space.a b: \"a b\" cannot be a parameter's name: use letters, digits, _ - and ., "
+      "a letter first, at most 64" },
     { "params: 1", "2:9: space.params: \"params\" is reserved: give it another name" },
     { "a.b: 1, a_b: 2", "2:17: space.a_b: a.b and a_b would be the same variable for trials" },
     { "a: {b: 1}, a.b: 2",
@@ -290,7 +294,10 @@ static const struct refusal keys[] = {
     { "env: {RAYC_X: 1}", "2:7: env.RAYC_X: names with RAYC_ are rayc's own" },
     { "dedup: no", "2:8: dedup: must be true or false, not a text (no)" },
     { "seed: -1", "2:7: seed: must be an integer from 0 to 18446744073709551615" },
-    { "name: a/b", "2:7: name: must be letters, digits, . _ and -: folders are named after it" },
+    { "name: a/b", "2:7: name: must be letters, digits, . _ and -, and begin with a letter, a digit or _: folders are named after it" },
+    { "name: " LONG_101, "2:7: name: may have 100 bytes" },
+    { "metric: mAP50 (B)", "2:9: metric: cannot be reported: a metric's name has letters, digits, _ - . / : ( ) @ % and at most 128 bytes" },
+    { "metric: " LONG_101 LONG_101, "2:9: metric: cannot be reported: a metric's name has letters, digits, _ - . / : ( ) @ % and at most 128 bytes" },
     { "version: 2", "2:10: version: must be 1: this rayc reads no newer files" },
     { "checkpoint: {best_by: acc}",
       "2:23: checkpoint.best_by: must be the metric, value: others are not due yet" },

@@ -20,7 +20,7 @@
 #include "common/hash.h"
 
 enum {
-    NAMES_TRIED_MAX = 100,
+    NAMES_TRIED_MAX = 10000,
     WAIT_MS = 40000, /* for a driver that was killed to be given up: longer than a lease */
     PAUSE_MS = 250
 };
@@ -35,14 +35,21 @@ struct tune {
     const char *function;
     const char *env[64];
     uint64_t seed;
-    struct tune_view view;
+    struct tune_view view; /* knows us by its place */
+    char *given;           /* the text of the file that names the study to be resumed */
+    const char *taken;     /* the name that was wanted, if it was taken */
 };
 
 static volatile sig_atomic_t interrupted;
 
-static void on_signal(int signal)
+/*  The first one leaves the study in order; the second ends us, whatever the head does meanwhile. */
+static void on_signal(int number)
 {
-    interrupted = signal;
+    if (interrupted) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    interrupted = number;
 }
 
 static int fail_rayc(const struct cli *cli)
@@ -174,9 +181,31 @@ static int join(struct tune *self)
 }
 
 /*  The study to go on with: its name is given, or is that of the file. */
+/*  A unique prefix, @last or a number as the whole name; what is none of these stays. */
+static void resolve_name(struct tune *self)
+{
+    struct msg_query query = { .view = slice_text("study"),
+                               .id = slice_text(self->name),
+                               .limit = 2 };
+    struct reply reply;
+    if (session_ask(rayc_session_(), MSG_QUERY, &query, RAYC_FOREVER, &reply) != RAYC_OK) {
+        return;
+    }
+    struct slice text = reply.msg.as.answer.json;
+    json_t *answer = json_loadb((const char *)text.p, text.n, 0, NULL);
+    const json_t *study = json_array_get(json_object_get(answer, "items"), 0);
+    const char *name = json_string_value(json_object_get(study, "name"));
+    if (name) {
+        snprintf(self->name, sizeof(self->name), "%s", name);
+    }
+    json_decref(answer);
+    reply_free(&reply);
+}
+
 static int load_stored(struct tune *self)
 {
     struct reply reply;
+    resolve_name(self);
     int rc = study_link_look(rayc_session_(), self->name, &reply);
     if (rc == RAYC_ENOTFOUND) {
         return fail(self->cli, ERR_NOT_FOUND, "there is no study %s: see 'rayc tune list'",
@@ -187,10 +216,27 @@ static int load_stored(struct tune *self)
     }
     struct msg_study_rows *rows = &reply.msg.as.study_rows;
     self->seed = rows->seed;
+    if (self->given && !slice_same(slice_text(self->given), rows->definition)) {
+        note(self->cli,
+             "%s has changed since study %s was made: what is stored with the study is used",
+             self->cli->options.space, self->name);
+    }
     int exit_code = tune_source_resume(&self->source, self->cli, rows->definition, rows->settings);
     exit_code = exit_code ? exit_code : tune_spec_read(&self->source, self->cli, &self->spec);
     reply_free(&reply);
     return exit_code;
+}
+
+static void on_opened(void *context)
+{
+    const struct tune *self =
+        (const struct tune *)(const void *)((const char *)context - offsetof(struct tune, view));
+    if (self->taken) {
+        note(
+            self->cli,
+            "there is a study %s already: this one is %s ('rayc tune resume %s' goes on with that)",
+            self->taken, self->name, self->taken);
+    }
 }
 
 static int drive_named(struct tune *self, struct driver **driver)
@@ -206,6 +252,7 @@ static int drive_named(struct tune *self, struct driver **driver)
                                     .function = self->function,
                                     .env = self->env,
                                     .interrupted = &interrupted,
+                                    .opened = on_opened,
                                     .changed = tune_view_changed,
                                     .warn = tune_view_warn,
                                     .context = &self->view };
@@ -215,12 +262,9 @@ static int drive_named(struct tune *self, struct driver **driver)
     return rc;
 }
 
-/*  A name of our own making may be taken: the next one is tried. */
-static int drive(struct tune *self, struct driver **driver)
+/*  A study that was killed a moment ago is still driven, as far as the head knows. */
+static int drive_patiently(struct tune *self, struct driver **driver)
 {
-    char made[NAME_MAX_BYTES - 8];
-    snprintf(made, sizeof(made), "%.*s", (int)sizeof(made) - 1, self->name);
-    bool own = !self->spec->name && !self->cli->options.resume;
     int rc = drive_named(self, driver);
     uint64_t until_ms = clock_ms() + WAIT_MS;
     for (bool said = false; rc == RAYC_EBUSY && clock_ms() < until_ms && !interrupted;
@@ -231,10 +275,23 @@ static int drive(struct tune *self, struct driver **driver)
         usleep(PAUSE_MS * 1000);
         rc = drive_named(self, driver);
     }
-    for (int i = 2; own && rc == RAYC_ECONFLICT && i < NAMES_TRIED_MAX; i++) {
-        snprintf(self->name, sizeof(self->name), "%s-%d", made, i);
-        rc = drive_named(self, driver);
+    return rc;
+}
+
+/*  A name that was typed must be free.  One from the file, or of our making, gets a number if it is taken: the same
+    file is run again and again. */
+static int drive(struct tune *self, struct driver **driver)
+{
+    char wanted[NAME_MAX_BYTES - 8];
+    snprintf(wanted, sizeof(wanted), "%.*s", (int)sizeof(wanted) - 1, self->name);
+    bool typed = self->cli->options.name || self->cli->options.resume;
+    int rc = drive_patiently(self, driver);
+    for (int i = 2; !typed && rc == RAYC_ECONFLICT && i < NAMES_TRIED_MAX; i++) {
+        snprintf(self->name, sizeof(self->name), "%s-%d", wanted, i);
+        self->taken = wanted;
+        rc = drive_patiently(self, driver);
     }
+    self->taken = NULL;
     return rc;
 }
 
@@ -246,6 +303,10 @@ static int finish(struct tune *self, struct driver *driver, int rc)
     if (rc == RAYC_ECANCELLED && interrupted) {
         note(self->cli, "study %s is interrupted; go on with: rayc tune resume %s", self->name,
              self->name);
+        return EXIT_STOPPED;
+    }
+    if (rc == RAYC_EBUSY && interrupted) {
+        note(self->cli, "study %s was not taken over: interrupted", self->name);
         return EXIT_STOPPED;
     }
     if (rc != RAYC_OK) {
@@ -301,6 +362,7 @@ static int name_to_resume(struct tune *self, const char *operand)
             return exit_code;
         }
         name = self->spec->name;
+        self->given = strndup((const char *)self->spec->text.p, self->spec->text.n);
         snprintf(self->name, sizeof(self->name), "%s", name ? name : "");
         spec_close(&self->spec);
         name = self->name[0] ? self->name : NULL;
@@ -333,6 +395,7 @@ static int tune(struct cli *cli, const char *operand)
     rayc_shutdown();
     spec_close(&self->spec);
     tune_source_free(&self->source);
+    free(self->given);
     free(self);
     return exit_code;
 }
