@@ -172,7 +172,7 @@ static const char study_tables[] =
     " attempt INTEGER, number INTEGER, trial INTEGER, step REAL, value REAL, checkpoint TEXT,"
     " metrics TEXT, at_ms INTEGER);"
     "CREATE INDEX report_study ON report(study, id);"
-    "CREATE UNIQUE INDEX report_once ON report(token, number);";
+    "CREATE UNIQUE INDEX report_once ON report(task, step);";
 
 /*  The best trial: of those that ended well, pruned ones too; among equals the first. */
 static const char study_view[] =

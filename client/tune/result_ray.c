@@ -9,7 +9,7 @@
 #include "client/tune/result_lines.h"
 #include "common/file.h"
 
-/*  The reports that counted (study_report.c), by trial: what an attempt says again about steps that are known is
+/*  The reports that counted (study_report.c), by trial: what another run says again about steps that are known is
     stored, too, and so is what it said after it was told to end. */
 struct chains {
     uint32_t *first, *last; /* of a trial; NONE */

@@ -362,7 +362,7 @@ static void answer(struct core *core, uint32_t peer, const struct rec_report *re
                                           slice_text(text) });
 }
 
-/*  Each copy of a report has an id of its own; only the first has a row. */
+/*  Each copy of a report has an id of its own; only the first has a row, also when a later attempt says it again. */
 static void take_report(struct core *core, uint32_t node, struct rec_report *report)
 {
     uint32_t peer = node_at(core, node)->peer;

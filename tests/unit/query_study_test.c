@@ -114,7 +114,8 @@ static void put_rows(struct rows *rows)
             .number = (uint32_t)i, .trial = 1, .step = (double)i, .value = i == 2 ? NAN : 0.5,
             .metrics = slice_text("{\"loss\":0.5}"), .checkpoint = slice_text("/c"), .at_ms = 5);
     }
-    PUT(rows, report, .id = 99, .study = 1, .task = TASK(1), .token = 77, .number = 3);
+    PUT(rows, report, .id = 98, .study = 1, .task = TASK(1), .token = 77, .number = 3, .step = 3);
+    PUT(rows, report, .id = 99, .study = 1, .task = TASK(1), .token = 78, .number = 1, .step = 2);
 }
 
 static int reader_new(void **state)

@@ -63,7 +63,7 @@ static void check_plots(struct head *head, const char *name)
     head_free(&head);
 }
 
-static const char numbers[] = "metric: m/A(B)\nmode: max\ncommand: train\ntrials: 9\nspace:\n"
+static const char numbers[] = "metric: loss(%)\nmode: max\ncommand: train\ntrials: 9\nspace:\n"
                               "  learning_rate_of_the_encoder: {loguniform: [0.00001, 1]}\n"
                               "  layers: {int: [1, 6]}\n"
                               "  opt: {choice: [\"<sgd> & 'co' \\\"x\\\"\", adam, rmsprop]}\n"

@@ -305,6 +305,10 @@ static int finish(struct tune *self, struct driver *driver, int rc)
              self->name);
         return EXIT_STOPPED;
     }
+    if (rc == RAYC_EBUSY && interrupted) {
+        note(self->cli, "study %s was not taken over: interrupted", self->name);
+        return EXIT_STOPPED;
+    }
     if (rc != RAYC_OK) {
         return fail_rayc(self->cli);
     }
