@@ -9,6 +9,7 @@
 #include "client/tune/driver_room.h"
 #include "client/tune/driver_outside.h"
 #include "client/tune/driver_keep.h"
+#include "client/tune/driver_wait.h"
 #include "client/tune/trial_text.h"
 #include "common/clock.h"
 
@@ -17,6 +18,8 @@ enum {
     NEWS_PER_TURN = 256, /* between two looks at what may start */
     ROOM_MS = 2000,      /* the cluster's size is asked again this often */
     WAIT_MS = 250,       /* the longest sleep: time budgets, the table on the terminal */
+    QUIET_MS = 2000,     /* without news, before it is asked whether any trial runs */
+    LOOKED_MAX = 32,     /* trials that are asked about */
     FLUSH_S = 600
 };
 
@@ -43,7 +46,8 @@ struct driver {
     struct run *runs;
     uint32_t run_count, run_capacity;
     uint32_t room; /* trials at a time */
-    uint64_t room_ms;
+    uint64_t room_ms, news_ms;
+    enum why waits; /* what was said last about trials that wait; 0 */
     bool stopped; /* a user asked: what runs is cancelled */
     bool restoring_failed;
 };
@@ -254,6 +258,7 @@ static int take_news(struct driver *self, double seconds)
         rayc_ref task;
         int news = study_link_wait(self->link, n == 0 ? seconds : 0, &report, &task);
         uint64_t now_ms = clock_wall_ms();
+        self->news_ms = news == STUDY_NOTHING ? self->news_ms : now_ms;
         switch (news) {
         case STUDY_NOTHING:
             return RAYC_OK;
@@ -283,6 +288,29 @@ static void cancel_all(struct driver *self)
             rayc_cancel(self->runs[i].ref, 0);
         }
     }
+}
+
+/*  Says once why nothing runs: on a cluster that lasts, a demand that no node meets waits for ever. */
+static void look_at_waiting(struct driver *self, uint64_t now_ms)
+{
+    char text[WAIT_TEXT_BYTES];
+    enum why why = 0;
+    if (self->run_count == 0 || now_ms < self->news_ms + QUIET_MS) {
+        return;
+    }
+    self->news_ms = now_ms;
+    for (uint32_t i = 0; i < self->run_count && i < LOOKED_MAX; i++) {
+        enum why here = task_waits(self->session, self->runs[i].ref.number);
+        why = i == 0 ? here : why;
+        if (here == WHY_RUNNING || here == WHY_LEASED || here == WHY_ENDED) {
+            self->waits = 0;
+            return;
+        }
+    }
+    if (why != self->waits && wait_text(self->config.spec, why, text)) {
+        self->config.warn(self->config.context, text);
+    }
+    self->waits = why;
 }
 
 /* --- one study ----------------------------------------------------------------------------------------------- */
@@ -362,6 +390,7 @@ static int open_all(struct driver *self)
 
 static int run(struct driver *self)
 {
+    self->news_ms = clock_wall_ms();
     for (;;) {
         uint64_t now_ms = clock_wall_ms();
         if (study_tick(self->study, now_ms) || self->stopped) {
@@ -383,6 +412,7 @@ static int run(struct driver *self)
             return rc;
         }
         keeper_sweep(self->keeper, checkpoint_used, self);
+        look_at_waiting(self, now_ms);
         self->config.changed(self->config.context, self->study, NONE);
     }
 }

@@ -443,6 +443,10 @@ enum study_state study_verdict(const struct study *self, const char **why)
         *why = self->failure;
         return STUDY_FAILED;
     }
+    if (self->ran > 0 && self->best == NONE) {
+        *why = "no trial has a value of the metric: what was reported is not finite";
+        return STUDY_FAILED;
+    }
     return STUDY_COMPLETED;
 }
 

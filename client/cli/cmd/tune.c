@@ -324,7 +324,7 @@ static int finish(struct tune *self, struct driver *driver, int rc)
     }
     const char *why = "";
     enum study_state state = driver_state(driver, &why);
-    int exit_code = tune_result_print(self->cli, self->name);
+    int exit_code = tune_result_print(self->cli, self->name, self->storage);
     if (exit_code == 0 && state == STUDY_FAILED) {
         return fail_exit(self->cli, ERR_TASK, 1, "study %s: %s", self->name, why);
     }
