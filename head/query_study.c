@@ -91,6 +91,14 @@ static int failed(sqlite3 *db, int rc)
     return ERR_STORE;
 }
 
+/*  We never write such rows: the database was changed by something else. */
+static int too_large(const struct msg_study_read *ask)
+{
+    log_error("query.too_large", "study=%.*s what=%u", (int)ask->name.n, (const char *)ask->name.p,
+              ask->what);
+    return ERR_STORE;
+}
+
 /*  Steps through `rows` until the page is full; their number in *count. */
 static int put_rows(sqlite3 *db, sqlite3_stmt *rows, const struct read *read, struct wire *to,
                     uint32_t *count, uint32_t *more)
@@ -121,7 +129,9 @@ static int read_page(sqlite3 *db, const struct msg_study_read *ask, struct wire 
     sqlite3_bind_int64(rows, 2, ask->after < INT64_MAX ? (int64_t)ask->after : INT64_MAX);
     rc = put_rows(db, rows, read, elements, &count, &reply->more);
     sqlite3_finalize(rows);
-    ensure(!elements->full);
+    if (rc == OK && elements->full) {
+        return too_large(ask);
+    }
     struct list list = wire_list(elements, count);
     *(ask->what == 1 ? &reply->trials : &reply->reports) = list;
     return rc;
@@ -152,6 +162,7 @@ static int read_study(sqlite3 *db, const struct msg_study_read *ask, struct stud
     }
     if (code == OK) {
         proto_put(&pages->frame, MSG_STUDY_ROWS, &reply);
+        code = pages->frame.full ? too_large(ask) : OK;
     }
     sqlite3_finalize(row);
     return code;
@@ -192,7 +203,6 @@ int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_page
     if (copy == NULL) {
         return code == OK ? ERR_MEMORY : code;
     }
-    ensure(!pages->frame.full);
     memcpy(copy, pages->frame.p, pages->frame.n);
     *out = slice_of(copy, pages->frame.n);
     return OK;

@@ -105,7 +105,7 @@ children() { pgrep -P "$1" 2>/dev/null; }
 an_executor() {
     local spawner
     spawner=$(children "$WORKER_PID" | head -n 1)
-    [[ -n $spawner ]] && children "$spawner" | shuf -n 1 --random-source=<(yes $RANDOM)
+    [[ -n $spawner ]] && children "$spawner" | shuf -n 1 --random-source=<(yes "$RANDOM")
 }
 a_trial() {
     local executor
