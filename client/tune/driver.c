@@ -48,7 +48,7 @@ struct driver {
     uint32_t room; /* trials at a time */
     uint64_t room_ms, news_ms;
     enum why waits; /* what was said last about trials that wait; 0 */
-    bool stopped; /* a user asked: what runs is cancelled */
+    bool stopped;   /* a user asked: what runs is cancelled */
     bool restoring_failed;
 };
 
