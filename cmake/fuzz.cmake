@@ -3,21 +3,31 @@ if(RAYC_FUZZ)
   if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
     message(FATAL_ERROR "RAYC_FUZZ needs clang: use the preset fuzz")
   endif()
-  # What each target is made of, beside proto and common: compiled again, so that the fuzzer sees their branches.
+  # What targets are made of is compiled again, so that the fuzzer sees its branches: once for all of them.
+  set(fuzz_libraries PkgConfig::msgpack PkgConfig::libsodium PkgConfig::libzmq PkgConfig::libczmq PkgConfig::sqlite3
+                     PkgConfig::yaml01 PkgConfig::jansson Threads::Threads m)
+  set(fuzz_base_sources ${proto_sources} ${common_sources})
+  set(fuzz_tune_sources ${tune_sources})
+  foreach(part base tune)
+    add_library(fuzz_${part}_objects OBJECT ${fuzz_${part}_sources})
+    target_compile_options(fuzz_${part}_objects PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_libraries(fuzz_${part}_objects PRIVATE ${fuzz_libraries})
+  endforeach()
+  # And what each has of its own.
   set(fuzz_values_sources client/values.c client/failure.c)
   set(fuzz_body_sources worker/command.c)
   set(fuzz_elf_sources client/cli/elf.c)
   set(fuzz_report_sources client/report_line.c client/metrics.c)
-  set(fuzz_spec_sources ${tune_sources})
+  foreach(name spec external study)
+    set(fuzz_${name}_sources $<TARGET_OBJECTS:fuzz_tune_objects>)
+  endforeach()
   set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/rows.c head/schema.c head/store.c head/store_sync.c
                         head/store_restore.c)
-  foreach(name decode canary values body elf report spec step)
-    add_executable(fuzz_${name} tests/fuzz/${name}.c ${fuzz_${name}_sources} ${proto_sources} ${common_sources})
+  foreach(name decode canary values body elf report spec external study step)
+    add_executable(fuzz_${name} tests/fuzz/${name}.c ${fuzz_${name}_sources} $<TARGET_OBJECTS:fuzz_base_objects>)
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-    target_link_libraries(fuzz_${name} PRIVATE PkgConfig::msgpack PkgConfig::libsodium PkgConfig::libzmq
-                                               PkgConfig::libczmq PkgConfig::sqlite3 PkgConfig::yaml01
-                                               PkgConfig::jansson Threads::Threads m)
+    target_link_libraries(fuzz_${name} PRIVATE ${fuzz_libraries})
     list(APPEND fuzz_targets fuzz_${name})
   endforeach()
   add_executable(fuzz_seeds tests/fuzz/seeds.c)

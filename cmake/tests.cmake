@@ -41,7 +41,6 @@ add_library(tune_judged STATIC tests/tune/judge/functions.c tests/tune/judge/hol
 target_link_libraries(tune_judged PUBLIC m)
 target_compile_definitions(tune_judged PUBLIC JUDGE_DIR="${CMAKE_SOURCE_DIR}/tests/tune/judge")
 target_link_libraries(tune_functions_test PRIVATE tune_judged)
-target_link_libraries(tune_asha_reference_test PRIVATE tune_judged)
 target_link_libraries(tune_keep_test PRIVATE rayc_driver)
 foreach(name cli command options parse table tune_open tune_view)
   target_sources(tune_cli_test PRIVATE client/cli/${name}.c)

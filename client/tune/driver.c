@@ -77,8 +77,11 @@ static rayc_options options_of(const struct driver *self)
     options.gpus = spec->gpus;
     options.memory_bytes = spec->memory_bytes;
     options.resources = spec->resources;
-    options.max_retries = spec->max_failures;
-    options.retry_codes = spec->max_failures != 0 ? rayc_any_error : NULL;
+    if (spec->max_failures !=
+        0) { /* else what its worker or its process died of is no failure of it */
+        options.max_retries = spec->max_failures;
+        options.retry_codes = rayc_any_error;
+    }
     options.backoff_ms = spec->backoff_ms ? spec->backoff_ms : options.backoff_ms;
     options.running_max = spec->concurrency;
     options.name = self->config.name;

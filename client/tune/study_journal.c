@@ -128,6 +128,13 @@ static void read_point(const json_t *from, uint32_t count, double *first)
     }
 }
 
+/*  0: it is no number that counts something. */
+static uint64_t read_count(const json_t *value)
+{
+    json_int_t count = json_integer_value(value);
+    return count > 0 ? (uint64_t)count : 0;
+}
+
 void journal_read(struct study *self, uint32_t trial, struct slice lineage, double *first)
 {
     json_t *entries =
@@ -139,10 +146,10 @@ void journal_read(struct study *self, uint32_t trial, struct slice lineage, doub
         const json_t *donor = json_object_get(entry, "donor");
         const json_t *from = json_object_get(entry, "from");
         struct event event = {
-            .seq = (uint64_t)json_integer_value(json_array_get(at, 0)),
-            .after = (uint64_t)json_integer_value(json_array_get(at, 1)),
+            .seq = read_count(json_array_get(at, 0)),
+            .after = read_count(json_array_get(at, 1)),
             .trial = trial,
-            .donor = json_is_integer(donor) ? (uint32_t)json_integer_value(donor) : NONE,
+            .donor = donor && read_count(donor) < NONE ? (uint32_t)read_count(donor) : NONE,
             .gave_up = json_object_get(entry, "gave_up") != NULL,
             .kind = json_object_get(entry, "end") ? EVENT_ENDED
                     : i == 0                      ? EVENT_ADDED

@@ -118,7 +118,7 @@ enum decision fold_report(struct study *self, const struct rec_report *report)
     if (slot->muted != 0 && report->task == slot->muted) {
         return DECISION_PAUSE; /* the trial goes on in another run */
     }
-    if (slot->decision == DECISION_PAUSE || known || isnan(report->step)) {
+    if (slot->decision == DECISION_PAUSE || known || !isfinite(report->step)) {
         return again || slot->decision == DECISION_PAUSE ? slot->decision : DECISION_GO_ON;
     }
     char why[STOP_TEXT] = "";

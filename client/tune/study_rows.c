@@ -69,7 +69,7 @@ static void row_read(struct study *self, struct slot *slot, const struct rec_tri
     row_text(&to->lineage, row->lineage);
     bool final = has_ended(slot) && (!self->decides || row->given);
     if (final) { /* else its reports are folded */
-        to->base.step = row->step;
+        to->base.step = isfinite(row->step) ? row->step : 0;
         to->value = isfinite(row->value) ? row->value : NAN;
         to->base.value = study_cost(self, to->value);
         slot->over = !self->decides; /* else when its end is folded */
@@ -79,6 +79,26 @@ static void row_read(struct study *self, struct slot *slot, const struct rec_tri
     }
     saw_time(self, row->created_ms);
     saw_time(self, row->ended_ms);
+}
+
+/*  Algorithms index with what they find in points: one that is not of the space (it was another one when the row was
+    written) is refused here.  A step of a grid is not looked at. */
+static bool is_of_space(const struct space *space, const double *x)
+{
+    for (uint32_t i = 0; i < space->count; i++) {
+        const struct param *param = &space->params[i];
+        bool active = space_active(space, i, x); /* looks at those before, which are checked */
+        struct param smooth = *param;
+        smooth.step = 0;
+        if (active && param_is_free(param) && param_fit(&smooth, x[i]) != x[i]) {
+            return false; /* NAN, too */
+        }
+        bool odd = isinf(x[i]) || (param->kind == PARAM_CONST && x[i] != 0);
+        if (!isnan(x[i]) && (!active || odd)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int study_restore_trial(struct study *self, const struct rec_trial *row)
@@ -94,6 +114,9 @@ int study_restore_trial(struct study *self, const struct rec_trial *row)
     memcpy(first, self->x, space->count * sizeof(*first));
     if (self->decides) {
         journal_read(self, row->number, row->lineage, first);
+    }
+    if (!is_of_space(space, self->x) || !is_of_space(space, first)) {
+        return ERR_INVALID;
     }
     struct slot *slot = slot_new(self, first);
     if (!space_same(space, first, self->x)) {

@@ -130,8 +130,8 @@ void study_best_changed(struct study *self, uint32_t number)
 
 void slot_take_donor(struct study *self, struct slot *slot, uint32_t donor)
 {
-    slot->row.donor = donor;
-    if (donor != NONE && donor < self->count) {
+    slot->row.donor = donor < self->count ? donor : NONE; /* a stored one may be anything */
+    if (slot->row.donor != NONE) {
         double step = self->slots[donor].checkpoint_step;
         slot->row.base.step = step < slot->row.base.step ? step : slot->row.base.step;
     }

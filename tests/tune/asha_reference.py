@@ -5,7 +5,7 @@ The reference is Algorithm 2 of Li et al. 2018 (arXiv:1810.05934), written from 
 sort per call; trials are random configurations of `lc_cnn`, a made-up learning curve on which fast starters fade, with
 noise, on W workers in virtual time: one step takes one unit.
 
-usage: asha_reference.py paper SEED        the paper's algorithm, eta 3, r 1, R 81, 30 R steps
+usage: asha_reference.py paper SEED ETA    the paper's algorithm, r 1, R 81, 30 R steps
        asha_reference.py ray SEED ETA      the decisions of Ray's AsyncHyperBandScheduler on the same curve, 10 R steps
        asha_reference.py points SEED N     N configurations, for rayc-sched-sim
        asha_reference.py check             the committed traces are what this program makes (not those of Ray)
@@ -76,7 +76,7 @@ def rungs(eta):
     return out
 
 
-def paper(seed, eta=3):
+def paper(seed, eta):
     world, milestones = World(seed, 30 * R), rungs(eta)
     entries = [{} for _ in milestones]
     promoted = [set() for _ in milestones]
@@ -141,10 +141,10 @@ def check():
     import contextlib
     import io
     here = os.path.dirname(os.path.abspath(__file__))
-    for seed in range(5):
+    for seed, eta in (0, 3), (1, 3), (2, 4):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            paper(seed)
+            paper(seed, eta)
         with open(os.path.join(here, "asha_trace_%d.txt" % seed)) as file:
             if file.read() != out.getvalue():
                 sys.exit("asha_trace_%d.txt differs" % seed)
@@ -152,8 +152,8 @@ def check():
 
 def main():
     words = sys.argv[1:]
-    if words[:1] == ["paper"] and len(words) == 2:
-        paper(int(words[1]))
+    if words[:1] == ["paper"] and len(words) == 3:
+        paper(int(words[1]), int(words[2]))
     elif words[:1] == ["ray"] and len(words) == 3:
         ray(int(words[1]), int(words[2]))
     elif words[:1] == ["points"] and len(words) == 3:

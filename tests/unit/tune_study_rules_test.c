@@ -261,6 +261,55 @@ static void an_external_search_is_asked(void **state)
     study_destroy(&study);
 }
 
+/*  Of a database that is damaged, or of a space that was another one. */
+static void points_that_are_not_of_the_space_are_refused(void **state)
+{
+    (void)state;
+    static const double points[][COUNT(params)] = { { 0.1, 7 },   { 0.1, 0 }, { NAN, 3 },
+                                                    { 0.1, NAN }, { 2, 3 },   { INFINITY, 3 } };
+    struct study_spec spec = spec_new();
+    struct study *study = study_of(&spec);
+    struct rec_trial row = { .state = TRIAL_PENDING, .params = slice_text("{}") };
+    for (size_t i = 0; i < COUNT(points); i++) {
+        row.point = slice_of((const uint8_t *)points[i], sizeof(points[i]));
+        assert_int_equal(study_restore_trial(study, &row), ERR_INVALID);
+    }
+    static const double good[] = { 0.1, 6 };
+    row.point = slice_of((const uint8_t *)good, sizeof(good) - 1);
+    assert_int_equal(study_restore_trial(study, &row), ERR_INVALID);
+    row.point = slice_of((const uint8_t *)good, sizeof(good));
+    assert_int_equal(study_restore_trial(study, &row), OK);
+    study_destroy(&study);
+}
+
+/*  The journal's donor does not exist, and steps are no numbers: it goes on from its own last step. */
+static void a_damaged_journal_leads_nowhere(void **state)
+{
+    (void)state;
+    static const double point[] = { 0.1, 6 };
+    struct study_spec spec = spec_new();
+    spec.scheduler = scheduler_defaults("pbt");
+    struct study *study = study_of(&spec);
+    struct rec_trial row = {
+        .state = TRIAL_RUNNING,
+        .params = slice_text("{}"),
+        .step = INFINITY,
+        .point = slice_of((const uint8_t *)point, sizeof(point)),
+        .lineage = slice_text("[{\"at\":[-1,-1]},{\"at\":[2,0],\"donor\":77},"
+                              "{\"at\":\"x\",\"from\":{}},7,{\"at\":[9,9],\"end\":true}]"),
+    };
+    assert_int_equal(study_restore_trial(study, &row), ERR_INVALID); /* from: no point */
+    row.lineage = slice_text("[{\"at\":[-1,-1]},{\"at\":[2,0],\"donor\":77},7]");
+    assert_int_equal(study_restore_trial(study, &row), OK);
+    study_restore_report(study, &(struct rec_report){ .id = 1, .step = 3, .value = 1 });
+    study_restore_report(study, &(struct rec_report){ .id = 2, .step = INFINITY, .value = 1 });
+    study_restored(study);
+    assert_int_equal(started(study), 0);
+    assert_int_equal(study_trial(study, 0)->donor, NONE);
+    assert_true(study_trial(study, 0)->base.step == 3);
+    study_destroy(&study);
+}
+
 /*  Not a bound, but a look: restoring is linear, and this is where it would be seen. */
 static void a_hundred_thousand_trials_are_restored(void **state)
 {
@@ -304,6 +353,8 @@ int main(void)
         cmocka_unit_test(what_a_user_stopped_can_go_on),
         cmocka_unit_test(time_is_counted_over_restarts),
         cmocka_unit_test(an_external_search_is_asked),
+        cmocka_unit_test(points_that_are_not_of_the_space_are_refused),
+        cmocka_unit_test(a_damaged_journal_leads_nowhere),
         cmocka_unit_test(a_hundred_thousand_trials_are_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
