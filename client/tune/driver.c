@@ -48,7 +48,7 @@ struct driver {
     uint32_t room; /* trials at a time */
     uint64_t room_ms, news_ms;
     enum why waits; /* what was said last about trials that wait; 0 */
-    bool stopped; /* a user asked: what runs is cancelled */
+    bool stopped;   /* a user asked: what runs is cancelled */
     bool restoring_failed;
 };
 
@@ -77,7 +77,8 @@ static rayc_options options_of(const struct driver *self)
     options.gpus = spec->gpus;
     options.memory_bytes = spec->memory_bytes;
     options.resources = spec->resources;
-    if (spec->max_failures != 0) { /* else what its worker or its process died of is no failure of it */
+    if (spec->max_failures !=
+        0) { /* else what its worker or its process died of is no failure of it */
         options.max_retries = spec->max_failures;
         options.retry_codes = rayc_any_error;
     }

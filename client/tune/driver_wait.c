@@ -28,8 +28,8 @@ static void print_demand(const struct study_spec *spec, char *out, size_t capaci
         snprintf(memory, sizeof(memory), ", %.4g GiB of memory",
                  (double)spec->memory_bytes / (1024.0 * 1024 * 1024));
     }
-    snprintf(out, capacity, "%g CPU%s%s%s%s", spec->cpus, gpus, memory,
-             spec->resources ? ", " : "", spec->resources ? spec->resources : "");
+    snprintf(out, capacity, "%g CPU%s%s%s%s", spec->cpus, gpus, memory, spec->resources ? ", " : "",
+             spec->resources ? spec->resources : "");
 }
 
 const char *wait_text(const struct study_spec *spec, enum why why, char out[WAIT_TEXT_BYTES])

@@ -153,7 +153,8 @@ static void print_size(const struct study_spec *spec, uint64_t size)
         printf("size: more than %d points (at most %.3g)%s\n", SPACE_FINITE_MAX, most,
                space->constraint_count ? "; some break constraints" : "");
     } else {
-        printf("size: infinite%s\n", space->constraint_count ? "; some points break constraints" : "");
+        printf("size: infinite%s\n",
+               space->constraint_count ? "; some points break constraints" : "");
     }
 }
 
@@ -162,7 +163,8 @@ static void print_limits(const struct study_spec *spec)
     if (spec->trials_max > 0) {
         printf("runs: %u trials", spec->trials_max);
     } else {
-        printf("runs: trials until the space%s ends them", spec->time_budget_ms ? " or the time budget" : " or a stopper");
+        printf("runs: trials until the space%s ends them",
+               spec->time_budget_ms ? " or the time budget" : " or a stopper");
     }
     if (spec->concurrency > 0) {
         printf(", %u at a time", spec->concurrency);

@@ -21,8 +21,11 @@ static int holds(const struct cli *cli, const json_t *item, const char *filter)
     bool differs = filter[n] == '!';
     (void)slice_copy_text(slice_of(filter, n), key, sizeof(key));
     if (!json_object_get(item, key) || filter[n + differs] != '=') {
-        return fail_usage(cli, "--filter: '%s' is not K=V or K!=V with a field of a trial (-o json)",
-                          filter) ? -1 : 0;
+        return fail_usage(cli,
+                          "--filter: '%s' is not K=V or K!=V with a field of a trial (-o json)",
+                          filter)
+                   ? -1
+                   : 0;
     }
     cell_text(cli, item, key, cell);
     return (strcmp(cell, filter + n + differs + 1) == 0) != differs;
@@ -32,7 +35,9 @@ static int holds(const struct cli *cli, const json_t *item, const char *filter)
 static json_t *items_of(const struct cli *cli, const struct study_rows *rows)
 {
     json_t *items = json_array();
-    uint32_t most = cli->options.limit == OPTION_UNSET || cli->options.limit == 0 ? UINT32_MAX : (uint32_t)cli->options.limit;
+    uint32_t most = cli->options.limit == OPTION_UNSET || cli->options.limit == 0
+                        ? UINT32_MAX
+                        : (uint32_t)cli->options.limit;
     for (uint32_t i = 0; i < rows->trial_count && json_array_size(items) < most; i++) {
         json_t *item = result_trial_json(&rows->trials[i]);
         int good = 1;
