@@ -115,3 +115,16 @@ touch go
 expect 0 rayc tune resume alone
 has out "COMPLETED, 3 trials"
 [[ $(grep -cx "start alone/0 0" effects) -eq 1 ]] || fail "trial alone/0 began twice"
+
+note "a search program that dies again and again, but gets on"
+cat >search.sh <<'TEXT'
+for ((answers = 0; answers < 2;)); do
+    read -r line || exit 0
+    [[ $line == *'"ask"'* ]] || continue
+    trial=${line//[^0-9]/}
+    echo "{\"trial\": $trial, \"params\": {\"x\": 0.$trial}}"
+    answers=$((answers + 1))
+done
+TEXT
+expect 0 rayc tune --space search.yaml --name outside --trials 12 --set "search={algo: external, command: [bash, $WORK/search.sh]}"
+has out "COMPLETED, 12 trials"
