@@ -215,11 +215,9 @@ static void on_report(struct driver *self, const struct rec_report *report, uint
 }
 
 /*  The result of a trial's task says whether it left a checkpoint when it paused. */
-static void take_result(struct driver *self, uint32_t trial, const rayc_value *value)
+static void take_result(struct driver *self, uint32_t trial, struct slice text)
 {
-    json_t *result = value->kind == RAYC_STRING
-                         ? json_loadb(value->as.raw.data, value->as.raw.size, 0, NULL)
-                         : NULL;
+    json_t *result = text.n > 0 ? json_loadb((const char *)text.p, text.n, 0, NULL) : NULL;
     const char *checkpoint = json_string_value(json_object_get(result, "checkpoint"));
     if (checkpoint && checkpoint[0]) {
         study_checkpointed(self->study, trial, checkpoint);
@@ -238,7 +236,9 @@ static void on_ended(struct driver *self, rayc_ref ref, uint64_t now_ms)
     rayc_value value;
     int rc = rayc_get(ref, 0, &value);
     if (rc == RAYC_OK) {
-        take_result(self, trial, &value);
+        take_result(self, trial,
+                    value.kind == RAYC_STRING ? slice_of(value.as.raw.data, value.as.raw.size)
+                                              : slice_text(NULL));
         study_ended(self->study, trial, 0, NULL, now_ms);
     } else {
         enum failure failure = rc == RAYC_ECANCELLED ? FAILURE_CANCELLED : FAILURE_APP;
@@ -334,6 +334,21 @@ static void restore_report(void *context, const struct rec_report *row)
     }
 }
 
+/*  A trial whose task ended well after its driver was killed is not run again. */
+static void restore_ends(struct driver *self)
+{
+    for (uint32_t i = 0; i < study_count(self->study); i++) {
+        const struct study_trial *trial = study_trial(self->study, i);
+        char *result = NULL;
+        if (trial->base.state == TRIAL_RUNNING && trial->task != 0 &&
+            cluster_finished(self->session, trial->task, &result)) {
+            study_restore_finished(self->study, i);
+            take_result(self, i, slice_text(result));
+        }
+        free(result);
+    }
+}
+
 static int restore(struct driver *self)
 {
     int rc = study_link_read(self->link, restore_trial, restore_report, self);
@@ -342,6 +357,7 @@ static int restore(struct driver *self)
                          self->config.name);
     }
     if (rc == RAYC_OK) {
+        restore_ends(self);
         study_restored(self->study);
     }
     return rc;

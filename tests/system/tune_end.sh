@@ -9,7 +9,7 @@ cd "$WORK" || fail "no folder"
 export RAYC_ADDRESS=ipc://$WORK/head.sock
 mkdir -p "$RAYC_STATE_DIR"
 start_head() {
-    rayc-head --address "$RAYC_ADDRESS" --state-dir "$RAYC_STATE_DIR" --lease-ms 3000 --suspect-ms 1000 --gone-ms 1000 \
+    rayc-head --address "$RAYC_ADDRESS" --state-dir "$RAYC_STATE_DIR" --lease-ms 3000 --suspect-ms 1000 --gone-ms 2000 \
         --beat-ms 300 2>>"$WORK/head.log" &
     HEAD_PID=$!
     BACKGROUND+=("$HEAD_PID")
@@ -73,6 +73,24 @@ grep -qx "start one/0 1" effects || fail "trial 0 did not go on from its checkpo
 [[ $(grep -cx "start one/0 0" effects) -eq 1 ]] || fail "trial 0 began twice"
 rm go
 
+note "trials that end while their driver is dead are not run again"
+background rayc tune --space search.yaml --name dead
+wait_until 20 running dead
+kill_now "$PID"
+touch go
+finished() {
+    sqlite3 -readonly "$RAYC_STATE_DIR/rayc.db" \
+        "SELECT t.trial FROM trials t JOIN tasks k ON k.task_id=t.task_id WHERE t.study='dead' AND k.state='FINISHED'"
+}
+wait_until 20 eval '[[ -n $(finished) ]]'
+finished >finished
+expect 0 rayc tune resume dead
+has out "COMPLETED, 3 trials"
+while read -r trial; do
+    [[ $(grep -c "^start dead/$trial " effects) -eq 1 ]] || fail "trial $trial had finished, and was run again"
+done <finished
+rm go
+
 note "Ctrl-C while there is no head"
 for settings in scheduler=fifo concurrency=1 scheduler=median; do
     name=gone_${settings%=*}_${settings#*=}
@@ -97,3 +115,16 @@ touch go
 expect 0 rayc tune resume alone
 has out "COMPLETED, 3 trials"
 [[ $(grep -cx "start alone/0 0" effects) -eq 1 ]] || fail "trial alone/0 began twice"
+
+note "a search program that dies again and again, but gets on"
+cat >search.sh <<'TEXT'
+for ((answers = 0; answers < 2;)); do
+    read -r line || exit 0
+    [[ $line == *'"ask"'* ]] || continue
+    trial=${line//[^0-9]/}
+    echo "{\"trial\": $trial, \"params\": {\"x\": 0.$trial}}"
+    answers=$((answers + 1))
+done
+TEXT
+expect 0 rayc tune --space search.yaml --name outside --trials 12 --set "search={algo: external, command: [bash, $WORK/search.sh]}"
+has out "COMPLETED, 12 trials"
