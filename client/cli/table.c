@@ -26,7 +26,9 @@ static const struct {
 static size_t letter_at(const char *text, unsigned *columns)
 {
     const uint8_t *p = (const uint8_t *)text;
-    uint32_t letter = p[0] < 0x80 ? p[0] : p[0] < 0xe0 ? p[0] & 0x1f : p[0] & (p[0] < 0xf0 ? 0xf : 7);
+    uint32_t letter = p[0] < 0x80   ? p[0]
+                      : p[0] < 0xe0 ? p[0] & 0x1f
+                                    : p[0] & (p[0] < 0xf0 ? 0xf : 7);
     size_t n = 1;
     for (; (p[n] & 0xc0) == 0x80; n++) {
         letter = letter << 6 | (p[n] & 0x3f);

@@ -61,7 +61,9 @@ static void put_params(const char *json, char *out, size_t capacity)
     out[0] = 0;
     json_object_foreach(params, name, value)
     {
-        char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
+        char *text = json_is_string(value)
+                         ? NULL
+                         : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
         const char *from = text ? text : json_string_value(value);
         text_clean(slice_of(from, text_bytes(from, VALUE_LETTERS)), clean, sizeof(clean));
         free(text);

@@ -46,8 +46,7 @@ static json_t *checkpoint_name(struct slice path)
     while (first > 0 && path.p[first - 1] != '/') {
         first--;
     }
-    json_t *name =
-        path.n > 0 ? json_stringn((const char *)path.p + first, path.n - first) : NULL;
+    json_t *name = path.n > 0 ? json_stringn((const char *)path.p + first, path.n - first) : NULL;
     return name ? name : json_null();
 }
 

@@ -20,7 +20,8 @@ static int name_check(struct reader *self, const struct yaml_node *key, const ch
     while (isalnum((unsigned char)name[n]) || (name[n] != 0 && strchr("_-.", name[n]))) {
         n++;
     }
-    if (name[n] != 0 || n == 0 || n > PARAM_NAME_MAX || !(isalpha((unsigned char)*name) || *name == '_')) {
+    if (name[n] != 0 || n == 0 || n > PARAM_NAME_MAX ||
+        !(isalpha((unsigned char)*name) || *name == '_')) {
         return spec_refuse(self, key, field,
                            "\"%.80s\" cannot be a parameter's name: use letters, digits, _ - and .,"
                            " a letter first, at most %d",

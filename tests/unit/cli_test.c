@@ -214,7 +214,7 @@ static void tables_fit(void **state)
     assert_true(widths[0] == 12 && widths[1] == 8 && widths[2] == 8);
     assert_int_equal(text_letters("a\u2026b"), 3);
     assert_int_equal(text_bytes("a\u2026b", 2), 4);
-    assert_int_equal(text_letters("\u65e5\u672c"), 4); /* a wide letter takes two columns, */
+    assert_int_equal(text_letters("\u65e5\u672c"), 4);  /* a wide letter takes two columns, */
     assert_int_equal(text_bytes("\u65e5\u672c", 3), 3); /* and no half of one is shown */
     assert_int_equal(text_letters("e\u0301"), 1);
 }

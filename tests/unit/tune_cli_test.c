@@ -203,7 +203,8 @@ static void lines_of_trials(void **state)
     trial.base.state = TRIAL_ERROR;
     trial.text = params + 1000;
     strcpy(trial.text, "trial 7: exited\nwith \x1b[31m3");
-    size_t n = (size_t)sprintf(params, "{\"n\": 0.123456789, \"on\": true, \"x\": \"\u65e5\", \"y\": \"");
+    size_t n =
+        (size_t)sprintf(params, "{\"n\": 0.123456789, \"on\": true, \"x\": \"\u65e5\", \"y\": \"");
     for (int i = 0; i < 100; i++) {
         n += (size_t)sprintf(params + n, "\xc3\xa9");
     }

@@ -294,10 +294,13 @@ static const struct refusal keys[] = {
     { "env: {RAYC_X: 1}", "2:7: env.RAYC_X: names with RAYC_ are rayc's own" },
     { "dedup: no", "2:8: dedup: must be true or false, not a text (no)" },
     { "seed: -1", "2:7: seed: must be an integer from 0 to 18446744073709551615" },
-    { "name: a/b", "2:7: name: must be letters, digits, . _ and -, and begin with a letter, a digit or _: folders are named after it" },
+    { "name: a/b", "2:7: name: must be letters, digits, . _ and -, and begin with a letter, a "
+                   "digit or _: folders are named after it" },
     { "name: " LONG_101, "2:7: name: may have 100 bytes" },
-    { "metric: mAP50 (B)", "2:9: metric: cannot be reported: a metric's name has letters, digits, _ - . / : ( ) @ % and at most 128 bytes" },
-    { "metric: " LONG_101 LONG_101, "2:9: metric: cannot be reported: a metric's name has letters, digits, _ - . / : ( ) @ % and at most 128 bytes" },
+    { "metric: mAP50 (B)", "2:9: metric: cannot be reported: a metric's name has letters, digits, "
+                           "_ - . / : ( ) @ % and at most 128 bytes" },
+    { "metric: " LONG_101 LONG_101, "2:9: metric: cannot be reported: a metric's name has letters, "
+                                    "digits, _ - . / : ( ) @ % and at most 128 bytes" },
     { "version: 2", "2:10: version: must be 1: this rayc reads no newer files" },
     { "checkpoint: {best_by: acc}",
       "2:23: checkpoint.best_by: must be the metric, value: others are not due yet" },
