@@ -83,7 +83,7 @@ static void wrong_lines_are_refused(void **state)
         { "loss=\"a\\", "a quote is not closed" },
         { "loss=\"a\"b", "there must be a space after a quoted value" },
         { "a=1 a=2", "metric a is there twice" },
-        { "{\"a b\": 1}", "metric name \"a b\": letters, digits, _ - . / : and at most 128 bytes" },
+        { "{\"a b\": 1}", "metric name \"a b\": letters, digits, _ - . / : ( ) @ % and at most 128 bytes" },
         { "{\"checkpoint\": 3}", "checkpoint must be a folder" },
         { "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}",
           "a/a/a/a/a/a/a/a is too deep" },
