@@ -14,7 +14,11 @@
 #include "client/failure.h"
 #include "client/metrics.h"
 
-enum { NUMBER_MAX = 999999999, OPEN_MAX_AT_ONCE = 16, LATEST_BYTES = PATH_BYTES + METRICS_MAX + 160 };
+enum {
+    NUMBER_MAX = 999999999,
+    OPEN_MAX_AT_ONCE = 16,
+    LATEST_BYTES = PATH_BYTES + METRICS_MAX + 160
+};
 
 #define TMP_PREFIX        "tmp_"
 #define CHECKPOINT_PREFIX "checkpoint_"

@@ -18,7 +18,7 @@ enum {
     TAIL_BYTES = 2048,
     LAST_BYTES = 512,
     SOCKET_BYTES = 108, /* of sockaddr_un */
-    REPORT_FD = 3 /* of the command */
+    REPORT_FD = 3       /* of the command */
 };
 
 /*  Bytes that come become lines. */

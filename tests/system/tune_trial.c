@@ -40,7 +40,8 @@ static void trace(rayc_task *task, const char *what, int epoch, int answer)
 {
     char line[128];
     const char *path = rayc_param_text(task, "file");
-    int n = snprintf(line, sizeof(line), "%s loud/%u %d %d\n", what, rayc_trial(task), epoch, answer);
+    int n =
+        snprintf(line, sizeof(line), "%s loud/%u %d %d\n", what, rayc_trial(task), epoch, answer);
     int fd = path != NULL ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (fd < 0 || write(fd, line, (size_t)n) != n) {
         abort();

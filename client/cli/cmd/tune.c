@@ -53,7 +53,8 @@ static void on_signal(int signal)
 
 static void on_alarm(int signal)
 {
-    static const char text[] = "rayc: the head does not answer; what it knows of the study is kept\n";
+    static const char text[] =
+        "rayc: the head does not answer; what it knows of the study is kept\n";
     (void)signal;
     (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
     _exit(EXIT_STOPPED);
