@@ -6,10 +6,10 @@
      of a command, run by the program rayc-trial:
      "argv": ["python", "train.py"], "env": ["K=V"], "cwd": "/abs", "stdout": null, true, or {"regex": "..."}}
 
-    run: how often the driver has started this trial.  step: of its last report that is recorded; checkpoint: where the
-    run starts from.  A further attempt of the same task (its process died) starts from the newest checkpoint that this
-    run has committed itself: DIR/latest says "RUN PATH", and the report that came with it until it was answered, which
-    that attempt says again before anything else.  Checkpoints are folders DIR/checkpoint_NNNNNN, written as
+    run: how often the driver has started this trial.  checkpoint: where the run starts from; step: that it is of.  A
+    further attempt of the same task (its process died) starts from the newest checkpoint that this run has committed
+    itself: DIR/latest says "RUN PATH", and the report that came with it until it was answered, which that attempt says
+    again before anything else.  Checkpoints are folders DIR/checkpoint_NNNNNN, written as
     DIR/tmp_NNNNNN and renamed (all of it synced) before their report leaves.  Numbers are read as doubles, so that a
     parameter is exactly what the search chose. */
 #ifndef RAYC_TRIAL_H

@@ -122,17 +122,16 @@ static void remember(struct driver *self, uint32_t trial, const char *checkpoint
 static void start(struct driver *self, uint32_t number)
 {
     const struct study_trial *trial = study_trial(self->study, number);
-    const char *checkpoint = trial->donor != NONE
-                                 ? study_trial(self->study, trial->donor)->checkpoint
-                                 : trial->checkpoint;
+    const struct study_trial *from =
+        trial->donor != NONE ? study_trial(self->study, trial->donor) : trial;
     char *dir = trial_dir(&self->common, number);
-    char *text = trial_text(self->config.spec, self->common_text, dir, trial, checkpoint);
+    char *text = trial_text(self->config.spec, self->common_text, dir, trial, from);
     study_started(self->study, number, study_link_next_task(self->link));
     save_rows(self);
     rayc_ref ref =
         rayc_submit(&self->function, &self->options, (rayc_arg[]){ rayc_string(text) }, 1);
     ensure(ref.number == 0 || ref.number == study_trial(self->study, number)->task);
-    remember(self, number, checkpoint, ref);
+    remember(self, number, from->checkpoint, ref);
     study_link_watch(self->link, ref);
     free(text);
     free(dir);

@@ -42,6 +42,7 @@ void study_destroy(struct study **self_)
         free(row->checkpoint);
         free(row->text);
         free(row->lineage);
+        free(self->slots[i].stored);
     }
     stopper_destroy(&self->stopper);
     scheduler_close(&self->scheduler);
@@ -332,9 +333,12 @@ void study_started(struct study *self, uint32_t trial, uint64_t task)
 void study_checkpointed(struct study *self, uint32_t trial, const char *checkpoint)
 {
     ensure(trial < self->count);
-    row_text(&self->slots[trial].row.checkpoint, slice_text(checkpoint));
-    self->slots[trial].row.donor = NONE;
-    slot_changed(self, &self->slots[trial]);
+    struct slot *slot = &self->slots[trial];
+    row_text(&slot->row.checkpoint, slice_text(checkpoint));
+    row_text(&slot->stored, slice_text(NULL));
+    slot->row.checkpoint_step = slot->row.base.step;
+    slot->row.donor = NONE;
+    slot_changed(self, slot);
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */

@@ -16,10 +16,11 @@ struct study_trial {
     uint64_t task;     /* newest task */
     uint64_t reports;
     uint64_t created_ms, ended_ms;
-    char *params;     /* JSON */
-    char *metrics;    /* JSON of the last report; NULL */
-    char *checkpoint; /* newest committed; NULL */
-    char *text;       /* why it failed or was stopped; NULL */
+    char *params;           /* JSON */
+    char *metrics;          /* JSON of the last report; NULL */
+    char *checkpoint;       /* newest committed; NULL */
+    double checkpoint_step; /* that it is of */
+    char *text;             /* why it failed or was stopped; NULL */
     char *
         lineage; /* when it was started, resumed and ended, and PBT's changes: study_journal.c; NULL */
     uint32_t donor; /* of the run that starts now: whose checkpoint; NONE: its own */

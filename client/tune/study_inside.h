@@ -16,14 +16,15 @@ struct slot {
     struct study_trial row;
     const double *first_x;  /* as the scheduler got it; PBT changes row.base.x */
     enum decision decision; /* on its last report; GO_ON again when it is resumed */
-    double checkpoint_step; /* of its newest checkpoint */
+    char *stored;           /* checkpoint of the restored row, until a report tells of it; NULL */
+    double stored_step;     /* of that row */
     uint64_t reporter;      /* task of its last report that counted */
     uint64_t muted;         /* task that was told to pause before the trial was resumed; 0: none */
     double counted;         /* of a row that is final: step of the last report that was counted */
     bool measured;          /* a report had the metric, finite or not */
     bool whole;             /* the scheduler stopped it at its full resource: not pruned */
     bool over;              /* folded as ended: nothing changes it any more */
-    bool finished; /* restored: its newest task had ended well */
+    bool finished;          /* restored: its newest task had ended well */
     bool resumed; /* it is to go on again when its old task has ended, or the study is restored */
 };
 

@@ -65,7 +65,10 @@ static void keep(struct study *self, struct slot *slot, const struct rec_report 
     if (report->checkpoint.n > 0) {
         row_text(&row->checkpoint, report->checkpoint);
         row->donor = NONE;
-        slot->checkpoint_step = report->step;
+        row->checkpoint_step = report->step;
+        if (slot->stored && slice_same(slice_text(slot->stored), report->checkpoint)) {
+            row_text(&slot->stored, slice_text(NULL));
+        }
     }
     slot->reporter = report->task;
     if (!isnan(report->value) || has_metric(report->metrics, self->spec->metric)) {

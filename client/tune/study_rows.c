@@ -65,6 +65,8 @@ static void row_read(struct study *self, struct slot *slot, const struct rec_tri
     to->params = arena_text(self->arena, row->params);
     row_text(&to->metrics, row->metrics);
     row_text(&to->checkpoint, row->checkpoint);
+    row_text(&slot->stored, row->checkpoint);
+    slot->stored_step = row->step;
     row_text(&to->text, row->text);
     row_text(&to->lineage, row->lineage);
     bool final = has_ended(slot) && (!self->decides || row->given);
@@ -236,6 +238,17 @@ static void restore_ends(struct study *self)
     free(trials);
 }
 
+/*  No report tells of a checkpoint that was left in answer to a pause: the row does, if it is the newer one. */
+static void take_stored(struct slot *slot)
+{
+    struct study_trial *row = &slot->row;
+    if (slot->stored && row->donor == NONE && row->base.step == slot->stored_step) {
+        row_text(&row->checkpoint, slice_text(slot->stored));
+        row->checkpoint_step = slot->stored_step;
+    }
+    row_text(&slot->stored, slice_text(NULL));
+}
+
 /*  A trial that had not ended: what it was told holds, else it starts again. */
 static void settle(struct study *self, struct slot *slot)
 {
@@ -286,6 +299,7 @@ void study_restored(struct study *self)
     for (uint32_t i = 0; i < self->count; i++) {
         struct slot *slot = &self->slots[i];
         self->seen[i] = slot->row.base;
+        take_stored(slot);
         study_best_changed(self, i);
         if (!has_ended(slot)) {
             settle(self, slot);

@@ -132,7 +132,7 @@ void slot_take_donor(struct study *self, struct slot *slot, uint32_t donor)
 {
     slot->row.donor = donor < self->count ? donor : NONE; /* a stored one may be anything */
     if (slot->row.donor != NONE) {
-        double step = self->slots[donor].checkpoint_step;
+        double step = self->slots[donor].row.checkpoint_step;
         slot->row.base.step = step < slot->row.base.step ? step : slot->row.base.step;
     }
 }

@@ -81,17 +81,17 @@ char *trial_dir(const struct trial_common *common, uint32_t number)
 }
 
 char *trial_text(const struct study_spec *spec, const char *common, const char *dir,
-                 const struct study_trial *trial, const char *checkpoint)
+                 const struct study_trial *trial, const struct study_trial *from)
 {
     char *text = NULL, step[32];
     size_t bytes = 0;
     FILE *to = open_memstream(&text, &bytes);
     ensure(to != NULL);
-    number_print(trial->base.step, step, sizeof(step));
+    number_print(from->checkpoint ? from->checkpoint_step : 0, step, sizeof(step));
     fprintf(to, "%s\"trial\":%u,\"run\":%u,\"step\":%s,", common, trial->base.number, trial->run,
             step);
     put_member(to, "dir", dir);
-    put_member(to, "checkpoint", checkpoint ? checkpoint : "");
+    put_member(to, "checkpoint", from->checkpoint ? from->checkpoint : "");
     if (spec->command_count > 0) {
         char params_file[4096];
         snprintf(params_file, sizeof(params_file), "%s/params.json", dir);

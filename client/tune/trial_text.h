@@ -12,7 +12,7 @@ struct trial_common {
 char *trial_text_common(const struct study_spec *spec, const struct trial_common *common);
 /*  STORAGE/NAME/trial_NNNNN; malloced. */
 char *trial_dir(const struct trial_common *common, uint32_t number);
-/*  The whole argument; malloced.  `checkpoint`: where the run starts from, or NULL. */
+/*  The whole argument; malloced.  `from`: the trial whose checkpoint it starts from, itself as a rule. */
 char *trial_text(const struct study_spec *spec, const char *common, const char *dir,
-                 const struct study_trial *trial, const char *checkpoint);
+                 const struct study_trial *trial, const struct study_trial *from);
 #endif

@@ -83,12 +83,12 @@ finished() {
         "SELECT t.trial FROM trials t JOIN tasks k ON k.task_id=t.task_id WHERE t.study='dead' AND k.state='FINISHED'"
 }
 wait_until 20 eval '[[ -n $(finished) ]]'
-finished >ended
+finished >ended.trials
 expect 0 rayc tune resume dead
 has out "COMPLETED, 3 trials"
 while read -r trial; do
     [[ $(grep -c "^start dead/$trial " effects) -eq 1 ]] || fail "trial $trial had finished, and was run again"
-done <ended
+done <ended.trials
 rm go
 
 note "Ctrl-C while there is no head"

@@ -150,7 +150,10 @@ act() {
     driver) kill_now "$PID" && resume ;;
     head) kill_now "$HEAD_PID" && start_head ;;
     worker) kill_now "$WORKER_PID" && start_worker ;;
-    both) kill_now "$HEAD_PID" && kill_now "$PID" && start_head && resume ;;
+    both)
+        kill_now "$HEAD_PID" && start_head
+        kill_now "$PID" && resume
+        ;;
     executor) pid=$(an_executor) && [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null && killed=$((killed + 1)) ;;
     trial) pid=$(a_trial) && [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null && killed=$((killed + 1)) ;;
     interrupt) kill -INT "$PID" && left_off "Ctrl-C" && resume ;;

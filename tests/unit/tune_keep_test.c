@@ -242,7 +242,9 @@ static void a_trial_is_given_json(void **state)
     trial.params = (char[]){ "{\"x\": 0.1}" };
     char *start = trial_text_common(spec, &common), *dir = trial_dir(&common, 7);
     for (int with = 0; with < 2; with++) {
-        char *text = trial_text(spec, start, dir, &trial, with ? hostile : NULL);
+        struct study_trial from = { .checkpoint = with ? (char *)(uintptr_t)hostile : NULL,
+                                    .checkpoint_step = 4 };
+        char *text = trial_text(spec, start, dir, &trial, &from);
         json_t *all = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
         assert_non_null(all);
         assert_string_equal(json_string_value(json_object_get(all, "study")), hostile);
@@ -250,6 +252,7 @@ static void a_trial_is_given_json(void **state)
         assert_string_equal(json_string_value(json_object_get(all, "dir")), dir);
         assert_string_equal(json_string_value(json_object_get(all, "checkpoint")),
                             with ? hostile : "");
+        assert_true(json_number_value(json_object_get(all, "step")) == (with ? 4 : 0));
         const json_t *argv = json_object_get(all, "argv");
         assert_int_equal(json_array_size(argv), 3);
         assert_string_equal(json_string_value(json_array_get(argv, 2)), "0.1");

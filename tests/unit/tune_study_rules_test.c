@@ -310,6 +310,40 @@ static void a_damaged_journal_leads_nowhere(void **state)
     study_destroy(&study);
 }
 
+/*  A trial that was told to pause may leave a checkpoint that no report tells of: its row does. */
+static void the_newest_checkpoint_is_restored(void **state)
+{
+    (void)state;
+    struct study_spec spec = spec_new();
+    struct study *study = study_of(&spec), *again = study_of(&spec), *third = study_of(&spec);
+    uint32_t trial = started(study);
+    assert_int_equal(told(study, trial, 1, 5), DECISION_GO_ON);
+    study_checkpointed(study, trial, "/left");
+    assert_true(study_trial(study, trial)->checkpoint_step == 1);
+    struct rec_trial row;
+    while (study_dirty(study, &row)) {
+        assert_int_equal(study_restore_trial(again, &row), OK);
+        assert_int_equal(study_restore_trial(third, &row), OK);
+    }
+    struct rec_report report = {
+        .id = 1, .step = 1, .value = 5, .checkpoint = slice_text("/reported")
+    };
+    study_restore_report(again, &report);
+    study_restore_report(third, &report);
+    report =
+        (struct rec_report){ .id = 2, .step = 2, .value = 4, .checkpoint = slice_text("/new") };
+    study_restore_report(third, &report);
+    study_restored(again);
+    study_restored(third);
+    assert_string_equal(study_trial(again, trial)->checkpoint, "/left");
+    assert_true(study_trial(again, trial)->checkpoint_step == 1);
+    assert_string_equal(study_trial(third, trial)->checkpoint, "/new");
+    assert_true(study_trial(third, trial)->checkpoint_step == 2);
+    study_destroy(&study);
+    study_destroy(&again);
+    study_destroy(&third);
+}
+
 /*  Their driver died before it heard that they had ended. */
 static void what_finished_is_not_run_again(void **state)
 {
@@ -386,6 +420,7 @@ int main(void)
         cmocka_unit_test(an_external_search_is_asked),
         cmocka_unit_test(points_that_are_not_of_the_space_are_refused),
         cmocka_unit_test(a_damaged_journal_leads_nowhere),
+        cmocka_unit_test(the_newest_checkpoint_is_restored),
         cmocka_unit_test(what_finished_is_not_run_again),
         cmocka_unit_test(a_hundred_thousand_trials_are_restored),
     };
