@@ -118,7 +118,9 @@ void json_text(struct json *self, struct slice text)
         }
         done = ++i;
     }
-    json_bytes(self, slice_of(text.p + done, text.n - done));
+    if (done < text.n) {
+        json_bytes(self, slice_of(text.p + done, text.n - done));
+    }
     json_raw(self, "\"");
 }
 

@@ -91,6 +91,14 @@ static int failed(sqlite3 *db, int rc)
     return ERR_STORE;
 }
 
+/*  We never write such rows: something else has changed the database. */
+static int odd_rows(const struct msg_study_read *ask, const char *why)
+{
+    log_error("query.odd_rows", "study=%.*s error=\"%s\"", (int)ask->name.n,
+              (const char *)ask->name.p, why);
+    return ERR_STORE;
+}
+
 /*  Steps through `rows` until the page is full; their number in *count. */
 static int put_rows(sqlite3 *db, sqlite3_stmt *rows, const struct read *read, struct wire *to,
                     uint32_t *count, uint32_t *more)
@@ -121,7 +129,9 @@ static int read_page(sqlite3 *db, const struct msg_study_read *ask, struct wire 
     sqlite3_bind_int64(rows, 2, ask->after < INT64_MAX ? (int64_t)ask->after : INT64_MAX);
     rc = put_rows(db, rows, read, elements, &count, &reply->more);
     sqlite3_finalize(rows);
-    ensure(!elements->full);
+    if (rc == OK && elements->full) {
+        return odd_rows(ask, "too large");
+    }
     struct list list = wire_list(elements, count);
     *(ask->what == 1 ? &reply->trials : &reply->reports) = list;
     return rc;
@@ -152,6 +162,7 @@ static int read_study(sqlite3 *db, const struct msg_study_read *ask, struct stud
     }
     if (code == OK) {
         proto_put(&pages->frame, MSG_STUDY_ROWS, &reply);
+        code = pages->frame.full ? odd_rows(ask, "too large") : OK;
     }
     sqlite3_finalize(row);
     return code;
@@ -174,6 +185,15 @@ void study_pages_free(struct study_pages *self)
     *self = (struct study_pages){ 0 };
 }
 
+/*  A frame that a client could not read would end its connection, again and again. */
+static int check_frame(const struct msg_study_read *ask, const struct wire *frame)
+{
+    struct msg msg;
+    struct diag why = { 0 };
+    int rc = proto_decode(slice_of(frame->p, frame->n), &msg, &why);
+    return rc == OK ? OK : odd_rows(ask, why.text);
+}
+
 int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_pages *pages,
                 struct slice *out)
 {
@@ -188,11 +208,11 @@ int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_page
     }
     int code = read_study(db, ask, pages);
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    code = code == OK ? check_frame(ask, &pages->frame) : code;
     uint8_t *copy = code == OK ? malloc(pages->frame.n) : NULL;
     if (copy == NULL) {
         return code == OK ? ERR_MEMORY : code;
     }
-    ensure(!pages->frame.full);
     memcpy(copy, pages->frame.p, pages->frame.n);
     *out = slice_of(copy, pages->frame.n);
     return OK;
