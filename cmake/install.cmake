@@ -9,10 +9,9 @@ install(FILES client/rayc.h TYPE INCLUDE)
 set(example_targets ${example_sources})
 list(TRANSFORM example_targets REPLACE "^.*/|[.]c$" "")
 
-# Examples are programs for `rayc submit NAME`; their sources are for people.  A worker runs its own copy of a program,
-# so that $ORIGIN alone would not find librayc there.
+# Examples are programs for `rayc submit NAME`; their sources are for people.  They have librayc in them: a worker runs
+# its own copy of a program, for which neither $ORIGIN nor the prefix of this build leads to the installed one.
 if(example_targets)
-  set_target_properties(${example_targets} PROPERTIES INSTALL_RPATH "$ORIGIN/../..;${CMAKE_INSTALL_FULL_LIBDIR}")
   install(TARGETS ${example_targets} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/rayc/examples)
 endif()
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

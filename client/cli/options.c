@@ -12,7 +12,7 @@
 #define ON(function) (1ull << CMD_##function)
 #define LISTS                                                                                      \
     (ON(status) | ON(job_list) | ON(job_get) | ON(task_list) | ON(task_get) | ON(node_list) |      \
-     ON(tune_list) | ON(tune_status) | ON(tune_trials) | ON(tune_best))
+     ON(tune_list) | ON(tune_trials))
 #define TUNES (ON(tune) | ON(tune_resume))
 
 _Static_assert(COMMANDS <= 64, "a bit of option_row.on for each command");

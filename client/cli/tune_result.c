@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
@@ -60,14 +61,20 @@ int tune_csv_write(const struct cli *cli, const struct study_rows *rows)
     return 0;
 }
 
-static void print_params(const struct rec_trial *trial)
+void tune_params_print(const struct rec_trial *trial)
 {
     json_t *params = json_read(trial->params);
     const char *name;
     json_t *value;
+    int width = 0;
     json_object_foreach(params, name, value)
     {
-        char clean[256], *text = NULL;
+        int letters = (int)text_letters(name);
+        width = letters > width ? letters : width;
+    }
+    json_object_foreach(params, name, value)
+    {
+        char clean[1024], *text = NULL;
         size_t bytes;
         FILE *to = open_memstream(&text, &bytes);
         ensure(to != NULL);
@@ -75,33 +82,79 @@ static void print_params(const struct rec_trial *trial)
         fclose(to);
         struct slice plain =
             json_is_string(value) ? slice_text(json_string_value(value)) : slice_text(text);
-        printf("  %-16s %s\n", name, text_clean(plain, clean, sizeof(clean)));
+        printf("  %-*s  %s\n", width, name, text_clean(plain, clean, sizeof(clean)));
         free(text);
     }
     json_decref(params);
 }
 
-static void print_best(const struct study_rows *rows)
+/*  The first that failed; NONE. */
+static uint32_t first_failed(const struct study_rows *rows)
 {
-    uint32_t best = rows_best(rows), failed = 0, ended = 0;
+    uint32_t first = NONE;
     for (uint32_t i = 0; i < rows->trial_count; i++) {
-        failed += rows->trials[i].state == TRIAL_ERROR;
-        ended += rows->trials[i].ended > 0;
+        const struct rec_trial *trial = &rows->trials[i];
+        if (trial->state == TRIAL_ERROR &&
+            (first == NONE || trial->ended < rows->trials[first].ended)) {
+            first = i;
+        }
     }
-    printf("study %s: %s, %u trials ended", rows->name, study_state_name(rows->state), ended);
+    return first;
+}
+
+static void print_counts(const struct study_rows *rows)
+{
+    uint32_t failed = 0, ended = 0, pruned = 0;
+    for (uint32_t i = 0; i < rows->trial_count; i++) {
+        const struct rec_trial *trial = &rows->trials[i];
+        failed += trial->state == TRIAL_ERROR;
+        pruned += trial->state == TRIAL_TERMINATED && trial->pruned;
+        ended += trial->ended > 0;
+    }
+    printf("study %s: %s, %u trial%s ended", rows->name, study_state_name(rows->state), ended,
+           ended == 1 ? "" : "s");
+    if (pruned > 0) {
+        printf(", %u of them early", pruned);
+    }
     if (failed > 0) {
         printf(", %u of them failed", failed);
     }
     putchar('\n');
+}
+
+static void print_best(const struct study_rows *rows)
+{
+    uint32_t best = rows_best(rows);
+    print_counts(rows);
     if (best != NONE) {
         char value[40];
         number_print(rows->trials[best].value, value, sizeof(value));
         printf("best: trial %u, %s = %s\n", rows->trials[best].number, rows->spec->metric, value);
-        print_params(&rows->trials[best]);
+        tune_params_print(&rows->trials[best]);
     }
 }
 
-static int print_rows(const struct cli *cli, const struct study_rows *rows)
+/*  Why the first one failed, and where its output is (of a command's trial, on this machine). */
+static void note_failed(const struct cli *cli, const struct study_rows *rows, const char *storage)
+{
+    char path[PATH_BYTES];
+    uint32_t i = first_failed(rows);
+    if (i == NONE) {
+        return;
+    }
+    const struct rec_trial *trial = &rows->trials[i];
+    if (rows_best(rows) != NONE) { /* else it is the reason why the study failed */
+        note(cli, "the first that failed is trial %u: %.*s", trial->number, (int)trial->text.n,
+             (const char *)trial->text.p);
+    }
+    int n = snprintf(path, sizeof(path), "%s/%s/trial_%05u/output.log", storage, rows->name,
+                     trial->number);
+    if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0) {
+        note(cli, "its output: %s", path);
+    }
+}
+
+static int print_rows(const struct cli *cli, const struct study_rows *rows, const char *storage)
 {
     bool csv_is_stdout = cli->options.csv && strcmp(cli->options.csv, "-") == 0;
     int exit_code = tune_csv_write(cli, rows);
@@ -111,6 +164,8 @@ static int print_rows(const struct cli *cli, const struct study_rows *rows)
         json_decref(result);
     } else if (exit_code == 0 && !csv_is_stdout) {
         print_best(rows);
+        fflush(stdout);
+        note_failed(cli, rows, storage);
     }
     return exit_code;
 }
@@ -125,7 +180,7 @@ static int fail_rows(const struct cli *cli, const char *name, int rc,
                                                : fail(cli, rc, "%s", why);
 }
 
-int tune_result_print(const struct cli *cli, const char *name)
+int tune_result_print(const struct cli *cli, const char *name, const char *storage)
 {
     struct study_rows rows;
     struct spec_error error;
@@ -137,7 +192,7 @@ int tune_result_print(const struct cli *cli, const char *name)
     if (rc != OK) {
         return fail_rows(cli, name, rc, &error, rayc_error()->text);
     }
-    int exit_code = print_rows(cli, &rows);
+    int exit_code = print_rows(cli, &rows, storage);
     study_rows_free(&rows);
     return exit_code;
 }

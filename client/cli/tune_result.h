@@ -4,8 +4,11 @@
 #include "client/cli/cli.h"
 #include "client/tune/result.h"
 
-/*  After `rayc tune` has ended its study: reads the rows back over the session of rayc_init().  0, or an exit code. */
-int tune_result_print(const struct cli *cli, const char *name);
+/*  After `rayc tune` has ended its study: reads the rows back over the session of rayc_init().  0, or an exit code.
+    `storage` has the trials' folders. */
+int tune_result_print(const struct cli *cli, const char *name, const char *storage);
+/*  The parameters of a trial, a line each, with all their digits. */
+void tune_params_print(const struct rec_trial *trial);
 /*  The rows of a study by the connection of cli_connect(CONNECT_READ); `id` is a name, its unique prefix, or @last.
     0, or the exit code of what was said. */
 int tune_rows_read(struct cli *cli, const char *id, bool reports, struct study_rows *out);

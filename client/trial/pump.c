@@ -78,6 +78,8 @@ static void on_printed(struct run *run, struct lines *lines, struct slice line)
 {
     if (!lines->skipping) {
         run_look(run, line);
+    } else { /* no number, whatever it says: it has dots */
+        snprintf(run->last_line, sizeof(run->last_line), "%.60s...", (const char *)line.p);
     }
 }
 

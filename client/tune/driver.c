@@ -9,6 +9,7 @@
 #include "client/tune/driver_room.h"
 #include "client/tune/driver_outside.h"
 #include "client/tune/driver_keep.h"
+#include "client/tune/driver_wait.h"
 #include "client/tune/trial_text.h"
 #include "common/clock.h"
 
@@ -17,6 +18,8 @@ enum {
     NEWS_PER_TURN = 256, /* between two looks at what may start */
     ROOM_MS = 2000,      /* the cluster's size is asked again this often */
     WAIT_MS = 250,       /* the longest sleep: time budgets, the table on the terminal */
+    QUIET_MS = 2000,     /* without news, before it is asked whether any trial runs */
+    LOOKED_MAX = 32,     /* trials that are asked about */
     FLUSH_S = 600
 };
 
@@ -43,8 +46,9 @@ struct driver {
     struct run *runs;
     uint32_t run_count, run_capacity;
     uint32_t room; /* trials at a time */
-    uint64_t room_ms;
-    bool stopped; /* a user asked: what runs is cancelled */
+    uint64_t room_ms, news_ms;
+    enum why waits; /* what was said last about trials that wait; 0 */
+    bool stopped;   /* a user asked: what runs is cancelled */
     bool restoring_failed;
 };
 
@@ -73,8 +77,11 @@ static rayc_options options_of(const struct driver *self)
     options.gpus = spec->gpus;
     options.memory_bytes = spec->memory_bytes;
     options.resources = spec->resources;
-    options.max_retries = spec->max_failures;
-    options.retry_codes = spec->max_failures != 0 ? rayc_any_error : NULL;
+    if (spec->max_failures !=
+        0) { /* else what its worker or its process died of is no failure of it */
+        options.max_retries = spec->max_failures;
+        options.retry_codes = rayc_any_error;
+    }
     options.backoff_ms = spec->backoff_ms ? spec->backoff_ms : options.backoff_ms;
     options.running_max = spec->concurrency;
     options.name = self->config.name;
@@ -208,11 +215,9 @@ static void on_report(struct driver *self, const struct rec_report *report, uint
 }
 
 /*  The result of a trial's task says whether it left a checkpoint when it paused. */
-static void take_result(struct driver *self, uint32_t trial, const rayc_value *value)
+static void take_result(struct driver *self, uint32_t trial, struct slice text)
 {
-    json_t *result = value->kind == RAYC_STRING
-                         ? json_loadb(value->as.raw.data, value->as.raw.size, 0, NULL)
-                         : NULL;
+    json_t *result = text.n > 0 ? json_loadb((const char *)text.p, text.n, 0, NULL) : NULL;
     const char *checkpoint = json_string_value(json_object_get(result, "checkpoint"));
     if (checkpoint && checkpoint[0]) {
         study_checkpointed(self->study, trial, checkpoint);
@@ -231,7 +236,9 @@ static void on_ended(struct driver *self, rayc_ref ref, uint64_t now_ms)
     rayc_value value;
     int rc = rayc_get(ref, 0, &value);
     if (rc == RAYC_OK) {
-        take_result(self, trial, &value);
+        take_result(self, trial,
+                    value.kind == RAYC_STRING ? slice_of(value.as.raw.data, value.as.raw.size)
+                                              : slice_text(NULL));
         study_ended(self->study, trial, 0, NULL, now_ms);
     } else {
         enum failure failure = rc == RAYC_ECANCELLED ? FAILURE_CANCELLED : FAILURE_APP;
@@ -252,6 +259,7 @@ static int take_news(struct driver *self, double seconds)
         rayc_ref task;
         int news = study_link_wait(self->link, n == 0 ? seconds : 0, &report, &task);
         uint64_t now_ms = clock_wall_ms();
+        self->news_ms = news == STUDY_NOTHING ? self->news_ms : now_ms;
         switch (news) {
         case STUDY_NOTHING:
             return RAYC_OK;
@@ -283,6 +291,29 @@ static void cancel_all(struct driver *self)
     }
 }
 
+/*  Says once why nothing runs: on a cluster that lasts, a demand that no node meets waits for ever. */
+static void look_at_waiting(struct driver *self, uint64_t now_ms)
+{
+    char text[WAIT_TEXT_BYTES];
+    enum why why = 0;
+    if (self->run_count == 0 || now_ms < self->news_ms + QUIET_MS) {
+        return;
+    }
+    self->news_ms = now_ms;
+    for (uint32_t i = 0; i < self->run_count && i < LOOKED_MAX; i++) {
+        enum why here = task_waits(self->session, self->runs[i].ref.number);
+        why = i == 0 ? here : why;
+        if (here == WHY_RUNNING || here == WHY_LEASED || here == WHY_ENDED) {
+            self->waits = 0;
+            return;
+        }
+    }
+    if (why != self->waits && wait_text(self->config.spec, why, text)) {
+        self->config.warn(self->config.context, text);
+    }
+    self->waits = why;
+}
+
 /* --- one study ----------------------------------------------------------------------------------------------- */
 
 static void restore_trial(void *context, const struct rec_trial *row)
@@ -303,6 +334,21 @@ static void restore_report(void *context, const struct rec_report *row)
     }
 }
 
+/*  A trial whose task ended well after its driver was killed is not run again. */
+static void restore_ends(struct driver *self)
+{
+    for (uint32_t i = 0; i < study_count(self->study); i++) {
+        const struct study_trial *trial = study_trial(self->study, i);
+        char *result = NULL;
+        if (trial->base.state == TRIAL_RUNNING && trial->task != 0 &&
+            cluster_finished(self->session, trial->task, &result)) {
+            study_restore_finished(self->study, i);
+            take_result(self, i, slice_text(result));
+        }
+        free(result);
+    }
+}
+
 static int restore(struct driver *self)
 {
     int rc = study_link_read(self->link, restore_trial, restore_report, self);
@@ -311,6 +357,7 @@ static int restore(struct driver *self)
                          self->config.name);
     }
     if (rc == RAYC_OK) {
+        restore_ends(self);
         study_restored(self->study);
     }
     return rc;
@@ -360,6 +407,7 @@ static int open_all(struct driver *self)
 
 static int run(struct driver *self)
 {
+    self->news_ms = clock_wall_ms();
     for (;;) {
         uint64_t now_ms = clock_wall_ms();
         if (study_tick(self->study, now_ms) || self->stopped) {
@@ -381,6 +429,7 @@ static int run(struct driver *self)
             return rc;
         }
         keeper_sweep(self->keeper, checkpoint_used, self);
+        look_at_waiting(self, now_ms);
         self->config.changed(self->config.context, self->study, NONE);
     }
 }

@@ -13,8 +13,9 @@
 #include <unistd.h>
 #include "client/failure.h"
 #include "client/tune/external.h"
+#include "common/clock.h"
 
-enum { ANSWER_MS = 2000, END_MS = 2000, STARTS_MAX = 4, FIRST_BYTES = 4096 };
+enum { ANSWER_MS = 2000, END_MS = 2000, STARTS_MAX = 4, SAY_S = 30, FIRST_BYTES = 4096 };
 
 struct outside {
     const struct study_spec *spec;
@@ -76,8 +77,10 @@ static void stop(struct outside *self)
     }
     shutdown(self->socket, SHUT_WR); /* its stdin ends */
     struct pollfd end = { self->socket, POLLIN, 0 };
-    char byte[FIRST_BYTES];
-    while (poll(&end, 1, END_MS) > 0 && read(self->socket, byte, sizeof(byte)) > 0) {}
+    char bytes[FIRST_BYTES];
+    uint64_t until_ms = clock_ms() + END_MS;
+    while (clock_ms() < until_ms && poll(&end, 1, END_MS) > 0 &&
+           read(self->socket, bytes, sizeof(bytes)) > 0) {}
     if (waitpid(self->pid, NULL, WNOHANG) == 0) {
         kill(-self->pid, SIGKILL);
         waitpid(self->pid, NULL, 0);
@@ -93,6 +96,9 @@ static bool say(struct outside *self, char *line)
     while (sent < n) {
         ssize_t done = send(self->socket, line + sent, n - sent, MSG_NOSIGNAL);
         if (done < 0 && errno != EINTR) {
+            if (self->pid > 0) {
+                kill(-self->pid, SIGKILL); /* also one that does not read: reading says so */
+            }
             break;
         }
         sent += done > 0 ? (size_t)done : 0;
@@ -120,6 +126,8 @@ static bool start(struct outside *self, const struct study *study)
     int rc = spawn(self, pair[1]);
     close(pair[1]);
     self->socket = pair[0];
+    const struct timeval patience = { .tv_sec = SAY_S };
+    (void)setsockopt(self->socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (rc != 0) {
         close(pair[0]);
         self->pid = 0;
@@ -186,6 +194,7 @@ static bool on_point(struct outside *self, struct study *study, const double *x,
         return fail_outside(self, why.text);
     }
     self->refusals = 0;
+    self->starts = 1; /* it works: what killed it before is over */
     return true;
 }
 

@@ -1,8 +1,11 @@
-/*  driver_room.c - asks the head for its nodes, and counts what each can hold. */
+/*  driver_room.c - asks the head for its nodes, and counts what each can hold; asks it for a task. */
 #include "client/tune/driver_room.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { ROOM_MAX = 1024 };
 
@@ -23,16 +26,24 @@ static double room_of(const json_t *node, const struct study_spec *spec)
     return fmin(room, share(total, "memory", (double)spec->memory_bytes));
 }
 
-uint32_t cluster_room(struct session *session, const struct study_spec *spec)
+/*  NULL: it is not there; a broken session says so elsewhere. */
+static json_t *ask(struct session *session, const char *view, const char *id)
 {
-    struct msg_query query = { .view = slice_text("nodes") };
+    struct msg_query query = { .view = slice_text(view), .id = slice_text(id) };
     struct reply reply;
-    double room = 0;
     if (session_ask(session, MSG_QUERY, &query, RAYC_FOREVER, &reply) != RAYC_OK) {
-        return 1; /* a broken session says so elsewhere */
+        return NULL;
     }
     struct slice text = reply.msg.as.answer.json;
     json_t *answer = json_loadb((const char *)text.p, text.n, 0, NULL);
+    reply_free(&reply);
+    return answer;
+}
+
+uint32_t cluster_room(struct session *session, const struct study_spec *spec)
+{
+    double room = 0;
+    json_t *answer = ask(session, "nodes", NULL);
     size_t i;
     json_t *node;
     json_array_foreach(json_object_get(answer, "items"), i, node)
@@ -40,6 +51,19 @@ uint32_t cluster_room(struct session *session, const struct study_spec *spec)
         room += room_of(node, spec);
     }
     json_decref(answer);
-    reply_free(&reply);
     return room < 1 ? 1 : room > ROOM_MAX ? ROOM_MAX : (uint32_t)room;
+}
+
+bool cluster_finished(struct session *session, uint64_t task, char **result)
+{
+    char id[32];
+    snprintf(id, sizeof(id), "%016" PRIx64, task);
+    json_t *answer = ask(session, "task", id);
+    const json_t *row = json_array_get(json_object_get(answer, "items"), 0);
+    const char *state = json_string_value(json_object_get(row, "state"));
+    const char *text = json_string_value(json_object_get(row, "result"));
+    bool finished = state != NULL && strcmp(state, "FINISHED") == 0;
+    *result = finished && text != NULL ? strdup(text) : NULL;
+    json_decref(answer);
+    return finished;
 }

@@ -304,6 +304,18 @@ static int move_short(struct reader *self, struct yaml_node *root)
     return OK;
 }
 
+/*  What is wrong with it is not told as a place of the file. */
+static void forget_places(struct yaml_node *node)
+{
+    node->line = node->column = 0;
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (node->kind == NODE_MAP) {
+            forget_places(node->keys[i]);
+        }
+        forget_places(node->items[i]);
+    }
+}
+
 static int flag_set(struct reader *self, struct yaml_node *root, const char *flag)
 {
     const char *equals = strchr(flag, '=');
@@ -321,6 +333,7 @@ static int flag_set(struct reader *self, struct yaml_node *root, const char *fla
             self->error->line = self->error->column = 0; /* of the flag's own text */
             return code;
         }
+        forget_places(item);
     }
     const struct key *key = key_find(SECTION_top, path);
     if (key && key->kind == KIND_SHORT) {

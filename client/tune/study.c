@@ -339,19 +339,6 @@ void study_checkpointed(struct study *self, uint32_t trial, const char *checkpoi
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
-/*  "trial 7 ended without mAP50": its report is missing or misnamed. */
-static void no_value(struct study *self, struct slot *slot, uint64_t now_ms)
-{
-    char text[METRICS_MAX + 256];
-    struct text out = text_in(text, sizeof(text));
-    text_add(&out, "it ended without reporting ");
-    text_add(&out, self->spec->metric);
-    text_add(&out, slot->row.metrics ? "; its last report: " : ", or anything");
-    text_add(&out, slot->row.metrics ? slot->row.metrics : "");
-    row_text(&slot->row.text, slice_text(text));
-    trial_end(self, slot, TRIAL_ERROR, now_ms);
-}
-
 static bool was_cancelled(uint32_t failure)
 {
     return failure == FAILURE_CANCELLED || failure == FAILURE_JOB_STOPPED ||
@@ -398,10 +385,8 @@ void study_ended(struct study *self, uint32_t trial, uint32_t failure, const cha
         trial_end(self, slot, TRIAL_TERMINATED, now_ms);
     } else if (failure) {
         failed(self, slot, slice_text(text && *text ? text : failure_text(failure)), now_ms);
-    } else if (!slot->measured) {
-        no_value(self, slot, now_ms);
     } else {
-        trial_end(self, slot, TRIAL_TERMINATED, now_ms);
+        trial_end_well(self, slot, now_ms);
     }
 }
 
@@ -441,6 +426,10 @@ enum study_state study_verdict(const struct study *self, const char **why)
     }
     if (self->ran > 0 && self->succeeded == 0) {
         *why = self->failure;
+        return STUDY_FAILED;
+    }
+    if (self->ran > 0 && self->best == NONE) {
+        *why = "no trial has a value of the metric: what was reported is not finite";
         return STUDY_FAILED;
     }
     return STUDY_COMPLETED;

@@ -35,6 +35,8 @@ void study_destroy(struct study **self);
 /*  Restoring: all trials by number, all reports by id, then study_restored(): trials that ran are PENDING again. */
 MUST_CHECK int study_restore_trial(struct study *self, const struct rec_trial *row);
 void study_restore_report(struct study *self, const struct rec_report *row);
+/*  After its reports: its newest task has ended well. */
+void study_restore_finished(struct study *self, uint32_t trial);
 void study_restored(struct study *self);
 
 /*  What study_trial() gives lives until the next trial is made. */

@@ -23,6 +23,7 @@ struct slot {
     bool measured;          /* a report had the metric, finite or not */
     bool whole;             /* the scheduler stopped it at its full resource: not pruned */
     bool over;              /* folded as ended: nothing changes it any more */
+    bool finished;          /* restored: its newest task had ended well */
     bool resumed; /* it is to go on again when its old task has ended, or the study is restored */
 };
 
@@ -108,6 +109,7 @@ void slot_take_donor(struct study *self, struct slot *slot, uint32_t donor);
 void study_halt(struct study *self, enum halt halt, const char *why);
 /*  Ends a trial: its row, the order of ends, the scheduler, the stoppers. */
 void trial_end(struct study *self, struct slot *slot, enum trial_state state, uint64_t now_ms);
+void trial_end_well(struct study *self, struct slot *slot, uint64_t now_ms); /* if it has a value */
 void fold_added(struct study *self, const struct slot *slot);
 void fold_ended(struct study *self, struct slot *slot);
 

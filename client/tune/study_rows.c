@@ -199,6 +199,12 @@ void study_restore_report(struct study *self, const struct rec_report *report)
     (void)fold_report(self, report);
 }
 
+void study_restore_finished(struct study *self, uint32_t trial)
+{
+    ensure(trial < self->count);
+    self->slots[trial].finished = true;
+}
+
 static int by_end(const void *a_, const void *b_)
 {
     const struct trial *a = *(const struct trial *const *)a_;
@@ -240,6 +246,10 @@ static void settle(struct study *self, struct slot *slot)
         return;
     }
     bool told = slot->decision == DECISION_PAUSE;
+    if (slot->finished && !told && slot->row.task != slot->muted) {
+        trial_end_well(self, slot, self->last_ms);
+        return;
+    }
     enum trial_state state =
         told || (trial->state == TRIAL_PAUSED && !slot->resumed) ? TRIAL_PAUSED : TRIAL_PENDING;
     slot->resumed = false;

@@ -188,3 +188,25 @@ void trial_end(struct study *self, struct slot *slot, enum trial_state state, ui
     fold_ended(self, slot);
     study_best_changed(self, trial->number);
 }
+
+/*  "trial 7 ended without mAP50": its report is missing or misnamed. */
+static void no_value(struct study *self, struct slot *slot, uint64_t now_ms)
+{
+    char text[METRICS_MAX + 256];
+    struct text out = text_in(text, sizeof(text));
+    text_add(&out, "it ended without reporting ");
+    text_add(&out, self->spec->metric);
+    text_add(&out, slot->row.metrics ? "; its last report: " : ", or anything");
+    text_add(&out, slot->row.metrics ? slot->row.metrics : "");
+    row_text(&slot->row.text, slice_text(text));
+    trial_end(self, slot, TRIAL_ERROR, now_ms);
+}
+
+void trial_end_well(struct study *self, struct slot *slot, uint64_t now_ms)
+{
+    if (slot->measured) {
+        trial_end(self, slot, TRIAL_TERMINATED, now_ms);
+    } else {
+        no_value(self, slot, now_ms);
+    }
+}

@@ -48,6 +48,12 @@ cmake -S "$work/package" -B "$work/package/build" -DCMAKE_PREFIX_PATH="$prefix" 
 cmake --build "$work/package/build" >>"$work/cmake.log"
 "$work/package/build/hello"
 
-# Installed examples are found by name.
+# Installed examples are found by name, and run with nothing but PATH; searches with commands and with C tasks, too.
+unset LD_LIBRARY_PATH PKG_CONFIG_PATH
 "$prefix/bin/rayc" submit parallel_compute --tasks 4 --work-us 100
+examples=$(dirname "$(find "$prefix" -name yolo_search.yaml)")
+cd "$work"
+for name in search yolo_search pbt tictactoe; do
+    rayc tune --space "$examples/$name.yaml" --trials 2 -q
+done
 echo "install: ok"

@@ -90,6 +90,18 @@ fails other "ended without loss" sh -c 'rayc report accuracy=0.5'
 fails missing "no-such-command" no-such-command
 fails exits "exited with 3" sh -c 'echo unhappy; exit 3'
 fails killed "killed by SIGKILL" sh -c 'kill -9 $$'
+expect 1 rayc tune --space search.yaml --name infinite --trials 2 -- sh -c 'rayc report loss=inf'
+has err "not finite"
+fails long '"aaaa' sh -c 'head -c 200000 /dev/zero | tr "\0" a; echo 5'
+expect 1 rayc tune --space search.yaml --name log --trials 1 -- sh -c 'echo boo; exit 3'
+has err "tune/log/trial_00000/output.log"
+expect 0 rayc tune --space search.yaml --name half --trials 2 -- sh -c 'case $RAYC_TRIAL_ID in */0) exit 3 ;; esac; echo 3'
+has out "1 of them failed"
+has err "the first that failed is trial 0: trial 0: sh exited with 3"
+expect 0 rayc tune trials half --filter state=ERROR -o json
+[[ $(json 'trials[0].trial') == 0 && -z $(json 'trials[1].trial') ]] || fail "the filter of tune trials"
+expect 0 rayc tune best half
+has out "  opt  "
 expect 0 rayc tune --space search.yaml --name back --trials 1 -- sh -c 'rayc report loss=1 epoch=2 && (rayc report loss=0 epoch=1; [ $? = 2 ])'
 expect 0 rayc tune trials back -o json
 [[ $(json 'trials[0].value') == 1* ]] || fail "a step that went back was taken"
@@ -122,3 +134,10 @@ expect 0 rayc tune status slow -o json
 [[ $(json state) == STOPPED ]] || fail "the study is not STOPPED"
 expect 0 rayc tune --space search.yaml --name again --trials 3
 has out "COMPLETED, 3 trials"
+
+note "a demand that no node meets: it says so while it waits, and Ctrl-C ends it"
+background rayc tune --space search.yaml --name large --cpus 64
+says_why() { grep -q "no node is large enough for one, even when idle (64 CPU" "$WORK/bg.err"; }
+wait_until 20 says_why
+kill -INT "$PID"
+ended 130

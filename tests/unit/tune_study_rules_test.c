@@ -152,7 +152,8 @@ static void without_a_value_a_trial_has_failed(void **state)
     assert_int_equal(study_trial(study, infinite)->base.state, TRIAL_TERMINATED);
     assert_true(isnan(study_trial(study, infinite)->base.value));
     assert_int_equal(study_best(study), NONE);
-    assert_int_equal(study_verdict(study, &why), STUDY_COMPLETED);
+    assert_int_equal(study_verdict(study, &why), STUDY_FAILED); /* there is nothing to go by */
+    assert_non_null(strstr(why, "not finite"));
     study_destroy(&study);
 }
 
@@ -309,6 +310,37 @@ static void a_damaged_journal_leads_nowhere(void **state)
     study_destroy(&study);
 }
 
+/*  Their driver died before it heard that they had ended. */
+static void what_finished_is_not_run_again(void **state)
+{
+    (void)state;
+    enum { TRIALS = 3, TASK = 70 };
+    struct study_spec spec = spec_new();
+    spec.trials_max = TRIALS;
+    struct study *study = study_of(&spec), *again = study_of(&spec);
+    for (uint32_t i = 0; i < TRIALS; i++) {
+        study_started(study, started(study), TASK + i);
+    }
+    struct rec_trial row;
+    while (study_dirty(study, &row)) {
+        assert_int_equal(study_restore_trial(again, &row), OK);
+    }
+    study_restore_report(again, &(struct rec_report){ .id = 1, .trial = 0, .step = 1, .value = 5 });
+    study_restore_report(again, &(struct rec_report){ .id = 2, .trial = 2, .step = 1, .value = 4 });
+    study_restore_finished(again, 0);
+    study_restore_finished(again, 1);
+    study_restored(again);
+    assert_int_equal(study_trial(again, 0)->base.state, TRIAL_TERMINATED);
+    assert_int_equal(study_trial(again, 1)->base.state, TRIAL_ERROR); /* it reported nothing */
+    assert_int_equal(started(again), 2);
+    study_ended(again, 2, 0, NULL, 1);
+    uint32_t trial;
+    assert_int_equal(study_next(again, &trial, 1), STUDY_DONE);
+    assert_int_equal(study_best(again), 2);
+    study_destroy(&study);
+    study_destroy(&again);
+}
+
 /*  Not a bound, but a look: restoring is linear, and this is where it would be seen. */
 static void a_hundred_thousand_trials_are_restored(void **state)
 {
@@ -354,6 +386,7 @@ int main(void)
         cmocka_unit_test(an_external_search_is_asked),
         cmocka_unit_test(points_that_are_not_of_the_space_are_refused),
         cmocka_unit_test(a_damaged_journal_leads_nowhere),
+        cmocka_unit_test(what_finished_is_not_run_again),
         cmocka_unit_test(a_hundred_thousand_trials_are_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

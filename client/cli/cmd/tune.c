@@ -22,7 +22,8 @@
 enum {
     NAMES_TRIED_MAX = 10000,
     WAIT_MS = 40000, /* for a driver that was killed to be given up: longer than a lease */
-    PAUSE_MS = 250
+    PAUSE_MS = 250,
+    LEAVE_S = 10 /* from Ctrl-C, at most */
 };
 
 struct tune {
@@ -42,14 +43,23 @@ struct tune {
 
 static volatile sig_atomic_t interrupted;
 
-/*  The first one leaves the study in order; the second ends us, whatever the head does meanwhile. */
-static void on_signal(int number)
+/*  Whoever asks twice does not want to wait for the head; nor does one whose head is gone. */
+static void on_signal(int signal)
 {
     if (interrupted) {
-        signal(number, SIG_DFL);
-        raise(number);
+        _exit(EXIT_STOPPED);
     }
-    interrupted = number;
+    interrupted = signal;
+    alarm(LEAVE_S);
+}
+
+static void on_alarm(int signal)
+{
+    static const char text[] =
+        "rayc: the head does not answer; what it knows of the study is kept\n";
+    (void)signal;
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(EXIT_STOPPED);
 }
 
 static int fail_rayc(const struct cli *cli)
@@ -170,9 +180,10 @@ static int prepare(struct tune *self)
 
 static int join(struct tune *self)
 {
-    struct sigaction action = { .sa_handler = on_signal };
+    struct sigaction action = { .sa_handler = on_signal }, late = { .sa_handler = on_alarm };
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGALRM, &late, NULL);
     cli_export(self->cli);
     if (rayc_init(self->cli->options.address) != RAYC_OK) {
         return fail_rayc(self->cli);
@@ -314,7 +325,7 @@ static int finish(struct tune *self, struct driver *driver, int rc)
     }
     const char *why = "";
     enum study_state state = driver_state(driver, &why);
-    int exit_code = tune_result_print(self->cli, self->name);
+    int exit_code = tune_result_print(self->cli, self->name, self->storage);
     if (exit_code == 0 && state == STUDY_FAILED) {
         return fail_exit(self->cli, ERR_TASK, 1, "study %s: %s", self->name, why);
     }

@@ -21,7 +21,9 @@ int cmd_tune_best(struct cli *self)
         if (cli_json(self)) {
             json_print_one("Trial", trial);
         } else {
-            record_print(self, trial, "created_ms ended_ms");
+            record_print(self, trial, "created_ms ended_ms params lineage");
+            puts("params");
+            tune_params_print(&rows.trials[best]);
         }
         json_decref(trial);
     }

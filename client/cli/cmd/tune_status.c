@@ -18,7 +18,8 @@ int cmd_tune_status(struct cli *self)
     if (cli_json(self)) {
         json_print_one("Study", study);
     } else {
-        record_print(self, study, "created_ms ended_ms");
+        record_print(self, study,
+                     "created_ms ended_ms study_id session_id stopping settings definition");
     }
     json_decref(study);
     return 0;
