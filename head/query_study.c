@@ -91,11 +91,11 @@ static int failed(sqlite3 *db, int rc)
     return ERR_STORE;
 }
 
-/*  We never write such rows: the database was changed by something else. */
-static int too_large(const struct msg_study_read *ask)
+/*  We never write such rows: something else has changed the database. */
+static int odd_rows(const struct msg_study_read *ask, const char *why)
 {
-    log_error("query.too_large", "study=%.*s what=%u", (int)ask->name.n, (const char *)ask->name.p,
-              ask->what);
+    log_error("query.odd_rows", "study=%.*s error=\"%s\"", (int)ask->name.n,
+              (const char *)ask->name.p, why);
     return ERR_STORE;
 }
 
@@ -130,7 +130,7 @@ static int read_page(sqlite3 *db, const struct msg_study_read *ask, struct wire 
     rc = put_rows(db, rows, read, elements, &count, &reply->more);
     sqlite3_finalize(rows);
     if (rc == OK && elements->full) {
-        return too_large(ask);
+        return odd_rows(ask, "too large");
     }
     struct list list = wire_list(elements, count);
     *(ask->what == 1 ? &reply->trials : &reply->reports) = list;
@@ -162,7 +162,7 @@ static int read_study(sqlite3 *db, const struct msg_study_read *ask, struct stud
     }
     if (code == OK) {
         proto_put(&pages->frame, MSG_STUDY_ROWS, &reply);
-        code = pages->frame.full ? too_large(ask) : OK;
+        code = pages->frame.full ? odd_rows(ask, "too large") : OK;
     }
     sqlite3_finalize(row);
     return code;
@@ -185,6 +185,15 @@ void study_pages_free(struct study_pages *self)
     *self = (struct study_pages){ 0 };
 }
 
+/*  A frame that a client could not read would end its connection, again and again. */
+static int check_frame(const struct msg_study_read *ask, const struct wire *frame)
+{
+    struct msg msg;
+    struct diag why = { 0 };
+    int rc = proto_decode(slice_of(frame->p, frame->n), &msg, &why);
+    return rc == OK ? OK : odd_rows(ask, why.text);
+}
+
 int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_pages *pages,
                 struct slice *out)
 {
@@ -199,6 +208,7 @@ int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_page
     }
     int code = read_study(db, ask, pages);
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    code = code == OK ? check_frame(ask, &pages->frame) : code;
     uint8_t *copy = code == OK ? malloc(pages->frame.n) : NULL;
     if (copy == NULL) {
         return code == OK ? ERR_MEMORY : code;
