@@ -208,8 +208,8 @@ static int read_columns(const struct question *self, struct plan *plan)
         column->json = name.n > 5 && memcmp(name.p + name.n - 5, ":json", 5) == 0;
         name.n -= column->json ? 5 : 0;
         ensure(slice_copy_text(name, column->name, sizeof(column->name)));
-        column->hidden =
-            i == 0 || strcmp(column->name, "id") == 0 || strcmp(column->name, "job") == 0;
+        column->hidden = i == 0 || strcmp(column->name, "id") == 0 ||
+                         strcmp(column->name, "job") == 0 || strcmp(column->name, "owner") == 0;
     }
     sqlite3_finalize(inner);
     return OK;

@@ -205,6 +205,58 @@ static const char report_view[] =
     " r.attempt AS attempt, r.number AS number," TIME("at", "r.at_ms") ", r.id AS report_id,"
     " r.study AS id FROM report r LEFT JOIN study s ON s.id=r.study;";
 
+/*  Users and what belongs to them, since version 3.  What an older rayc wrote belongs to the first
+    user, its administrator.  Of a secret, only the hash is here. */
+static const char user_tables[] =
+    "CREATE TABLE role_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE job_error_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
+    "CREATE TABLE user(id INTEGER PRIMARY KEY, name TEXT UNIQUE, role INTEGER, disabled INTEGER,"
+    " jobs_max INTEGER, tasks_max INTEGER, created_ms INTEGER);"
+    "CREATE TABLE token(id INTEGER PRIMARY KEY, user INTEGER, name TEXT, role INTEGER,"
+    " hash BLOB UNIQUE, created_ms INTEGER, expires_ms INTEGER, revoked_ms INTEGER);"
+    "CREATE TABLE audit(id INTEGER PRIMARY KEY, at_ms INTEGER, user INTEGER, token INTEGER,"
+    " action TEXT, object TEXT, code INTEGER);"
+    "CREATE TABLE package(owner INTEGER, uri TEXT, hash TEXT, bytes INTEGER, put_ms INTEGER,"
+    " PRIMARY KEY(owner, uri)) WITHOUT ROWID;"
+    "ALTER TABLE job ADD COLUMN owner INTEGER DEFAULT 1;"
+    "ALTER TABLE job ADD COLUMN metadata TEXT;"
+    "ALTER TABLE job ADD COLUMN runtime_env TEXT;"
+    "ALTER TABLE job ADD COLUMN after BLOB;"
+    "ALTER TABLE job ADD COLUMN error INTEGER;"
+    "CREATE INDEX job_owner ON job(owner);"
+    /* the newest 1000000 are kept */
+    "CREATE TRIGGER audit_many AFTER INSERT ON audit WHEN new.id%1024=0 BEGIN"
+    " DELETE FROM audit WHERE id<=new.id-1000000; END;";
+
+static const char user_views[] =
+    "CREATE VIEW users AS SELECT u.name AS name, r.name AS role, u.disabled AS disabled,"
+    " iif(u.jobs_max<0,NULL,u.jobs_max) AS jobs_max, iif(u.tasks_max<0,NULL,u.tasks_max) AS tasks_max,"
+    TIME("created", "u.created_ms") ", u.id AS id FROM user u LEFT JOIN role_name r ON r.value=u.role;"
+    "CREATE VIEW tokens AS SELECT t.id AS token_id, u.name AS user, t.name AS name, r.name AS role,"
+    TIME("created", "t.created_ms") "," TIME("expires", "nullif(t.expires_ms,0)") ","
+    TIME("revoked", "t.revoked_ms") ", t.user AS owner, t.id AS id FROM token t"
+    " LEFT JOIN user u ON u.id=t.user LEFT JOIN role_name r ON r.value=t.role;"
+    "CREATE VIEW audits AS SELECT a.id AS audit_id," TIME("time", "a.at_ms") ", u.name AS user,"
+    " a.token AS token_id, a.action AS action, a.object AS object, a.code AS code, a.id AS id"
+    " FROM audit a LEFT JOIN user u ON u.id=a.user;";
+
+/*  Ray's error_type is the job's own; of a job of an older rayc, why its driver failed.  The driver
+    is the first task of its session. */
+static const char job_view_3[] =
+    "DROP VIEW jobs;"
+    "CREATE VIEW jobs AS SELECT submission AS submission_id," JOB_HEX("j.id") " AS job_id,"
+    " iif(kind=1,'DRIVER','SUBMISSION') AS type, n.name AS status, entrypoint, j.name AS name,"
+    " u.name AS user, message, coalesce((SELECT name FROM job_error_name WHERE value=j.error),"
+    "  (SELECT f.name FROM session s JOIN spec c ON c.session=s.id AND c.kind=3"
+    "  JOIN task t ON t.id=" FIRST_TASK("s.id") "+1 JOIN failure_name f ON f.value=t.failure"
+    "  WHERE s.job=j.id)) AS error_type,"
+    TIME("created", "j.created_ms") "," TIME("start_time", "nullif(started_ms,0)") ","
+    TIME("end_time", "nullif(ended_ms,0)") ","
+    " iif(ended_ms>0,exit_code,NULL) AS driver_exit_code, metadata, runtime_env,"
+    " coalesce(total,0) AS total, coalesce(finished,0) AS finished, coalesce(failed,0) AS failed,"
+    " j.owner AS owner, j.id AS job FROM job j LEFT JOIN job_state_name n ON n.value=state"
+    " LEFT JOIN user u ON u.id=j.owner;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -212,6 +264,8 @@ static const char names[] =
 #define NODE_STATE(NAME, value) NAME_ROW("node_state_name", #value, ",'" #NAME "'")
 #define STUDY_STATE(NAME, value) NAME_ROW("study_state_name", #value, ",'" #NAME "'")
 #define TRIAL_STATE(NAME, value) NAME_ROW("trial_state_name", #value, ",'" #NAME "'")
+#define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
+#define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
 #define FAILURE(NAME, value, code, type, text) \
     NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
@@ -220,6 +274,8 @@ static const char names[] =
 #undef NODE_STATE
 #undef STUDY_STATE
 #undef TRIAL_STATE
+#undef ROLE
+#undef JOB_ERROR
 #undef FAILURE
     ;
 /* clang-format on */
@@ -229,6 +285,7 @@ static const char names[] =
 static const char *const steps[][8] = {
     { tables, job_view, task_view, attempt_view, node_view, event_view },
     { study_tables, study_view, trial_view, report_view },
+    { user_tables, user_views, job_view_3 },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -40,6 +40,9 @@ static void fill_job(sqlite3_stmt *from, struct restored *to)
     to->job.finished = column_u64(from, 16);
     to->job.failed = column_u64(from, 17);
     to->job.exit_code = sqlite3_column_int(from, 18);
+    to->job.owner = column_u64(from, 19);
+    to->job.error = column_u32(from, 20);
+    to->job.after = column_slice(from, 21);
 }
 
 static void fill_session(sqlite3_stmt *from, struct restored *to)
@@ -115,7 +118,8 @@ static const struct {
       " coalesce((SELECT max(id) FROM node),0), coalesce((SELECT max(id) FROM report),0)" },
     { RESTORE_JOB, fill_job,
       "SELECT id,submission,digest,entrypoint,message,kind,durability,detached,state,stopping,"
-      " array_first,array_last,created_ms,started_ms,ended_ms,total,finished,failed,exit_code"
+      " array_first,array_last,created_ms,started_ms,ended_ms,total,finished,failed,exit_code,"
+      "owner,error,after"
       " FROM job ORDER BY id" },
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"

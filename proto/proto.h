@@ -35,6 +35,9 @@ enum {
     TRIALS_PER_FRAME_MAX = 1024,
     POINT_MAX = 2048,         /* bytes of a point of a search space */
     DEFINITION_MAX = 1 * MIB, /* of a study */
+    TOKEN_TEXT_MAX = 256,     /* of a secret */
+    PACKAGES_MAX = 16,        /* of a job */
+    AFTER_MAX = 16,           /* jobs that a job waits for */
     DEPS_MAX = 1024
 };
 #define PROGRAM_BYTES_MAX (1ull << 30)
@@ -46,6 +49,9 @@ enum durability { DURABLE_PROCESS = 1, DURABLE_FULL = 2 };
 enum retry_mode { RETRY_NONE = 0, RETRY_ANY = 1, RETRY_CODES = 2 };
 enum infeasible { INFEASIBLE_AS_SET = 0, INFEASIBLE_FAIL = 1, INFEASIBLE_WAIT = 2 };
 enum decision { DECISION_GO_ON = 0, DECISION_STOP = 1, DECISION_PAUSE = 2, DECISION_REFUSED = 3 };
+enum package_kind { PACKAGE_WORKING_DIR = 1, PACKAGE_PY_MODULE = 2 };
+enum after { AFTER_OK = 1, AFTER_ANY = 2 };
+enum metric_kind { METRIC_COUNTER = 1, METRIC_GAUGE = 2, METRIC_HISTOGRAM = 3 };
 enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2 };
 
 /*  How an attempt ended, as its worker saw it. */
@@ -246,6 +252,19 @@ enum trial_state {
     TRIAL_STATES = 6
 };
 #undef TRIAL_STATE
+#define ROLE(NAME, value, text) ROLE_##NAME = value,
+enum role {
+#include "proto/states.def"
+    ROLES = 6
+};
+#undef ROLE
+#define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,
+enum job_error {
+    JOB_ERROR_NONE = 0,
+#include "proto/states.def"
+    JOB_ERRORS = 7
+};
+#undef JOB_ERROR
 #define FAILURE(NAME, value, code, type, text) FAILURE_##NAME = value,
 enum failure {
     FAILURE_NONE = 0,
@@ -259,6 +278,8 @@ const char *job_state_name(uint32_t state);
 const char *node_state_name(uint32_t state);
 const char *study_state_name(uint32_t state);
 const char *trial_state_name(uint32_t state);
+const char *role_name(uint32_t role);       /* "ADMIN" */
+const char *job_error_name(uint32_t error); /* Ray's error type; "" for none */
 const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
 const char *failure_text(uint32_t failure); /* "the process of the task died" */
 int failure_code(uint32_t failure);         /* of err.def; 0 for FAILURE_NONE */

@@ -32,6 +32,17 @@ static const char *const trial_states[] = {
 #include "proto/states.def"
 #undef TRIAL_STATE
 };
+static const char *const roles[] = {
+#define ROLE(NAME, value, text) [value] = #NAME,
+#include "proto/states.def"
+#undef ROLE
+};
+static const char *const job_errors[] = {
+    [JOB_ERROR_NONE] = "",
+#define JOB_ERROR(NAME, value, text) [value] = #NAME,
+#include "proto/states.def"
+#undef JOB_ERROR
+};
 static const struct failure_row failures[] = {
     [FAILURE_NONE] = { OK, "", "" },
 #define FAILURE(NAME, value, code, type, text) [value] = { code, type, text },
@@ -44,6 +55,8 @@ _Static_assert(COUNT(job_states) == JOB_STATES, "JOB_STATES is one more than the
 _Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than the last state");
 _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more than the last state");
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
+_Static_assert(COUNT(roles) == ROLES, "ROLES is one more than the last role");
+_Static_assert(COUNT(job_errors) == JOB_ERRORS, "JOB_ERRORS is one more than the last error");
 _Static_assert(COUNT(failures) == FAILURES, "FAILURES is one more than the last failure");
 
 static const char *name_of(const char *const *names, uint32_t count, uint32_t value)
@@ -81,6 +94,16 @@ const char *study_state_name(uint32_t state)
 const char *trial_state_name(uint32_t state)
 {
     return name_of(trial_states, COUNT(trial_states), state);
+}
+
+const char *role_name(uint32_t role)
+{
+    return name_of(roles, COUNT(roles), role);
+}
+
+const char *job_error_name(uint32_t error)
+{
+    return name_of(job_errors, COUNT(job_errors), error);
 }
 
 const char *failure_type(uint32_t failure)

@@ -73,6 +73,9 @@ struct restored {
         struct slice submission, digest, entrypoint, message;
         uint32_t kind, durability, detached, state, stopping;
         uint64_t array_first, array_last, created_ms, started_ms, ended_ms, total, finished, failed;
+        uint64_t owner;
+        uint32_t error;
+        struct slice after;
         int32_t exit_code;
     } job;
     struct {

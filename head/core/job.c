@@ -19,7 +19,7 @@ static void write_state(struct core *core, const struct job *job)
     uint32_t ending = (job->stopping ? JOB_ROW_STOPPING : 0) |
                       (job->ending ? job->final << JOB_ROW_FINAL_SHIFT : 0);
     EMIT(core, job_state, job->id, job->state, job->started_ms, job->ended_ms, job->exit_code,
-         ending, slice_text(job->message));
+         ending, slice_text(job->message), job->error);
 }
 
 /*  The job will end so, when its last task has.  Durable from here on. */
@@ -128,6 +128,7 @@ uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
     job->id = id;
     job->hash = text_hash(submission);
     job->state = JOB_PENDING;
+    job->owner = 1;
     job->created_ms = core->wall_ms;
     slice_copy_text(submission, job->submission, sizeof(job->submission));
     chain_init(&job->sessions);
@@ -279,7 +280,7 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
     uint32_t row_count = core->row_count;
     EMIT(core, job_new, job->id, msg->submission, job->kind, job->durability, job->detached,
          job->state, msg->digest, msg->entrypoint, msg->name, job->array_first, job->array_last,
-         core->wall_ms);
+         core->wall_ms, job->owner, msg->metadata, msg->runtime_env, { 0 });
     int code = job->first_session == NONE ? ERR_BUSY : OK;
     if (code == OK) {
         EMIT(core, session_new, core->session_last + 1, job->id);

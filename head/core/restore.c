@@ -23,6 +23,8 @@ static void restore_job(struct core *core, const struct restored *row)
     job->total = row->job.total;
     job->finished = row->job.finished;
     job->failed = row->job.failed;
+    job->owner = row->job.owner;
+    job->error = row->job.error;
     job->first_session = NONE;
     job->digest.n =
         (uint32_t)(row->job.digest.n < sizeof(job->digest.bytes) ? row->job.digest.n

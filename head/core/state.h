@@ -178,6 +178,8 @@ struct job {
     uint64_t created_ms, started_ms, ended_ms;
     uint64_t total, finished, failed, leased;
     uint64_t array_first, array_last;
+    uint64_t owner;          /* a user */
+    uint32_t error;          /* of a FAILED one: enum job_error */
     uint64_t driver;         /* task id; 0: none */
     uint64_t attached_token; /* of the driver's attempt that has opened a session */
     uint64_t attached_session;

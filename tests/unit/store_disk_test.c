@@ -53,7 +53,13 @@ static void older_schema_is_raised(void **state)
     struct fixture *self = *state;
     put_job(self, 3);
     store_close(&self->store);
-    run_sql(self, "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
+    run_sql(self, "DROP VIEW users; DROP VIEW tokens; DROP VIEW audits; DROP VIEW jobs;"
+                  "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
+                  "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
+                  "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
+                  "ALTER TABLE job DROP COLUMN runtime_env; ALTER TABLE job DROP COLUMN after;"
+                  "ALTER TABLE job DROP COLUMN error; CREATE VIEW jobs AS SELECT 1;"
+                  "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
                   "DROP TABLE study_file; DROP TABLE trial; DROP TABLE report;"
                   "DROP TABLE study_state_name; DROP TABLE trial_state_name;"
                   "PRAGMA user_version=1");
@@ -61,7 +67,8 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(*) FROM tasks", "3");
     expect(self, "SELECT count(*) FROM studies", "0");
     expect(self, "SELECT name FROM study_state_name WHERE value=2", "INTERRUPTED");
-    expect(self, "PRAGMA user_version", "2");
+    expect(self, "SELECT owner FROM job WHERE id=1", "1");
+    expect(self, "PRAGMA user_version", "3");
 }
 
 static void other_programs_files_are_refused(void **state)
