@@ -485,7 +485,7 @@ uint32_t node_find(const struct core *core, uint64_t id);
 uint32_t lease_find(const struct core *core, uint64_t task,
                     uint64_t token); /* a current attempt, or NONE */
 
-/*  job.c: jobs, sessions, specs, watchers. */
+/*  job*.c, session.c, watch.c: jobs, sessions, specs, watchers. */
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);
 void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach *msg);
 void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg);
