@@ -23,7 +23,7 @@ if(RAYC_FUZZ)
   endforeach()
   set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/rows.c head/schema.c head/store.c head/store_sync.c
                         head/store_restore.c)
-  foreach(name decode canary values body elf report spec external study step)
+  foreach(name decode canary values body elf report spec external study step websocket)
     add_executable(fuzz_${name} tests/fuzz/${name}.c ${fuzz_${name}_sources} $<TARGET_OBJECTS:fuzz_base_objects>)
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)

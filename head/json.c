@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/utf8.h"
 
 struct json json_new(size_t limit)
 {
@@ -54,35 +55,6 @@ void json_raw(struct json *self, const char *text)
     json_bytes(self, slice_text(text));
 }
 
-/*  Bytes of the UTF-8 letter at p, 0 if it is none (RFC 3629: no overlong forms, surrogates, or
-    above U+10FFFF). */
-static size_t letter_bytes(const uint8_t *p, size_t n)
-{
-    static const struct {
-        uint8_t first, last, low, high, bytes; /* of the first byte; of the second; of the letter */
-    } forms[] = { { 0x00, 0x7F, 0x80, 0xBF, 1 }, { 0xC2, 0xDF, 0x80, 0xBF, 2 },
-                  { 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
-                  { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
-                  { 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 },
-                  { 0xF4, 0xF4, 0x80, 0x8F, 4 } };
-    for (size_t i = 0; i < COUNT(forms); i++) {
-        if (p[0] < forms[i].first || p[0] > forms[i].last) {
-            continue;
-        }
-        size_t bytes = forms[i].bytes;
-        if (bytes > n || (bytes > 1 && (p[1] < forms[i].low || p[1] > forms[i].high))) {
-            return 0;
-        }
-        for (size_t k = 2; k < bytes; k++) {
-            if ((p[k] & 0xC0) != 0x80) {
-                return 0;
-            }
-        }
-        return bytes;
-    }
-    return 0;
-}
-
 static void put_escaped(struct json *self, uint8_t c)
 {
     static const char *const names[] = {
@@ -103,7 +75,7 @@ void json_text(struct json *self, struct slice text)
     json_raw(self, "\"");
     size_t done = 0;
     for (size_t i = 0; i < text.n && !self->full;) {
-        size_t bytes = letter_bytes(text.p + i, text.n - i);
+        size_t bytes = utf8_letter(text.p + i, text.n - i);
         bool plain =
             bytes > 1 || (bytes == 1 && text.p[i] >= 0x20 && text.p[i] != '"' && text.p[i] != '\\');
         if (plain) {
