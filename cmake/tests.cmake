@@ -56,3 +56,4 @@ if(PYTHON3)
 endif()
 # Tests of programs: they run them from ../bin.
 add_dependencies(trial_command_test rayc rayc-trial)
+target_link_libraries(packed PRIVATE rayc_archive)
