@@ -211,7 +211,7 @@ static int log_add(struct logs *self, struct open_log *log, const void *p, size_
 {
     const uint8_t *bytes = p;
     int rc = OK;
-    log_trim_grew(self->trim, n);
+    size_t all = n;
     while (n > 0 && rc == OK) {
         uint64_t end = log_part_start(&self->files, log->mark.part + 1);
         size_t room = log->size < end ? (size_t)(end - log->size) : 0;
@@ -223,6 +223,7 @@ static int log_add(struct logs *self, struct open_log *log, const void *p, size_
             rc = part_next(self, log);
         }
     }
+    log_trim_grew(self->trim, all);
     return rc;
 }
 
