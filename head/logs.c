@@ -12,6 +12,7 @@
 #include "common/log.h"
 
 static const char notice[] = "\n[output truncated by rayc]\n";
+static const char again[] = "\n[rayc: the job runs again]\n";
 
 struct open_log {
     uint64_t job;  /* 0: this slot is free */
@@ -115,6 +116,30 @@ static int write_start(struct logs *self, struct open_log *log, uint64_t token)
     return rc;
 }
 
+/*  What was written before an error stays, and counts. */
+static int log_write(struct open_log *log, const void *p, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t rc = write(log->fd, (const uint8_t *)p + done, n - done);
+        if (rc < 0 && errno != EINTR) {
+            return refused("write", log->job);
+        }
+        done += rc > 0 ? (size_t)rc : 0;
+        log->size += rc > 0 ? (uint64_t)rc : 0;
+    }
+    return OK;
+}
+
+/*  An attempt begins; before all but the first stands a line that says so. */
+static int attempt_begin(struct logs *self, struct open_log *log, uint64_t token)
+{
+    int rc = OK;
+    if (log->token != 0 && log->size <= self->bytes_max) {
+        rc = log_write(log, again, sizeof(again) - 1);
+    }
+    return rc == OK ? write_start(self, log, token) : rc;
+}
+
 static int log_open(struct logs *self, struct open_log *log, uint64_t job)
 {
     char path[PATH_BYTES];
@@ -160,20 +185,6 @@ static int log_find(struct logs *self, uint64_t job, struct open_log **out)
     return rc;
 }
 
-/*  What was written before an error stays, and counts. */
-static int log_write(struct open_log *log, const void *p, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t rc = write(log->fd, (const uint8_t *)p + done, n - done);
-        if (rc < 0 && errno != EINTR) {
-            return refused("write", log->job);
-        }
-        done += rc > 0 ? (size_t)rc : 0;
-        log->size += rc > 0 ? (uint64_t)rc : 0;
-    }
-    return OK;
-}
-
 /*  A log larger than the limit has been cut: the notice made it so. */
 static int log_add(const struct logs *self, struct open_log *log, struct slice data)
 {
@@ -195,7 +206,7 @@ int logs_append(struct logs *self, const struct msg_log *piece, uint64_t *next)
     struct open_log *log;
     int rc = log_find(self, piece->job, &log);
     if (rc == OK && piece->token > log->token) {
-        rc = write_start(self, log, piece->token);
+        rc = attempt_begin(self, log, piece->token);
     }
     if (rc != OK) {
         return rc;

@@ -221,7 +221,8 @@ static const char user_tables[] =
     "ALTER TABLE job ADD COLUMN owner INTEGER DEFAULT 1;"
     "ALTER TABLE job ADD COLUMN metadata TEXT;"
     "ALTER TABLE job ADD COLUMN runtime_env TEXT;"
-    "ALTER TABLE job ADD COLUMN after BLOB;"
+    "ALTER TABLE job ADD COLUMN after TEXT;"
+    "ALTER TABLE job ADD COLUMN waits BLOB;"
     "ALTER TABLE job ADD COLUMN error INTEGER;"
     "CREATE INDEX job_owner ON job(owner);"
     /* the newest 1000000 are kept */
@@ -252,7 +253,7 @@ static const char job_view_3[] =
     "  WHERE s.job=j.id)) AS error_type,"
     TIME("created", "j.created_ms") "," TIME("start_time", "nullif(started_ms,0)") ","
     TIME("end_time", "nullif(ended_ms,0)") ","
-    " iif(ended_ms>0,exit_code,NULL) AS driver_exit_code, metadata, runtime_env,"
+    " iif(ended_ms>0,exit_code,NULL) AS driver_exit_code, metadata, runtime_env, j.after AS after,"
     " coalesce(total,0) AS total, coalesce(finished,0) AS finished, coalesce(failed,0) AS failed,"
     " j.owner AS owner, j.id AS job FROM job j LEFT JOIN job_state_name n ON n.value=state"
     " LEFT JOIN user u ON u.id=j.owner;";

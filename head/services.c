@@ -229,6 +229,11 @@ void services_begin(struct services *self)
     query_begin(self->query);
 }
 
+void services_forget(struct services *self, uint64_t job)
+{
+    logs_remove(self->logs, job);
+}
+
 void services_peer_gone(struct services *self, uint32_t peer)
 {
     for (uint32_t i = 0; i < self->follower_count;) {

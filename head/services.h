@@ -17,6 +17,8 @@ void services_close(struct services **self); /* NULL-safe */
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg);
 void services_begin(
     struct services *self); /* after the commit of the turn: what was asked is answered */
+/*  Its files can go: the job was deleted, durably. */
+void services_forget(struct services *self, uint64_t job);
 void services_peer_gone(struct services *self, uint32_t peer);
 int services_fd(const struct services *self); /* readable: call services_answer() */
 void services_answer(struct services *self);  /* sends the answers of views that are there */

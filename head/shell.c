@@ -131,6 +131,9 @@ static int loop(struct shell *self)
         if (code != OK) {
             return code;
         }
+        for (uint64_t job; (job = core_forgotten(turn_core(self->turn))) != 0;) {
+            services_forget(self->services, job);
+        }
         services_begin(self->services);
         end_if_idle(self, now_ms);
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));

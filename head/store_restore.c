@@ -17,6 +17,8 @@ static void fill_epoch(sqlite3_stmt *from, struct restored *to)
     to->epoch = column_u64(from, 0);
     to->node_last = column_u64(from, 1);
     to->report_last = column_u64(from, 2);
+    to->job_last = column_u64(from, 3);
+    to->session_last = column_u64(from, 4);
 }
 
 static void fill_job(sqlite3_stmt *from, struct restored *to)
@@ -42,7 +44,7 @@ static void fill_job(sqlite3_stmt *from, struct restored *to)
     to->job.exit_code = sqlite3_column_int(from, 18);
     to->job.owner = column_u64(from, 19);
     to->job.error = column_u32(from, 20);
-    to->job.after = column_slice(from, 21);
+    to->job.waits = column_slice(from, 21);
 }
 
 static void fill_session(sqlite3_stmt *from, struct restored *to)
@@ -115,11 +117,13 @@ static const struct {
 } reads[] = {
     { RESTORE_EPOCH, fill_epoch,
       "SELECT coalesce((SELECT value FROM meta WHERE key='epoch'),0),"
-      " coalesce((SELECT max(id) FROM node),0), coalesce((SELECT max(id) FROM report),0)" },
+      " coalesce((SELECT max(id) FROM node),0), coalesce((SELECT max(id) FROM report),0),"
+      " coalesce((SELECT value FROM meta WHERE key='job_last'),0),"
+      " coalesce((SELECT value FROM meta WHERE key='session_last'),0)" },
     { RESTORE_JOB, fill_job,
       "SELECT id,submission,digest,entrypoint,message,kind,durability,detached,state,stopping,"
       " array_first,array_last,created_ms,started_ms,ended_ms,total,finished,failed,exit_code,"
-      "owner,error,after"
+      "owner,error,waits"
       " FROM job ORDER BY id" },
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"

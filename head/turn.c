@@ -177,7 +177,8 @@ static int put_spec(struct turn *self, uint64_t id)
                                       .body = spec.body,
                                       .demand = spec.demand,
                                       .run_ms_max = spec.run_ms_max,
-                                      .submission = submission };
+                                      .submission = submission,
+                                      .packages = spec.packages };
         proto_put_record(&self->specs, REC_SPEC_INFO, &info);
     }
     return code;

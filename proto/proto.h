@@ -67,6 +67,7 @@ enum outcome {
     OUTCOME_NO_SUCH_TASK, /* the program has no function of this name */
     OUTCOME_TOO_LARGE,    /* the result is over PAYLOAD_MAX */
     OUTCOME_RETURNED,     /* it had not started, and will not here */
+    OUTCOME_ENV_FAILED,   /* its files or environment could not be set up; text says why */
     OUTCOMES
 };
 
@@ -80,7 +81,8 @@ enum why {
     WHY_NO_NODES,   /* there is no worker */
     WHY_INFEASIBLE, /* no node is large enough */
     WHY_RESOURCES,  /* all nodes that are large enough are full */
-    WHY_QUEUE       /* it could run now but for `other` tasks before it */
+    WHY_QUEUE,      /* it could run now but for `other` tasks before it */
+    WHY_AFTER       /* its job waits for the job `other` */
 };
 
 struct list {

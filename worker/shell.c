@@ -431,6 +431,7 @@ static int open_all(struct shell *self)
                                           .capacity = limits.executors,
                                           .epoll = self->epoll,
                                           .spawner = self->spawner,
+                                          .confine = &config->confine,
                                           .tails = self->tails,
                                           .asks = self->asks };
     e = e ? e : executors_open(&self->executors, &executors);

@@ -40,7 +40,8 @@ static void check_task(struct checker *self, const struct task *task, uint32_t i
     CHECK(spec->max_retries < 0 || task->attempt <= 1 + (uint32_t)spec->max_retries, task->id);
     CHECK(task_find(core, task->id) == index, task->id);
     CHECK(task->timer == NONE || task->state == TASK_READY, task->id);
-    CHECK(task->state != TASK_WAITING || task->deps_left > 0, task->id);
+    CHECK(task->state != TASK_WAITING || task->deps_left > 0 || job_at(core, spec->job)->held,
+          task->id);
     CHECK(!job_ended(job_at(core, spec->job)), task->id);
     CHECK(!leased || token_epoch((token_id){ task->token }) <= core->epoch, task->id);
 }
@@ -83,6 +84,8 @@ static uint64_t check_jobs(struct checker *self)
                   job_ended(job),
               job->id);
         CHECK(!job_ended(job) || unfinished == 0, job->id);
+        CHECK(!job->held || (job->state == JOB_PENDING && !job->ending && job->waits.count > 0),
+              job->id);
         tasks += unfinished;
     }
     return tasks;

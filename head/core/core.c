@@ -142,8 +142,10 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->config = *config;
     self->rng.state = seed;
     carve_all(self, memory, limits);
-    struct chain *const chains[] = { &self->doomed, &self->changed,   &self->busy,     &self->ages,
-                                     &self->due,    &self->all_peers, &self->all_nodes };
+    struct chain *const chains[] = {
+        &self->doomed, &self->changed,   &self->busy,      &self->ages,
+        &self->due,    &self->all_peers, &self->all_nodes, &self->held
+    };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }
@@ -237,6 +239,7 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
         ON(CANCEL, cancel)
         ON(RETRY, retry)
         ON(JOB_STOP, job_stop)
+        ON(JOB_DELETE, job_delete)
         ON(WATCH, watch)
         ON(EXPLAIN, explain)
         ON(NODE_JOIN, node_join)
@@ -397,6 +400,11 @@ bool core_idle(const struct core *self)
         }
     }
     return self->stats.jobs_open == 0;
+}
+
+uint64_t core_forgotten(struct core *self)
+{
+    return self->forgotten_count > 0 ? self->forgotten[--self->forgotten_count] : 0;
 }
 
 struct core_stats core_stats(const struct core *self)

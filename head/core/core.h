@@ -67,7 +67,7 @@ struct restored {
         RESTORE_LEASE
     } table;
     uint64_t epoch; /* EPOCH: of the last head; the next serials of rows ever used */
-    uint64_t node_last, report_last;
+    uint64_t node_last, report_last, job_last, session_last;
     struct {
         uint64_t id;
         struct slice submission, digest, entrypoint, message;
@@ -75,7 +75,7 @@ struct restored {
         uint64_t array_first, array_last, created_ms, started_ms, ended_ms, total, finished, failed;
         uint64_t owner;
         uint32_t error;
-        struct slice after;
+        struct slice waits;
         int32_t exit_code;
     } job;
     struct {
@@ -207,6 +207,7 @@ uint32_t core_worker_peer(const struct core *self,
 bool core_knows(const struct core *self, uint32_t peer); /* has it said HELLO? */
 bool core_idle(
     const struct core *self); /* embedded: no client is attached and no job is unfinished */
+uint64_t core_forgotten(struct core *self); /* a job deleted since the last call; 0: no more */
 uint64_t core_job_find(const struct core *self,
                        struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,

@@ -24,6 +24,7 @@ void job_write(struct core *core, const struct job *job)
 void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code)
 {
     struct job *job = job_at(core, index);
+    job_unhold(core, index);
     job->ending = true;
     job->final = job->stopping ? JOB_STOPPED : final;
     job->exit_code = job->stopping ? 130 : exit_code;

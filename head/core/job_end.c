@@ -1,7 +1,5 @@
-/*  job_end.c - jobs: their long work, how they end, are stopped and forgotten. */
+/*  job_end.c - jobs: their long work, how they end and are stopped. */
 #include "head/core/job_inside.h"
-
-#include "common/text.h"
 
 static int32_t exit_code_of(const struct ending *how)
 {
@@ -11,26 +9,98 @@ static int32_t exit_code_of(const struct ending *how)
     case OUTCOME_SIGNAL:
         return 128 - how->status;
     case OUTCOME_SETUP_FAILED:
+    case OUTCOME_ENV_FAILED:
         return how->status == 126 || how->status == 127 ? how->status : 125;
     default:
         return how->failure == 0 ? 0 : 125;
     }
 }
 
-void job_driver_ended(struct core *core, uint32_t index, const struct ending *how)
+/*  Ray's error type of a job whose driver ended so. */
+static uint32_t error_of(const struct ending *how)
+{
+    if (how->outcome == OUTCOME_ENV_FAILED) {
+        return ERROR_RUNTIME_ENV_SETUP_FAILURE;
+    }
+    switch ((enum failure)how->failure) {
+    case FAILURE_QUEUE_TIMEOUT:
+        return ERROR_JOB_SUPERVISOR_ACTOR_START_TIMEOUT;
+    case FAILURE_UNSCHEDULABLE:
+        return ERROR_JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE;
+    case FAILURE_NODE_DIED:
+    case FAILURE_UNKNOWN:
+        return ERROR_JOB_SUPERVISOR_ACTOR_DIED;
+    case FAILURE_SETUP:
+        return ERROR_JOB_ENTRYPOINT_COMMAND_START_ERROR;
+    case FAILURE_NONE:
+    case FAILURE_CANCELLED:
+    case FAILURE_UPSTREAM:
+    case FAILURE_DRIVER_DIED:
+    case FAILURE_JOB_STOPPED:
+        return 0;
+    case FAILURE_APP:
+    case FAILURE_EXIT:
+    case FAILURE_WORKER_DIED:
+    case FAILURE_ARGUMENT:
+    case FAILURE_RUN_TIMEOUT:
+    case FAILURE_QUARANTINED:
+    case FAILURE_TOO_LARGE:
+    case FAILURE_UNKNOWN_TASK:
+    case FAILURES:
+        return ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
+    }
+    return 0;
+}
+
+static void driver_text(struct text *message, const struct ending *how)
+{
+    if (how->outcome == OUTCOME_EXIT) {
+        text_add(message, "exit status ");
+        text_u64(message, (uint64_t)exit_code_of(how));
+    } else if (how->outcome == OUTCOME_SIGNAL) {
+        text_add(message, "killed by signal ");
+        text_u64(message, (uint64_t) - (int64_t)how->status);
+    } else if (how->failure == FAILURE_RUN_TIMEOUT || how->failure == FAILURE_QUEUE_TIMEOUT) {
+        text_add(message, how->failure == FAILURE_RUN_TIMEOUT ? "it ran longer than its limit"
+                                                              : "it waited longer than its limit");
+    } else if (how->outcome == OUTCOME_ENV_FAILED) {
+        text_add(message, "its files or environment could not be set up: ");
+        text_slice(message, how->text);
+    } else if (how->failure != 0) {
+        text_add(message, failure_text(how->failure));
+        text_add(message, how->text.n > 0 ? ": " : "");
+        text_slice(message, how->text);
+    }
+}
+
+/*  An attempt of its driver has failed and another one follows: what the first has submitted is given up. */
+void job_driver_again(struct core *core, uint32_t index, const struct ending *how)
 {
     struct job *job = job_at(core, index);
     struct text message = text_in(job->message, sizeof(job->message));
-    if (how->outcome == OUTCOME_EXIT) {
-        text_add(&message, "exit status ");
-        text_u64(&message, (uint64_t)exit_code_of(how));
-    } else if (how->outcome == OUTCOME_SIGNAL) {
-        text_add(&message, "killed by signal ");
-        text_u64(&message, (uint64_t) - (int64_t)how->status);
-    } else if (how->failure != 0) {
-        text_add(&message, failure_text(how->failure));
-        text_add(&message, how->text.n > 0 ? ": " : "");
-        text_slice(&message, how->text);
+    driver_text(&message, how);
+    text_add(&message, "; it runs again");
+    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
+        if (!session_at(core, i)->internal) {
+            session_close(core, i);
+        }
+    }
+    job_write(core, job);
+    job_changed(core, index, true);
+}
+
+void job_driver_ended(struct core *core, uint32_t index, const struct ending *how)
+{
+    struct job *job = job_at(core, index);
+    if (job->ending) {
+        return; /* it gave its driver up itself */
+    }
+    struct text message = text_in(job->message, sizeof(job->message));
+    if (job->stopping) {
+        text_add(&message, "stopped by a user");
+    } else {
+        driver_text(&message, how);
+        job->error = error_of(how);
     }
     for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
         session_close(core, i);
@@ -141,6 +211,7 @@ static void job_finish(struct core *core, uint32_t index)
     core->stats.jobs_open--;
     job_move(core, index, causes[job->final]);
     emit_event(core, "JOB_ENDED", job->id, 0, 0, slice_text(job->message));
+    waits_wake(core, index);
 }
 
 /*  One bounded piece of a job's long work; true when there is nothing to do now. */
@@ -148,6 +219,9 @@ static bool job_step(struct core *core, uint32_t index)
 {
     struct job *job = job_at(core, index);
     bool expanded = true;
+    if (job->held) {
+        return true; /* the last job that it waits for makes it busy */
+    }
     if (job->kind == JOB_ARRAY && !job->ending && !job->stopping) {
         expanded = array_expand(core, job);
         job_changed(core, index, false);
@@ -171,6 +245,7 @@ static bool job_step(struct core *core, uint32_t index)
             text_add(&message, " of ");
             text_u64(&message, job->total);
             text_add(&message, " tasks failed");
+            job->error = ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
         }
         job_end(core, index, job->failed > 0 ? JOB_FAILED : JOB_SUCCEEDED, job->failed > 0);
     }
@@ -191,59 +266,4 @@ void job_work(struct core *core)
             job_busy(core, index);
         }
     }
-}
-
-/*  Ended jobs beyond the number or the days that are kept go, the oldest first, with their tasks. */
-void job_forget_old(struct core *core)
-{
-    enum { ERASE_STEP = 20000 };
-    uint32_t index = core->ages.first;
-    while (index != NONE && !job_ended(job_at(core, index))) {
-        index = job_at(core, index)->age.next;
-    }
-    if (index == NONE) {
-        return;
-    }
-    struct job *job = job_at(core, index);
-    uint64_t kept_ms = (uint64_t)core->config.job_days_max * 86400000;
-    bool crowded = core->jobs.taken + 1 >= core->limits.jobs ||
-                   core->sessions.taken + 1 >= core->limits.sessions;
-    if (!crowded && job->ended_ms + kept_ms > core->wall_ms) {
-        return;
-    }
-    uint32_t session_index = job->sessions.first;
-    if (session_index != NONE) { /* a slice of its tasks at a time */
-        struct session *session = session_at(core, session_index);
-        uint64_t last = job->erased + ERASE_STEP;
-        EMIT(core, task_delete, task_id_of(session->id, job->erased).v,
-             task_id_of(session->id, last).v);
-        job->erased = last + 1;
-        if (last >= session->below) {
-            job->erased = 0;
-            if (session->is_due) {
-                chain_remove(&core->due, &core->sessions, SESSION_DUE, session_index);
-            }
-            chain_remove(&job->sessions, &core->sessions, SESSION_JOB, session_index);
-            session_unbind(core, session_index);
-            map_remove(&core->session_map, session_index);
-            pool_give(&core->sessions, session_index);
-        }
-    }
-    if (job->sessions.count > 0) {
-        return;
-    }
-    while (job->watchers.count > 0) {
-        watcher_drop(core, job->watchers.first);
-    }
-    EMIT(core, job_delete, job->id);
-    if (job->is_changed) {
-        chain_remove(&core->changed, &core->jobs, JOB_CHANGED, index);
-    }
-    if (job->is_busy) {
-        chain_remove(&core->busy, &core->jobs, JOB_BUSY, index);
-    }
-    map_remove(&core->job_ids, index);
-    map_remove(&core->job_hashes, index);
-    chain_remove(&core->ages, &core->jobs, JOB_AGE, index);
-    pool_give(&core->jobs, index);
 }

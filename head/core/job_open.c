@@ -13,6 +13,11 @@ static void open_again(struct core *core, uint32_t peer, const struct msg_job_op
                        uint32_t index)
 {
     struct job *job = job_at(core, index);
+    if (job->forgetting) {
+        emit_refused(core, peer, msg->seq, ERR_BUSY,
+                     "the job of this submission id is being deleted");
+        return;
+    }
     if (!slice_same(msg->digest, slice_of(job->digest.bytes, job->digest.n))) {
         emit_refused(core, peer, msg->seq, ERR_CONFLICT,
                      "a job of this submission id exists, with another content");
@@ -36,6 +41,9 @@ static const char *open_fault(const struct msg_job_open *msg)
     }
     if ((msg->kind != JOB_ATTACHED) != (msg->specs.count == 1)) {
         return "a driver or array needs one spec, and an attached job none";
+    }
+    if (msg->kind == JOB_ATTACHED && msg->after.count > 0) {
+        return "a program that is its own driver runs already: it cannot wait for other jobs";
     }
     if (msg->kind == JOB_ARRAY &&
         (msg->array_last < msg->array_first || msg->array_last - msg->array_first >= 100000000)) {
@@ -61,9 +69,13 @@ static int first_spec(struct core *core, uint32_t job, uint32_t session, struct 
         spec_at(core, spec)->kind = SPEC_DRIVER;
         uint64_t id = task_id_of(session_at(core, session)->id, 1).v;
         uint32_t task = task_new(core, session, spec, id);
+        uint32_t state = job_at(core, job)->waits.count > 0 ? TASK_WAITING : TASK_READY;
         job_at(core, job)->driver = id;
-        EMIT(core, task_new, id, core->spec_last, TASK_READY, core->wall_ms, { 0 }, { 0 }, 0);
-        task_ready(core, task, false);
+        task_at(core, task)->state = (uint8_t)state;
+        EMIT(core, task_new, id, core->spec_last, state, core->wall_ms, { 0 }, { 0 }, 0);
+        if (state == TASK_READY) {
+            task_ready(core, task, false);
+        }
     }
     return OK;
 }
@@ -83,6 +95,67 @@ static void job_undo(struct core *core, uint32_t index)
     pool_give(&core->jobs, index);
 }
 
+static void job_fill(struct job *job, const struct msg_job_open *msg, const struct job_waits *waits)
+{
+    job->kind = msg->kind;
+    job->durability = msg->durability;
+    job->detached = msg->detached;
+    job->array_first = msg->array_first;
+    job->array_last = msg->array_last;
+    job->digest.n = (uint32_t)msg->digest.n;
+    memcpy(job->digest.bytes, msg->digest.p, msg->digest.n);
+    job->waits = *waits;
+}
+
+/*  Its rows; OK, or the code of what is wrong with its spec: nothing has happened then. */
+static int job_make(struct core *core, uint32_t index, const struct msg_job_open *msg)
+{
+    struct job *job = job_at(core, index);
+    size_t rows = core->row_bytes;
+    uint32_t row_count = core->row_count;
+    job->first_session = session_new(core, index, core->session_last + 1);
+    EMIT(core, job_new, job->id, msg->submission, job->kind, job->durability, job->detached,
+         job->state, msg->digest, msg->entrypoint, msg->name, job->array_first, job->array_last,
+         core->wall_ms, job->owner, msg->metadata, msg->runtime_env, waits_text(core, &job->waits),
+         waits_bytes(core, &job->waits));
+    int code = job->first_session == NONE ? ERR_BUSY : OK;
+    if (code == OK) {
+        EMIT(core, session_new, core->session_last + 1, job->id);
+        session_at(core, job->first_session)->internal = msg->kind != JOB_ATTACHED;
+        code = msg->specs.count == 0 ? OK : first_spec(core, index, job->first_session, msg->specs);
+    }
+    if (code != OK) {
+        core->row_bytes = rows;
+        core->row_count = row_count;
+        job_undo(core, index);
+    }
+    return code;
+}
+
+/*  It goes on its way: runs, is expanded, or waits for those that have not ended yet. */
+static void job_begin(struct core *core, uint32_t index, uint32_t peer)
+{
+    struct job *job = job_at(core, index);
+    core->job_last++;
+    core->session_last++;
+    if (job->kind == JOB_ATTACHED) {
+        session_bind(core, job->first_session, peer);
+        job_move(core, index, CAUSE_STARTED);
+    } else if (job->kind == JOB_ARRAY) {
+        job_busy(core, index);
+    }
+    struct job_waits named = job->waits;
+    if (named.count > 0) {
+        job_hold(core, index);
+    }
+    for (uint32_t i = 0; i < named.count; i++) {
+        uint32_t other = job_find(core, named.of[i].job);
+        if (job_ended(job_at(core, other))) {
+            wait_over(core, index, other);
+        }
+    }
+}
+
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg)
 {
     uint32_t old = job_of_submission(core, msg->submission);
@@ -95,7 +168,18 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
         emit_refused(core, peer, msg->seq, ERR_INVALID, fault);
         return;
     }
-    job_forget_old(core);
+    char buffer[NAME_MAX_BYTES + 100];
+    struct text why = text_in(buffer, sizeof(buffer));
+    struct job_waits waits;
+    int code = waits_read(core, msg->after, 1, &waits, &why);
+    if (code != OK) {
+        struct slice text = scratch_put(core, buffer, why.n + 1); /* with its NUL */
+        emit_refused(core, peer, msg->seq, code, (const char *)text.p);
+        return;
+    }
+    if (waits.count == 0) { /* else the oldest may be one of them */
+        job_forget_old(core);
+    }
     uint32_t index = core->tasks.taken == core->limits.tasks
                          ? NONE
                          : job_new(core, core->job_last + 1, msg->submission);
@@ -105,41 +189,14 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
         return;
     }
     struct job *job = job_at(core, index);
-    job->kind = msg->kind;
-    job->durability = msg->durability;
-    job->detached = msg->detached;
-    job->array_first = msg->array_first;
-    job->array_last = msg->array_last;
-    job->digest.n = (uint32_t)msg->digest.n;
-    memcpy(job->digest.bytes, msg->digest.p, msg->digest.n);
-    job->first_session = session_new(core, index, core->session_last + 1);
-    size_t rows = core->row_bytes;
-    uint32_t row_count = core->row_count;
-    EMIT(core, job_new, job->id, msg->submission, job->kind, job->durability, job->detached,
-         job->state, msg->digest, msg->entrypoint, msg->name, job->array_first, job->array_last,
-         core->wall_ms, job->owner, msg->metadata, msg->runtime_env, { 0 });
-    int code = job->first_session == NONE ? ERR_BUSY : OK;
-    if (code == OK) {
-        EMIT(core, session_new, core->session_last + 1, job->id);
-        session_at(core, job->first_session)->internal = msg->kind != JOB_ATTACHED;
-        code = msg->specs.count == 0 ? OK : first_spec(core, index, job->first_session, msg->specs);
-    }
+    job_fill(job, msg, &waits);
+    code = job_make(core, index, msg);
     if (code != OK) {
-        core->row_bytes = rows; /* nothing has happened */
-        core->row_count = row_count;
-        job_undo(core, index);
         emit_refused(core, peer, msg->seq, code, "the job's demand or options are not valid");
         return;
     }
-    core->job_last++;
-    core->session_last++;
-    if (msg->kind == JOB_ATTACHED) {
-        session_bind(core, job->first_session, peer);
-        job_move(core, index, CAUSE_STARTED);
-    } else if (msg->kind == JOB_ARRAY) {
-        job_busy(core, index);
-    }
     emit_event(core, "JOB_OPENED", job->id, 0, 0, msg->entrypoint);
+    job_begin(core, index, peer);
     tell_opened(core, peer, msg->seq, job, msg->kind == JOB_ATTACHED ? core->session_last : 0,
                 false);
 }

@@ -401,6 +401,7 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         how.failure = FAILURE_CANCELLED;
         break;
     case OUTCOME_SETUP_FAILED:
+    case OUTCOME_ENV_FAILED:
         how.failure = FAILURE_SETUP;
         break;
     case OUTCOME_BAD_ARGUMENT:

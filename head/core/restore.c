@@ -1,6 +1,6 @@
 /*  restore.c - a restart is a replay of rows.  Leases come back as they were: a worker that still has them is adopted,
     same attempt, no retry used; if no worker claims them within a lease, they are lost with their node. */
-#include "head/core/state.h"
+#include "head/core/job_inside.h"
 
 static void restore_job(struct core *core, const struct restored *row)
 {
@@ -25,6 +25,10 @@ static void restore_job(struct core *core, const struct restored *row)
     job->failed = row->job.failed;
     job->owner = row->job.owner;
     job->error = row->job.error;
+    waits_restore(job, row->job.waits);
+    if (job->waits.count > 0 && !job_ended(job) && !job->ending) {
+        job_hold(core, index);
+    }
     job->first_session = NONE;
     job->digest.n =
         (uint32_t)(row->job.digest.n < sizeof(job->digest.bytes) ? row->job.digest.n
@@ -126,7 +130,8 @@ static void restore_task(struct core *core, const struct restored *row)
     task->attempt = row->task.attempt > 0 ? row->task.attempt : 1;
     task->charged = row->task.charged;
     task->crashes = (uint16_t)row->task.crashes;
-    task->state = row->task.state == TASK_WAITING ? TASK_WAITING : TASK_READY;
+    bool waits = row->task.deps.n > 0 || task_job(core, task)->held;
+    task->state = row->task.state == TASK_WAITING && waits ? TASK_WAITING : TASK_READY;
     task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
                              (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
@@ -171,6 +176,8 @@ void restore_row(struct core *core, const struct restored *row)
         core->epoch = row->epoch;
         core->node_last = row->node_last;
         core->report_last = row->report_last;
+        core->job_last = row->job_last;
+        core->session_last = row->session_last;
         return;
     case RESTORE_JOB:
         restore_job(core, row);

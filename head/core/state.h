@@ -27,7 +27,8 @@ enum {
     SCAN_MS = 250, /* nodes, sessions and peers are looked at this often */
     SPEC_EPOCH_SHIFT = 24,   /* numbers of specs begin at the head's epoch, shifted so */
     REPORT_EPOCH_SHIFT = 32, /* ids of reports, too */
-    RETRIES_ASKED_MAX = 64
+    RETRIES_ASKED_MAX = 64,
+    FORGOTTEN_MAX = 64
 };
 
 /*  The column job.stopping: a flag, and the state in which an ending job will end. */
@@ -162,6 +163,14 @@ struct session {
     struct link_pair in_job;
 };
 
+struct job_waits { /* the jobs that one waits for */
+    struct job_wait {
+        uint64_t job;
+        uint32_t condition; /* enum after */
+    } of[AFTER_MAX];
+    uint32_t count;
+};
+
 struct job {
     uint64_t id;
     uint64_t hash; /* of its submission id */
@@ -185,7 +194,12 @@ struct job {
     uint64_t attached_session;
     uint64_t
         erased; /* a forgotten job's tasks are deleted up to this counter of its first session */
-    bool forgetting;
+    bool forgetting;      /* its rows are being deleted: */
+    uint32_t forget_peer; /* who asked for that, 0: nobody; and with which request */
+    uint64_t forget_seq;
+    struct job_waits waits;
+    bool held; /* until they have ended */
+    struct link_pair in_held;
     uint64_t told_ms;
     uint32_t first_session; /* index; internal, or the ATTACHED client's */
     struct chain sessions;
@@ -284,6 +298,7 @@ struct core {
     struct chain changed; /* jobs to write counts of and to tell about */
     struct chain busy;    /* jobs with long work */
     struct chain ages;    /* jobs */
+    struct chain held;    /* jobs that wait for others */
     struct chain due;     /* sessions */
     struct chain all_peers, all_nodes;
     uint32_t demand_count; /* demands[] in use, or free for use again, below this */
@@ -300,6 +315,9 @@ struct core {
         uint64_t seq, task;
     } retries[RETRIES_ASKED_MAX];
     uint32_t retry_count;
+    uint32_t forgetting; /* jobs that are being deleted because somebody asked */
+    uint64_t forgotten[FORGOTTEN_MAX];
+    uint32_t forgotten_count;
 
     /* Effects of this turn; emptied when core_ready() has given them out. */
     uint64_t batch_number;
@@ -336,6 +354,7 @@ struct core {
 #define JOB_CHANGED  offsetof(struct job, changed)
 #define JOB_AGE      offsetof(struct job, age)
 #define JOB_BUSY     offsetof(struct job, busy)
+#define JOB_HELD     offsetof(struct job, in_held)
 #define PEER_ALL     offsetof(struct peer, all)
 #define NODE_ALL     offsetof(struct node, all)
 
@@ -429,6 +448,7 @@ void task_give_up(struct core *core, uint32_t index,
 void task_returned(struct core *core, uint32_t index);
 void task_started(struct core *core, uint32_t index, uint64_t started_ms);
 void task_leased(struct task *task);
+void task_args_ready(struct core *core, uint32_t index);
 void task_timers(struct core *core);
 void task_sweep_doomed(struct core *core);
 void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg);
@@ -492,6 +512,7 @@ void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg);
 void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_beat *msg);
 void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg);
 void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *msg);
+void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete *msg);
 void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
 uint32_t job_find(const struct core *core, uint64_t id);
 uint32_t job_new(struct core *core, uint64_t id, struct slice submission); /* NONE: no room */
@@ -512,6 +533,7 @@ void spec_free(struct core *core, uint32_t index);
 void job_changed(struct core *core, uint32_t index, bool now);
 void job_task_ended(struct core *core, uint32_t job, const struct task *task,
                     const struct ending *how);
+void job_driver_again(struct core *core, uint32_t job, const struct ending *how);
 void job_driver_ended(struct core *core, uint32_t job, const struct ending *how);
 void job_work(struct core *core); /* expand, stop, end */
 void job_tell(struct core *core); /* counts, watchers */

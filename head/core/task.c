@@ -113,6 +113,12 @@ void edge_add(struct core *core, uint64_t dep, uint64_t waiter)
     }
 }
 
+void task_args_ready(struct core *core, uint32_t index)
+{
+    task_move(task_at(core, index), CAUSE_ARGS_READY);
+    task_ready(core, index, false);
+}
+
 static void waiter_wake(struct core *core, uint32_t index, bool failed)
 {
     struct task *task = task_at(core, index);
@@ -126,8 +132,7 @@ static void waiter_wake(struct core *core, uint32_t index, bool failed)
     }
     ensure(task->deps_left > 0);
     if (--task->deps_left == 0) {
-        task_move(task, CAUSE_ARGS_READY);
-        task_ready(core, index, false);
+        task_args_ready(core, index);
     }
 }
 
@@ -153,7 +158,8 @@ static const char *outcome_name(uint32_t outcome)
     static const char *const names[OUTCOMES + 1] = { "FINISHED",     "APP_ERROR",    "EXIT",
                                                      "SIGNAL",       "RUN_TIMEOUT",  "CANCELLED",
                                                      "SETUP_FAILED", "BAD_ARGUMENT", "NO_SUCH_TASK",
-                                                     "TOO_LARGE",    "RETURNED",     "NODE_DIED" };
+                                                     "TOO_LARGE",    "RETURNED",     "ENV_FAILED",
+                                                     "NODE_DIED" };
     ensure(outcome <= OUTCOMES);
     return names[outcome];
 }
@@ -339,6 +345,9 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
     task->charged += !RAYC_BUG(FREE_RETRY);
     task->attempt++;
     core->stats.retries++;
+    if (task->flags & TASK_IS_DRIVER) {
+        job_driver_again(core, spec->job, how);
+    }
     task_move(task, CAUSE_RETRY);
     task_again(core, index, backoff_ms(core, spec, task->charged));
 }

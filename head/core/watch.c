@@ -1,7 +1,6 @@
 /*  watch.c - telling people: how a job is doing, and why a task is not running. */
-#include "head/core/state.h"
-
 #include "common/text.h"
+#include "head/core/job_inside.h"
 
 static void add_amount(struct text *text, uint32_t kind, uint64_t units)
 {
@@ -59,6 +58,9 @@ static struct slice pending_text(struct core *core, const struct job *job)
     if (job->state != JOB_PENDING) {
         return slice_text(job->message);
     }
+    if (job->held) {
+        return waits_reason(core, job);
+    }
     if (core->nodes_alive == 0) {
         return slice_text("waiting: no worker has joined yet");
     }
@@ -94,6 +96,7 @@ void tell_state(struct core *core, uint32_t peer, uint64_t seq, uint32_t index, 
         .nodes = core->nodes_alive,
         .message = message,
         .submission = slice_text(job->submission),
+        .error = job->error,
     };
 }
 
@@ -247,8 +250,9 @@ void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg)
         const struct task *task = task_at(core, index);
         out.state = task->state;
         if (task->state == TASK_WAITING) {
-            out.why = WHY_DEPENDENCY;
-            out.other = missing_argument(core, task->id);
+            const struct job *job = task_job(core, task);
+            out.why = job->held ? WHY_AFTER : WHY_DEPENDENCY;
+            out.other = job->held ? job->waits.of[0].job : missing_argument(core, task->id);
         } else if (task->state == TASK_READY) {
             explain_ready(core, task, &out, &to);
         } else {

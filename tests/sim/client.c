@@ -177,6 +177,7 @@ static struct client *client_new(struct sim *sim, enum client_kind kind)
     self->planned = submits ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60) : 0;
     self->array_count = between(rng, 1, chance(rng, 300) ? 300 : 40);
     study_draw(sim, self);
+    job_draw(sim, self);
     client_specs(sim, self);
     self->calls = calloc((size_t)self->planned + 1, sizeof(*self->calls));
     ensure(self->calls != NULL);
@@ -297,4 +298,5 @@ void client_power_cut(struct sim *sim)
         }
     }
     studies_cut(sim);
+    jobs_check(sim);
 }

@@ -160,6 +160,9 @@ void rule_sent(struct sim *sim, const struct msg *msg)
     case MSG_JOB_STATE:
         sent_state(sim, &msg->as.job_state);
         break;
+    case MSG_CHANGED:
+        sent_changed(sim, &msg->as.changed);
+        break;
     case MSG_WELCOME:
         head->epoch_seen =
             msg->as.welcome.epoch > head->epoch_seen ? msg->as.welcome.epoch : head->epoch_seen;

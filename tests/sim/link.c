@@ -54,6 +54,7 @@ static void say_open(struct sim *sim, struct client *self)
                                       [CLIENT_SUBMITTER] = JOB_DRIVER };
     bool attached = self->kind == CLIENT_ATTACHED;
     struct list none = { { 0 }, 0 };
+    struct list after = job_after(sim, self);
     struct msg_job_open open = {
         .seq = self->opening_seq,
         .submission = slice_text(self->submission),
@@ -65,7 +66,8 @@ static void say_open(struct sim *sim, struct client *self)
         .specs =
             attached ? none : (struct list){ slice_of(self->specs[0]->p, self->specs[0]->n), 1 },
         .array_first = 1,
-        .array_last = self->array_count
+        .array_last = self->array_count,
+        .after = after
     };
     client_say(sim, self, MSG_JOB_OPEN, &open);
 }
@@ -336,7 +338,7 @@ static void on_job_state(struct sim *sim, struct client *self, const struct msg_
                  (unsigned long long)self->job, (unsigned long long)msg->job);
     }
     bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
-    if (!submits && msg->state >= JOB_SUCCEEDED) {
+    if (!submits && !job_asks(sim, self, msg->state) && msg->state >= JOB_SUCCEEDED) {
         client_leave(sim, self, 0);
     }
 }
@@ -381,6 +383,9 @@ void client_on_message(struct sim *sim, struct client *self, const struct msg *m
         break;
     case MSG_JOB_STATE:
         on_job_state(sim, self, &msg->as.job_state);
+        break;
+    case MSG_CHANGED:
+        job_changed_is(sim, self, &msg->as.changed);
         break;
     case MSG_BYE_DONE:
         client_leave(sim, self, 0);

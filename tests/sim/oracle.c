@@ -325,11 +325,12 @@ static void seen_job_new(struct sim *sim, const void *from)
     slice_copy_text(row->submission, job.submission, sizeof(job.submission));
     for (uint32_t i = 0; i < sim->oracle.job_count; i++) {
         const struct job_seen *other = &sim->oracle.jobs[i];
-        if (!other->deleted &&
-            (other->id == job.id || strcmp(other->submission, job.submission) == 0)) {
+        if (other->id == job.id ||
+            (!other->deleted && strcmp(other->submission, job.submission) == 0)) {
             sim_fail(sim, 3, "two jobs for the submission %s", job.submission);
         }
     }
+    after_seen(&job, row->waits);
     ADD(job, jobs, job.id) = job;
 }
 
@@ -451,7 +452,8 @@ static void seen_event(struct sim *sim, const void *from)
     (void)from;
 }
 
-/*  Rows of users, tokens and packages have no rule of their own here. */
+/*  Rows of used numbers, users, tokens and packages have no rule of their own here. */
+#define seen_ids_used    seen_event
 #define seen_user_put    seen_event
 #define seen_token_new   seen_event
 #define seen_token_end   seen_event

@@ -50,6 +50,7 @@ void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_
                  (ull)(task->not_before_ms - head_now_ms(sim)));
     }
     check_deps(sim, task);
+    rule_after(sim, oracle_job_of(sim, task->id));
 }
 
 static void check_attempts(struct sim *sim, const struct task_seen *task, uint32_t attempt)
@@ -149,7 +150,7 @@ void rule_failed(struct sim *sim, const struct task_seen *task, const struct row
         sim_fail(sim, 10, "%llx ends UNKNOWN_OUTCOME, but may be retried", (ull)task->id);
     }
     if (row->failure == FAILURE_UPSTREAM) {
-        bool failed = false;
+        bool failed = after_failed(sim, oracle_job_of(sim, task->id));
         for (uint32_t i = 0; i < task->dep_count; i++) {
             const struct task_seen *dep = oracle_task(sim, sim->oracle.deps[task->dep_first + i]);
             failed = failed || dep == NULL || dep->state == TASK_FAILED;
@@ -177,6 +178,9 @@ void rule_job(struct sim *sim, const struct job_seen *job, const struct row_job_
     if (row->state >= JOB_STATES || !edges[job->state][row->state]) {
         sim_fail(sim, 34, "job %s goes from state %u to %u", job->submission, job->state,
                  row->state);
+    }
+    if (row->state == JOB_SUCCEEDED) {
+        rule_after(sim, job);
     }
     if (row->state < JOB_SUCCEEDED) {
         return;

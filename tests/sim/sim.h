@@ -27,7 +27,8 @@ enum {
     LINE_BYTES = 300,
     EXECUTORS_MAX = 24, /* of one worker */
     SPECS_MAX = 6,      /* of one client */
-    DEPS_FEW = 3
+    DEPS_FEW = 3,
+    AFTER_FEW = 3
 };
 
 struct sim;
@@ -108,6 +109,11 @@ struct job_seen {
     uint64_t tasks, done, bad;        /* counted */
     bool deleted, counts_written;
     uint64_t commit;
+    uint32_t after_count; /* as it was opened */
+    struct after_seen {
+        uint64_t job;
+        uint32_t condition;
+    } after[AFTER_MAX];
 };
 
 struct lease_seen {
@@ -419,6 +425,12 @@ struct client {
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
     struct driven study;
+    uint32_t after_count;
+    struct {
+        uint32_t client, condition;
+    } after[AFTER_FEW];
+    bool deletes, deletes_early, deleted; /* its job, when it has ended, or before that */
+    uint64_t delete_seq;
 };
 void clients_open(struct sim *sim);
 void clients_close(struct sim *sim);
@@ -439,6 +451,19 @@ void client_on_message(struct sim *sim, struct client *self, const struct msg *m
 void client_tick(struct sim *sim, struct client *self);
 void client_power_cut(struct sim *sim); /* results that were not synced may be lost */
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
+
+/* --- job.c --------------------------------------------------------------------------------------------- */
+void job_draw(struct sim *sim, struct client *self);
+struct list job_after(struct sim *sim, const struct client *self); /* in sim->extra */
+bool job_asks(struct sim *sim, struct client *self,
+              uint32_t state); /* true: it may not leave yet */
+void job_changed_is(struct sim *sim, struct client *self, const struct msg_changed *msg);
+void jobs_check(struct sim *sim); /* what was told to be deleted stays so */
+void seen_job_waits(struct sim *sim, const void *from);
+void after_seen(struct job_seen *job, struct slice waits);
+void rule_after(struct sim *sim, const struct job_seen *job);   /* it begins */
+bool after_failed(struct sim *sim, const struct job_seen *job); /* one that must succeed did not */
+void sent_changed(struct sim *sim, const struct msg_changed *msg);
 
 /* --- study.c, study_rows.c ---------------------------------------------------------------------------- */
 void study_draw(struct sim *sim, struct client *self);
@@ -476,8 +501,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run,
-        tune; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune,
+        jobs; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;

@@ -47,6 +47,7 @@ static void world_open(struct sim *sim, uint64_t seed, const struct options *opt
     sim->fate.state = prng_next(&root);
     sim->run.state = prng_next(&root);
     sim->tune.state = prng_next(&root);
+    sim->jobs.state = prng_next(&root);
     sim->studies = chance(&sim->tune, 500);
     wire_new(&sim->wire);
     wire_new(&sim->elements);

@@ -79,7 +79,7 @@ static void restart_knows_where_it_was(void **state)
     reopen(self);
     append(self, 20, 0, "second", 6);
     append(self, 20, 6, "!", 7);
-    expect(self, 0, "first second!");
+    expect(self, 0, "first \n[rayc: the job runs again]\nsecond!");
 }
 
 static void overtaken_attempts_are_dropped(void **state)
@@ -88,7 +88,7 @@ static void overtaken_attempts_are_dropped(void **state)
     append(self, 10, 0, "first ", 6);
     append(self, 20, 0, "second", 6);
     append(self, 10, 6, "late", 10);
-    expect(self, 0, "first second");
+    expect(self, 0, "first \n[rayc: the job runs again]\nsecond");
 }
 
 static void large_logs_are_cut_once(void **state)

@@ -58,6 +58,7 @@ static void older_schema_is_raised(void **state)
                   "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
                   "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
                   "ALTER TABLE job DROP COLUMN runtime_env; ALTER TABLE job DROP COLUMN after;"
+                  "ALTER TABLE job DROP COLUMN waits;"
                   "ALTER TABLE job DROP COLUMN error; CREATE VIEW jobs AS SELECT 1;"
                   "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
                   "DROP TABLE study_file; DROP TABLE trial; DROP TABLE report;"
