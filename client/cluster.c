@@ -153,7 +153,7 @@ static int start_worker(const struct state *state, const char *address)
 {
     char path[PATH_BYTES];
     int rc = detach_find("rayc-worker", path);
-    const char *argv[] = { "rayc-worker",     "--head",     address,           "--dir",
+    const char *argv[] = { "rayc-worker",     "--embedded", "--head",          address, "--dir",
                            state->worker_dir, "--pid-file", state->worker_pid, NULL };
     return rc == OK ? detach_start(path, argv, state->worker_log) : rc;
 }

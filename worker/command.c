@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "proto/wire.h"
+#include "worker/secrets.h"
 
 /* --- bodies ------------------------------------------------------------------------------------------------ */
 
@@ -164,11 +165,12 @@ static uint32_t find(const struct environment *self, const char *name, size_t n)
     return NONE;
 }
 
-void environment_inherit(struct environment *self, const char *const *own)
+void environment_inherit(struct environment *self, const char *const *own, bool secrets)
 {
     *self = (struct environment){ 0 };
     for (; *own; own++) {
-        if (strncmp(*own, "RAYC_", 5) != 0 || strncmp(*own, "RAYC_LOG=", 9) == 0) {
+        bool ours = strncmp(*own, "RAYC_", 5) == 0 && strncmp(*own, "RAYC_LOG=", 9) != 0;
+        if (!ours && (secrets || !secret_named(*own))) {
             append(self, *own);
         }
     }

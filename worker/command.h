@@ -26,8 +26,9 @@ struct environment {
     char text[12 * 1024]; /* of environment_print(); a path is at most 4 KiB */
 };
 
-/*  The worker's own environment without what is meant for the worker (RAYC_*, but RAYC_LOG). */
-void environment_inherit(struct environment *self, const char *const *own);
+/*  The worker's own environment without what is meant for the worker (RAYC_*, but RAYC_LOG) and, unless asked for, what
+    is named like a secret. */
+void environment_inherit(struct environment *self, const char *const *own, bool secrets);
 void environment_fini(struct environment *self);
 void environment_clear(struct environment *self,
                        const struct environment *base);            /* as `base` again */

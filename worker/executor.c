@@ -45,12 +45,19 @@ int executors_open(struct executors **out, const struct executors_config *config
     self->peek_due_ms = UINT64_MAX;
     random_bytes(&self->mark, sizeof(self->mark));
     self->mark |= 1ull << 63; /* so it will not be 0 */
-    environment_inherit(&self->base, (const char *const *)(void *)environ);
+    environment_inherit(&self->base, (const char *const *)(void *)environ,
+                        config->confine->as_user);
     arena_init(&self->arena);
     encoder_init(&self->runs);
     self->runs_to = NONE;
+    char scratch[PATH_BYTES];
+    int e = file_path(scratch, sizeof(scratch), config->dir, "scratch");
+    e = e ? e : scratch_open(&self->scratch, scratch, config->capacity);
+    if (e) {
+        executors_close(&self);
+    }
     *out = self;
-    return OK;
+    return e;
 }
 
 static void release(struct executors *all, struct executor *self)
@@ -60,6 +67,7 @@ static void release(struct executors *all, struct executor *self)
     if (self->kind == SPEC_DRIVER) {
         output_close(&self->out, false);
     }
+    scratch_give(all->scratch, (uint32_t)(self - all->all));
     self->live = false;
 }
 
@@ -79,6 +87,7 @@ void executors_close(struct executors **self_p)
             output_close(&executor->err, true);
         }
     }
+    scratch_close(&self->scratch);
     munmap(self->all, self->config.capacity * sizeof(*self->all));
     munmap(self->busy, self->config.capacity * sizeof(*self->busy));
     munmap(self->lenders, self->config.capacity * sizeof(*self->lenders));

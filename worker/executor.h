@@ -18,6 +18,7 @@ struct executors_config {
     uint32_t capacity;    /* ids are below */
     int epoll;            /* sockets are added to it with data.u64 = id */
     struct spawner *spawner;
+    const struct confine *confine;
     struct tails *tails; /* of drivers */
     struct asks *asks;   /* of trials */
 };

@@ -68,6 +68,8 @@ static void make_environment(struct start *start, uint64_t node)
     const struct spec_view *spec = start->act->spec;
     struct environment *env = &start->all->env;
     environment_clear(env, &start->all->base);
+    environment_print(env, "RAYC_SCRATCH=%s/scratch/%u", config->dir, start->act->executor);
+    environment_print(env, "TMPDIR=%s/scratch/%u", config->dir, start->act->executor);
     for (const char **entry = start->command.env; *entry; entry++) {
         environment_put(env, *entry);
     }
@@ -88,7 +90,6 @@ static void make_environment(struct start *start, uint64_t node)
     }
     if (spec->kind == SPEC_FUNCTION) {
         environment_put(env, "RAYC_EXECUTOR=1");
-        environment_print(env, "RAYC_SCRATCH=%s/scratch/%u", config->dir, start->act->executor);
     } else {
         put_attempt(env, &start->act->held);
     }
@@ -98,7 +99,14 @@ static void make_environment(struct start *start, uint64_t node)
     start->request.env = env->entries;
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------ */
+/* --- folder and descriptors ------------------------------------------------------------------------------------------ */
+
+static int32_t make_scratch(struct start *start)
+{
+    return scratch_take(start->all->scratch, start->act->executor, geteuid())
+               ? problem(start, errno, "its scratch folder", NULL)
+               : 0;
+}
 
 static int32_t open_output(struct start *start, struct output *output, const char *suffix)
 {
@@ -223,10 +231,12 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
         return problem(&start, e == ERR_MEMORY ? ENOMEM : EINVAL, act->spec->name,
                        e == ERR_MEMORY ? NULL : why.text);
     }
-    int32_t error = open_files(&start);
+    int32_t error = make_scratch(&start);
+    error = error ? error : open_files(&start);
     error = error ? error : choose_program(&start);
     if (!error) {
         make_environment(&start, node);
+        start.request.memory_bytes = all->config.confine->memory ? act->spec->memory_bytes : 0;
         e = spawner_spawn(all->config.spawner, &start.request);
         error =
             e ? problem(&start, e == ERR_TOO_LARGE ? E2BIG : EIO, start.request.path, err_text(e))

@@ -7,6 +7,7 @@
 #include "worker/executor.h"
 #include "worker/output.h"
 #include "worker/resident.h"
+#include "worker/scratch.h"
 
 struct executor {
     bool made; /* `out` and `err` are set, and may be open from an earlier executor of this id */
@@ -43,6 +44,7 @@ struct executors {
     uint64_t now_ms, peek_due_ms;
     uint64_t mark; /* of the next executor, for the spawner */
     struct environment base, env;
+    struct scratch *scratch;
     struct arena arena;
     struct encoder runs; /* the RUN frame that is being joined, for `runs_to` */
     uint32_t runs_to;

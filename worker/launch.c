@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,10 @@ static _Noreturn void child(struct launch *self, const char *path)
         }
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (self->memory_bytes) {
+        struct rlimit limit = { self->memory_bytes, self->memory_bytes };
+        (void)setrlimit(RLIMIT_AS, &limit);
+    }
     if (self->cwd && chdir(self->cwd)) {
         self->error = errno;
         _exit(127);

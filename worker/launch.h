@@ -12,8 +12,9 @@ struct launch {
     const char *cwd; /* NULL: as this process */
     int fds
         [SPAWN_FDS_MAX]; /* become 0, 1, 2, ...; -1: closed.  All of them >= SPAWN_FDS_MAX or the same number. */
-    pid_t parent;       /* this process */
-    volatile int error; /* out: errno of vfork, chdir or execve; 0 */
+    pid_t parent;          /* this process */
+    uint64_t memory_bytes; /* limit of its address space; 0: none */
+    volatile int error;    /* out: errno of vfork, chdir or execve; 0 */
 };
 
 /*  Returns when the child runs the program, or has failed and is reaped: then error says why. */

@@ -26,6 +26,11 @@ static const char usage[] =
     "  --key-file FILE        the cluster's key (default: $RAYC_KEY_FILE, else none)\n"
     "  --name NAME            for people (default: the host's name)\n"
     "  --idle-ms MS           an executor without work ends after this long (default: 1000)\n"
+    "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
+    "  --max-file-bytes BYTES size of a file that it may write (default: 64 GiB)\n"
+    "  --max-processes N      of one user; if executors have a uid of their own (default: 4096)\n"
+    "  --limit-memory         an executor's address space is what its task demands as memory\n"
+    "  --embedded             executors are the user's own: umask and environment stay\n"
     "  --pid-file FILE        write the process id there while it runs\n"
     "  --log-file FILE        append the log there (default: stderr)\n"
     "  --help, --version\n";
@@ -40,21 +45,36 @@ enum option_id {
     KEY,
     NAME,
     IDLE,
+    FILES,
+    FILE_SIZE,
+    PROCESSES,
+    LIMIT_MEMORY,
+    EMBEDDED,
     PID,
     LOG,
     HELP,
     VERSION
 };
 
-static const struct option options[] = {
-    { "head", 1, NULL, HEAD },       { "dir", 1, NULL, DIR_ },
-    { "num-cpus", 1, NULL, CPUS },   { "num-gpus", 1, NULL, GPUS },
-    { "memory", 1, NULL, MEMORY },   { "resources", 1, NULL, RESOURCES },
-    { "key-file", 1, NULL, KEY },    { "name", 1, NULL, NAME },
-    { "idle-ms", 1, NULL, IDLE },    { "pid-file", 1, NULL, PID },
-    { "log-file", 1, NULL, LOG },    { "help", 0, NULL, HELP },
-    { "version", 0, NULL, VERSION }, { 0 }
-};
+static const struct option options[] = { { "head", 1, NULL, HEAD },
+                                         { "dir", 1, NULL, DIR_ },
+                                         { "num-cpus", 1, NULL, CPUS },
+                                         { "num-gpus", 1, NULL, GPUS },
+                                         { "memory", 1, NULL, MEMORY },
+                                         { "resources", 1, NULL, RESOURCES },
+                                         { "key-file", 1, NULL, KEY },
+                                         { "name", 1, NULL, NAME },
+                                         { "idle-ms", 1, NULL, IDLE },
+                                         { "max-files", 1, NULL, FILES },
+                                         { "max-file-bytes", 1, NULL, FILE_SIZE },
+                                         { "max-processes", 1, NULL, PROCESSES },
+                                         { "limit-memory", 0, NULL, LIMIT_MEMORY },
+                                         { "embedded", 0, NULL, EMBEDDED },
+                                         { "pid-file", 1, NULL, PID },
+                                         { "log-file", 1, NULL, LOG },
+                                         { "help", 0, NULL, HELP },
+                                         { "version", 0, NULL, VERSION },
+                                         { 0 } };
 
 /*  What the command line says, as text. */
 static const char *given[VERSION + 1];
@@ -101,7 +121,7 @@ static void read_options(int argc, char **argv)
     if (optind < argc || !given[HEAD]) {
         refuse(optind < argc ? argv[optind] : "--head", "see rayc-worker --help");
     }
-    if (link_address(given[HEAD], address, sizeof(address))) {
+    if (link_address(given[HEAD], address, sizeof(address)) || link_is_http(address)) {
         refuse("--head", "write tcp://HOST:PORT, HOST:PORT or ipc://PATH");
     }
 }
@@ -138,6 +158,16 @@ static void read_config(struct worker_config *config)
     }
 }
 
+static void read_confine(struct confine *confine)
+{
+    *confine = confine_defaults();
+    confine->files = (uint64_t)number(FILES, 1e9, (double)confine->files);
+    confine->file_bytes = (uint64_t)number(FILE_SIZE, 1e18, (double)confine->file_bytes);
+    confine->processes = (uint64_t)number(PROCESSES, 1e9, (double)confine->processes);
+    confine->memory = given[LIMIT_MEMORY] != NULL;
+    confine->as_user = given[EMBEDDED] != NULL;
+}
+
 static int run(struct shell_config *config, struct spawner **spawner)
 {
     static struct cluster_key key;
@@ -159,7 +189,7 @@ static int run(struct shell_config *config, struct spawner **spawner)
     e = !e && given[PID] ? file_write(given[PID], pid, (size_t)n, 0644) : e;
     int code = e ? err_exit(e) : SHELL_AGAIN;
     while (code == SHELL_AGAIN) {
-        e = *spawner ? OK : spawner_start(spawner);
+        e = *spawner ? OK : spawner_start(spawner, &config->confine);
         code = e ? err_exit(e) : shell_serve(config, spawner);
     }
     if (given[PID]) {
@@ -177,7 +207,10 @@ int main(int argc, char **argv)
     read_options(argc, argv);
     open_log();
     read_config(&config.core);
-    int e = spawner_start(&spawner); /* before any descriptor or thread that it must not have */
+    read_confine(&config.confine);
+    confine_hide();
+    int e = spawner_start(
+        &spawner, &config.confine); /* before any descriptor or thread that it must not have */
     e = e ? e : folder_take(given[DIR_], dir);
     config.dir = dir;
     config.address = given[HEAD];

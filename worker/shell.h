@@ -3,6 +3,7 @@
 #define RAYC_SHELL_H
 #include "common/key.h"
 #include "worker/core/worker.h"
+#include "worker/confine.h"
 #include "worker/spawn.h"
 
 struct shell_config {
@@ -11,6 +12,7 @@ struct shell_config {
     const char *address; /* of the head */
     const struct cluster_key *key;
     const char *key_file; /* of `key`; both NULL: none */
+    struct confine confine;
 };
 
 enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */

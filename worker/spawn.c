@@ -25,7 +25,7 @@ struct spawner {
     uint8_t events[EVENTS_PER_READ * sizeof(struct spawn_event)];
 };
 
-int spawner_start(struct spawner **out)
+int spawner_start(struct spawner **out, const struct confine *confine)
 {
     *out = NULL;
     int pair[2];
@@ -43,7 +43,7 @@ int spawner_start(struct spawner **out)
     self->socket = pair[0];
     self->pid = fork();
     if (self->pid == 0) {
-        spawner_run(pair[1]);
+        spawner_run(pair[1], confine);
     }
     close(pair[1]);
     if (self->pid < 0) {
@@ -174,7 +174,8 @@ int spawner_spawn(struct spawner *self, const struct spawn_request *request)
     struct spawn_frame head = { .kind = FRAME_SPAWN,
                                 .id = request->id,
                                 .mark = request->mark,
-                                .has_cwd = request->cwd != NULL };
+                                .has_cwd = request->cwd != NULL,
+                                .memory_bytes = request->memory_bytes };
     size_t n = sizeof(head) + strlen(request->path) + 1 +
                (request->cwd ? strlen(request->cwd) + 1 : 0) +
                texts_bytes(request->argv, &head.argc) + texts_bytes(request->env, &head.envc);

@@ -8,6 +8,7 @@
 #define RAYC_SPAWN_H
 #include "common/base.h"
 #include "common/err.h"
+#include "worker/confine.h"
 
 struct spawner;
 
@@ -22,6 +23,7 @@ struct spawn_request {
     const char *cwd; /* NULL: as the worker */
     int fds
         [SPAWN_FDS_MAX]; /* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
+    uint64_t memory_bytes; /* limit of its address space; 0: none */
     uint64_t
         mark; /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
 };
@@ -37,9 +39,10 @@ struct spawn_event {
     uint64_t max_rss_bytes, cpu_us;
 };
 
-MUST_CHECK int spawner_start(struct spawner **out); /* before any thread exists */
-void spawner_stop(struct spawner **self);           /* kills everything; NULL-safe */
-int spawner_fd(const struct spawner *self);         /* readable: call spawner_next() */
+/*  Before any thread exists. */
+MUST_CHECK int spawner_start(struct spawner **out, const struct confine *confine);
+void spawner_stop(struct spawner **self);   /* kills everything; NULL-safe */
+int spawner_fd(const struct spawner *self); /* readable: call spawner_next() */
 MUST_CHECK int spawner_spawn(struct spawner *self, const struct spawn_request *request);
 /*  Signals the process group; with SIGKILL also every descendant.  Unknown ids are ignored. */
 MUST_CHECK int spawner_kill(struct spawner *self, uint32_t id, int signal);

@@ -259,7 +259,7 @@ static bool take_texts(struct self *self, struct slice *frame, size_t at, size_t
 
 static void on_spawn(struct self *self, const struct spawn_frame *head, struct slice texts)
 {
-    struct launch launch = { .parent = self->pid };
+    struct launch launch = { .parent = self->pid, .memory_bytes = head->memory_bytes };
     uint32_t sent = 0;
     for (uint32_t i = 0; i < SPAWN_FDS_MAX; i++) {
         bool has = head->fd_mask >> i & 1u;
@@ -427,7 +427,7 @@ static void take_descriptors(struct self *self, int socket)
     self->null = null;
 }
 
-void spawner_run(int socket)
+void spawner_run(int socket, const struct confine *confine)
 {
     struct self self = { .pid = getpid() };
     (void)prctl(PR_SET_NAME, "rayc-spawner");
@@ -435,6 +435,8 @@ void spawner_run(int socket)
     (void)setsid();
     take_signals(&self);
     take_descriptors(&self, socket);
+    confine_hide();
+    confine_self(confine);
     size_t bytes = pool_bytes(EXECUTORS_MAX, sizeof(struct executor)),
            map = map_bytes(EXECUTORS_MAX);
     uint8_t *memory = mmap(NULL, bytes + 2 * map, PROT_READ | PROT_WRITE,

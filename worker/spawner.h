@@ -19,9 +19,10 @@ struct spawn_frame {
     uint32_t argc;
     uint32_t envc;
     uint32_t has_cwd;
+    uint64_t memory_bytes; /* 0: no limit */
 };
 
 /*  Runs the spawner on its end of the socket pair until the worker is gone.  `socket` is its only descriptor
     besides stderr. */
-_Noreturn void spawner_run(int socket);
+_Noreturn void spawner_run(int socket, const struct confine *confine);
 #endif

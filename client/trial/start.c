@@ -119,14 +119,14 @@ static int write_params(struct run *self)
     return rc == OK ? RAYC_OK : fail_system(self, "write", self->params_path);
 }
 
-/*  In the worker's folder, where names come again: what an executor that was killed left behind is replaced.  Else in
-    TMPDIR, if the path of a socket fits there. */
+/*  In the executor's scratch folder, where what an earlier trial of it left is replaced.  Else in TMPDIR, if the path of
+    a socket fits there. */
 static int make_private(struct run *self)
 {
     const char *scratch = getenv("RAYC_SCRATCH");
-    if (scratch != NULL && strlen(scratch) + sizeof(".report") <= SOCKET_BYTES) {
-        snprintf(self->socket_path, SOCKET_BYTES, "%s.report", scratch);
-        snprintf(self->params_path, SOCKET_BYTES, "%s.json", scratch);
+    if (scratch != NULL && strlen(scratch) + sizeof("/report") <= SOCKET_BYTES) {
+        snprintf(self->socket_path, SOCKET_BYTES, "%s/report", scratch);
+        snprintf(self->params_path, SOCKET_BYTES, "%s/params.json", scratch);
         unlink(self->socket_path);
         return RAYC_OK;
     }

@@ -52,11 +52,13 @@ static int setup(void **state)
 {
     static const char *const folders[] = { "scratch", "logs", "programs" };
     static struct world world;
+    static struct confine limits;
     struct world *self = &world;
+    limits = confine_defaults();
     char path[256], own[256];
     *self = (struct world){ .dir = "/tmp/rayc-executor-XXXXXX", .now_ms = 1000 };
     self->body = (struct wire){ self->body_bytes, 0, sizeof(self->body_bytes), false };
-    if (!mkdtemp(self->dir) || spawner_start(&self->spawner) || tails_open(&self->tails) ||
+    if (!mkdtemp(self->dir) || spawner_start(&self->spawner, &limits) || tails_open(&self->tails) ||
         asks_open(&self->asks, CAPACITY, &(struct asks_runs){ runs_all, NULL })) {
         return -1;
     }
@@ -75,6 +77,7 @@ static int setup(void **state)
                                        .capacity = CAPACITY,
                                        .epoll = self->epoll,
                                        .spawner = self->spawner,
+                                       .confine = &limits,
                                        .tails = self->tails,
                                        .asks = self->asks };
     *state = self;

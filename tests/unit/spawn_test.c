@@ -17,11 +17,14 @@
 enum { WAIT_MS = 30 * 1000 }; /* then a test has failed; none waits for it to pass */
 
 static struct spawner *spawner;
+static struct confine limits;
 
 static int start(void **state)
 {
     (void)state;
-    return spawner_start(&spawner);
+    limits = confine_defaults();
+    limits.files = 333;
+    return spawner_start(&spawner, &limits);
 }
 
 static int stop(void **state)
@@ -250,7 +253,7 @@ static _Noreturn void doomed_worker(int alive)
 {
     const char *argv[4];
     spawner_stop(&spawner);
-    if (spawner_start(&spawner)) {
+    if (spawner_start(&spawner, &limits)) {
         _exit(1);
     }
     for (uint32_t id = 1; id <= DOOMED; id++) {
@@ -337,6 +340,60 @@ static void starts_a_thousand(void **state)
     }
 }
 
+/*  What a script prints to descriptor 4. */
+static const char *told_by(const char *script)
+{
+    static char text[4096];
+    const char *argv[4];
+    struct spawn_request request = shell_request(1, argv, script);
+    int out = memfd_create("out", 0);
+    request.fds[4] = out;
+    assert_int_equal(spawner_spawn(spawner, &request), OK);
+    assert_int_equal(next_event().kind, SPAWN_STARTED);
+    assert_int_equal(next_event().kind, SPAWN_EXITED);
+    ssize_t n = pread(out, text, sizeof(text) - 1, 0);
+    text[n > 0 ? n : 0] = 0;
+    close(out);
+    return text;
+}
+
+static void gives_up_what_executors_shall_not_have(void **state)
+{
+    (void)state;
+    assert_string_equal(told_by("grep NoNewPrivs /proc/self/status >&4"), "NoNewPrivs:\t1\n");
+    if (geteuid() == 0) {
+        assert_string_equal(told_by("grep -c 'Cap.*0000000000000000' /proc/self/status >&4"),
+                            "5\n");
+    } else {
+        print_message("capabilities: not root, who else has some\n");
+    }
+    assert_string_equal(told_by("ulimit -c >&4; ulimit -n >&4; umask >&4"), "0\n333\n0077\n");
+    assert_string_equal(told_by("ulimit -Hn >&4"), "333\n");
+}
+
+static void limits_the_address_space(void **state)
+{
+    (void)state;
+    const char *argv[4];
+    struct spawn_request request = shell_request(1, argv, "test $(ulimit -v) = 65536");
+    request.memory_bytes = 64 << 20;
+    assert_int_equal(spawner_spawn(spawner, &request), OK);
+    assert_int_equal(next_event().kind, SPAWN_STARTED);
+    assert_int_equal(next_event().status, 0);
+}
+
+/*  Files that it makes beyond the limit end it. */
+static void limits_the_size_of_files(void **state)
+{
+    (void)state;
+    spawner_stop(&spawner);
+    limits.file_bytes = 4096;
+    assert_int_equal(spawner_start(&spawner, &limits), OK);
+    int status = run_shell("exec head -c 5000 /dev/zero >/tmp/rayc-spawn-test.$$").status;
+    assert_int_equal(status, -SIGXFSZ);
+    assert_int_equal(run_shell("rm /tmp/rayc-spawn-test.*").status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +407,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_survives_the_worker, start, stop),
         cmocka_unit_test_setup_teardown(nothing_survives_the_spawner, start, stop),
         cmocka_unit_test_setup_teardown(starts_a_thousand, start, stop),
+        cmocka_unit_test_setup_teardown(gives_up_what_executors_shall_not_have, start, stop),
+        cmocka_unit_test_setup_teardown(limits_the_address_space, start, stop),
+        cmocka_unit_test_setup_teardown(limits_the_size_of_files, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,7 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
     view->id = info->id;
     view->job = info->job;
     view->kind = info->kind;
+    view->user = info->user;
     view->run_ms_max = info->run_ms_max;
     view->body = info->body;
     slice_copy_text(info->name, view->name, sizeof(view->name));
@@ -157,6 +158,8 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
     while (next_amount(&demand, &amount)) {
         if (slice_same(amount.name, slice_text("CPU"))) {
             view->cpus_units = amount.units > UINT32_MAX ? UINT32_MAX : (uint32_t)amount.units;
+        } else if (slice_same(amount.name, slice_text("memory"))) {
+            view->memory_bytes = amount.units;
         }
     }
     spec->frame = frame;

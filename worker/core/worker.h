@@ -110,7 +110,9 @@ struct spec_view {
     uint64_t id, job;
     uint32_t kind;
     uint32_t run_ms_max;
-    uint32_t cpus_units; /* for OMP_NUM_THREADS */
+    uint32_t cpus_units;   /* for OMP_NUM_THREADS */
+    uint64_t user;         /* whose job it is */
+    uint64_t memory_bytes; /* that it demands; 0: it does not say */
     char name[NAME_MAX_BYTES + 1];
     char program[HASH_TEXT + 1];
     char submission[NAME_MAX_BYTES + 1];

@@ -1,0 +1,21 @@
+/*  confine.h - what no executor may do.  Nearly all of it is given up once, by the spawner, from whom executors inherit
+    it: gaining privileges by a program's owner (no_new_privs), capabilities, core files, more than so many descriptors
+    or bytes in a file. */
+#ifndef RAYC_CONFINE_H
+#define RAYC_CONFINE_H
+#include "common/base.h"
+
+struct confine {
+    uint64_t files;      /* descriptors of one process */
+    uint64_t file_bytes; /* of one file */
+    uint64_t processes;  /* of one user; of executors that have a uid of their own */
+    bool memory;         /* an attempt's address space is limited to the memory that it demands */
+    bool as_user; /* of an embedded cluster: executors are the user's own, with umask and secrets */
+};
+
+struct confine confine_defaults(void);
+/*  Of the spawner, before it starts anything. */
+void confine_self(const struct confine *limits);
+/*  Others of the same user may not read this process's memory or environment. */
+void confine_hide(void);
+#endif
