@@ -121,6 +121,7 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
         heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms),
                   offsetof(struct task, timer));
     }
+    self->tallies = carve(&c, SURVEY_NAMES * sizeof(struct tally));
     self->demands = carve(&c, DEMANDS_MAX * sizeof(struct demand));
     self->slots = carve(&c, (size_t)limits->nodes * DEMANDS_MAX * sizeof(struct slots));
     carve_effects(&c, self, limits);

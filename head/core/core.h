@@ -212,6 +212,14 @@ uint64_t core_job_find(const struct core *self,
                        struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
                         uint64_t token); /* is this its driver's attempt? */
+/*  Is this attempt of a task of this job the current one?  Attempt 0: as core_job_driver_ok(). */
+bool core_attempt_ok(const struct core *self, const struct msg_log *of);
+struct core_task {
+    uint64_t job;
+    uint32_t state, attempt;
+};
+bool core_task_find(const struct core *self, uint64_t task,
+                    struct core_task *out); /* false: unknown, or ended */
 
 struct core_stats {
     uint64_t tasks_waiting, tasks_ready, tasks_leased, accepted, finished, failed, retries;

@@ -123,6 +123,31 @@ bool core_job_driver_ok(const struct core *core, uint64_t job, uint64_t task, ui
            task_at(core, driver)->token == token;
 }
 
+bool core_task_find(const struct core *core, uint64_t task, struct core_task *out)
+{
+    uint32_t index = task_find(core, task);
+    if (index == NONE) {
+        return false;
+    }
+    const struct task *found = task_at(core, index);
+    *out = (struct core_task){ .job = task_job(core, found)->id,
+                               .state = found->state,
+                               .attempt = found->attempt };
+    return true;
+}
+
+bool core_attempt_ok(const struct core *core, const struct msg_log *of)
+{
+    struct core_task task;
+    if (of->attempt == 0) {
+        return core_job_driver_ok(core, of->job, of->task, of->token);
+    }
+    return core_task_find(core, of->task, &task) && task.job == of->job &&
+           task.attempt == of->attempt &&
+           (task.state == TASK_LEASED || task.state == TASK_RUNNING) &&
+           task_at(core, task_find(core, of->task))->token == of->token;
+}
+
 uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
 {
     uint32_t index = pool_take(&core->jobs);

@@ -17,7 +17,7 @@ void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uin
     core->demands[spec->demand].leases++;
     job_at(core, spec->job)->leased++;
     core->stats.tasks_leased++;
-    task_leased(task);
+    task_leased(core, task);
 }
 
 static bool slot_open(struct core *core, uint32_t node_index, uint32_t demand)

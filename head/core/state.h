@@ -7,6 +7,7 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/survey.h"
 #include "head/policy/policy.h"
 
 enum {
@@ -66,6 +67,7 @@ struct task {
     uint8_t flags;
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
+    uint32_t ready_ms;  /* when it became ready: wall clock, the low half */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
@@ -111,6 +113,8 @@ struct spec {
     uint32_t by_id, by_key;
     uint32_t session, job;
     uint32_t kind, demand, queue;
+    uint32_t tally;           /* of its name */
+    uint64_t in[TASK_STATES]; /* its tasks by state; those that ended: since the head has started */
     int32_t max_retries;
     uint32_t retry_mode, retry_code_count;
     uint32_t backoff_ms, backoff_ms_max;
@@ -310,6 +314,10 @@ struct core {
     uint64_t synced_number; /* batches up to this one are on the disk; 0: not even the epoch */
     uint64_t ack_ms;        /* when acknowledgements that wait are said; UINT64_MAX: none waits */
     struct core_stats stats;
+    struct tally *tallies; /* survey.h */
+    uint32_t tally_count;
+    uint64_t retries_by[FAILURES];
+    uint64_t nodes_lost;
 
     struct {
         uint32_t peer;
@@ -448,7 +456,9 @@ void task_give_up(struct core *core, uint32_t index,
                   enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);
 void task_started(struct core *core, uint32_t index, uint64_t started_ms);
-void task_leased(struct task *task);
+void task_leased(struct core *core, struct task *task);
+void task_set(struct core *core, struct task *task,
+              uint32_t state); /* not by an edge: when it is new */
 void task_args_ready(struct core *core, uint32_t index);
 void task_timers(struct core *core);
 void task_sweep_doomed(struct core *core);
@@ -461,6 +471,13 @@ void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg)
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
+
+/*  survey.c: counts for people who watch. */
+uint32_t tally_find(struct core *core, struct slice name);
+void tally_attempt(struct core *core, const struct task *task, uint64_t started_ms,
+                   uint64_t run_us);
+void tally_ended(struct core *core, const struct task *task, bool failed);
+void spec_states(const struct core *core, uint64_t in[TASK_STATES]);
 
 /*  lease.c: which task goes where. */
 void lease_schedule(struct core *core);

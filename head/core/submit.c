@@ -44,7 +44,7 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
         edge_add(core, dep.task, id);
     }
     if (call->deps.count > 0) {
-        task->state = TASK_WAITING;
+        task_set(core, task, TASK_WAITING);
         task->flags |= TASK_HAS_DEPS;
         task->deps_left = (uint16_t)call->deps.count;
     }
