@@ -3,6 +3,7 @@
 #include "worker/executor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -294,16 +295,68 @@ static void command_without_program(void **state)
 static void command_prints_a_lot(void **state)
 {
     struct world *self = *state;
-    struct stat info;
-    char path[256];
+    struct msg_log log;
     struct worker_event event = run_command(self, "head -c 3000000 /dev/zero", NULL, NULL);
     assert_true(event.value.n > OUTPUT_MAX && event.value.n < OUTPUT_MAX + 100);
-    in_dir(self, "logs/0000010000000009.2.log", path);
-    assert_slice(event.log, path);
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_size, 3000000);
+    assert_slice(event.log, "logs/job-3/0000010000000009.2.log"); /* of the head */
     event = run_command(self, "echo a", NULL, NULL);
     assert_value(event.value, 0, "a\n", "");
+    uint64_t sent = 0;
+    tails_joined(self->tails, true);
+    while (tails_next(self->tails, &log)) {
+        assert_true(log.offset == sent && log.token == 77 && log.attempt == 2 && log.job == 3);
+        sent += log.data.n;
+        tails_on_ack(self->tails, &(struct msg_log_ack){ .token = 77, .offset = sent });
+    }
+    assert_true(sent == 3000000);
+    assert_false(tails_busy(self->tails));
+}
+
+/*  What runs for long is streamed, both of its files, and its secrets are not. */
+static void long_command_is_streamed(void **state)
+{
+    struct world *self = *state;
+    struct msg_log log;
+    int go[2];
+    char script[160];
+    assert_int_equal(pipe(go), 0);
+    fcntl(go[0], F_SETFD, FD_CLOEXEC);
+    fcntl(go[1], F_SETFD, FD_CLOEXEC);
+    snprintf(script, sizeof(script), "echo one $X_TOKEN; read x </proc/%d/fd/%d; echo two >&2",
+             (int)getpid(), go[0]);
+    tails_joined(self->tails, true);
+    make_body(self, script, "X_TOKEN=secret-secret", NULL);
+    struct act act = spawn_act(self, SPEC_COMMAND, 1);
+    executors_on_time(self->executors, 5000);
+    executors_spawn(self->executors, &act, NODE);
+    expect(self, WEV_SPAWNED);
+    executors_on_time(self->executors, 5900);
+    assert_false(tails_busy(self->tails)); /* not yet */
+    uint64_t now_ms = 7000, sent = 0;
+    do {
+        executors_on_time(self->executors, now_ms);
+        tails_on_time(self->tails, now_ms);
+        now_ms += 1000;
+    } while (!tails_next(self->tails, &log));
+    assert_slice(log.data, "one ***\n");
+    sent += log.data.n;
+    assert_int_equal(write(go[1], "\n", 1), 1);
+    struct worker_event event;
+    enum next next;
+    while ((next = executors_next(self->executors, &event)) != NEXT_EVENT) {
+        executors_settled(self->executors);
+        if (next == NEXT_NOTHING && !tails_next(self->tails, &log)) {
+            take_news(self); /* its end waits for what it printed last */
+        } else {
+            executors_on_tails(self->executors);
+        }
+    }
+    assert_slice(log.data, "two\n");
+    assert_true(log.offset == sent);
+    assert_int_equal(event.kind, WEV_EXITED);
+    assert_value(event.value, 0, "one ***\n", "two\n");
+    close(go[0]);
+    close(go[1]);
 }
 
 /* --- drivers ---------------------------------------------------------------------------------------------- */
@@ -577,6 +630,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(command_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(command_without_program, setup, teardown),
         cmocka_unit_test_setup_teardown(command_prints_a_lot, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_command_is_streamed, setup, teardown),
         cmocka_unit_test_setup_teardown(driver_output, setup, teardown),
         cmocka_unit_test_setup_teardown(resident_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(resident_prints_a_lot, setup, teardown),

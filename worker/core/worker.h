@@ -148,4 +148,6 @@ struct worker_stats {
 struct worker_stats worker_stats(const struct worker *self);
 /*  Was this attempt given to this executor, and has it not ended? */
 bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
+/*  The attempt that an executor is in, without its arguments; false: it is in none. */
+bool worker_runs(const struct worker *self, uint32_t executor, struct held *out, uint32_t *number);
 #endif
