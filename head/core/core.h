@@ -79,7 +79,7 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, last; /* last: greatest counter of a row, 0: none */
         uint32_t closed;
     } session;
     struct {

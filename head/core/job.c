@@ -12,12 +12,18 @@ static const uint8_t edges[JOB_STATES][CAUSES] = {
 #undef EDGE
 };
 
+/*  The message may change again before the turn is over: what leaves has a copy. */
+struct slice job_message(struct core *core, const struct job *job)
+{
+    return scratch_put(core, job->message, strlen(job->message));
+}
+
 void job_write(struct core *core, const struct job *job)
 {
     uint32_t ending = (job->stopping ? JOB_ROW_STOPPING : 0) |
                       (job->ending ? job->final << JOB_ROW_FINAL_SHIFT : 0);
     EMIT(core, job_state, job->id, job->state, job->started_ms, job->ended_ms, job->exit_code,
-         ending, slice_text(job->message), job->error);
+         ending, job_message(core, job), job->error);
 }
 
 /*  The job will end so, when its last task has.  Durable from here on. */

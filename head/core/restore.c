@@ -55,6 +55,7 @@ static void restore_session(struct core *core, const struct restored *row)
         1; /* nobody knows what of it is on the disk: the first sync of this head tells */
     session->mark_below = session->below;
     session->low = row->session.low;
+    session->high = row->session.high;
     if (job->first_session == NONE) {
         job->first_session = index;
         session->internal = job->kind != JOB_ATTACHED;

@@ -147,6 +147,7 @@ struct session {
     struct link_pair due; /* in the list of sessions to acknowledge or to write `low` of */
     uint64_t below;       /* next counter to accept */
     uint64_t low;         /* as in the database */
+    uint64_t high;        /* likewise: no task from this counter on was ever leased */
     uint64_t synced;
     uint64_t mark_number,
         mark_below; /* when batch mark_number is synced, so is everything below mark_below */
@@ -547,6 +548,7 @@ uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct
                   int *code);
 uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
 void spec_free(struct core *core, uint32_t index);
+struct slice job_message(struct core *core, const struct job *job); /* for the turn */
 void job_changed(struct core *core, uint32_t index, bool now);
 void job_task_ended(struct core *core, uint32_t job, const struct task *task,
                     const struct ending *how);

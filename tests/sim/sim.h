@@ -96,7 +96,7 @@ struct spec_seen {
 };
 
 struct session_seen {
-    uint64_t id, job, last, low;
+    uint64_t id, job, last, low, high;
     bool closed;
 };
 
