@@ -317,13 +317,11 @@ static void long_command_is_streamed(void **state)
 {
     struct world *self = *state;
     struct msg_log log;
-    int go[2];
-    char script[160];
-    assert_int_equal(pipe(go), 0);
-    fcntl(go[0], F_SETFD, FD_CLOEXEC);
-    fcntl(go[1], F_SETFD, FD_CLOEXEC);
-    snprintf(script, sizeof(script), "echo one $X_TOKEN; read x </proc/%d/fd/%d; echo two >&2",
-             (int)getpid(), go[0]);
+    char script[400], path[256];
+    in_dir(self, "go", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int go = open(path, O_RDWR | O_CLOEXEC);
+    snprintf(script, sizeof(script), "echo one $X_TOKEN; read x <%s; echo two >&2", path);
     tails_joined(self->tails, true);
     make_body(self, script, "X_TOKEN=secret-secret", NULL);
     struct act act = spawn_act(self, SPEC_COMMAND, 1);
@@ -340,7 +338,7 @@ static void long_command_is_streamed(void **state)
     } while (!tails_next(self->tails, &log));
     assert_slice(log.data, "one ***\n");
     sent += log.data.n;
-    assert_int_equal(write(go[1], "\n", 1), 1);
+    assert_int_equal(write(go, "\n", 1), 1);
     struct worker_event event;
     enum next next;
     while ((next = executors_next(self->executors, &event)) != NEXT_EVENT) {
@@ -355,8 +353,7 @@ static void long_command_is_streamed(void **state)
     assert_true(log.offset == sent);
     assert_int_equal(event.kind, WEV_EXITED);
     assert_value(event.value, 0, "one ***\n", "two\n");
-    close(go[0]);
-    close(go[1]);
+    close(go);
 }
 
 /* --- drivers ---------------------------------------------------------------------------------------------- */
