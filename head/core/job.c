@@ -117,7 +117,7 @@ bool core_job_driver_ok(const struct core *core, uint64_t job, uint64_t task, ui
            task_at(core, driver)->token == token;
 }
 
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user)
 {
     uint32_t index = pool_take(&core->jobs);
     if (index == NONE) {
@@ -127,7 +127,9 @@ uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
     job->id = id;
     job->hash = text_hash(submission);
     job->state = JOB_PENDING;
-    job->owner = 1;
+    job->owner = user_at(core, user)->id;
+    job->user = user;
+    user_at(core, user)->jobs++;
     job->created_ms = core->wall_ms;
     slice_copy_text(submission, job->submission, sizeof(job->submission));
     chain_init(&job->sessions);

@@ -188,6 +188,7 @@ struct job {
     uint64_t total, finished, failed, leased;
     uint64_t array_first, array_last;
     uint64_t owner;          /* a user */
+    uint32_t user;           /* index of it */
     uint32_t error;          /* of a FAILED one: enum job_error */
     uint64_t driver;         /* task id; 0: none */
     uint64_t attached_token; /* of the driver's attempt that has opened a session */
@@ -232,15 +233,44 @@ struct study { /* all are kept, for their names; rows of trials and reports are 
     uint64_t session_id; /* and its id, also of the last one */
     uint32_t state;
     uint32_t was; /* when its session took it */
+    uint64_t owner; /* a user */
     bool decides; /* its driver answers reports */
     bool stopping;
     char name[NAME_MAX_BYTES + 1];
 };
 
+struct user { /* all are kept: what they own has their numbers */
+    uint64_t id;
+    uint64_t hash; /* of its name */
+    uint32_t by_id, by_hash;
+    uint32_t role;
+    bool disabled;
+    uint64_t jobs_max, tasks_max; /* unfinished ones; UINT64_MAX: no limit */
+    uint64_t jobs, tasks;         /* that it has */
+    char name[NAME_MAX_BYTES + 1];
+};
+
+struct token {
+    uint64_t id;
+    uint64_t hash_key; /* the first bytes of `hash` */
+    uint32_t by_id, by_hash;
+    uint32_t user;
+    uint32_t role;
+    bool revoked;
+    uint64_t expires_ms; /* wall clock; 0: never */
+    struct link_pair all;
+    uint8_t hash[TOKEN_HASH_BYTES];
+};
+
 struct peer {
     uint64_t number; /* as the net knows it */
     uint32_t link;
-    uint32_t role;
+    uint32_t role;    /* as it says: 1 client, 2 worker */
+    uint32_t may;     /* enum role: what its proof gives */
+    uint32_t user;    /* index */
+    uint32_t token;   /* index; NONE: it has a ticket */
+    uint32_t refused; /* what it may not do, and tried */
+    uint64_t ticket_task, ticket_fence;
     uint32_t session; /* index; NONE */
     uint32_t node;    /* index; NONE */
     uint64_t heard_ms;
@@ -251,6 +281,7 @@ struct node {
     uint64_t id;
     uint32_t link;
     uint32_t peer;
+    uint64_t credential; /* id of the token that its worker has come with; 0: not yet, to this head */
     uint32_t state;
     bool bye;            /* it ended in order: what it had is not charged */
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
@@ -283,11 +314,15 @@ struct core {
     uint64_t now_ms, wall_ms;
     uint64_t epoch, token_next;
     uint64_t job_last, session_last, spec_last, node_last, study_last, report_last;
+    uint64_t user_last, token_last;
+    uint64_t expiry_ms; /* when the next token expires, by the wall clock; UINT64_MAX: none does */
+    bool admin_kept;    /* the first user has its row */
     bool restoring;
 
-    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies;
+    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies,
+        users, tokens;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
-        peer_map, node_map, study_ids, study_hashes;
+        peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
@@ -300,7 +335,7 @@ struct core {
     struct chain ages;    /* jobs */
     struct chain held;    /* jobs that wait for others */
     struct chain due;     /* sessions */
-    struct chain all_peers, all_nodes;
+    struct chain all_peers, all_nodes, all_tokens;
     uint32_t demand_count; /* demands[] in use, or free for use again, below this */
     uint32_t demand_turn;  /* who is first in the next round */
     uint32_t nodes_alive;
@@ -356,6 +391,7 @@ struct core {
 #define JOB_BUSY     offsetof(struct job, busy)
 #define JOB_HELD     offsetof(struct job, in_held)
 #define PEER_ALL     offsetof(struct peer, all)
+#define TOKEN_ALL    offsetof(struct token, all)
 #define NODE_ALL     offsetof(struct node, all)
 
 static inline struct task *task_at(const struct core *core, uint32_t index)
@@ -389,6 +425,14 @@ static inline struct node *node_at(const struct core *core, uint32_t index)
 static inline struct study *study_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->studies, index);
+}
+static inline struct user *user_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->users, index);
+}
+static inline struct token *token_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->tokens, index);
 }
 static inline struct slots *slots_at(const struct core *core, uint32_t node, uint32_t demand)
 {
@@ -458,6 +502,7 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
 void on_looked_up(struct core *core, const struct event *event);
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
+void task_doom(struct core *core, uint32_t index); /* a waiting one: an argument will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
 
@@ -515,7 +560,8 @@ void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *ms
 void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete *msg);
 void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
 uint32_t job_find(const struct core *core, uint64_t id);
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission); /* NONE: no room */
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission,
+                 uint32_t user); /* NONE: no room */
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
 void session_due(struct core *core, uint32_t index);
@@ -562,10 +608,43 @@ uint64_t text_hash(struct slice text);
 
 /*  peer.c: connections. */
 uint32_t peer_find(const struct core *core, uint32_t number);
-void on_hello(struct core *core, uint32_t peer, const struct msg_hello *msg);
+void on_hello(struct core *core, uint32_t peer, const struct msg_hello *msg,
+              const struct proof *proof);
 void peer_gone(struct core *core, uint32_t number);
 void peer_scan(struct core *core);
 void node_unbind(struct core *core, uint32_t node);
+
+/*  may.c: who may say what, and whose things are whose.  What is another user's is not there. */
+enum { OWN_PEER = 0 }; /* the head itself */
+bool may_say(struct core *core, uint32_t peer,
+             const struct msg *msg); /* false: it was refused, and audited */
+bool may_touch(const struct core *core, uint32_t peer, uint64_t owner);
+bool may_see(const struct core *core, uint32_t peer, uint64_t owner);
+uint32_t job_of_peer(const struct core *core, uint32_t peer,
+                     uint64_t id); /* that it may touch; NONE */
+uint32_t session_of_peer(const struct core *core, uint32_t peer, uint64_t id);
+uint32_t session_of_task(const struct core *core, uint32_t peer, uint64_t task);
+bool same_owner(const struct core *core, uint64_t session, uint64_t other_task);
+bool speaks_for(const struct core *core, uint32_t peer, uint32_t node);
+void audit(struct core *core, uint32_t peer, enum msg_kind action, struct slice object, int code);
+void audit_number(struct core *core, uint32_t peer, enum msg_kind action, uint64_t object,
+                  int code);
+
+/*  user.c: users, their tokens, and the proofs of who a peer is. */
+int proof_check(const struct core *core, const struct proof *proof, struct peer *out);
+bool ticket_current(const struct core *core, const struct peer *peer);
+uint32_t user_find(const struct core *core, uint64_t id);
+uint32_t user_of(const struct core *core, uint32_t peer); /* index; the first user of the head */
+void users_init(struct core *core);
+void users_restored(struct core *core);
+void user_restore(struct core *core, const struct restored *row);
+void token_restore(struct core *core, const struct restored *row);
+void token_scan(struct core *core);
+void on_user_put(struct core *core, uint32_t peer, const struct msg_user_put *msg);
+void on_token_put(struct core *core, uint32_t peer, const struct msg_token_put *msg);
+void on_token_end(struct core *core, uint32_t peer, const struct msg_token_end *msg);
+void on_token_check(struct core *core, uint32_t peer, const struct msg_token_check *msg);
+void on_package_put(struct core *core, uint32_t peer, const struct msg_package_put *msg);
 
 /*  restore.c: rows back into memory. */
 void restore_row(struct core *core, const struct restored *row);
