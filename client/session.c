@@ -82,7 +82,8 @@ static int start(struct session *self)
     }
     int rc = link_open(&self->link, self->address, self->config.key);
     if (rc != OK) {
-        return failure_say(rc, "cannot use the address '%s': %s", self->address, err_text(rc));
+        return failure_say(rc, "cannot use the address '%s': %s", self->address,
+                           rc == ERR_INVALID ? link_address_wrong(self->address) : err_text(rc));
     }
     sigset_t all, before; /* signals are for the program's own threads */
     sigfillset(&all);

@@ -399,10 +399,11 @@ static void on_connection(struct session *self, enum link_news news)
         self->phase = PHASE_DOWN;
     }
     if (news == LINK_REFUSED) {
-        session_break_as(self, RAYC_EKEY, "the head at %s %s", self->address,
-                         self->config.key != NULL
-                             ? "refused the key"
-                             : "wants the cluster's key: set RAYC_KEY_FILE to its cluster.key");
+        struct link_refusal why = link_refusal(self->link);
+        session_break_as(self, why.code, "the head at %s %s%s", self->address, why.text,
+                         why.code == ERR_KEY && self->config.key == NULL
+                             ? ": set RAYC_KEY_FILE to its cluster.key"
+                             : "");
     }
     pthread_mutex_unlock(&self->lock);
 }

@@ -272,8 +272,10 @@ static int read_body(struct websocket_reader *self, struct slice *in)
     if (n == 0) {
         return OK;
     }
-    uint8_t *to = self->control + self->frame_at;
-    if (!is_control(self)) {
+    uint8_t *to;
+    if (is_control(self)) {
+        to = self->control + self->frame_at;
+    } else {
         int rc = grow(self, self->n + n);
         if (rc != OK) {
             return rc;

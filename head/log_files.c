@@ -52,12 +52,12 @@ int log_mark_path(const struct log_files *self, const struct log_name *name, cha
 
 int log_mark_read(const struct log_files *self, const struct log_name *name, struct log_mark *out)
 {
-    char path[PATH_BYTES], text[80];
+    char path[PATH_BYTES], text[100];
     *out = (struct log_mark){ 0 };
     int rc = log_mark_path(self, name, path);
     rc = rc == OK ? file_read(path, text, sizeof(text)) : rc;
-    if (rc == OK &&
-        sscanf(text, "%" SCNu64 " %" SCNu64 " %u", &out->token, &out->start, &out->part) < 2) {
+    if (rc == OK && sscanf(text, "%" SCNu64 " %" SCNu64 " %u %" SCNu64, &out->token, &out->start,
+                           &out->part, &out->from) < 2) {
         *out = (struct log_mark){ 0 };
     }
     return rc == ERR_NOT_FOUND ? OK : rc;
@@ -98,7 +98,7 @@ static int read_part(const struct log_files *self, const struct log_name *name, 
     return rc;
 }
 
-static uint64_t part_start(const struct log_files *self, uint32_t part)
+uint64_t log_part_start(const struct log_files *self, uint32_t part)
 {
     return part == 0 ? 0 : self->head_bytes + (part - 1) * self->part_bytes;
 }
@@ -120,7 +120,7 @@ int log_read(const struct log_files *self, const struct log_name *name, uint64_t
     uint32_t kept = mark.part > 1 ? mark.part - 1 : 1; /* the oldest part that is still there */
     for (uint32_t part = part_of(self, *offset); rc == OK && part <= mark.part; part++) {
         part = part > 0 && part < kept ? kept : part;
-        uint64_t start = part_start(self, part);
+        uint64_t start = log_part_start(self, part);
         uint64_t at = *offset > start ? *offset - start : 0;
         rc = read_part(self, name, part, at, to, &size);
         if (to->n > before) {
@@ -131,13 +131,58 @@ int log_read(const struct log_files *self, const struct log_name *name, uint64_t
     return rc;
 }
 
+/*  Of the parts that there may be: the beginning and the newest two. */
+static uint32_t parts_of(const struct log_files *self, const struct log_name *name, uint32_t out[3])
+{
+    struct log_mark mark;
+    uint32_t count = 1;
+    out[0] = 0;
+    if (log_mark_read(self, name, &mark) == OK && mark.part > 0) {
+        out[count++] = mark.part;
+        if (mark.part > 1) {
+            out[count++] = mark.part - 1;
+        }
+    }
+    return count;
+}
+
+void log_measure(const struct log_files *self, const struct log_name *name, struct log_size *out)
+{
+    uint32_t parts[3], count = parts_of(self, name, parts);
+    *out = (struct log_size){ 0 };
+    for (uint32_t i = 0; i < count; i++) {
+        char path[PATH_BYTES];
+        struct stat info;
+        if (log_path(self, name, parts[i], path) == OK && lstat(path, &info) == 0) {
+            uint64_t changed_ms =
+                (uint64_t)info.st_mtim.tv_sec * 1000 + (uint64_t)info.st_mtim.tv_nsec / 1000000;
+            out->bytes += (uint64_t)info.st_size;
+            out->changed_ms = changed_ms > out->changed_ms ? changed_ms : out->changed_ms;
+        }
+    }
+}
+
+void log_unlink(const struct log_files *self, const struct log_name *name)
+{
+    uint32_t parts[3], count = parts_of(self, name, parts);
+    char path[PATH_BYTES];
+    for (uint32_t i = 0; i < count; i++) {
+        if (log_path(self, name, parts[i], path) == OK && unlink(path) != 0 && errno != ENOENT) {
+            (void)refused("remove", name);
+        }
+    }
+    if (log_mark_path(self, name, path) == OK && unlink(path) != 0 && errno != ENOENT) {
+        (void)refused("remove", name);
+    }
+}
+
 uint64_t log_end(const struct log_files *self, const struct log_name *name)
 {
     struct log_mark mark;
     uint64_t size = 0;
     int rc = log_mark_read(self, name, &mark);
     rc = rc == OK ? read_part(self, name, mark.part, 0, NULL, &size) : rc;
-    return rc == OK ? part_start(self, mark.part) + size : 0;
+    return rc == OK ? log_part_start(self, mark.part) + size : 0;
 }
 
 uint64_t log_tail(const struct log_files *self, const struct log_name *name, uint64_t lines)
@@ -145,7 +190,7 @@ uint64_t log_tail(const struct log_files *self, const struct log_name *name, uin
     uint8_t chunk[TAIL_CHUNK];
     uint64_t end = log_end(self, name), from = end, found = 0;
     while (from > 0 && lines > 0) {
-        uint64_t start = part_start(self, part_of(self, from - 1));
+        uint64_t start = log_part_start(self, part_of(self, from - 1));
         uint64_t at = from - start > TAIL_CHUNK ? from - TAIL_CHUNK : start, asked = at;
         struct wire to = { chunk, 0, (size_t)(from - at), false };
         if (log_read(self, name, &at, &to) != OK || at != asked || to.n < from - asked) {

@@ -7,7 +7,7 @@
 
     job-J.log           what the driver of job J printed, all attempts one after the other
     job-J/T.A.log       what attempt A of task T (16 hex digits) printed
-    NAME.at             of each: token and beginning of its newest attempt, number of its newest part */
+    NAME.at             of each: its newest attempt's token and where that begins, its newest part's number */
 #ifndef RAYC_LOG_FILES_H
 #define RAYC_LOG_FILES_H
 #include "common/file.h"
@@ -28,8 +28,14 @@ struct log_name {
 };
 
 struct log_mark { /* what NAME.at says; zeroed: there is none yet */
-    uint64_t token, start;
+    uint64_t token;
+    uint64_t start, from; /* here in the log is this byte of the attempt's output */
     uint32_t part;
+};
+
+struct log_size {
+    uint64_t bytes; /* that are on the disk */
+    uint64_t changed_ms;
 };
 
 /*  `bytes_max` of a log; 0: LOG_BYTES_MAX. */
@@ -47,6 +53,9 @@ MUST_CHECK int log_mark_read(const struct log_files *self, const struct log_name
     *offset moves on when what was there is gone. */
 MUST_CHECK int log_read(const struct log_files *self, const struct log_name *name, uint64_t *offset,
                         struct wire *to);
+uint64_t log_part_start(const struct log_files *self, uint32_t part);
+void log_measure(const struct log_files *self, const struct log_name *name, struct log_size *out);
+void log_unlink(const struct log_files *self, const struct log_name *name);
 uint64_t log_end(const struct log_files *self, const struct log_name *name);
 /*  Where its last `lines` lines begin. */
 uint64_t log_tail(const struct log_files *self, const struct log_name *name, uint64_t lines);

@@ -56,10 +56,9 @@ static void answer(struct query *self, struct asking *asking)
 {
     self->until_ms = clock_ms() + QUERY_MS_MAX;
     struct text why = text_in(asking->text, sizeof(asking->text));
-    asking->code =
-        asking->of_study
-            ? query_study(self->db, &asking->read, &self->pages, &asking->frame)
-            : query_answer(self->db, &asking->reader, &asking->ask, &asking->json, &why);
+    asking->code = asking->of_study
+                       ? query_study(self->db, &asking->read, &self->pages, &asking->frame)
+                       : query_answer(self->db, &asking->reader, &asking->ask, &asking->json, &why);
     free(asking->texts);
     asking->texts = NULL;
     sqlite3_db_release_memory(self->db);

@@ -7,17 +7,12 @@
 
 #include "common/file.h"
 #include "common/log.h"
+#include "head/followers.h"
 #include "head/logs.h"
 #include "head/programs.h"
 #include "head/query.h"
 
-enum { FOLLOWERS_MAX = 1024, WIRE_BYTES = FRAME_MAX + MIB };
-
-struct follower { /* a peer that reads the output of a job's driver */
-    uint32_t peer;
-    uint64_t job;
-    uint64_t offset;
-};
+enum { WIRE_BYTES = FRAME_MAX + MIB };
 
 struct services {
     const struct core *core;
@@ -26,9 +21,18 @@ struct services {
     struct logs *logs;
     struct query *query;
     struct wire frame, data;
-    struct follower followers[FOLLOWERS_MAX];
-    uint32_t follower_count;
+    struct followers *followers;
 };
+
+static void say(void *context, uint32_t peer, enum msg_kind kind, const void *msg)
+{
+    struct services *self = context;
+    self->frame.n = 0;
+    self->frame.full = false;
+    proto_put(&self->frame, kind, msg);
+    ensure(!self->frame.full);
+    net_send(self->net, peer, slice_of(self->frame.p, self->frame.n));
+}
 
 /*  Logs of jobs that were deleted since go with the next start of a head. */
 static void logs_sweep(struct services *self, const char *path)
@@ -68,9 +72,11 @@ int services_open(struct services **out, const char *state_dir, const struct sto
     code = code == OK ? file_path(path, sizeof(path), state_dir, "programs") : code;
     code = code == OK ? programs_open(&self->programs, path) : code;
     code = code == OK ? file_path(path, sizeof(path), state_dir, "logs") : code;
-    code = code == OK ? logs_open(&self->logs, path, 0) : code;
+    code = code == OK ? logs_open(&self->logs, path, (struct logs_limits){ 0 }) : code;
     if (code == OK) {
         logs_sweep(self, path);
+        struct followers_to to = { say, self, core, logs_files(self->logs) };
+        code = followers_open(&self->followers, &to);
     }
     code = code == OK ? query_open(&self->query, store_path(store)) : code;
     if (code != OK) {
@@ -86,21 +92,13 @@ void services_close(struct services **self)
     *self = NULL;
     if (services) {
         query_close(&services->query);
+        followers_close(&services->followers);
         logs_close(&services->logs);
         programs_close(&services->programs);
         free(services->frame.p);
         free(services->data.p);
         free(services);
     }
-}
-
-static void say(struct services *self, uint32_t peer, enum msg_kind kind, const void *msg)
-{
-    self->frame.n = 0;
-    self->frame.full = false;
-    proto_put(&self->frame, kind, msg);
-    ensure(!self->frame.full);
-    net_send(self->net, peer, slice_of(self->frame.p, self->frame.n));
 }
 
 static void refuse(struct services *self, uint32_t peer, uint64_t seq, int code)
@@ -135,54 +133,25 @@ static void on_program_get(struct services *self, uint32_t peer, const struct ms
     say(self, peer, MSG_PROGRAM_DATA, &reply);
 }
 
-/*  Sends a follower what the log has beyond what it knows. */
-static void follow(struct services *self, struct follower *follower)
-{
-    for (;;) {
-        self->data.n = 0;
-        self->data.full = false;
-        self->data.capacity = LOG_CHUNK_MAX;
-        int code = logs_read(self->logs, follower->job, follower->offset, &self->data);
-        self->data.capacity = CHUNK_MAX;
-        if (code != OK || self->data.n == 0) {
-            return;
-        }
-        struct msg_job_log log = { 0, follower->job, follower->offset,
-                                   slice_of(self->data.p, self->data.n) };
-        say(self, follower->peer, MSG_JOB_LOG, &log);
-        follower->offset += self->data.n;
-    }
-}
-
 static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
 {
-    uint64_t next = msg->offset + msg->data.n; /* output of an overtaken driver is dropped */
-    if (core_job_driver_ok(self->core, msg->job, msg->task, msg->token) &&
-        logs_append(self->logs, msg, &next) != OK) {
+    uint64_t next = msg->offset + msg->data.n; /* what nobody wants is taken, and dropped */
+    if (logs_append(self->logs, msg, core_attempt_ok(self->core, msg), &next) == ERR_SYSTEM) {
         next = msg->offset; /* the disk: it is sent again */
     }
     say(self, peer, MSG_LOG_ACK, &(struct msg_log_ack){ msg->seq, msg->token, next });
-    for (uint32_t i = 0; i < self->follower_count; i++) {
-        if (self->followers[i].job == msg->job) {
-            follow(self, &self->followers[i]);
-        }
-    }
+    struct log_name name = { msg->job, msg->attempt ? msg->task : 0, msg->attempt };
+    followers_grew(self->followers, &name);
 }
 
-static void on_watch(struct services *self, uint32_t peer, const struct msg_watch *msg)
+/*  True: it was about a task, whose state is told here; of a job's, the core tells. */
+static bool on_watch(struct services *self, uint32_t peer, const struct msg_watch *msg)
 {
-    struct follower *found = NULL;
-    for (uint32_t i = 0; i < self->follower_count && !found; i++) {
-        bool same = self->followers[i].peer == peer && self->followers[i].job == msg->job;
-        found = same ? &self->followers[i] : NULL;
+    if (followers_watch(self->followers, peer, msg) != OK) {
+        refuse(self, peer, msg->seq, ERR_BUSY);
+        return true;
     }
-    if (!found && self->follower_count < FOLLOWERS_MAX) {
-        found = &self->followers[self->follower_count++];
-    }
-    if (found) {
-        *found = (struct follower){ peer, msg->job, msg->offset };
-        follow(self, found);
-    }
+    return msg->task != 0;
 }
 
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
@@ -216,11 +185,8 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
         return true;
     }
     case MSG_WATCH:
-        if (msg->as.watch.offset != UINT64_MAX &&
-            core_sees_job(self->core, peer, msg->as.watch.job)) {
-            on_watch(self, peer, &msg->as.watch);
-        }
-        return false;
+        return core_sees_job(self->core, peer, msg->as.watch.job) &&
+               on_watch(self, peer, &msg->as.watch);
     default:
         return false;
     }
@@ -229,6 +195,7 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
 void services_begin(struct services *self)
 {
     query_begin(self->query);
+    followers_turn(self->followers);
 }
 
 void services_forget(struct services *self, uint64_t job)
@@ -238,13 +205,7 @@ void services_forget(struct services *self, uint64_t job)
 
 void services_peer_gone(struct services *self, uint32_t peer)
 {
-    for (uint32_t i = 0; i < self->follower_count;) {
-        if (self->followers[i].peer == peer) {
-            self->followers[i] = self->followers[--self->follower_count];
-        } else {
-            i++;
-        }
-    }
+    followers_gone(self->followers, peer);
 }
 
 int services_fd(const struct services *self)

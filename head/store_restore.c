@@ -75,6 +75,7 @@ static void fill_session(sqlite3_stmt *from, struct restored *to)
     to->session.low = column_u64(from, 2);
     to->session.closed = column_u32(from, 3);
     to->session.last = column_u64(from, 4) & TASK_COUNTER_MAX;
+    to->session.high = column_u64(from, 5);
 }
 
 static void fill_spec(sqlite3_stmt *from, struct restored *to)
@@ -153,7 +154,8 @@ static const struct {
       " FROM job ORDER BY id" },
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
-      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775) FROM session s ORDER BY id" },
+      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775),coalesce(high,1099511627776)"
+      " FROM session s ORDER BY id" },
     { RESTORE_STUDY, fill_study,
       "SELECT id,name,state,session,decides,stopping,saved,owner FROM study ORDER BY id" },
     { RESTORE_SPEC, fill_spec, "SELECT id,session,idx,record FROM spec ORDER BY id" },

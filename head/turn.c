@@ -130,9 +130,6 @@ struct core *turn_core(struct turn *self)
 static void send_frame(struct turn *self, uint32_t peer, bool synced)
 {
     ensure(!self->frame.full);
-    if (peer == 0) {
-        return; /* the head itself has asked */
-    }
     bool waits = synced && store_synced(self->store) < store_committed(self->store);
     if (!waits && self->held_of[peer % HELD_BUCKETS] == 0) {
         self->send(self->context, peer, slice_of(self->frame.p, self->frame.n));

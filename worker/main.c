@@ -121,7 +121,7 @@ static void read_options(int argc, char **argv)
     if (optind < argc || !given[HEAD]) {
         refuse(optind < argc ? argv[optind] : "--head", "see rayc-worker --help");
     }
-    if (link_address(given[HEAD], address, sizeof(address))) {
+    if (link_address(given[HEAD], address, sizeof(address)) || link_is_http(address)) {
         refuse("--head", "write tcp://HOST:PORT, HOST:PORT or ipc://PATH");
     }
 }

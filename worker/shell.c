@@ -246,9 +246,9 @@ static void take_link(struct shell *self)
             step(self, &(struct worker_event){ .kind = WEV_DISCONNECTED });
             break;
         case LINK_REFUSED:
-            log_error("head.key", "address=%s text=\"the head refused our key\"",
-                      self->config->address);
-            end(self, err_exit(ERR_KEY));
+            log_error("head.refused", "address=%s text=\"the head %s\"", self->config->address,
+                      link_refusal(self->link).text);
+            end(self, err_exit(link_refusal(self->link).code));
             break;
         case LINK_FRAME:
             on_frame(self, &frame);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "client/cli/probe.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/link.h"
@@ -17,6 +18,9 @@ enum {
     LOST_TURN_MS = 100,
     ADDRESS_BYTES = PATH_BYTES + 16
 };
+
+#define HTTP_HELP                                                                                  \
+    ": HTTP is spoken on this port; write http:// in front of it, or the head's own port"
 
 struct ask {
     struct link *link;
@@ -159,7 +163,9 @@ static int keep_alive(struct ask *self, uint64_t now)
     if (lost_ms >= patience) {
         return failed(self, ERR_UNREACHABLE, "no head answers at %s (waited %.1f s)%s",
                       self->address, (double)lost_ms / 1000,
-                      self->up ? ": something else listens there" : "");
+                      probe_http(self->address) ? HTTP_HELP
+                      : self->up                ? ": something else listens there"
+                                                : "");
     }
     if (self->up && now - self->hello_at >= HELLO_AGAIN_MS) {
         return say_hello(self, now);
@@ -196,6 +202,19 @@ static int on_frame(struct ask *self, uint64_t now, struct msg *out, bool *got)
     return OK;
 }
 
+static int on_refused(struct ask *self, struct link_refusal why)
+{
+    const char *key_help =
+        self->to.key ? ": use the cluster.key of its state folder"
+                     : ": give --key-file FILE or set RAYC_KEY_FILE (it is cluster.key in the "
+                       "head's state folder)";
+    if (why.code == ERR_KEY && probe_http(self->address)) {
+        return failed(self, ERR_UNREACHABLE, "no head answers at %s%s", self->address, HTTP_HELP);
+    }
+    return failed(self, why.code, "the head at %s %s%s", self->address, why.text,
+                  why.code == ERR_KEY ? key_help : "");
+}
+
 /*  Takes one piece of news from the link.  *quiet: there was none. */
 static int take_news(struct ask *self, struct msg *out, bool *got, bool *quiet)
 {
@@ -218,12 +237,7 @@ static int take_news(struct ask *self, struct msg *out, bool *got, bool *quiet)
         self->lost_at = self->lost_at ? self->lost_at : now;
         return OK;
     case LINK_REFUSED:
-        return failed(
-            self, ERR_KEY,
-            self->to.key ? "the head at %s refused the key: use the cluster.key of its state folder"
-                         : "the head at %s wants the cluster's key: give --key-file FILE or set "
-                           "RAYC_KEY_FILE (it is cluster.key in the head's state folder)",
-            self->address);
+        return on_refused(self, link_refusal(self->link));
     case LINK_FRAME:
         return on_frame(self, now, out, got);
     }
@@ -300,9 +314,8 @@ int ask_open(struct ask **out, const struct ask_to *to)
     snprintf(self->address, sizeof(self->address), "%s", to->address);
     char dial[ADDRESS_BYTES];
     if (link_address(to->address, dial, sizeof(dial)) != OK) {
-        return failed(self, ERR_INVALID,
-                      "'%s' is not an address: write HOST:PORT, tcp://HOST:PORT or ipc://PATH",
-                      to->address);
+        return failed(self, ERR_INVALID, "'%s' is not an address: %s", to->address,
+                      link_address_wrong(to->address));
     }
     int rc = link_open(&self->link, dial, to->key);
     if (rc != OK) {

@@ -46,6 +46,24 @@ static void check_task(struct checker *self, const struct task *task, uint32_t i
     CHECK(!leased || token_epoch((token_id){ task->token }) <= core->epoch, task->id);
 }
 
+/*  What specs count is what there is. */
+static void check_states(struct checker *self, const struct session *session)
+{
+    const struct core *core = self->core;
+    uint64_t in[TASK_STATES] = { 0 }, counted[TASK_STATES] = { 0 };
+    for (uint32_t i = session->tasks.first; i != NONE; i = task_at(core, i)->family.next) {
+        in[task_at(core, i)->state]++;
+    }
+    for (uint32_t i = session->specs.first; i != NONE; i = spec_at(core, i)->in_session.next) {
+        for (int state = TASK_WAITING; state <= TASK_RUNNING; state++) {
+            counted[state] += spec_at(core, i)->in[state];
+        }
+    }
+    for (int state = TASK_WAITING; state <= TASK_RUNNING; state++) {
+        CHECK(in[state] == counted[state], session->id);
+    }
+}
+
 static uint64_t check_session(struct checker *self, const struct session *session)
 {
     const struct core *core = self->core;
@@ -61,6 +79,7 @@ static uint64_t check_session(struct checker *self, const struct session *sessio
         check_task(self, task, i);
     }
     CHECK(count == session->tasks.count, session->id);
+    check_states(self, session);
     CHECK(session->synced <= session->below, session->id);
     CHECK(session->saved_synced <= session->saved, session->id);
     CHECK(session->study == NONE || session->open, session->id);

@@ -129,6 +129,7 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
         heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms),
                   offsetof(struct task, timer));
     }
+    self->tallies = carve(&c, SURVEY_NAMES * sizeof(struct tally));
     self->demands = carve(&c, DEMANDS_MAX * sizeof(struct demand));
     self->slots = carve(&c, (size_t)limits->nodes * DEMANDS_MAX * sizeof(struct slots));
     carve_effects(&c, self, limits);
@@ -150,11 +151,9 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->config = *config;
     self->rng.state = seed;
     carve_all(self, memory, limits);
-    struct chain *const chains[] = {
-        &self->doomed, &self->changed,   &self->busy,      &self->ages,
-        &self->due,    &self->all_peers, &self->all_nodes, &self->held,
-        &self->all_tokens
-    };
+    struct chain *const chains[] = { &self->doomed,    &self->changed, &self->busy,
+                                     &self->ages,      &self->due,     &self->all_peers,
+                                     &self->all_nodes, &self->held,    &self->all_tokens };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }

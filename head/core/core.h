@@ -89,7 +89,7 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, last; /* last: greatest counter of a row, 0: none */
         uint32_t closed;
     } session;
     struct {
@@ -153,7 +153,8 @@ struct
     uint32_t attempt;
     uint64_t stream;
     uint64_t task, token, spec;
-    uint64_t ticket_job; /* not 0: its processes act for the owner of this job; give them a ticket */
+    uint64_t
+        ticket_job;    /* not 0: its processes act for the owner of this job; give them a ticket */
     struct slice args; /* of this turn; p NULL: the shell reads them from the store */
     bool synced;
     bool new_spec; /* the peer has not been told this spec: put its SPEC_INFO in */
@@ -236,6 +237,14 @@ uint64_t core_job_find(const struct core *self,
                        struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
                         uint64_t token); /* is this its driver's attempt? */
+/*  Is this attempt of a task of this job the current one?  Attempt 0: as core_job_driver_ok(). */
+bool core_attempt_ok(const struct core *self, const struct msg_log *of);
+struct core_task {
+    uint64_t job;
+    uint32_t state, attempt;
+};
+bool core_task_find(const struct core *self, uint64_t task,
+                    struct core_task *out); /* false: unknown, or ended */
 
 /*  Who a peer is, and what it may do.  `user` 0: nobody. */
 struct reader {

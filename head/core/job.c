@@ -12,12 +12,18 @@ static const uint8_t edges[JOB_STATES][CAUSES] = {
 #undef EDGE
 };
 
+/*  The message may change again before the turn is over: what leaves has a copy. */
+struct slice job_message(struct core *core, const struct job *job)
+{
+    return scratch_put(core, job->message, strlen(job->message));
+}
+
 void job_write(struct core *core, const struct job *job)
 {
     uint32_t ending = (job->stopping ? JOB_ROW_STOPPING : 0) |
                       (job->ending ? job->final << JOB_ROW_FINAL_SHIFT : 0);
     EMIT(core, job_state, job->id, job->state, job->started_ms, job->ended_ms, job->exit_code,
-         ending, slice_text(job->message), job->error);
+         ending, job_message(core, job), job->error);
 }
 
 /*  The job will end so, when its last task has.  Durable from here on. */
@@ -115,6 +121,31 @@ bool core_job_driver_ok(const struct core *core, uint64_t job, uint64_t task, ui
     uint32_t driver = task_find(core, task);
     return index != NONE && driver != NONE && job_at(core, index)->driver == task &&
            task_at(core, driver)->token == token;
+}
+
+bool core_task_find(const struct core *core, uint64_t task, struct core_task *out)
+{
+    uint32_t index = task_find(core, task);
+    if (index == NONE) {
+        return false;
+    }
+    const struct task *found = task_at(core, index);
+    *out = (struct core_task){ .job = task_job(core, found)->id,
+                               .state = found->state,
+                               .attempt = found->attempt };
+    return true;
+}
+
+bool core_attempt_ok(const struct core *core, const struct msg_log *of)
+{
+    struct core_task task;
+    if (of->attempt == 0) {
+        return core_job_driver_ok(core, of->job, of->task, of->token);
+    }
+    return core_task_find(core, of->task, &task) && task.job == of->job &&
+           task.attempt == of->attempt &&
+           (task.state == TASK_LEASED || task.state == TASK_RUNNING) &&
+           task_at(core, task_find(core, of->task))->token == of->token;
 }
 
 uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user)

@@ -212,7 +212,7 @@ static void job_finish(struct core *core, uint32_t index)
     core->stats.jobs_open--;
     user_at(core, job->user)->jobs--;
     job_move(core, index, causes[job->final]);
-    emit_event(core, "JOB_ENDED", job->id, 0, 0, slice_text(job->message));
+    emit_event(core, "JOB_ENDED", job->id, 0, 0, job_message(core, job));
     waits_wake(core, index);
 }
 

@@ -17,7 +17,7 @@ void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uin
     core->demands[spec->demand].leases++;
     job_at(core, spec->job)->leased++;
     core->stats.tasks_leased++;
-    task_leased(task);
+    task_leased(core, task);
 }
 
 static bool slot_open(struct core *core, uint32_t node_index, uint32_t demand)
@@ -110,6 +110,21 @@ void lease_resend(struct core *core, uint32_t task_index)
     }
 }
 
+/*  The row of a run of leases; and that of their session, now and then, from which readers know where to look for what
+    was leased, and where for what never was. */
+static void lease_write(struct core *core, const struct row_lease_new *row)
+{
+    enum { HIGH_STEP = 1024 };
+    uint32_t index = session_find(core, task_session((task_id){ row->first }));
+    struct session *session = session_at(core, index);
+    uint64_t high = task_counter((task_id){ row->first }) + row->count;
+    if (high > session->high) {
+        session->high = RAYC_BUG(LOW_HIGH) ? high - 1 : high + HIGH_STEP;
+        EMIT(core, session_high, session->id, session->high);
+    }
+    EMIT(core, lease_new, row->token, row->node, row->first, row->count, row->leased_ms);
+}
+
 /*  Leases up to `count` tasks of a queue to a node: one row for each run of consecutive ids. */
 static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index,
                            uint32_t count)
@@ -122,7 +137,7 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
         uint32_t index = queue->tasks.first;
         struct task *task = task_at(core, index);
         if (run_index != NONE && (task->id != row.first + row.count || row.count == RUN_MAX)) {
-            EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
+            lease_write(core, &row);
             run_index = NONE;
         }
         uint64_t token = token_of(core->epoch, core->token_next).v;
@@ -148,7 +163,7 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
         given++;
     }
     if (run_index != NONE && !RAYC_BUG(NO_LEASE_ROW)) {
-        EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
+        lease_write(core, &row);
     }
     job_changed(core, queue->job, false);
     return given;

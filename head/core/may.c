@@ -98,8 +98,8 @@ uint32_t job_of_peer(const struct core *core, uint32_t peer, uint64_t id)
 uint32_t session_of_peer(const struct core *core, uint32_t peer, uint64_t id)
 {
     uint32_t index = session_find(core, id);
-    bool its = index != NONE &&
-               may_touch(core, peer, job_at(core, session_at(core, index)->job)->owner);
+    bool its =
+        index != NONE && may_touch(core, peer, job_at(core, session_at(core, index)->job)->owner);
     return its ? index : NONE;
 }
 

@@ -172,6 +172,7 @@ void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_
     node->peer = NONE;
     node->unknown_ms = dead_for_sure ? 0 : core->now_ms + core->config.orphan_ms;
     core->nodes_alive--;
+    core->nodes_lost += !node->bye;
 }
 
 void on_node_bye(struct core *core, uint32_t peer, const struct msg_node_bye *msg)
@@ -388,6 +389,7 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
                           .log = done->log,
                           .node = node_at(core, task->node)->id };
     bool resident = spec->kind == SPEC_FUNCTION;
+    tally_attempt(core, task, done->started_ms, done->run_us);
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
         demand_ran(core, spec->demand, done->run_us);

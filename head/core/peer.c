@@ -61,8 +61,8 @@ void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg,
         return;
     }
     uint32_t index = peer_find(core, number);
-    if (index != NONE && (peer_at(core, index)->user != who.user ||
-                          peer_at(core, index)->token != who.token)) {
+    if (index != NONE &&
+        (peer_at(core, index)->user != who.user || peer_at(core, index)->token != who.token)) {
         peer_gone(core, number); /* somebody else, on the same connection */
         index = NONE;
     }

@@ -57,6 +57,7 @@ static void restore_session(struct core *core, const struct restored *row)
         1; /* nobody knows what of it is on the disk: the first sync of this head tells */
     session->mark_below = session->below;
     session->low = row->session.low;
+    session->high = row->session.high;
     if (job->first_session == NONE) {
         job->first_session = index;
         session->internal = job->kind != JOB_ATTACHED;
@@ -137,7 +138,8 @@ static void restore_task(struct core *core, const struct restored *row)
     task->charged = row->task.charged;
     task->crashes = (uint16_t)row->task.crashes;
     bool waits = row->task.deps.n > 0 || task_job(core, task)->held;
-    task->state = row->task.state == TASK_WAITING && waits ? TASK_WAITING : TASK_READY;
+    task_set(core, task, row->task.state == TASK_WAITING && waits ? TASK_WAITING : TASK_READY);
+    task->ready_ms = (uint32_t)row->task.submitted_ms;
     task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
                              (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
@@ -162,7 +164,7 @@ static void restore_lease(struct core *core, const struct row_lease_new *row)
         } else if (task->state == TASK_READY) {
             task_unqueue(core, index);
         }
-        task->state = TASK_READY;
+        task_set(core, task, TASK_READY);
         run->token = row->token;
         task->token = row->token + i;
         lease_hold(core, index, node, run_index);

@@ -89,6 +89,8 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
                            .kind = record->kind,
                            .demand = demand,
                            .queue = queue,
+                           .tally =
+                               tally_find(core, record->title.n > 0 ? record->title : record->name),
                            .max_retries = record->max_retries,
                            .retry_mode = record->retry_mode,
                            .backoff_ms = record->backoff_ms,

@@ -7,6 +7,8 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/user.h"
+#include "head/core/survey.h"
 #include "head/policy/policy.h"
 
 enum {
@@ -66,6 +68,7 @@ struct task {
     uint8_t flags;
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
+    uint32_t ready_ms;  /* when it became ready: wall clock, the low half */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
@@ -111,6 +114,8 @@ struct spec {
     uint32_t by_id, by_key;
     uint32_t session, job;
     uint32_t kind, demand, queue;
+    uint32_t tally;           /* of its name */
+    uint64_t in[TASK_STATES]; /* its tasks by state; those that ended: since the head has started */
     int32_t max_retries;
     uint32_t retry_mode, retry_code_count;
     uint32_t backoff_ms, backoff_ms_max;
@@ -143,6 +148,7 @@ struct session {
     struct link_pair due; /* in the list of sessions to acknowledge or to write `low` of */
     uint64_t below;       /* next counter to accept */
     uint64_t low;         /* as in the database */
+    uint64_t high;        /* likewise: no task from this counter on was ever leased */
     uint64_t synced;
     uint64_t mark_number,
         mark_below; /* when batch mark_number is synced, so is everything below mark_below */
@@ -232,56 +238,19 @@ struct study { /* all are kept, for their names; rows of trials and reports are 
     uint32_t session;    /* index of who drives it; NONE: nobody */
     uint64_t session_id; /* and its id, also of the last one */
     uint32_t state;
-    uint32_t was; /* when its session took it */
+    uint32_t was;   /* when its session took it */
     uint64_t owner; /* a user */
-    bool decides; /* its driver answers reports */
+    bool decides;   /* its driver answers reports */
     bool stopping;
     char name[NAME_MAX_BYTES + 1];
-};
-
-struct user { /* all are kept: what they own has their numbers */
-    uint64_t id;
-    uint64_t hash; /* of its name */
-    uint32_t by_id, by_hash;
-    uint32_t role;
-    bool disabled;
-    uint64_t jobs_max, tasks_max; /* unfinished ones; UINT64_MAX: no limit */
-    uint64_t jobs, tasks;         /* that it has */
-    char name[NAME_MAX_BYTES + 1];
-};
-
-struct token {
-    uint64_t id;
-    uint64_t hash_key; /* the first bytes of `hash` */
-    uint32_t by_id, by_hash;
-    uint32_t user;
-    uint32_t role;
-    bool revoked;
-    uint64_t expires_ms; /* wall clock; 0: never */
-    struct link_pair all;
-    uint8_t hash[TOKEN_HASH_BYTES];
-};
-
-struct peer {
-    uint64_t number; /* as the net knows it */
-    uint32_t link;
-    uint32_t role;    /* as it says: 1 client, 2 worker */
-    uint32_t may;     /* enum role: what its proof gives */
-    uint32_t user;    /* index */
-    uint32_t token;   /* index; NONE: it has a ticket */
-    uint32_t refused; /* what it may not do, and tried */
-    uint64_t ticket_task, ticket_fence;
-    uint32_t session; /* index; NONE */
-    uint32_t node;    /* index; NONE */
-    uint64_t heard_ms;
-    struct link_pair all;
 };
 
 struct node {
     uint64_t id;
     uint32_t link;
     uint32_t peer;
-    uint64_t credential; /* id of the token that its worker has come with; 0: not yet, to this head */
+    uint64_t
+        credential; /* id of the token that its worker has come with; 0: not yet, to this head */
     uint32_t state;
     bool bye;            /* it ended in order: what it had is not charged */
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
@@ -344,6 +313,10 @@ struct core {
     uint64_t synced_number; /* batches up to this one are on the disk; 0: not even the epoch */
     uint64_t ack_ms;        /* when acknowledgements that wait are said; UINT64_MAX: none waits */
     struct core_stats stats;
+    struct tally *tallies; /* survey.h */
+    uint32_t tally_count;
+    uint64_t retries_by[FAILURES];
+    uint64_t nodes_lost;
 
     struct {
         uint32_t peer;
@@ -491,7 +464,9 @@ void task_give_up(struct core *core, uint32_t index,
                   enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);
 void task_started(struct core *core, uint32_t index, uint64_t started_ms);
-void task_leased(struct task *task);
+void task_leased(struct core *core, struct task *task);
+void task_set(struct core *core, struct task *task,
+              uint32_t state); /* not by an edge: when it is new */
 void task_args_ready(struct core *core, uint32_t index);
 void task_timers(struct core *core);
 void task_sweep_doomed(struct core *core);
@@ -502,9 +477,17 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
 void on_looked_up(struct core *core, const struct event *event);
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
-void task_doom(struct core *core, uint32_t index); /* a waiting one: an argument will never be there */
+void task_doom(struct core *core,
+               uint32_t index); /* a waiting one: an argument will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
+
+/*  survey.c: counts for people who watch. */
+uint32_t tally_find(struct core *core, struct slice name);
+void tally_attempt(struct core *core, const struct task *task, uint64_t started_ms,
+                   uint64_t run_us);
+void tally_ended(struct core *core, const struct task *task, bool failed);
+void spec_states(const struct core *core, uint64_t in[TASK_STATES]);
 
 /*  lease.c: which task goes where. */
 void lease_schedule(struct core *core);
@@ -576,6 +559,7 @@ uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct
                   int *code);
 uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
 void spec_free(struct core *core, uint32_t index);
+struct slice job_message(struct core *core, const struct job *job); /* for the turn */
 void job_changed(struct core *core, uint32_t index, bool now);
 void job_task_ended(struct core *core, uint32_t job, const struct task *task,
                     const struct ending *how);
@@ -605,46 +589,6 @@ void study_resumed(struct core *core, uint32_t session); /* its peer may have mi
 void study_scan(struct core *core);
 void study_synced(struct core *core, uint32_t session); /* more of the rows is on the disk */
 uint64_t text_hash(struct slice text);
-
-/*  peer.c: connections. */
-uint32_t peer_find(const struct core *core, uint32_t number);
-void on_hello(struct core *core, uint32_t peer, const struct msg_hello *msg,
-              const struct proof *proof);
-void peer_gone(struct core *core, uint32_t number);
-void peer_scan(struct core *core);
-void node_unbind(struct core *core, uint32_t node);
-
-/*  may.c: who may say what, and whose things are whose.  What is another user's is not there. */
-enum { OWN_PEER = 0 }; /* the head itself */
-bool may_say(struct core *core, uint32_t peer,
-             const struct msg *msg); /* false: it was refused, and audited */
-bool may_touch(const struct core *core, uint32_t peer, uint64_t owner);
-bool may_see(const struct core *core, uint32_t peer, uint64_t owner);
-uint32_t job_of_peer(const struct core *core, uint32_t peer,
-                     uint64_t id); /* that it may touch; NONE */
-uint32_t session_of_peer(const struct core *core, uint32_t peer, uint64_t id);
-uint32_t session_of_task(const struct core *core, uint32_t peer, uint64_t task);
-bool same_owner(const struct core *core, uint64_t session, uint64_t other_task);
-bool speaks_for(const struct core *core, uint32_t peer, uint32_t node);
-void audit(struct core *core, uint32_t peer, enum msg_kind action, struct slice object, int code);
-void audit_number(struct core *core, uint32_t peer, enum msg_kind action, uint64_t object,
-                  int code);
-
-/*  user.c: users, their tokens, and the proofs of who a peer is. */
-int proof_check(const struct core *core, const struct proof *proof, struct peer *out);
-bool ticket_current(const struct core *core, const struct peer *peer);
-uint32_t user_find(const struct core *core, uint64_t id);
-uint32_t user_of(const struct core *core, uint32_t peer); /* index; the first user of the head */
-void users_init(struct core *core);
-void users_restored(struct core *core);
-void user_restore(struct core *core, const struct restored *row);
-void token_restore(struct core *core, const struct restored *row);
-void token_scan(struct core *core);
-void on_user_put(struct core *core, uint32_t peer, const struct msg_user_put *msg);
-void on_token_put(struct core *core, uint32_t peer, const struct msg_token_put *msg);
-void on_token_end(struct core *core, uint32_t peer, const struct msg_token_end *msg);
-void on_token_check(struct core *core, uint32_t peer, const struct msg_token_check *msg);
-void on_package_put(struct core *core, uint32_t peer, const struct msg_package_put *msg);
 
 /*  restore.c: rows back into memory. */
 void restore_row(struct core *core, const struct restored *row);

@@ -49,7 +49,7 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
         }
     }
     if (call->deps.count > 0) {
-        task->state = TASK_WAITING;
+        task_set(core, task, TASK_WAITING);
         task->flags |= TASK_HAS_DEPS;
         task->deps_left = (uint16_t)call->deps.count;
     }
@@ -153,8 +153,8 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
 
 void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
 {
-    uint32_t index = session_of_task(core, peer, msg->task) == NONE ? NONE
-                                                                    : task_find(core, msg->task);
+    uint32_t index =
+        session_of_task(core, peer, msg->task) == NONE ? NONE : task_find(core, msg->task);
     if (index != NONE) {
         audit_number(core, peer, MSG_CANCEL, msg->task, OK);
         task_cancel(core, index, msg->force);

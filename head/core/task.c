@@ -24,12 +24,20 @@ static const uint8_t edges[TASK_STATES][CAUSES] = {
 #undef EDGE
 };
 
-static void task_move(struct task *task, int cause)
+void task_set(struct core *core, struct task *task, uint32_t state)
+{
+    struct spec *spec = spec_at(core, task->spec);
+    spec->in[task->state]--;
+    spec->in[state]++;
+    task->state = (uint8_t)state;
+}
+
+static void task_move(struct core *core, struct task *task, int cause)
 {
     ensure(task->state < TASK_STATES && cause < CAUSES);
     uint8_t next = edges[task->state][cause];
     ensure(next != 0);
-    task->state = next;
+    task_set(core, task, next);
 }
 
 uint32_t task_find(const struct core *core, uint64_t id)
@@ -59,6 +67,8 @@ uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint
     task->attempt = 1;
     task->state = TASK_READY;
     task->flags = spec_at(core, spec)->kind == SPEC_DRIVER ? TASK_IS_DRIVER : 0;
+    task->ready_ms = (uint32_t)core->wall_ms;
+    spec_at(core, spec)->in[TASK_READY]++;
     map_add(&core->task_map, index);
     chain_append(&session->tasks, &core->tasks, TASK_FAMILY, index);
     session->below = task_counter((task_id){ id }) + 1;
@@ -116,7 +126,8 @@ void edge_add(struct core *core, uint64_t dep, uint64_t waiter)
 
 void task_args_ready(struct core *core, uint32_t index)
 {
-    task_move(task_at(core, index), CAUSE_ARGS_READY);
+    task_move(core, task_at(core, index), CAUSE_ARGS_READY);
+    task_at(core, index)->ready_ms = (uint32_t)core->wall_ms;
     task_ready(core, index, false);
 }
 
@@ -274,7 +285,8 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     if (attempt > 1 && attempt == task->attempt) {
         emit_attempt(core, task, how, text);
     }
-    task_move(task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
+    task_move(core, task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
+    tally_ended(core, task, how->failure != 0);
     tell_result(core, task, how, attempt, text);
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
     uint64_t id = task->id;
@@ -355,10 +367,11 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
     task->charged += !RAYC_BUG(FREE_RETRY);
     task->attempt++;
     core->stats.retries++;
+    core->retries_by[how->failure]++;
     if (task->flags & TASK_IS_DRIVER) {
         job_driver_again(core, spec->job, how);
     }
-    task_move(task, CAUSE_RETRY);
+    task_move(core, task, CAUSE_RETRY);
     task_again(core, index, backoff_ms(core, spec, task->charged));
 }
 
@@ -372,7 +385,7 @@ void task_returned(struct core *core, uint32_t index)
         return;
     }
     lease_release(core, index);
-    task_move(task, CAUSE_RETURNED);
+    task_move(core, task, CAUSE_RETURNED);
     task_again(core, index, 0);
 }
 
@@ -380,14 +393,14 @@ void task_started(struct core *core, uint32_t index, uint64_t started_ms)
 {
     struct task *task = task_at(core, index);
     if (task->state == TASK_LEASED) {
-        task_move(task, CAUSE_STARTED);
+        task_move(core, task, CAUSE_STARTED);
         EMIT(core, task_running, task->id, node_at(core, task->node)->id, started_ms);
     }
 }
 
-void task_leased(struct task *task)
+void task_leased(struct core *core, struct task *task)
 {
-    task_move(task, CAUSE_LEASED);
+    task_move(core, task, CAUSE_LEASED);
 }
 
 void task_cancel(struct core *core, uint32_t index, bool force)
@@ -428,6 +441,7 @@ void task_timers(struct core *core)
         heap_remove(&core->timers, index);
         if (task->flags & TASK_BACKOFF) {
             task->flags &= (uint8_t)~TASK_BACKOFF;
+            task->ready_ms = (uint32_t)core->wall_ms;
             task_ready(core, index, true);
         } else {
             task_give_up(core, index, FAILURE_QUEUE_TIMEOUT);

@@ -218,8 +218,7 @@ void on_user_put(struct core *core, uint32_t peer, const struct msg_user_put *ms
 {
     int code;
     uint32_t index = user_named(core, msg->name);
-    const char *fault =
-        user_fault(msg, index == NONE ? NULL : user_at(core, index), &code);
+    const char *fault = user_fault(msg, index == NONE ? NULL : user_at(core, index), &code);
     if (fault) {
         emit_refused(core, peer, msg->seq, code, fault);
         return;
@@ -338,8 +337,8 @@ void on_token_put(struct core *core, uint32_t peer, const struct msg_token_put *
     uint32_t user = msg->user.n == 0 ? user_of(core, peer) : user_named(core, msg->user);
     uint32_t role = msg->role != 0 ? msg->role : user == NONE ? 0 : user_at(core, user)->role;
     const char *why = "the hash of a secret has 32 bytes";
-    int code = msg->hash.n == TOKEN_HASH_BYTES ? token_fault(core, peer, user, role, &why)
-                                               : ERR_INVALID;
+    int code =
+        msg->hash.n == TOKEN_HASH_BYTES ? token_fault(core, peer, user, role, &why) : ERR_INVALID;
     uint32_t old = code == OK ? token_of_hash(core, msg->hash.p) : NONE;
     if (old != NONE) {
         const struct token *token = token_at(core, old);
@@ -352,8 +351,10 @@ void on_token_put(struct core *core, uint32_t peer, const struct msg_token_put *
     }
     if (code == OK) {
         token_room(core);
-        struct row_token_new row = { core->token_last + 1, user_at(core, user)->id, msg->name,
-                                     role, msg->hash, core->wall_ms, msg->expires_ms };
+        struct row_token_new row = {
+            core->token_last + 1, user_at(core, user)->id, msg->name, role, msg->hash,
+            core->wall_ms,        msg->expires_ms
+        };
         uint32_t index = token_add(core, &row, user);
         if (index == NONE) {
             why = "the head has as many tokens as it can hold";
@@ -375,8 +376,7 @@ void on_token_put(struct core *core, uint32_t peer, const struct msg_token_put *
 void on_token_end(struct core *core, uint32_t peer, const struct msg_token_end *msg)
 {
     uint32_t index = map_find(&core->token_ids, msg->token);
-    if (index == NONE ||
-        !may_touch(core, peer, user_at(core, token_at(core, index)->user)->id)) {
+    if (index == NONE || !may_touch(core, peer, user_at(core, token_at(core, index)->user)->id)) {
         emit_refused(core, peer, msg->seq, ERR_NOT_FOUND, "there is no token of this number");
         return;
     }

@@ -56,7 +56,7 @@ struct slice lease_shortage(struct core *core, uint32_t demand)
 static struct slice pending_text(struct core *core, const struct job *job)
 {
     if (job->state != JOB_PENDING) {
-        return slice_text(job->message);
+        return job_message(core, job);
     }
     if (job->held) {
         return waits_reason(core, job);

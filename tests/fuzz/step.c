@@ -23,7 +23,9 @@ struct run {
 static void take(struct run *run, uint32_t peer, const struct msg *msg)
 {
     struct diag why = { 0 };
-    struct proof proof = { .kind = PROOF_TOKEN }; /* the first peers are an admin's, the last a worker's */
+    struct proof proof = {
+        .kind = PROOF_TOKEN
+    }; /* the first peers are an admin's, the last a worker's */
     proof.hash[0] = peer == PEERS ? ROLE_WORKER : ROLE_ADMIN;
     turn_event(run->turn, &(struct event){ .kind = peer == 0 ? EV_OWN : EV_MESSAGE,
                                            .peer = peer,
@@ -68,8 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t role = ROLE_ADMIN; role <= ROLE_WORKER; role++) {
         uint8_t hash[TOKEN_HASH_BYTES] = { (uint8_t)role };
         struct msg token = { .kind = MSG_TOKEN_PUT };
-        token.as.token_put = (struct msg_token_put){ .role = role,
-                                                     .hash = slice_of(hash, sizeof(hash)) };
+        token.as.token_put =
+            (struct msg_token_put){ .role = role, .hash = slice_of(hash, sizeof(hash)) };
         take(&run, 0, &token);
     }
     for (uint32_t peer = 1; peer <= PEERS; peer++) {

@@ -70,7 +70,8 @@ static void sent_results(struct sim *sim, uint32_t peer, const struct msg_result
     struct rec_result result;
     while (next_result(&list, &result)) {
         const struct task_seen *task = oracle_task(sim, result.task);
-        if (result.failure == FAILURE_UNKNOWN_TASK && (task == NULL || task->deleted || task_is_foreign(sim, peer, result.task))) {
+        if (result.failure == FAILURE_UNKNOWN_TASK &&
+            (task == NULL || task->deleted || task_is_foreign(sim, peer, result.task))) {
             continue; /* the head says that it knows no such task */
         }
         if (task == NULL || task->state < TASK_FINISHED) {

@@ -334,7 +334,9 @@ static void ask(struct sim *sim, struct client *self)
     } else if (self->stop_at_ms != 0 && now_ms >= self->stop_at_ms) {
         client_say(sim, self, MSG_JOB_STOP, &(struct msg_job_stop){ ++self->seq, self->job });
     } else {
-        client_say(sim, self, MSG_WATCH, &(struct msg_watch){ ++self->seq, self->job, UINT64_MAX });
+        client_say(
+            sim, self, MSG_WATCH,
+            &(struct msg_watch){ .seq = ++self->seq, .job = self->job, .offset = UINT64_MAX });
     }
 }
 

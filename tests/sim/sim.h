@@ -26,8 +26,8 @@ enum {
     ENDPOINTS = WORKERS_MAX + CLIENTS_MAX,
     TAIL_LINES = 40,
     LINE_BYTES = 300,
-    EXECUTORS_MAX = 24, /* of one worker */
-    SPECS_MAX = 6,      /* of one client */
+    EXECUTORS_MAX = 24,          /* of one worker */
+    SPECS_MAX = 6,               /* of one client */
     USERS_MAX = 3 + WORKERS_MAX, /* of clients; each worker is a user, too */
     TOKEN_TEXT = 80,
     DEPS_FEW = 3,
@@ -99,7 +99,7 @@ struct spec_seen {
 };
 
 struct session_seen {
-    uint64_t id, job, last, low;
+    uint64_t id, job, last, low, high;
     bool closed;
 };
 
@@ -505,7 +505,8 @@ void user_pries(struct sim *sim, struct client *self);
 uint32_t user_of_job(struct sim *sim, uint64_t job); /* NONE: unknown */
 void token_text(const struct sim *sim, uint32_t endpoint, char out[TOKEN_TEXT]);
 void proof_of(struct slice token, struct proof *out);
-bool task_is_foreign(struct sim *sim, uint32_t peer, uint64_t task); /* another user's than the peer's */
+bool task_is_foreign(struct sim *sim, uint32_t peer,
+                     uint64_t task); /* another user's than the peer's */
 void rule_owner(struct sim *sim, const struct row_job_new *row);
 void rule_heard(struct sim *sim, uint32_t peer, const struct msg *msg);
 

@@ -11,7 +11,8 @@ enum { FIRST_ID = 2, CLIENT_USERS = USERS_MAX - WORKERS_MAX };
 
 void users_draw(struct sim *sim)
 {
-    sim->user_count = chance(&sim->users, 500) ? 1 : (uint32_t)between(&sim->users, 2, CLIENT_USERS);
+    sim->user_count =
+        chance(&sim->users, 500) ? 1 : (uint32_t)between(&sim->users, 2, CLIENT_USERS);
 }
 
 static void user_name(uint32_t user, char out[16])
@@ -44,7 +45,8 @@ void proof_of(struct slice token, struct proof *out)
         out->kind = PROOF_NONE;
     } else if (text[0] == 't') {
         out->kind = PROOF_TICKET;
-        int n = sscanf(text, "t%" SCNu64 ".%" SCNu64 ".%" SCNu64, &out->job, &out->task, &out->fence);
+        int n =
+            sscanf(text, "t%" SCNu64 ".%" SCNu64 ".%" SCNu64, &out->job, &out->task, &out->fence);
         ensure(n == 3);
     } else {
         memcpy(out->hash, text, token.n);
@@ -83,9 +85,8 @@ void users_make(struct sim *sim)
         own(sim, MSG_USER_PUT,
             &(struct msg_user_put){ .name = slice_text(name), .role = role, .make = 1 });
         own(sim, MSG_TOKEN_PUT,
-            &(struct msg_token_put){ .user = slice_text(name),
-                                     .role = role,
-                                     .hash = slice_of(hash, sizeof(hash)) });
+            &(struct msg_token_put){
+                .user = slice_text(name), .role = role, .hash = slice_of(hash, sizeof(hash)) });
         user_is(sim, i);
     }
 }
@@ -181,7 +182,8 @@ void user_pries(struct sim *sim, struct client *self)
     proto_put_record(&sim->elements, REC_ID, &(struct rec_id){ task });
     switch (prng_below(&sim->users, 9)) {
     case 0:
-        client_say(sim, self, MSG_WATCH, &(struct msg_watch){ seq, job, UINT64_MAX });
+        client_say(sim, self, MSG_WATCH,
+                   &(struct msg_watch){ .seq = seq, .job = job, .offset = UINT64_MAX });
         break;
     case 1:
         client_say(sim, self, MSG_JOB_STOP, &(struct msg_job_stop){ seq, job });
@@ -222,7 +224,8 @@ bool task_is_foreign(struct sim *sim, uint32_t peer, uint64_t task)
 
 /* --- nobody hears of it ------------------------------------------------------------------------ */
 
-static void need_own(struct sim *sim, const struct client *self, uint64_t job, const struct msg *msg)
+static void need_own(struct sim *sim, const struct client *self, uint64_t job,
+                     const struct msg *msg)
 {
     uint32_t user = user_of_job(sim, job);
     if (user != NONE && user != self->user) {

@@ -26,6 +26,7 @@
 #undef COMMAND
 #undef ALIAS
 
+#include "client/cli/probe.c"
 #include "client/cli/ask.c"
 #include "client/cli/cli.c"
 #include "client/cli/command.c"

@@ -72,8 +72,8 @@ static inline void own_token(struct world *w, char letter, uint32_t role)
 {
     struct proof proof = proof_of(letter);
     struct msg msg = { .kind = MSG_TOKEN_PUT };
-    msg.as.token_put = (struct msg_token_put){ .role = role,
-                                               .hash = slice_of(proof.hash, sizeof(proof.hash)) };
+    msg.as.token_put =
+        (struct msg_token_put){ .role = role, .hash = slice_of(proof.hash, sizeof(proof.hash)) };
     turn_event(w->turn, &(struct event){ .kind = EV_OWN,
                                          .now_ms = w->now_ms,
                                          .wall_ms = 1700000000000 + w->now_ms,

@@ -289,6 +289,20 @@ static void addresses_are_checked(void **state)
         { "127.0.0.1:1", "tcp://127.0.0.1:1" },
         { "[::1]:65535", "tcp://[::1]:65535" },
         { "ipc:///run/rayc/head", "ipc:///run/rayc/head" },
+        { "http://127.0.0.1:8265", "http://127.0.0.1:8265" },
+        { "http://head.rayc.svc:8265/", "http://head.rayc.svc:8265" },
+        { "http://head", "http://head:80" },
+        { "http://[::1]", "http://[::1]:80" },
+        { "http://[::1]:8265", "http://[::1]:8265" },
+        { "http://", NULL },
+        { "http:///", NULL },
+        { "http://:8265", NULL },
+        { "http://head:", NULL },
+        { "http://head:0", NULL },
+        { "http://head:8265/path", NULL },
+        { "http://user@head:8265", NULL },
+        { "http://head\r\nX: y:8265", NULL },
+        { "https://head:8265", NULL },
         { "", NULL },
         { "head", NULL },
         { ":6379", NULL },
@@ -321,6 +335,8 @@ static void addresses_are_checked(void **state)
     full[6 + 107] = 'x';
     full[6 + 108] = 0;
     assert_int_equal(link_address(full, out, sizeof(out)), ERR_INVALID);
+    assert_non_null(strstr(link_address_wrong("https://head:8265"), "port-forward"));
+    assert_non_null(strstr(link_address_wrong("head"), "HOST:PORT"));
     struct link *none = NULL;
     assert_int_equal(link_open(&none, "nowhere", NULL), ERR_INVALID);
     assert_null(none);

@@ -29,7 +29,7 @@ static int check(const struct cli *self)
             "start what?  'rayc start --head' starts a cluster, 'rayc start --address HOST:PORT' a "
             "worker that joins one");
     }
-    if (!options->head && link_address(address, dial, sizeof(dial)) != OK) {
+    if (!options->head && (link_address(address, dial, sizeof(dial)) != OK || link_is_http(dial))) {
         return fail_usage(self, "--address: '%s' is not HOST:PORT, tcp://HOST:PORT or ipc://PATH",
                           address);
     }
