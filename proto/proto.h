@@ -281,8 +281,9 @@ const char *job_state_name(uint32_t state);
 const char *node_state_name(uint32_t state);
 const char *study_state_name(uint32_t state);
 const char *trial_state_name(uint32_t state);
-const char *role_name(uint32_t role);       /* "ADMIN" */
-uint32_t role_within(uint32_t user, uint32_t token); /* what a token gives to such a user; 0: nothing */
+const char *role_name(uint32_t role); /* "ADMIN" */
+uint32_t role_within(uint32_t user,
+                     uint32_t token);       /* what a token gives to such a user; 0: nothing */
 const char *job_error_name(uint32_t error); /* Ray's error type; "" for none */
 const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
 const char *failure_text(uint32_t failure); /* "the process of the task died" */

@@ -258,10 +258,10 @@ static void restore_gives_what_is_unfinished(void **state)
     open_store(self);
     struct seen seen = { .n = 0 };
     assert_int_equal(store_restore(self->store, see, &seen), OK);
-    assert_string_equal(seen.text,
-                        "E3,3,77 P1,admin,1,0 P2,ann,2,1 K3,2,2,6,1 K4,1,4,1,0 J1,2,rayc_one J2,3,rayc_two S1,2,5,0 S2,0,1,1 U4,yolo,1,7 "
-                        "C7 N1,0 N3,1 "
-                        "T2,2,0,0 T3,2,2,9 T4,2,0,0 L50,2 ");
+    assert_string_equal(seen.text, "E3,3,77 P1,admin,1,0 P2,ann,2,1 K3,2,2,6,1 K4,1,4,1,0 "
+                                   "J1,2,rayc_one J2,3,rayc_two S1,2,5,0 S2,0,1,1 U4,yolo,1,7 "
+                                   "C7 N1,0 N3,1 "
+                                   "T2,2,0,0 T3,2,2,9 T4,2,0,0 L50,2 ");
 }
 
 /* --- reads ------------------------------------------------------------------------------------ */
