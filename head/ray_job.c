@@ -324,3 +324,19 @@ int ray_job_find(const struct ray_reader *self, struct slice id, struct ray_job 
     sqlite3_finalize(rows);
     return rc;
 }
+
+int ray_package_find(sqlite3 *db, uint64_t owner, const char *uri, char hash[HASH_TEXT_BYTES])
+{
+    sqlite3_stmt *row = NULL;
+    static const char sql[] = "SELECT hash FROM package WHERE owner=?1 AND uri=?2";
+    if (sqlite3_prepare_v2(db, sql, -1, &row, NULL) != SQLITE_OK) {
+        return failed(db);
+    }
+    sqlite3_bind_int64(row, 1, (int64_t)owner);
+    sqlite3_bind_text(row, 2, uri, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(row);
+    bool found = rc == SQLITE_ROW && slice_copy_text(text_at(row, 0), hash, HASH_TEXT_BYTES);
+    rc = found ? OK : rc == SQLITE_DONE || rc == SQLITE_ROW ? ERR_NOT_FOUND : failed(db);
+    sqlite3_finalize(row);
+    return rc;
+}

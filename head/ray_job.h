@@ -3,6 +3,7 @@
 #ifndef RAYC_RAY_JOB_H
 #define RAYC_RAY_JOB_H
 #include <sqlite3.h>
+#include "common/hash.h"
 #include "head/json.h"
 #include "head/log_files.h"
 
@@ -29,4 +30,7 @@ MUST_CHECK int ray_job_put(const struct ray_reader *self, uint64_t number, struc
 MUST_CHECK int ray_jobs_put(const struct ray_reader *self, struct json *to); /* a list of all */
 
 MUST_CHECK int ray_job_message(const struct ray_reader *self, uint64_t number, struct json *to);
+/*  The content hash of a user's package of this URI.  ERR_NOT_FOUND, ERR_STORE. */
+MUST_CHECK int ray_package_find(sqlite3 *db, uint64_t owner, const char *uri,
+                                char hash[HASH_TEXT_BYTES]);
 #endif

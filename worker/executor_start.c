@@ -207,13 +207,13 @@ static int32_t open_driver(struct start *start)
     if (fd < 0) {
         return problem(start, errno, start->file, NULL);
     }
-    struct msg_log who = { .job = start->act->held.job, .task = self->task, .token = self->token };
-    int tail = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (tail < 0 || tails_add(start->all->config.tails, &who, tail, start->file)) {
+    struct tail_new tail = { .who = { .job = self->job, .task = self->task, .token = self->token },
+                             .fds = { fd, -1 },
+                             .to = UINT64_MAX,
+                             .path = start->file,
+                             .secrets = &self->secrets };
+    if (tails_add(start->all->config.tails, &tail)) {
         close(fd);
-        if (tail >= 0) {
-            close(tail);
-        }
         return problem(start, EMFILE, "output of the driver", NULL);
     }
     self->out.fd = fd;
@@ -298,12 +298,13 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
         return problem(&start, e == ERR_MEMORY ? ENOMEM : EINVAL, act->spec->name,
                        e == ERR_MEMORY ? NULL : why.text);
     }
+    make_environment(&start, node);
+    secrets_open(&self->secrets, all->env.entries);
     int32_t error = make_scratch(&start);
     error = error ? error : open_files(&start);
     error = error ? error : choose_cwd(&start);
     error = error ? error : choose_program(&start);
     if (!error) {
-        make_environment(&start, node);
         start.request.memory_bytes = all->config.confine->memory ? act->spec->memory_bytes : 0;
         e = spawner_spawn(all->config.spawner, &start.request);
         error =

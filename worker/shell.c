@@ -390,7 +390,7 @@ static int patience(const struct shell *self)
     uint64_t due = executors_due(self->executors);
     due = self->deadline_ms < due ? self->deadline_ms : due;
     due = asks_due(self->asks) < due ? asks_due(self->asks) : due;
-    uint64_t streams = tails_busy(self->tails)       ? self->now_ms + TAIL_MS
+    uint64_t streams = tails_busy(self->tails)       ? self->now_ms + tails_pause_ms(self->tails)
                        : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
                                                      : UINT64_MAX;
     due = streams < due ? streams : due;
@@ -446,6 +446,12 @@ static bool runs(const void *core, uint32_t executor, uint64_t task, uint64_t to
     return worker_gave(core, executor, task, token);
 }
 
+/*  What the executor is in, as far as the core knows. */
+static bool runs_now(const void *core, uint32_t executor, struct held *out, uint32_t *number)
+{
+    return worker_runs(core, executor, out, number);
+}
+
 static int open_all(struct shell *self)
 {
     const struct shell_config *config = self->config;
@@ -469,6 +475,7 @@ static int open_all(struct shell *self)
                                           .spawner = self->spawner,
                                           .confine = &config->confine,
                                           .tails = self->tails,
+                                          .runs = { runs_now, self->core },
                                           .asks = self->asks };
     e = e ? e : executors_open(&self->executors, &executors);
     e = e ? e : link_open(&self->link, config->address, config->key);

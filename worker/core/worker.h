@@ -17,7 +17,8 @@ struct worker_limits {
 struct worker_limits worker_limits(void);
 
 struct worker_config {
-    char key[HASH_TEXT + 1]; /* of the worker's folder */
+    char key[HASH_TEXT + 1];        /* of the worker's folder */
+    char token[TOKEN_TEXT_MAX + 1]; /* of the worker, for HELLO */
     char name[NAME_MAX_BYTES];
     char version[32];
     uint32_t pid;
@@ -161,4 +162,6 @@ struct worker_stats worker_stats(const struct worker *self);
     whose code is ERR_CLOSED. */
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user);
 bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
+/*  The attempt that an executor is in, without its arguments; false: it is in none. */
+bool worker_runs(const struct worker *self, uint32_t executor, struct held *out, uint32_t *number);
 #endif
