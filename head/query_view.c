@@ -447,11 +447,10 @@ static int answer(struct question *self, struct json *out)
     return rc == OK ? put_page(self, &plan, out) : rc;
 }
 
-int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text,
-                 size_t capacity)
+int query_answer(sqlite3 *db, const struct reader *reader, const struct msg_query *ask,
+                 struct json *out, struct text *why)
 {
-    struct text why = text_in(text, capacity);
-    struct question self = { .db = db, .ask = ask, .why = &why };
+    struct question self = { .db = db, .reader = *reader, .ask = ask, .why = why };
     *out = json_new(ANSWER_MAX - TAIL_BYTES);
     int rc = find_view(&self);
     if (rc == OK && sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {

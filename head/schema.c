@@ -224,6 +224,7 @@ static const char user_tables[] =
     "ALTER TABLE job ADD COLUMN after TEXT;"
     "ALTER TABLE job ADD COLUMN waits BLOB;"
     "ALTER TABLE job ADD COLUMN error INTEGER;"
+    "ALTER TABLE study ADD COLUMN owner INTEGER DEFAULT 1;"
     "ALTER TABLE session ADD COLUMN high INTEGER;"
     "CREATE INDEX job_owner ON job(owner);"
     /* the newest 1000000 are kept */

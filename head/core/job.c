@@ -148,7 +148,7 @@ bool core_attempt_ok(const struct core *core, const struct msg_log *of)
            task_at(core, task_find(core, of->task))->token == of->token;
 }
 
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user)
 {
     uint32_t index = pool_take(&core->jobs);
     if (index == NONE) {
@@ -158,7 +158,9 @@ uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
     job->id = id;
     job->hash = text_hash(submission);
     job->state = JOB_PENDING;
-    job->owner = 1;
+    job->owner = user_at(core, user)->id;
+    job->user = user;
+    user_at(core, user)->jobs++;
     job->created_ms = core->wall_ms;
     slice_copy_text(submission, job->submission, sizeof(job->submission));
     chain_init(&job->sessions);

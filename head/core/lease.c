@@ -95,6 +95,7 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     start->token = task->token;
     start->attempt = task->attempt;
     start->spec = spec->id;
+    start->ticket_job = spec->kind == SPEC_FUNCTION ? 0 : job_at(core, spec->job)->id;
     start->new_spec = !(spec->told[node_index / 64] & bit);
     start->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
     spec->told[node_index / 64] |= bit;

@@ -327,6 +327,7 @@ static void seen_job_new(struct sim *sim, const void *from)
                             .state = row->state,
                             .digest = hash_bytes_of(0, row->digest.p, row->digest.n),
                             .commit = sim->oracle.commit };
+    rule_owner(sim, row);
     slice_copy_text(row->submission, job.submission, sizeof(job.submission));
     for (uint32_t i = 0; i < sim->oracle.job_count; i++) {
         const struct job_seen *other = &sim->oracle.jobs[i];
@@ -464,12 +465,13 @@ static void seen_event(struct sim *sim, const void *from)
 }
 
 /*  Rows of used numbers, users, tokens and packages have no rule of their own here. */
-#define seen_ids_used    seen_event
-#define seen_user_put    seen_event
-#define seen_token_new   seen_event
-#define seen_token_end   seen_event
-#define seen_audit       seen_event
-#define seen_package_put seen_event
+#define seen_ids_used     seen_event
+#define seen_user_put     seen_event
+#define seen_token_new    seen_event
+#define seen_token_end    seen_event
+#define seen_token_forget seen_event
+#define seen_audit        seen_event
+#define seen_package_put  seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

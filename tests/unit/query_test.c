@@ -16,6 +16,8 @@
 
 enum { TASKS = 200, FAILED = 20 };
 
+static const struct reader everything = { 1, ROLE_ADMIN };
+
 struct fixture {
     char dir[64];
     char path[128];
@@ -131,7 +133,7 @@ static json_t *ask(struct fixture *self, struct asked asked, int *code)
                                .cursor = asked.cursor,
                                .reverse = asked.reverse,
                                .estimate = asked.estimate };
-    assert_int_equal(query_ask(self->query, 9, &query), OK);
+    assert_int_equal(query_ask(self->query, 9, &everything, &query), OK);
     query_begin(self->query);
     struct query_reply reply;
     while (!query_next(self->query, &reply)) {
@@ -438,7 +440,7 @@ static void questions_are_bounded(void **state)
     struct fixture *self = *state;
     struct msg_query query = { .view = slice_text("tasks") };
     int asked = 0;
-    while (query_ask(self->query, 1, &query) == OK) {
+    while (query_ask(self->query, 1, &everything, &query) == OK) {
         asked++;
     }
     assert_int_equal(asked, QUESTIONS_MAX);
@@ -452,7 +454,7 @@ static void questions_are_bounded(void **state)
             i++;
         }
     }
-    assert_int_equal(query_ask(self->query, 1, &query), OK);
+    assert_int_equal(query_ask(self->query, 1, &everything, &query), OK);
 }
 
 static void rows_written_since_are_seen(void **state)
