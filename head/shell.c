@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -13,6 +14,8 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/door.h"
+#include "head/http.h"
 #include "head/net.h"
 #include "head/services.h"
 #include "head/store.h"
@@ -31,12 +34,15 @@ struct shell {
     struct store *store;
     struct turn *turn;
     struct net *net;
+    struct door *door;
+    struct http *http;
     struct services *services;
     bool embedded;
     bool stop;
     bool used; /* embedded: somebody has been here */
     struct proof client,
-        worker; /* of those who come without a token: who reaches the socket is trusted */
+        worker;         /* of those who come without a token: who reaches the socket is trusted */
+    struct proof given; /* of the HELLO that is being taken */
     uint64_t start_ms;
     uint64_t idle_since_ms;
 };
@@ -44,7 +50,29 @@ struct shell {
 static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
-    net_send(self->net, peer, frame);
+    if (peer >= DOOR_PEER_FIRST) {
+        door_send(self->door, peer, frame);
+    } else {
+        net_send(self->net, peer, frame);
+    }
+}
+
+/*  What has come over the network, then what threads of our own ask. */
+static enum net_news next_news(struct shell *self, struct net_event *out)
+{
+    enum net_news news = net_next(self->net, out);
+    return news != NET_NOTHING ? news : door_next(self->door, out);
+}
+
+static const struct proof *proof_of(struct shell *self, const struct msg_hello *hello)
+{
+    if (hello->token.n == 0) {
+        return hello->role == 2 ? &self->worker : &self->client;
+    }
+    self->given = (struct proof){ .kind = PROOF_TOKEN };
+    crypto_generichash(self->given.hash, sizeof(self->given.hash), hello->token.p, hello->token.n,
+                       NULL, 0);
+    return &self->given;
 }
 
 /*  Takes what has arrived, at most one turn's worth; false when there was nothing. */
@@ -54,8 +82,7 @@ static bool take_events(struct shell *self)
     enum net_news news = NET_NOTHING;
     uint64_t now_ms = clock_ms(), wall_ms = clock_wall_ms();
     int taken = 0;
-    while (taken < CORE_EVENTS_PER_TURN &&
-           (news = net_next(self->net, &net_event)) != NET_NOTHING) {
+    while (taken < CORE_EVENTS_PER_TURN && (news = next_news(self, &net_event)) != NET_NOTHING) {
         struct event event = {
             .kind = EV_PEER_GONE, .peer = net_event.peer, .now_ms = now_ms, .wall_ms = wall_ms
         };
@@ -75,9 +102,7 @@ static bool take_events(struct shell *self)
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
-            event.proof = msg.kind != MSG_HELLO    ? NULL
-                          : msg.as.hello.role == 2 ? &self->worker
-                                                   : &self->client;
+            event.proof = msg.kind == MSG_HELLO ? proof_of(self, &msg.as.hello) : NULL;
             turn_event(self->turn, &event);
         }
     }
@@ -125,7 +150,8 @@ static int loop(struct shell *self)
                             { net_fd[1], POLLIN, 0 },
                             { store_fd(self->store), POLLIN, 0 },
                             { services_fd(self->services), POLLIN, 0 },
-                            { self->signal_fd, POLLIN, 0 } };
+                            { self->signal_fd, POLLIN, 0 },
+                            { door_fd(self->door), POLLIN, 0 } };
     while (!self->stop) {
         bool busy = take_events(self);
         uint64_t now_ms = clock_ms();
@@ -133,6 +159,7 @@ static int loop(struct shell *self)
                                    .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
         int code = turn_flush(self->turn, now_ms, clock_wall_ms());
         net_release(self->net);
+        door_release(self->door);
         if (code != OK) {
             return code;
         }
@@ -271,6 +298,27 @@ static int take_signals(struct shell *self)
     return self->signal_fd < 0 ? ERR_SYSTEM : OK;
 }
 
+/*  Where others find it: STATE/head.http. */
+static int open_http(struct shell *self, const struct shell_options *options)
+{
+    struct diag why = { 0 };
+    if (options->http_port < 0) {
+        return OK;
+    }
+    const struct http_options http = { .state_dir = self->dir,
+                                       .database = store_path(self->store),
+                                       .host = options->http_host,
+                                       .port = (uint16_t)options->http_port,
+                                       .door = self->door };
+    int code = http_open(&self->http, &http, &why);
+    if (code != OK) {
+        log_error("head.http", "host=%s port=%d why=\"%s\"", options->http_host, options->http_port,
+                  why.text[0] ? why.text : err_text(code));
+        return code;
+    }
+    return write_text(self, "head.http", http_address(self->http));
+}
+
 /*  A token of the first user, made anew at each start. */
 static void own_token(struct shell *self, uint32_t role, struct proof *out)
 {
@@ -304,10 +352,12 @@ static int open_all(struct shell *self, const struct shell_options *options)
         own_token(self, ROLE_WORKER, &self->worker);
     }
     code = code == OK ? open_net(self, options) : code;
+    code = code == OK ? door_open(&self->door) : code;
     code = code == OK ? services_open(&self->services, self->dir, self->store, self->net,
                                       turn_core(self->turn))
                       : code;
     code = code == OK && options->pid_file ? write_text(self, options->pid_file, pid) : code;
+    code = code == OK ? open_http(self, options) : code;
     return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;
 }
 
@@ -345,6 +395,11 @@ int shell_run(const struct shell_options *options)
             forget_files(&self, options);
         }
     }
+    if (self.door != NULL) {
+        door_end(self.door);
+    }
+    http_close(&self.http);
+    door_close(&self.door);
     services_close(&self.services);
     net_close(&self.net);
     turn_close(&self.turn);
