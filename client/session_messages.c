@@ -407,7 +407,7 @@ static void on_connection(struct session *self, enum link_news news)
         struct link_refusal why = link_refusal(self->link);
         session_break_as(self, why.code, "the head at %s %s%s", self->address, why.text,
                          why.code == ERR_KEY && self->config.key == NULL
-                             ? ": set RAYC_KEY_FILE to its cluster.key"
+                             ? ": set RAYC_KEY_FILE to its admin.key"
                              : "");
     }
     pthread_mutex_unlock(&self->lock);

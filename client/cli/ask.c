@@ -209,8 +209,8 @@ static int on_frame(struct ask *self, uint64_t now, struct msg *out, bool *got)
 static int on_refused(struct ask *self, struct link_refusal why)
 {
     const char *key_help =
-        self->to.key ? ": use the cluster.key of its state folder"
-                     : ": give --key-file FILE or set RAYC_KEY_FILE (it is cluster.key in the "
+        self->to.key ? ": use the admin.key of its state folder"
+                     : ": give --key-file FILE or set RAYC_KEY_FILE (it is admin.key in the "
                        "head's state folder)";
     if (why.code == ERR_KEY && probe_http(self->address)) {
         return failed(self, ERR_UNREACHABLE, "no head answers at %s%s", self->address, HTTP_HELP);
