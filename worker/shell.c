@@ -18,6 +18,7 @@
 #include "worker/encoder.h"
 #include "worker/executor.h"
 #include "worker/kept.h"
+#include "worker/packages.h"
 #include "worker/programs.h"
 #include "worker/tails.h"
 
@@ -28,7 +29,7 @@ enum {
     FAREWELL_MS = 20 /* for ZeroMQ's thread to send NODE_BYE */
 };
 /*  data.u64 of epoll; smaller ones are ids of executors. */
-enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL };
+enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES };
 
 struct shell {
     const struct shell_config *config;
@@ -36,6 +37,7 @@ struct shell {
     struct link *link;
     struct executors *executors;
     struct fetches *fetches;
+    struct packages *packages;
     struct tails *tails;
     struct asks *asks;
     struct worker *core;
@@ -138,7 +140,10 @@ static void carry_out(struct shell *self, const struct act *act)
         kept_reports_free(&self->reports, act->report);
         break;
     case ACT_FETCH:
-        fetches_want(self->fetches, act->spec->program);
+        if (act->package) {
+            packages_want(self->packages, act->hash, act->user);
+        }
+        fetches_want(self->fetches, act->hash);
         break;
     case ACT_SPAWN:
         executors_spawn(self->executors, act, worker_stats(self->core).node);
@@ -332,11 +337,39 @@ static void take_signals(struct shell *self)
     }
 }
 
+/*  A program is here, or an archive that is a package for somebody; or it is not to be had. */
+static void take_program(struct shell *self, const struct program_news *news)
+{
+    packages_fetched(self->packages, news);
+    step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
+                                       .hash = slice_text(news->hash),
+                                       .code = news->code,
+                                       .text = slice_text(news->text) });
+    settle(self); /* `news` is ours only now */
+}
+
+static bool needs(const void *core, const char *hash, uint64_t user)
+{
+    return worker_needs(core, slice_text(hash), user);
+}
+
+static void take_package(struct shell *self, const struct package_news *news)
+{
+    step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
+                                       .hash = slice_text(news->hash),
+                                       .package = true,
+                                       .user = news->user,
+                                       .code = news->code,
+                                       .text = slice_text(news->text) });
+    settle(self);
+}
+
 /*  Events of executors and programs, until there are none: acts may have made new ones. */
 static void take_events(struct shell *self)
 {
     struct worker_event event;
     struct program_news news;
+    struct package_news package;
     enum next next;
     bool again;
     do {
@@ -346,11 +379,12 @@ static void take_events(struct shell *self)
             again = true;
         }
         while (fetches_next(self->fetches, &news)) {
-            step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
-                                               .hash = slice_text(news.hash),
-                                               .code = news.code,
-                                               .text = slice_text(news.text) });
-            settle(self); /* `news` is ours only now */
+            take_program(self, &news);
+            again = true;
+        }
+        packages_evict(self->packages, needs, self->core);
+        while (packages_next(self->packages, &package)) {
+            take_package(self, &package);
             again = true;
         }
         settle(self);
@@ -400,7 +434,8 @@ static void wait_for_news(struct shell *self)
     for (int i = 0; i < n; i++) {
         switch (news[i].data.u64) {
         case FROM_LINK:
-            break; /* every turn asks it */
+        case FROM_PACKAGES:
+            break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);
             break;
@@ -457,6 +492,7 @@ static int open_all(struct shell *self)
     int e = tails_open(&self->tails);
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
+    e = e ? e : packages_open(&self->packages, config->dir, 0);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
                                           .key_file = config->key_file,
@@ -471,6 +507,7 @@ static int open_all(struct shell *self)
     e = e ? e : link_open(&self->link, config->address, config->key);
     if (!e && (!add_fd(self, spawner_fd(self->spawner), FROM_SPAWNER) ||
                !add_fd(self, self->signals, FROM_SIGNAL) ||
+               !add_fd(self, packages_fd(self->packages), FROM_PACKAGES) ||
                !add_fd(self, link_fd(self->link), FROM_LINK))) {
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
@@ -485,6 +522,7 @@ static void close_all(struct shell *self)
         usleep(FAREWELL_MS * 1000);
     }
     executors_close(&self->executors);
+    packages_close(&self->packages);
     fetches_close(&self->fetches);
     tails_close(&self->tails);
     asks_close(&self->asks);

@@ -175,9 +175,7 @@ note "output beyond a mebibyte"
 expect 0 rayc submit --submission-id large --array 1-1 -- sh -c 'head -c 3000000 /dev/zero | tr "\0" x'
 expect 0 rayc task list --job large -o json
 expect 0 rayc task logs "$(json 'items[0].task_id')"
-[[ $(wc -c <"$WORK/out") -eq 1048576 ]] || fail "the beginning of the output is not a mebibyte"
-has err "all of it is on node"
-[[ $(wc -c <"$(sed -n 's/.* in //p' "$WORK/err")") -eq 3000000 ]] || fail "the log is not all of the output"
+[[ $(wc -c <"$WORK/out") -eq 3000000 ]] || fail "the log is not all of the output"
 expect 0 rayc task cancel "$task"
 has err "had ended before"
 
