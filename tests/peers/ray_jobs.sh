@@ -3,7 +3,6 @@
 . "$(dirname "$0")/../system/lib.sh" "$1"
 shift
 
-TOKEN=rayc_$(head -c 64 /dev/urandom | base64 -w 0 | tr -dc 'a-zA-Z0-9' | head -c 43)
 mkdir "$RAYC_STATE_DIR"
 chmod 700 "$RAYC_STATE_DIR"
 
@@ -16,19 +15,13 @@ if [[ -s $RAYC_STATE_DIR/head.pid ]]; then
     port=${address##*:} http=${http##*:}
 fi
 rm -f "$RAYC_STATE_DIR"/head.{address,http,pid}
-[[ ${1:-} == end ]] && exit
 rayc-head --state-dir "$RAYC_STATE_DIR" --port "$port" --http-port "$http" --pid-file "$RAYC_STATE_DIR/head.pid" \
     >>"$RAYC_STATE_DIR/head.log" 2>&1 </dev/null &
 until [[ -s $RAYC_STATE_DIR/head.address && -s $RAYC_STATE_DIR/head.http ]]; do read -rt 0.02 <> <(:); done
 TEXT
 
 bash "$WORK/head.sh"
-bash "$WORK/head.sh" end
-hash=$(python3 -c 'import hashlib, sys; print(hashlib.blake2b(sys.argv[1].encode(), digest_size=32).hexdigest())' "$TOKEN")
-sqlite3 "$RAYC_STATE_DIR/rayc.db" "
-    INSERT OR IGNORE INTO user(id,name,role,disabled,jobs_max,tasks_max) VALUES(1,'admin',1,0,-1,-1);
-    INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms) VALUES(1000,1,'test',1,x'$hash',1,0);"
-bash "$WORK/head.sh"
+TOKEN=$(sed -n 's/^ *token *= *"\?\([^"]*\)"\?$/\1/p' "$RAYC_STATE_DIR/admin.key")
 rayc-worker --head "$(<"$RAYC_STATE_DIR/head.address")" --num-cpus 4 --dir "$WORK/worker" \
     >"$WORK/worker.log" 2>&1 </dev/null &
 BACKGROUND+=("$!")

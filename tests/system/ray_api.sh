@@ -3,8 +3,6 @@
 # the head is killed between the calls.  What Ray's own client makes of it: scripts/test-peers jobs.
 . "$(dirname "$0")/lib.sh" "$1"
 
-TOKEN=rayc_$(head -c 64 /dev/urandom | base64 -w 0 | tr -dc 'a-zA-Z0-9' | head -c 43)
-
 # --- a cluster of a head and a worker --------------------------------------------------------------------------------
 
 start_head() { # PORTS: those of RPC and HTTP
@@ -27,21 +25,10 @@ restart_head() {
     start_head "${ADDRESS##*:}" "${HTTP##*:}"
 }
 
-# Only who may write the database can do this, and only while no head runs.
-seed_token() {
-    local hash
-    hash=$(python3 -c 'import hashlib, sys; print(hashlib.blake2b(sys.argv[1].encode(), digest_size=32).hexdigest())' "$TOKEN")
-    sqlite3 "$RAYC_STATE_DIR/rayc.db" "
-        INSERT OR IGNORE INTO user(id,name,role,disabled,jobs_max,tasks_max) VALUES(1,'admin',1,0,-1,-1);
-        INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms) VALUES(1000,1,'test',1,x'$hash',1,0);"
-}
-
 mkdir "$RAYC_STATE_DIR"
 chmod 700 "$RAYC_STATE_DIR"
 start_head 0 0
-kill_head
-seed_token
-start_head "${ADDRESS##*:}" "${HTTP##*:}"
+TOKEN=$(sed -n 's/^ *token *= *"\?\([^"]*\)"\?$/\1/p' "$RAYC_STATE_DIR/admin.key")
 rayc-worker --head "$ADDRESS" --num-cpus 4 --dir "$WORK/worker" >"$WORK/worker.log" 2>&1 </dev/null &
 BACKGROUND+=("$!")
 
