@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # ray_jobs.sh - a head and a worker for ray_jobs_test.py: scripts/test-peers jobs.  PY is a Python with ray[default].
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/../system/lib.sh" "$1"
 shift
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ray_api.sh - Ray's paths of the head, with curl: jobs, packages, logs, their tail, state; bad input leaves nothing; and
 # the head is killed between the calls.  What Ray's own client makes of it: scripts/test-peers jobs.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
 
 # --- a cluster of a head and a worker --------------------------------------------------------------------------------
