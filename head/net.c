@@ -8,11 +8,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "proto/proto.h"
 
-enum { FRAMES_MAX = 64, FDS_MAX = 65536, ID_BYTES = 5 };
+enum { FRAMES_MAX = 64, FDS_MAX = 65536, ID_BYTES = 5, REFUSED_LINE_MS = 10000 };
+
+/*  Of connections: they broke, or were refused before they were any. */
+enum {
+    EVENTS_GONE = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED,
+    EVENTS_REFUSED = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+};
 
 struct net {
     void *context;
@@ -23,7 +31,9 @@ struct net {
     char address[256];
     zmq_msg_t frames[FRAMES_MAX]; /* given out */
     uint32_t frame_count;
-    uint32_t *peer_of_fd; /* which peer a connection belongs to; 0: none yet */
+    uint32_t *peer_of_fd;     /* which peer a connection belongs to; 0: none yet */
+    uint64_t refused;         /* connections, since the start */
+    uint64_t refused_line_ms; /* not before then the next line about them */
 };
 
 /*  A ROUTER names its peers by five bytes: a zero and a counter. */
@@ -92,8 +102,7 @@ static int monitor_start(struct net *self)
     static const char endpoint[] = "inproc://rayc-head-monitor";
     self->monitor = zmq_socket(self->context, ZMQ_PAIR);
     if (!self->monitor ||
-        zmq_socket_monitor(self->router, endpoint, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED) !=
-            0 ||
+        zmq_socket_monitor(self->router, endpoint, EVENTS_GONE | EVENTS_REFUSED) != 0 ||
         zmq_connect(self->monitor, endpoint) != 0) {
         return ERR_SYSTEM;
     }
@@ -176,6 +185,21 @@ void net_fds(const struct net *self, int out[2])
     zmq_getsockopt(self->monitor, ZMQ_FD, &out[1], &n);
 }
 
+/*  Anybody can have himself refused as often as he likes: one line in ten seconds tells how often. */
+static void note_refused(struct net *self, uint16_t event, uint32_t value)
+{
+    uint64_t now = clock_ms();
+    self->refused++;
+    if (now < self->refused_line_ms) {
+        return;
+    }
+    self->refused_line_ms = now + REFUSED_LINE_MS;
+    log_warn("net.refused", "why=\"%s\" status=%u connections=%llu",
+             event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "it has not the cluster's key"
+                                                      : "it does not shake hands as a peer does",
+             value, (unsigned long long)self->refused);
+}
+
 /*  The next connection that broke and that had said HELLO; 0: none. */
 static uint32_t next_gone(struct net *self)
 {
@@ -186,12 +210,18 @@ static uint32_t next_gone(struct net *self)
             zmq_msg_close(&event);
             return 0;
         }
+        uint16_t kind;
         uint32_t fd;
+        memcpy(&kind, zmq_msg_data(&event), sizeof(kind));
         memcpy(&fd, (const uint8_t *)zmq_msg_data(&event) + 2, sizeof(fd));
         zmq_msg_close(&event);
         zmq_msg_init(&endpoint);
         zmq_msg_recv(&endpoint, self->monitor, 0);
         zmq_msg_close(&endpoint);
+        if (kind & EVENTS_REFUSED) {
+            note_refused(self, kind, fd);
+            continue;
+        }
         if (fd < FDS_MAX && self->peer_of_fd[fd] != 0) {
             uint32_t peer = self->peer_of_fd[fd];
             self->peer_of_fd[fd] = 0;
