@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/http_api.h"
 #include "head/http_ray.h"
 #include "head/query_view.h"
 
