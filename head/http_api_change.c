@@ -1,17 +1,14 @@
 /*  http_api_change.c - what /api/v1 changes: each is one message through the door, answered when it is durable. */
 #include "head/http_api_inside.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include "common/clock.h"
-#include "common/hash.h"
+#include "common/access.h"
 #include "head/query_view.h"
 #include "head/ray_job.h"
 #include "head/ray_open.h"
-
-enum { SECRET_LETTERS = 43, SECRET_BYTES = 64 };
 
 void api_reply_json(struct web_reply *reply, uint32_t status, const json_t *root)
 {
@@ -277,15 +274,15 @@ void api_token_make(struct web_request *request, struct web_reply *reply)
                                   { "name", PART_TEXT, &name },
                                   { "role", PART_ROLE, &token.role },
                                   { "expires_in_seconds", PART_COUNT, &seconds } };
-    char secret[SECRET_BYTES] = "rayc_";
+    char secret[ACCESS_TOKEN_MAX + 1];
     uint8_t hash[32];
     struct door_answer answer;
     json_t *body = read_body(request, parts, COUNT(parts), reply);
     if (body == NULL) {
         return;
     }
-    random_text(secret + strlen(secret), SECRET_LETTERS);
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)secret, strlen(secret), NULL, 0);
+    token_make(secret);
+    token_hash(secret, hash);
     token.user = slice_text(user ? user : "");
     token.name = slice_text(name ? name : "");
     token.hash = slice_of(hash, sizeof(hash));
