@@ -178,7 +178,8 @@ static int put_spec(struct turn *self, uint64_t id)
                                       .demand = spec.demand,
                                       .run_ms_max = spec.run_ms_max,
                                       .submission = submission,
-                                      .packages = spec.packages };
+                                      .packages = spec.packages,
+                                      .user = core_job_owner(self->core, job) };
         proto_put_record(&self->specs, REC_SPEC_INFO, &info);
     }
     return code;
