@@ -41,3 +41,26 @@ void put_reported(const struct batch *batch, uint32_t first, bool *told, struct 
                                      .reports = wire_list(elements, count) };
     proto_put(frame, MSG_REPORTED, &reported);
 }
+
+int put_spec(struct store *store, const struct core *core, uint64_t id, struct wire *specs)
+{
+    struct rec_spec spec;
+    uint64_t job;
+    struct slice submission;
+    int code = store_spec(store, id, &spec, &job, &submission);
+    if (code == OK) {
+        struct rec_spec_info info = { .id = id,
+                                      .job = job,
+                                      .kind = spec.kind,
+                                      .name = spec.name,
+                                      .program = spec.program,
+                                      .body = spec.body,
+                                      .demand = spec.demand,
+                                      .run_ms_max = spec.run_ms_max,
+                                      .submission = submission,
+                                      .packages = spec.packages,
+                                      .user = core_job_owner(core, job) };
+        proto_put_record(specs, REC_SPEC_INFO, &info);
+    }
+    return code;
+}

@@ -62,7 +62,12 @@ rayc_says_usage "which program?" submit
 rayc_says_usage "Nothing follows" submit --
 rayc_says_usage "--array: '9-1' is not a range" submit --array 9-1 -- true
 rayc_says_usage "runs a command" submit --array 1-2 parallel_compute
-rayc_says_usage "is for --array" submit --max-retries 2 -- true
+rayc_says_usage "is not JOB, JOB:ok or JOB:any" submit --after :ok -- true
+rayc_says_usage "is not K=V" submit --metadata =v -- true
+rayc_says_usage "must be one JSON object" submit --metadata-json '["a"]' -- true
+rayc_says_usage "pip is not offered" submit --runtime-env-json '{"pip": ["numpy"]}' -- true
+rayc_says_usage "there is no key 'env'" submit --runtime-env-json '{"env": {}}' -- true
+rayc_says_usage "is no name of a variable" submit --runtime-env-json '{"env_vars": {"A-B": "1"}}' -- true
 rayc_says_usage "is not any, or a list" submit --array 1-2 --retry-exit-codes 1,x -- true
 rayc_says_usage "--cpus: 'many' is not a number" submit --cpus many -- true
 rayc_says_usage "--memory: '12Q' is not a size" submit --memory 12Q -- true
@@ -129,8 +134,9 @@ same out 12
 printf '# comment\nC=3\n\nD=with space\n' >"$WORK/env"
 expect 0 rayc submit --env-file "$WORK/env" -- sh -c 'echo "$C$D"'
 same out "3with space"
-expect 0 rayc submit --working-dir "$WORK" -- pwd
-same out "$WORK"
+mkdir "$WORK/folder" && echo carried >"$WORK/folder/file"
+expect 0 rayc submit --working-dir "$WORK/folder" -- cat file
+same out carried
 (cd "$WORK" && expect 0 rayc submit -- pwd && same out "$WORK") || exit 1
 echo input >"$WORK/input"
 expect 0 rayc submit --stdin "$WORK/input" -- cat
@@ -365,10 +371,10 @@ expect 125 rayc submit --address "$address" --state-dir "$WORK/other" -- true
 expect 5 rayc status --address "$address" --key-file "$WORK/none"
 background rayc submit -- echo at-last
 wait_until 20 grep -q "no worker has joined yet" "$WORK/bg.err"
-expect 0 rayc start --address "$address" --state-dir "$WORK/other" --key-file "$RAYC_STATE_DIR/cluster.key" --node-name far
+expect 0 rayc start --address "$address" --state-dir "$WORK/other" --key-file "$RAYC_STATE_DIR/worker.key" --node-name far
 ended 0
 same out at-last
-RAYC_KEY_FILE=$RAYC_STATE_DIR/cluster.key expect 0 rayc submit --address "$address" -- echo keyed
+RAYC_KEY_FILE=$RAYC_STATE_DIR/admin.key expect 0 rayc submit --address "$address" -- echo keyed
 same out keyed
 expect 0 rayc node list
 has out far
