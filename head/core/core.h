@@ -237,7 +237,8 @@ uint64_t core_job_find(const struct core *self,
                        struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
                         uint64_t token); /* is this its driver's attempt? */
-uint64_t core_job_owner(const struct core *self, uint64_t job); /* number of a user; 0: no such job */
+uint64_t core_job_owner(const struct core *self,
+                        uint64_t job); /* number of a user; 0: no such job */
 /*  Is this attempt of a task of this job the current one?  Attempt 0: as core_job_driver_ok(). */
 bool core_attempt_ok(const struct core *self, const struct msg_log *of);
 struct core_task {
