@@ -2,6 +2,7 @@
 # cells.sh - what executors try against their machine, their worker and other users, and do not get.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
+export RAYC_CONNECT_MS=10000 # fork bombs take time from the head, too
 
 expect 0 rayc start --head --port 0 --num-cpus 0
 ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
@@ -63,6 +64,7 @@ if [[ $(id -u) -eq 0 ]]; then
     try bomb "f() { f | f & }; f; sleep 1; kill -KILL -1"
     of_user() { ! pgrep -u 200001 >/dev/null; }
     wait_until 20 of_user
+    wait_until 20 rayc job list # the machine has to come to rest
 fi
 
 note "who hides is gone after cancel"
