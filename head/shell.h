@@ -10,6 +10,8 @@ struct shell_options {
     const char *address;   /* as ZeroMQ binds it */
     const char *key_file;  /* NULL: without a key, which only a loopback or ipc address may be */
     const char *pid_file;  /* NULL: none */
+    const char *http_host;
+    int http_port; /* 0: any; below 0: no HTTP */
     struct config config;
 };
 
