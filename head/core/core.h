@@ -257,6 +257,8 @@ struct reader core_reader(const struct core *self, uint32_t peer);
 /*  OK, or why the peer may not say this: give the message to the core then, which refuses it. */
 int core_may(const struct core *self, uint32_t peer, enum msg_kind kind);
 bool core_sees_job(const struct core *self, uint32_t peer, uint64_t job);
+/*  False: the task is leased to another worker than the peer. */
+bool core_runs_task(const struct core *self, uint32_t peer, uint64_t task);
 
 struct core_stats {
     uint64_t tasks_waiting, tasks_ready, tasks_leased, accepted, finished, failed, retries;
