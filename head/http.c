@@ -7,6 +7,8 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/http_api.h"
+#include "head/http_events.h"
 #include "head/http_ray.h"
 #include "head/query_view.h"
 
@@ -28,6 +30,7 @@ static const struct web_route routes[] = {
 struct http {
     struct web *web;
     struct door *door;
+    struct feed *feed;
     struct log_files logs;
     char programs[PATH_BYTES];
     char database[PATH_BYTES];
@@ -56,6 +59,11 @@ const char *http_programs(const struct web_request *request)
 const char *http_database(const struct web_request *request)
 {
     return ((const struct http *)request->context)->database;
+}
+
+struct feed *http_feed(const struct web_request *request)
+{
+    return ((const struct http *)request->context)->feed;
 }
 
 uint64_t http_owner(const struct web_request *request)
@@ -121,6 +129,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     if (rc == OK && !slice_copy_text(slice_text(options->database), self->database, PATH_BYTES)) {
         rc = ERR_TOO_LARGE;
     }
+    rc = rc == OK ? feed_open(&self->feed, self->database) : rc;
     const struct web_options web = { .host = options->host,
                                      .port = options->port,
                                      .routes = routes,
@@ -143,6 +152,7 @@ void http_close(struct http **http)
     struct http *self = *http;
     if (self != NULL) {
         web_close(&self->web);
+        feed_close(&self->feed);
         free(self);
         *http = NULL;
     }

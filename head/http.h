@@ -9,6 +9,7 @@
 #include "head/log_files.h"
 
 struct http;
+struct feed;
 
 struct http_options {
     const char *state_dir;
@@ -30,6 +31,7 @@ struct door *http_door(const struct web_request *request);
 const struct log_files *http_log_files(const struct web_request *request);
 const char *http_programs(const struct web_request *request); /* the content store's folder */
 const char *http_database(const struct web_request *request); /* path, for more connections */
+struct feed *http_feed(const struct web_request *request);    /* of http_events.h */
 /*  Whose things the bearer sees; 0: everybody's. */
 uint64_t http_owner(const struct web_request *request);
 #endif

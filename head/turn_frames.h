@@ -12,5 +12,6 @@ void put_decided(const struct batch *batch, uint32_t first, bool *told, struct w
 void put_reported(const struct batch *batch, uint32_t first, bool *told, struct wire *elements,
                   struct wire *frame);
 /*  A spec as workers need it, as an element of START. */
-MUST_CHECK int put_spec(struct store *store, uint64_t id, struct wire *specs);
+MUST_CHECK int put_spec(struct store *store, const struct core *core, uint64_t id,
+                        struct wire *specs);
 #endif

@@ -250,7 +250,24 @@ def urls(server, token):
         pass
 
 
-ATTACKS = {f.__name__: f for f in (no_token, hosts, cross_site, user_agents, paths, smuggled, slow, fields, urls)}
+def user_of_other(server, token, name, task):
+    """What is another user's: the same answers as for what is not there."""
+    for method, path in (("GET", "/api/jobs/{}"), ("DELETE", "/api/jobs/{}"), ("POST", "/api/jobs/{}/stop"),
+                         ("GET", "/api/jobs/{}/logs"), ("GET", "/api/jobs/{}/logs/tail")):
+        theirs, none = (server.ask(method, path.format(x), token) for x in (name, "x" * len(name)))
+        ensure(theirs[0] == none[0] and theirs[0] != 200 and theirs[0] != 403, f"{method} {path}: {theirs[0]}, {none[0]}")
+        ensure(theirs[2].replace(name.encode(), b"x" * len(name)) == none[2], f"{method} {path}: {theirs[2]}")
+    for path in ("/api/jobs/", "/api/v0/tasks", "/api/v0/jobs", "/api/v0/tasks/summarize", "/api/v0/cluster_events"):
+        status, _, body, _, _ = server.ask("GET", path, token)
+        ensure(status == 200 and name.encode() not in body and task.encode() not in body, f"GET {path}: {status} {body}")
+
+
+def revoked(server, token):
+    ensure(server.ask("GET", "/api/jobs/", token)[0] == 401, "a revoked token is taken")
+
+
+ATTACKS = {f.__name__: f for f in (no_token, hosts, cross_site, user_agents, paths, smuggled, slow, fields, urls,
+                                   user_of_other, revoked)}
 
 if __name__ == "__main__":
     ATTACKS[sys.argv[2]](Server(sys.argv[1]), *sys.argv[3:])
