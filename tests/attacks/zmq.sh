@@ -53,7 +53,7 @@ read -r task token node <<<"$(lease)"
 before=$(rows)
 
 attack_peer lengths "$admin" "$HEAD"
-attack_peer parts "$admin" "$HEAD" 0
+attack_peer parts "$admin"
 [[ $(rows) == "$before" ]] || fail "row 23: the database has changed"
 expect 0 rayc status
 pass 23 "a frame beyond 16 MiB ends its connection, and no room is made for it; a message of parts is not heard"
