@@ -2,7 +2,7 @@
 # files: key files that are missing, that others can read or write, or that lead out of their folder; names and links
 # that lead out of a job's folders.
 # usage: files.sh BUILD-FOLDER
-# shellcheck source=tests/attacks/lib.sh
+# shellcheck source=tests/attacks/lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh" "$1"
 
 refused() { # ROW TEXT COMMAND...: a daemon that ends with 78 or 5, one line that has the text, and does not listen

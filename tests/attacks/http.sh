@@ -2,7 +2,7 @@
 # http: requests that break the rules of the head's HTTP port: without a token, for another name, from another site's
 # page, for paths that lead out, as two requests in one; too slow ones; and texts that somebody could take for code.
 # usage: http.sh BUILD-FOLDER
-# shellcheck source=tests/attacks/lib.sh
+# shellcheck source=tests/attacks/lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh" "$1"
 
 start_head

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2120
 # lib.sh - what attacks share, beyond what system tests share (tests/system/lib.sh): a head and a worker, users with
 # tokens, and what the database says.  Each attack is a row of the table in docs/security.md; its check ends with
 # `pass ROW TEXT`, and rows.sh looks for it there.
@@ -13,7 +13,8 @@ pass() { # ROW TEXT
 
 # start_head [OPTION...]: HEAD is its pid, ADDRESS and HTTP where it listens.
 start_head() {
-    mkdir -p -m 700 "$RAYC_STATE_DIR"
+    mkdir -p "$RAYC_STATE_DIR"
+    chmod 700 "$RAYC_STATE_DIR"
     rm -f "$RAYC_STATE_DIR"/head.{address,http}
     rayc-head --state-dir "$RAYC_STATE_DIR" --port 0 --http-port 0 "$@" >>"$WORK/head.log" 2>&1 </dev/null &
     HEAD=$!

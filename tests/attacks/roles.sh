@@ -2,7 +2,7 @@
 # roles: a worker's token used as a user's, a worker as another worker, a user at what is another user's; and tokens that
 # are revoked while their owner is connected.
 # usage: roles.sh BUILD-FOLDER
-# shellcheck source=tests/attacks/lib.sh
+# shellcheck source=tests/attacks/lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh" "$1"
 
 start_head

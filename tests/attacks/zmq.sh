@@ -2,12 +2,14 @@
 # zmq: peers that break the rules of the head's ZeroMQ socket: without the key, with another one; frames, versions and
 # types that do not exist; results and leases that are old or made up.
 # usage: zmq.sh BUILD-FOLDER
-# shellcheck source=tests/attacks/lib.sh
+# shellcheck source=tests/attacks/lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh" "$1"
 
 # --- a head with a key -------------------------------------------------------------------------------------------------
 
-"$BUILD/tests/make_key" "$WORK/cluster.key" && "$BUILD/tests/make_key" "$WORK/unknown.key" || fail "make_key"
+for name in cluster unknown; do
+    "$BUILD/tests/make_key" "$WORK/$name.key" || fail "make_key"
+done
 start_head --key-file "$WORK/cluster.key"
 export RAYC_KEY_FILE=$RAYC_STATE_DIR/admin.key
 expect 0 rayc status
@@ -19,7 +21,8 @@ expect 0 rayc status
 pass 2 "a head with a key shakes hands over CURVE only; after NULL and PLAIN it is closed"
 
 { grep '^token' "$RAYC_STATE_DIR/admin.key" && sed -n '/^curve/,$p' "$WORK/unknown.key"; } >"$WORK/stranger.key"
-grep -q secret-key "$WORK/stranger.key" && chmod 600 "$WORK/stranger.key" || fail "no key for the stranger"
+grep -q secret-key "$WORK/stranger.key" || fail "no key for the stranger"
+chmod 600 "$WORK/stranger.key"
 as stranger
 for _ in 1 2 3 4 5; do
     expect 5 "${whose[@]}" rayc status
