@@ -81,6 +81,9 @@ static _Noreturn void child(struct launch *self, const char *path)
         }
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (self->niceness) {
+        (void)setpriority(PRIO_PROCESS, 0, (int)self->niceness); /* never below ours: it fails */
+    }
     if (self->memory_bytes) {
         struct rlimit limit = { self->memory_bytes, self->memory_bytes };
         (void)setrlimit(RLIMIT_AS, &limit);

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
     "  --max-file-bytes BYTES size of a file that it may write (default: 64 GiB)\n"
     "  --max-processes N      of one user; if executors have a uid of their own (default: 4096)\n"
+    "  --niceness N           of executors (default: 15; 0 if embedded)\n"
     "  --uid-base N           of root: executors of the cluster's user U run as uid N+U (default: "
     "as\n"
     "                         the worker); DIR and all above it must be open for them (o+x)\n"
@@ -52,6 +53,7 @@ enum option_id {
     FILES,
     FILE_SIZE,
     PROCESSES,
+    NICENESS,
     UID_BASE,
     LIMIT_MEMORY,
     EMBEDDED,
@@ -73,6 +75,7 @@ static const struct option options[] = { { "head", 1, NULL, HEAD },
                                          { "max-files", 1, NULL, FILES },
                                          { "max-file-bytes", 1, NULL, FILE_SIZE },
                                          { "max-processes", 1, NULL, PROCESSES },
+                                         { "niceness", 1, NULL, NICENESS },
                                          { "uid-base", 1, NULL, UID_BASE },
                                          { "limit-memory", 0, NULL, LIMIT_MEMORY },
                                          { "embedded", 0, NULL, EMBEDDED },
@@ -170,6 +173,7 @@ static void read_confine(struct confine *confine)
     confine->files = (uint64_t)number(FILES, 1e9, (double)confine->files);
     confine->file_bytes = (uint64_t)number(FILE_SIZE, 1e18, (double)confine->file_bytes);
     confine->processes = (uint64_t)number(PROCESSES, 1e9, (double)confine->processes);
+    confine->niceness = (uint32_t)number(NICENESS, 19, given[EMBEDDED] ? 0 : confine->niceness);
     confine->uid_base = (uint32_t)number(UID_BASE, 2e9, 0);
     if (confine->uid_base != 0 && (geteuid() != 0 || confine->uid_base < 1000)) {
         refuse("--uid-base", geteuid() != 0 ? "only root can use it" : "write 1000 or more");

@@ -58,6 +58,27 @@ note "a large file ends"
 try file "head -c 2000000 /dev/zero >\$TMPDIR/large; stat -c %s \$TMPDIR/large"
 has out 1000000
 
+note "executors are nice"
+try nice nice
+same out 15
+
+if [[ $(id -u) -eq 0 ]]; then
+    note "a fork bomb is bounded, and head and worker answer while it lasts"
+    expect 0 rayc submit --no-wait --submission-id bomb --array 1-1 --max-retries 0 -- sh -c \
+        "cd /; f() { f | f & }; f 2>/dev/null; exec perl -e 'fork while 1'"
+    bomb_grows() { [[ $(pgrep -cu 200001) -ge 90 ]]; }
+    wait_until 20 bomb_grows
+    for _ in 1 2 3; do
+        expect 0 rayc job list
+    done
+    try beside "echo here"
+    has out here
+    rayc task list --job bomb -o json >"$WORK/out"
+    expect 0 rayc task cancel "$(json 'items[0].task_id')"
+    bomb_ended() { ! pgrep -u 200001 >/dev/null; }
+    wait_until 20 bomb_ended
+fi
+
 note "who hides is gone after cancel"
 expect 0 rayc submit --no-wait --submission-id hides --array 1-1 --max-retries 0 -- sh -c \
     "cd /; trap '' TERM; (setsid env -i sh -c \"trap '' TERM; (sleep 4321 & wait) & sleep 4321\" &) ; sleep 4321"
