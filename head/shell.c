@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/monitor.h"
 #include "head/net.h"
 #include "head/services.h"
 #include "head/store.h"
@@ -32,6 +33,7 @@ struct shell {
     struct turn *turn;
     struct net *net;
     struct services *services;
+    struct monitor *monitor;
     bool embedded;
     bool stop;
     bool used; /* embedded: somebody has been here */
@@ -42,6 +44,7 @@ struct shell {
 static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
+    monitor_counts(self->monitor)->out[proto_kind(frame)]++;
     net_send(self->net, peer, frame);
 }
 
@@ -70,6 +73,7 @@ static bool take_events(struct shell *self)
                       why.field ? why.field : "", why.text);
             continue;
         }
+        monitor_counts(self->monitor)->in[msg.kind]++;
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
@@ -112,6 +116,14 @@ static int wait_ms(const struct shell *self, uint64_t now_ms)
     return deadline <= now_ms ? 0 : deadline - now_ms > 60000 ? 60000 : (int)(deadline - now_ms);
 }
 
+static void tell_monitor(struct shell *self)
+{
+    struct loop_counts *counts = monitor_counts(self->monitor);
+    counts->placement = *turn_placement(self->turn);
+    counts->commit = *store_commits(self->store);
+    monitor_tell(self->monitor, turn_core(self->turn));
+}
+
 static int loop(struct shell *self)
 {
     int net_fd[2];
@@ -120,8 +132,10 @@ static int loop(struct shell *self)
                             { net_fd[1], POLLIN, 0 },
                             { store_fd(self->store), POLLIN, 0 },
                             { services_fd(self->services), POLLIN, 0 },
-                            { self->signal_fd, POLLIN, 0 } };
+                            { self->signal_fd, POLLIN, 0 },
+                            { monitor_fd(self->monitor), POLLIN, 0 } };
     while (!self->stop) {
+        uint64_t begun_us = clock_us();
         bool busy = take_events(self);
         uint64_t now_ms = clock_ms();
         turn_event(self->turn, &(struct event){
@@ -136,6 +150,9 @@ static int loop(struct shell *self)
         }
         services_begin(self->services);
         end_if_idle(self, now_ms);
+        if (busy) {
+            histogram_add(&monitor_counts(self->monitor)->turn, clock_us() - begun_us);
+        }
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {
             uint64_t count;
@@ -151,6 +168,9 @@ static int loop(struct shell *self)
         }
         if (fds[4].revents) {
             take_signal(self);
+        }
+        if (fds[5].revents) {
+            tell_monitor(self);
         }
     }
     return OK;
@@ -278,6 +298,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;
+    code = code == OK ? monitor_open(&self->monitor) : code;
     code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self)
                       : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
@@ -327,6 +348,7 @@ int shell_run(const struct shell_options *options)
     net_close(&self.net);
     turn_close(&self.turn);
     store_close(&self.store);
+    monitor_close(&self.monitor);
     if (self.signal_fd >= 0) {
         close(self.signal_fd);
     }
