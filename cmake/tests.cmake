@@ -6,7 +6,8 @@ foreach(source ${unit_tests})
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE rayc_head rayc_worker rayc_static $<$<TARGET_EXISTS:rayc_tune>:rayc_tune> PkgConfig::cmocka)
   target_include_directories(${name} PRIVATE client) # examples say <rayc.h>
-  target_compile_definitions(${name} PRIVATE TUNE_FILES="${CMAKE_SOURCE_DIR}/tests/tune")
+  target_compile_definitions(${name} PRIVATE TUNE_FILES="${CMAKE_SOURCE_DIR}/tests/tune"
+    PEER_FILES="${CMAKE_SOURCE_DIR}/tests/peers")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS unit)
@@ -56,3 +57,4 @@ if(PYTHON3)
 endif()
 # Tests of programs: they run them from ../bin.
 add_dependencies(trial_command_test rayc rayc-trial)
+target_link_libraries(packed PRIVATE rayc_archive)

@@ -43,8 +43,8 @@ static char *room(struct json *self, size_t n)
 
 void json_bytes(struct json *self, struct slice raw)
 {
-    char *to = room(self, raw.n);
-    if (to != NULL && raw.n > 0) {
+    char *to = raw.n > 0 ? room(self, raw.n) : NULL;
+    if (to != NULL) {
         memcpy(to, raw.p, raw.n);
         self->n += raw.n;
     }

@@ -16,6 +16,7 @@
 struct asking {
     uint32_t peer;
     uint64_t seq;
+    struct reader reader;
     bool of_study; /* a STUDY_READ; else a QUERY */
     struct msg_query ask;
     struct msg_study_read read;
@@ -54,10 +55,10 @@ static int on_progress(void *context)
 static void answer(struct query *self, struct asking *asking)
 {
     self->until_ms = clock_ms() + QUERY_MS_MAX;
+    struct text why = text_in(asking->text, sizeof(asking->text));
     asking->code = asking->of_study
                        ? query_study(self->db, &asking->read, &self->pages, &asking->frame)
-                       : query_answer(self->db, &asking->ask, &asking->json, asking->text,
-                                      sizeof(asking->text));
+                       : query_answer(self->db, &asking->reader, &asking->ask, &asking->json, &why);
     free(asking->texts);
     asking->texts = NULL;
     sqlite3_db_release_memory(self->db);
@@ -170,7 +171,8 @@ static struct asking *place(struct query *self)
     return full ? NULL : &self->ring[self->queued % QUESTIONS_MAX];
 }
 
-int query_ask(struct query *self, uint32_t peer, const struct msg_query *ask)
+int query_ask(struct query *self, uint32_t peer, const struct reader *reader,
+              const struct msg_query *ask)
 {
     struct asking *asking = place(self);
     if (asking == NULL) {
@@ -178,6 +180,7 @@ int query_ask(struct query *self, uint32_t peer, const struct msg_query *ask)
     }
     asking->peer = peer;
     asking->seq = ask->seq;
+    asking->reader = *reader;
     asking->of_study = false;
     asking->ask = *ask;
     struct slice *const texts[] = { &asking->ask.view, &asking->ask.id, &asking->ask.job,
@@ -187,7 +190,8 @@ int query_ask(struct query *self, uint32_t peer, const struct msg_query *ask)
     return rc;
 }
 
-int query_ask_study(struct query *self, uint32_t peer, const struct msg_study_read *ask)
+int query_ask_study(struct query *self, uint32_t peer, const struct reader *reader,
+                    const struct msg_study_read *ask)
 {
     struct asking *asking = place(self);
     if (asking == NULL) {
@@ -195,6 +199,7 @@ int query_ask_study(struct query *self, uint32_t peer, const struct msg_study_re
     }
     asking->peer = peer;
     asking->seq = ask->seq;
+    asking->reader = *reader;
     asking->of_study = true;
     asking->read = *ask;
     struct slice *const texts[] = { &asking->read.name };

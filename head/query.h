@@ -8,6 +8,7 @@
 #define RAYC_QUERY_H
 #include "common/base.h"
 #include "common/err.h"
+#include "head/core/core.h"
 #include "proto/proto.h"
 
 enum { QUESTIONS_MAX = 64, QUERY_MS_MAX = 60000 };
@@ -26,9 +27,9 @@ struct query_reply {
 
 MUST_CHECK int query_open(struct query **out, const char *path);
 void query_close(struct query **self); /* NULL-safe; drops what is not answered */
-MUST_CHECK int query_ask(struct query *self, uint32_t peer,
+MUST_CHECK int query_ask(struct query *self, uint32_t peer, const struct reader *reader,
                          const struct msg_query *ask); /* copies; ERR_BUSY */
-MUST_CHECK int query_ask_study(struct query *self, uint32_t peer,
+MUST_CHECK int query_ask_study(struct query *self, uint32_t peer, const struct reader *reader,
                                const struct msg_study_read *ask); /* likewise */
 void query_begin(struct query *self);                             /* answering what was asked */
 int query_fd(const struct query

@@ -16,6 +16,7 @@ struct view {
 
 struct question {
     sqlite3 *db;
+    struct reader reader;
     const struct msg_query *ask;
     const struct view *view;
     int64_t job;      /* 0: of all */

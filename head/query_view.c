@@ -16,23 +16,25 @@ enum {
     COLUMNS_MAX = 64,
     SQL_BYTES = 16384,
     TAIL_BYTES = 256,
+    ESTIMATE_FROM = 500, /* more are not counted if an estimate will do */
     PARAMETER_FILTER = 6
 };
 
 static const struct view views[] = {
 #define VIEW(name, kind, subject, options, key, columns, from, of_job, order)                      \
     { #name, kind, subject, options, key, columns, from, of_job, order },
-#define SHORTCUT(view, column, value, condition)
+#define SHORTCUT(view, column, value, from, condition, order)
 #include "head/views.def"
 #undef VIEW
 #undef SHORTCUT
 };
 
 static const struct shortcut {
-    const char *view, *column, *value, *condition;
+    const char *view, *column, *value, *from, *condition, *order;
 } shortcuts[] = {
 #define VIEW(name, kind, subject, options, key, columns, from, of_job, order)
-#define SHORTCUT(view, column, value, condition) { #view, column, value, condition },
+#define SHORTCUT(view, column, value, from, condition, order)                                      \
+    { #view, column, value, from, condition, order },
 #include "head/views.def"
 #undef VIEW
 #undef SHORTCUT
@@ -91,16 +93,34 @@ static bool filter_is(const struct plan *plan, const struct filter *filter,
            strncasecmp((const char *)filter->value.p, shortcut->value, filter->value.n) == 0;
 }
 
-static void put_shortcuts(const struct question *self, const struct plan *plan, struct text *sql)
+/*  Of the filters, the first that has one; NULL: none has. */
+static const struct shortcut *shortcut_of(const struct question *self, const struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->filter_count; i++) {
         for (size_t k = 0; k < COUNT(shortcuts); k++) {
             if (strcmp(shortcuts[k].view, self->view->name) == 0 &&
                 filter_is(plan, &plan->filters[i], &shortcuts[k])) {
-                text_add(sql, " AND ");
-                text_add(sql, shortcuts[k].condition);
+                return &shortcuts[k];
             }
         }
+    }
+    return NULL;
+}
+
+/*  Columns with commas between, some with DESC: as they are, or each the other way round. */
+static void put_order(const struct question *self, const char *order, struct text *sql)
+{
+    static const char down[] = " DESC";
+    struct slice rest = slice_text(order);
+    while (rest.n > 0) {
+        const uint8_t *comma = memchr(rest.p, ',', rest.n);
+        struct slice column = slice_of(rest.p, comma ? (size_t)(comma - rest.p) : rest.n);
+        size_t name = column.n > sizeof(down) ? column.n - (sizeof(down) - 1) : 0;
+        bool is_down = name > 0 && memcmp(column.p + name, down, sizeof(down) - 1) == 0;
+        text_slice(sql, is_down ? slice_of(column.p, name) : column);
+        text_add(sql, is_down != (self->ask->reverse == 1) ? down : "");
+        text_add(sql, comma ? "," : "");
+        rest = slice_of(rest.p + column.n + (comma ? 1 : 0), rest.n - column.n - (comma ? 1 : 0));
     }
 }
 
@@ -108,12 +128,13 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
                       struct text *sql)
 {
     const struct view *view = self->view;
+    const struct shortcut *shortcut = shortcut_of(self, plan);
     text_add(sql, "SELECT ");
     text_add(sql, view->key);
     text_add(sql, " AS _key, ");
     text_add(sql, view->columns);
     text_add(sql, " FROM ");
-    text_add(sql, view->from);
+    text_add(sql, shortcut ? shortcut->from : view->from);
     text_add(sql, " WHERE ");
     text_add(sql, self->job != 0 ? view->of_job : "1");
     if (self->subject != 0) {
@@ -122,14 +143,16 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
         text_add(sql, "=?2");
     }
     if (paged && !(view->options & PLACE) && self->ask->cursor != 0) {
+        bool down = (view->options & DOWN) != (self->ask->reverse ? DOWN : 0);
         text_add(sql, " AND ");
         text_add(sql, view->key);
-        text_add(sql, view->options & DOWN ? "<?3" : ">?3");
+        text_add(sql, down ? "<?3" : ">?3");
     }
-    put_shortcuts(self, plan, sql);
+    text_add(sql, shortcut ? " AND " : "");
+    text_add(sql, shortcut ? shortcut->condition : "");
     if (paged && view->order != NULL) {
         text_add(sql, " ORDER BY ");
-        text_add(sql, view->order);
+        put_order(self, shortcut && shortcut->order ? shortcut->order : view->order, sql);
     }
 }
 
@@ -137,7 +160,7 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
 static void put_outer(const struct question *self, const struct plan *plan, bool paged,
                       struct text *sql)
 {
-    text_add(sql, paged ? "SELECT * FROM (" : "SELECT count(*) FROM (");
+    text_add(sql, paged ? "SELECT * FROM (" : "SELECT count(*) FROM (SELECT 1 FROM (");
     put_inner(self, plan, paged, sql);
     text_add(sql, ") WHERE 1");
     for (uint32_t i = 0; i < plan->filter_count; i++) {
@@ -148,9 +171,7 @@ static void put_outer(const struct question *self, const struct plan *plan, bool
         text_add(sql, filter->negated ? "<>?" : "=?");
         text_u64(sql, PARAMETER_FILTER + i);
     }
-    if (paged) {
-        text_add(sql, " LIMIT ?4 OFFSET ?5");
-    }
+    text_add(sql, paged ? " LIMIT ?4 OFFSET ?5" : " LIMIT ?4)");
 }
 
 static int prepare(const struct question *self, const char *sql, sqlite3_stmt **out)
@@ -169,7 +190,8 @@ static int prepare_outer(const struct question *self, struct plan *plan, bool pa
     if (rc != OK) {
         return rc;
     }
-    const uint64_t limit = self->ask->limit;
+    const uint64_t counted = self->ask->estimate ? ESTIMATE_FROM : 0;
+    const uint64_t limit = paged ? self->ask->limit : counted;
     const bool by_place = self->view->options & PLACE;
     const int64_t numbers[] = { self->job, self->subject, (int64_t)self->ask->cursor,
                                 limit == 0 || limit >= INT64_MAX
@@ -209,7 +231,8 @@ static int read_columns(const struct question *self, struct plan *plan)
         name.n -= column->json ? 5 : 0;
         ensure(slice_copy_text(name, column->name, sizeof(column->name)));
         column->hidden = i == 0 || strcmp(column->name, "id") == 0 ||
-                         strcmp(column->name, "job") == 0 || strcmp(column->name, "owner") == 0;
+                         strcmp(column->name, "job") == 0 || strcmp(column->name, "owner") == 0 ||
+                         strcmp(column->name, "stored_state") == 0;
     }
     sqlite3_finalize(inner);
     return OK;
@@ -349,7 +372,12 @@ static int put_total(const struct question *self, struct plan *plan, struct json
         rc = sqlite3_step(count);
         rc = rc == SQLITE_ROW ? OK : query_failed(self, rc);
     }
-    json_i64(out, rc == OK ? sqlite3_column_int64(count, 0) : 0);
+    int64_t total = rc == OK ? sqlite3_column_int64(count, 0) : 0;
+    if (self->ask->estimate && total > ESTIMATE_FROM) {
+        json_raw(out, "null");
+    } else {
+        json_i64(out, total);
+    }
     sqlite3_finalize(count);
     return rc;
 }
@@ -419,11 +447,10 @@ static int answer(struct question *self, struct json *out)
     return rc == OK ? put_page(self, &plan, out) : rc;
 }
 
-int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text,
-                 size_t capacity)
+int query_answer(sqlite3 *db, const struct reader *reader, const struct msg_query *ask,
+                 struct json *out, struct text *why)
 {
-    struct text why = text_in(text, capacity);
-    struct question self = { .db = db, .ask = ask, .why = &why };
+    struct question self = { .db = db, .reader = *reader, .ask = ask, .why = why };
     *out = json_new(ANSWER_MAX - TAIL_BYTES);
     int rc = find_view(&self);
     if (rc == OK && sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {

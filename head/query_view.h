@@ -5,6 +5,8 @@
 #define RAYC_QUERY_VIEW_H
 #include <sqlite3.h>
 #include "common/err.h"
+#include "common/text.h"
+#include "head/core/core.h"
 #include "head/json.h"
 #include "proto/proto.h"
 
@@ -12,7 +14,7 @@
 MUST_CHECK int query_database(const char *path, sqlite3 **out);
 /*  On failure `text` says what was wrong with the question: ERR_INVALID, ERR_NOT_FOUND,
     ERR_CONFLICT (an id that is the beginning of several), ERR_TOO_LARGE, ERR_TIMEOUT
-    (interrupted), ERR_STORE. */
-MUST_CHECK int query_answer(sqlite3 *db, const struct msg_query *ask, struct json *out, char *text,
-                            size_t capacity);
+    (interrupted), ERR_STORE.  What `reader` may not see is not there. */
+MUST_CHECK int query_answer(sqlite3 *db, const struct reader *reader, const struct msg_query *ask,
+                            struct json *out, struct text *why);
 #endif

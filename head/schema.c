@@ -115,7 +115,7 @@ static const char task_view[] =
     TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") ","
     " t.run_us AS run_us, t.cancelled AS cancelled,"
     OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log,"
-    " t.id AS id, s.job AS job FROM task t"
+    " t.id AS id, s.job AS job, t.state AS stored_state FROM task t"
     " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job"
     " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure"
     " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease"
@@ -224,6 +224,8 @@ static const char user_tables[] =
     "ALTER TABLE job ADD COLUMN after TEXT;"
     "ALTER TABLE job ADD COLUMN waits BLOB;"
     "ALTER TABLE job ADD COLUMN error INTEGER;"
+    "ALTER TABLE study ADD COLUMN owner INTEGER DEFAULT 1;"
+    "ALTER TABLE session ADD COLUMN high INTEGER;"
     "CREATE INDEX job_owner ON job(owner);"
     /* the newest 1000000 are kept */
     "CREATE TRIGGER audit_many AFTER INSERT ON audit WHEN new.id%1024=0 BEGIN"
@@ -284,9 +286,10 @@ static const char names[] =
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
+    /* stored_state of the view tasks came with version 3 */
     { tables, job_view, task_view, attempt_view, node_view, event_view },
     { study_tables, study_view, trial_view, report_view },
-    { user_tables, user_views, job_view_3 },
+    { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -156,9 +156,10 @@ static bool on_watch(struct services *self, uint32_t peer, const struct msg_watc
 
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
 {
-    if (!core_knows(self->core, peer)) {
-        return false; /* the core asks it who it is */
+    if (core_may(self->core, peer, msg->kind) != OK) {
+        return false; /* the core asks it who it is, or refuses */
     }
+    struct reader reader = core_reader(self->core, peer);
     switch (msg->kind) {
     case MSG_PROGRAM_PUT:
         on_program_put(self, peer, &msg->as.program_put);
@@ -170,21 +171,22 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
         on_log(self, peer, &msg->as.log);
         return true;
     case MSG_QUERY: {
-        int code = query_ask(self->query, peer, &msg->as.query);
+        int code = query_ask(self->query, peer, &reader, &msg->as.query);
         if (code != OK) {
             refuse(self, peer, msg->as.seq, code);
         }
         return true;
     }
     case MSG_STUDY_READ: {
-        int code = query_ask_study(self->query, peer, &msg->as.study_read);
+        int code = query_ask_study(self->query, peer, &reader, &msg->as.study_read);
         if (code != OK) {
             refuse(self, peer, msg->as.seq, code);
         }
         return true;
     }
     case MSG_WATCH:
-        return on_watch(self, peer, &msg->as.watch);
+        return core_sees_job(self->core, peer, msg->as.watch.job) &&
+               on_watch(self, peer, &msg->as.watch);
     default:
         return false;
     }

@@ -37,6 +37,8 @@ struct shell {
     bool embedded;
     bool stop;
     bool used; /* embedded: somebody has been here */
+    struct proof client,
+        worker; /* of those who come without a token: who reaches the socket is trusted */
     uint64_t start_ms;
     uint64_t idle_since_ms;
 };
@@ -77,6 +79,9 @@ static bool take_events(struct shell *self)
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
+            event.proof = msg.kind != MSG_HELLO    ? NULL
+                          : msg.as.hello.role == 2 ? &self->worker
+                                                   : &self->client;
             turn_event(self->turn, &event);
         }
     }
@@ -286,6 +291,19 @@ static int take_signals(struct shell *self)
     return self->signal_fd < 0 ? ERR_SYSTEM : OK;
 }
 
+/*  A token of the first user, made anew at each start. */
+static void own_token(struct shell *self, uint32_t role, struct proof *out)
+{
+    struct msg msg = { .kind = MSG_TOKEN_PUT };
+    *out = (struct proof){ .kind = PROOF_TOKEN };
+    random_bytes(out->hash, sizeof(out->hash));
+    msg.as.token_put =
+        (struct msg_token_put){ .role = role, .hash = slice_of(out->hash, sizeof(out->hash)) };
+    turn_event(self->turn,
+               &(struct event){
+                   .kind = EV_OWN, .now_ms = clock_ms(), .wall_ms = clock_wall_ms(), .msg = &msg });
+}
+
 static int open_all(struct shell *self, const struct shell_options *options)
 {
     struct config config = options->config;
@@ -302,6 +320,10 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self)
                       : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
+    if (code == OK) {
+        own_token(self, ROLE_ADMIN, &self->client);
+        own_token(self, ROLE_WORKER, &self->worker);
+    }
     code = code == OK ? open_net(self, options) : code;
     code = code == OK ? services_open(&self->services, self->dir, self->store, self->net,
                                       turn_core(self->turn))

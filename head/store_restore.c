@@ -21,6 +21,27 @@ static void fill_epoch(sqlite3_stmt *from, struct restored *to)
     to->session_last = column_u64(from, 4);
 }
 
+static void fill_user(sqlite3_stmt *from, struct restored *to)
+{
+    to->user = (struct row_user_put){ .id = column_u64(from, 0),
+                                      .name = column_slice(from, 1),
+                                      .role = column_u32(from, 2),
+                                      .disabled = column_u32(from, 3),
+                                      .jobs_max = column_u64(from, 4),
+                                      .tasks_max = column_u64(from, 5),
+                                      .created_ms = column_u64(from, 6) };
+}
+
+static void fill_token(sqlite3_stmt *from, struct restored *to)
+{
+    to->token.row = (struct row_token_new){ .id = column_u64(from, 0),
+                                            .user = column_u64(from, 1),
+                                            .role = column_u32(from, 2),
+                                            .hash = column_slice(from, 3),
+                                            .expires_ms = column_u64(from, 4) };
+    to->token.revoked = column_u64(from, 5) != 0;
+}
+
 static void fill_job(sqlite3_stmt *from, struct restored *to)
 {
     to->job.id = column_u64(from, 0);
@@ -54,6 +75,7 @@ static void fill_session(sqlite3_stmt *from, struct restored *to)
     to->session.low = column_u64(from, 2);
     to->session.closed = column_u32(from, 3);
     to->session.last = column_u64(from, 4) & TASK_COUNTER_MAX;
+    to->session.high = column_u64(from, 5);
 }
 
 static void fill_spec(sqlite3_stmt *from, struct restored *to)
@@ -106,6 +128,7 @@ static void fill_study(sqlite3_stmt *from, struct restored *to)
     to->study.decides = column_u32(from, 4);
     to->study.stopping = column_u32(from, 5);
     to->study.saved = column_u64(from, 6);
+    to->study.owner = column_u64(from, 7);
 }
 
 /*  Of a session, the greatest counter is one look-up at the end of its range of ids.
@@ -120,6 +143,10 @@ static const struct {
       " coalesce((SELECT max(id) FROM node),0), coalesce((SELECT max(id) FROM report),0),"
       " coalesce((SELECT value FROM meta WHERE key='job_last'),0),"
       " coalesce((SELECT value FROM meta WHERE key='session_last'),0)" },
+    { RESTORE_USER, fill_user,
+      "SELECT id,name,role,disabled,jobs_max,tasks_max,created_ms FROM user ORDER BY id" },
+    { RESTORE_TOKEN, fill_token,
+      "SELECT id,user,role,hash,expires_ms,revoked_ms FROM token ORDER BY id" },
     { RESTORE_JOB, fill_job,
       "SELECT id,submission,digest,entrypoint,message,kind,durability,detached,state,stopping,"
       " array_first,array_last,created_ms,started_ms,ended_ms,total,finished,failed,exit_code,"
@@ -127,9 +154,10 @@ static const struct {
       " FROM job ORDER BY id" },
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
-      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775) FROM session s ORDER BY id" },
+      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775),coalesce(high,1099511627776)"
+      " FROM session s ORDER BY id" },
     { RESTORE_STUDY, fill_study,
-      "SELECT id,name,state,session,decides,stopping,saved FROM study ORDER BY id" },
+      "SELECT id,name,state,session,decides,stopping,saved,owner FROM study ORDER BY id" },
     { RESTORE_SPEC, fill_spec, "SELECT id,session,idx,record FROM spec ORDER BY id" },
     { RESTORE_NODE, fill_node,
       "SELECT id,key,name,capacity,state=3 FROM node"

@@ -36,6 +36,7 @@ enum {
     POINT_MAX = 2048,         /* bytes of a point of a search space */
     DEFINITION_MAX = 1 * MIB, /* of a study */
     TOKEN_TEXT_MAX = 256,     /* of a secret */
+    TOKEN_HASH_BYTES = 32,    /* BLAKE2b-256 of a secret */
     PACKAGES_MAX = 16,        /* of a job */
     AFTER_MAX = 16,           /* jobs that a job waits for */
     DEPS_MAX = 1024
@@ -281,7 +282,9 @@ const char *job_state_name(uint32_t state);
 const char *node_state_name(uint32_t state);
 const char *study_state_name(uint32_t state);
 const char *trial_state_name(uint32_t state);
-const char *role_name(uint32_t role);       /* "ADMIN" */
+const char *role_name(uint32_t role); /* "ADMIN" */
+uint32_t role_within(uint32_t user,
+                     uint32_t token);       /* what a token gives to such a user; 0: nothing */
 const char *job_error_name(uint32_t error); /* Ray's error type; "" for none */
 const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
 const char *failure_text(uint32_t failure); /* "the process of the task died" */

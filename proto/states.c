@@ -101,6 +101,18 @@ const char *role_name(uint32_t role)
     return name_of(roles, COUNT(roles), role);
 }
 
+uint32_t role_within(uint32_t user, uint32_t token)
+{
+    bool people = token >= ROLE_ADMIN && token <= ROLE_VIEWER;
+    if (user < ROLE_ADMIN || user >= ROLES || token < ROLE_ADMIN || token >= ROLES) {
+        return 0;
+    }
+    if (user > ROLE_VIEWER) {
+        return user == token ? token : 0;
+    }
+    return people && token < user ? user : token; /* of people, the smaller number may more */
+}
+
 const char *job_error_name(uint32_t error)
 {
     return name_of(job_errors, COUNT(job_errors), error);

@@ -1,27 +1,10 @@
 /*  secrets.c - few values, so each place is compared with those that begin with its byte.  Of several that fit, the
     longest is taken; where one may still become longer, a stream waits for what follows. */
 #include "worker/secrets.h"
-#include <ctype.h>
 #include <stdlib.h>
-#include <strings.h>
 
 static const char stars[] = "***";
 enum { STARS = sizeof(stars) - 1 };
-
-bool secret_named(const char *entry)
-{
-    static const char *const words[] = { "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL" };
-    size_t n = strcspn(entry, "=");
-    for (size_t at = 0; at < n; at++) {
-        for (size_t i = 0; i < COUNT(words); i++) {
-            size_t length = strlen(words[i]);
-            if (n - at >= length && strncasecmp(entry + at, words[i], length) == 0) {
-                return true;
-            }
-        }
-    }
-    return n >= 4 && strncasecmp(entry + n - 4, "_KEY", 4) == 0;
-}
 
 /* --- which ------------------------------------------------------------------------------------------------ */
 

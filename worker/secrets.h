@@ -4,6 +4,7 @@
 #ifndef RAYC_SECRETS_H
 #define RAYC_SECRETS_H
 #include "common/base.h"
+#include "common/secret.h"
 
 enum {
     SECRET_BYTES_MIN = 8, /* a shorter one would hide more than it protects */
@@ -16,9 +17,6 @@ struct secrets {
     uint8_t *texts;
     bool begins[256]; /* with this byte */
 };
-
-/*  "NAME=..." with TOKEN, SECRET, PASSWORD or CREDENTIAL in its name, or _KEY at its end; in any case. */
-bool secret_named(const char *entry);
 
 /*  Of an environment, NULL-terminated.  Without any, all that follows is free. */
 void secrets_open(struct secrets *self, const char *const *env);

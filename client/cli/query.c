@@ -95,7 +95,8 @@ json_t *query_rows(struct cli *cli, const char *view, const char *kind, const ch
     uint64_t wanted = wanted_rows(cli);
     struct msg_query query = { .view = slice_text(view),
                                .job = slice_text(job),
-                               .filter = filters(cli) };
+                               .filter = filters(cli),
+                               .reverse = cli->options.reverse };
     json_t *all = NULL;
     for (;;) {
         size_t have = all ? json_array_size(json_object_get(all, "items")) : 0;

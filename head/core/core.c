@@ -14,7 +14,9 @@ struct limits core_limits(void)
                             .sessions = 32768,
                             .nodes = NODES_MAX,
                             .peers = 8192,
-                            .studies = 65536 };
+                            .studies = 65536,
+                            .users = 4096,
+                            .tokens = 16384 };
 }
 
 struct config core_config(void)
@@ -104,6 +106,8 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_POOL(peers, peer, limits->peers);
     CARVE_POOL(nodes, node, limits->nodes);
     CARVE_POOL(studies, study, limits->studies);
+    CARVE_POOL(users, user, limits->users);
+    CARVE_POOL(tokens, token, limits->tokens);
     CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
     CARVE_MAP(edge_map, edges, edge, dep, link, edges);
     CARVE_MAP(queue_map, queues, queue, key, link, limits->specs);
@@ -116,6 +120,10 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_MAP(node_map, nodes, node, id, link, limits->nodes);
     CARVE_MAP(study_ids, studies, study, id, by_id, limits->studies);
     CARVE_MAP(study_hashes, studies, study, hash, by_hash, limits->studies);
+    CARVE_MAP(user_ids, users, user, id, by_id, limits->users);
+    CARVE_MAP(user_hashes, users, user, hash, by_hash, limits->users);
+    CARVE_MAP(token_ids, tokens, token, id, by_id, limits->tokens);
+    CARVE_MAP(token_hashes, tokens, token, hash_key, by_hash, limits->tokens);
     void *timers = carve(&c, heap_bytes(limits->tasks));
     if (timers) {
         heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms),
@@ -143,10 +151,9 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->config = *config;
     self->rng.state = seed;
     carve_all(self, memory, limits);
-    struct chain *const chains[] = {
-        &self->doomed, &self->changed,   &self->busy,      &self->ages,
-        &self->due,    &self->all_peers, &self->all_nodes, &self->held
-    };
+    struct chain *const chains[] = { &self->doomed,    &self->changed, &self->busy,
+                                     &self->ages,      &self->due,     &self->all_peers,
+                                     &self->all_nodes, &self->held,    &self->all_tokens };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }
@@ -157,6 +164,7 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     }
     self->ack_ms = UINT64_MAX;
     self->restoring = true;
+    users_init(self);
     return self;
 }
 
@@ -181,6 +189,7 @@ static void scan(struct core *self)
     node_scan(self);
     session_scan(self);
     study_scan(self);
+    token_scan(self);
     peer_scan(self);
     lease_balance(self);
     job_forget_old(self);
@@ -209,27 +218,13 @@ static void was_away(struct core *self, uint64_t for_ms)
     }
 }
 
-static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
+static void dispatch(struct core *self, uint32_t peer, const struct msg *msg)
 {
-    uint32_t index = peer_find(self, peer);
-    if (index == NONE && msg->kind != MSG_HELLO) {
-        emit_send(self, peer, MSG_WHO, false)->as.who =
-            (struct msg_who){ msg->as.seq, self->epoch };
-        return;
-    }
-    if (index != NONE) {
-        peer_at(self, index)->heard_ms = self->now_ms;
-        uint32_t node = peer_at(self, index)->node; /* whatever it says: it lives */
-        if (node != NONE && node_at(self, node)->peer == peer) {
-            node_at(self, node)->heard_ms = self->now_ms;
-        }
-    }
     switch (msg->kind) {
 #define ON(NAME, name)                                                                             \
     case MSG_##NAME:                                                                               \
         on_##name(self, peer, &msg->as.name);                                                      \
         return;
-        ON(HELLO, hello)
         ON(JOB_OPEN, job_open)
         ON(JOB_ATTACH, job_attach)
         ON(RESUME, resume)
@@ -254,9 +249,38 @@ static void on_message(struct core *self, uint32_t peer, const struct msg *msg)
         ON(DECIDE, decide)
         ON(STUDY_END, study_end)
         ON(STUDY_STOP, study_stop)
+        ON(USER_PUT, user_put)
+        ON(TOKEN_PUT, token_put)
+        ON(TOKEN_END, token_end)
+        ON(TOKEN_CHECK, token_check)
+        ON(PACKAGE_PUT, package_put)
 #undef ON
     default:
         emit_refused(self, peer, msg->as.seq, ERR_FRAME, "a head does not take this message");
+    }
+}
+
+static void on_message(struct core *self, const struct event *event)
+{
+    uint32_t peer = event->peer;
+    const struct msg *msg = event->msg;
+    uint32_t index = peer_find(self, peer);
+    if (msg->kind == MSG_HELLO) {
+        on_hello(self, peer, &msg->as.hello, event->proof);
+        return;
+    }
+    if (index == NONE) {
+        emit_send(self, peer, MSG_WHO, false)->as.who =
+            (struct msg_who){ msg->as.seq, self->epoch };
+        return;
+    }
+    peer_at(self, index)->heard_ms = self->now_ms;
+    uint32_t node = peer_at(self, index)->node; /* whatever it says: it lives */
+    if (node != NONE && node_at(self, node)->peer == peer) {
+        node_at(self, node)->heard_ms = self->now_ms;
+    }
+    if (may_say(self, peer, msg)) {
+        dispatch(self, peer, msg);
     }
 }
 
@@ -278,7 +302,11 @@ void core_step(struct core *self, const struct event *event)
         break;
     case EV_MESSAGE:
         ensure(!self->restoring);
-        on_message(self, event->peer, event->msg);
+        on_message(self, event);
+        break;
+    case EV_OWN:
+        ensure(!self->restoring);
+        dispatch(self, OWN_PEER, event->msg);
         break;
     case EV_PEER_GONE:
         peer_gone(self, event->peer);

@@ -24,6 +24,8 @@ struct limits {
     uint32_t nodes;
     uint32_t peers;   /* watchers */
     uint32_t studies; /* all that ever were: their names stay taken */
+    uint32_t users;   /* all that ever were */
+    uint32_t tokens;  /* revoked and expired ones included: the oldest of those makes room */
 };
 struct limits core_limits(void);
 
@@ -49,15 +51,18 @@ enum event_kind {
     EV_PEER_GONE, /* the connection of `peer` broke; it may come back as another peer */
     EV_SYNCED,    /* the rows of batches up to `number` are on the disk */
     EV_LOOKED_UP, /* answer to a lookup: task `number` of spec `spec` has ended in `state`, or is unknown (0) */
+    EV_OWN,      /* `msg` of the head itself: no reply, everything is allowed */
     EV_RESTORE,  /* a row from the store, before EV_RESTORED */
     EV_RESTORED, /* all rows were given; the head opens */
     EV_END       /* the cluster ends: nodes that hold nothing are gone */
 };
 
-/*  Rows as they are read back (head/store.c fills them, in this order: epoch, jobs, sessions, studies, specs, nodes, tasks, leases). */
+/*  Rows as they are read back (head/store.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, tasks, leases). */
 struct restored {
     enum {
         RESTORE_EPOCH,
+        RESTORE_USER,
+        RESTORE_TOKEN,
         RESTORE_JOB,
         RESTORE_SESSION,
         RESTORE_STUDY,
@@ -68,6 +73,11 @@ struct restored {
     } table;
     uint64_t epoch; /* EPOCH: of the last head; the next serials of rows ever used */
     uint64_t node_last, report_last, job_last, session_last;
+    struct row_user_put user;
+    struct {
+        struct row_token_new row;
+        bool revoked;
+    } token;
     struct {
         uint64_t id;
         struct slice submission, digest, entrypoint, message;
@@ -79,11 +89,11 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, last; /* last: greatest counter of a row, 0: none */
         uint32_t closed;
     } session;
     struct {
-        uint64_t id, session, saved;
+        uint64_t id, session, saved, owner;
         struct slice name;
         uint32_t state, decides, stopping;
     } study;
@@ -105,6 +115,18 @@ struct restored {
     struct row_lease_new lease;
 };
 
+/*  What a HELLO has for a proof of who says it, as the shell has made it from the secret: the core never sees one. */
+enum proof_kind {
+    PROOF_NONE,
+    PROOF_TOKEN, /* `hash` of a secret */
+    PROOF_TICKET /* of an attempt; the shell has seen that the head made it */
+};
+struct proof {
+    enum proof_kind kind;
+    uint8_t hash[TOKEN_HASH_BYTES];
+    uint64_t job, task, fence;
+};
+
 struct event {
     enum event_kind kind;
     uint32_t peer;
@@ -114,6 +136,7 @@ struct event {
     uint64_t spec;
     uint32_t state;
     const struct msg *msg;
+    const struct proof *proof; /* of a HELLO; NULL: none */
     const struct restored *row;
 };
 
@@ -130,6 +153,8 @@ struct
     uint32_t attempt;
     uint64_t stream;
     uint64_t task, token, spec;
+    uint64_t
+        ticket_job;    /* not 0: its processes act for the owner of this job; give them a ticket */
     struct slice args; /* of this turn; p NULL: the shell reads them from the store */
     bool synced;
     bool new_spec; /* the peer has not been told this spec: put its SPEC_INFO in */
@@ -220,6 +245,16 @@ struct core_task {
 };
 bool core_task_find(const struct core *self, uint64_t task,
                     struct core_task *out); /* false: unknown, or ended */
+
+/*  Who a peer is, and what it may do.  `user` 0: nobody. */
+struct reader {
+    uint64_t user;
+    uint32_t may; /* enum role */
+};
+struct reader core_reader(const struct core *self, uint32_t peer);
+/*  OK, or why the peer may not say this: give the message to the core then, which refuses it. */
+int core_may(const struct core *self, uint32_t peer, enum msg_kind kind);
+bool core_sees_job(const struct core *self, uint32_t peer, uint64_t job);
 
 struct core_stats {
     uint64_t tasks_waiting, tasks_ready, tasks_leased, accepted, finished, failed, retries;

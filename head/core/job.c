@@ -12,12 +12,18 @@ static const uint8_t edges[JOB_STATES][CAUSES] = {
 #undef EDGE
 };
 
+/*  The message may change again before the turn is over: what leaves has a copy. */
+struct slice job_message(struct core *core, const struct job *job)
+{
+    return scratch_put(core, job->message, strlen(job->message));
+}
+
 void job_write(struct core *core, const struct job *job)
 {
     uint32_t ending = (job->stopping ? JOB_ROW_STOPPING : 0) |
                       (job->ending ? job->final << JOB_ROW_FINAL_SHIFT : 0);
     EMIT(core, job_state, job->id, job->state, job->started_ms, job->ended_ms, job->exit_code,
-         ending, slice_text(job->message), job->error);
+         ending, job_message(core, job), job->error);
 }
 
 /*  The job will end so, when its last task has.  Durable from here on. */
@@ -142,7 +148,7 @@ bool core_attempt_ok(const struct core *core, const struct msg_log *of)
            task_at(core, task_find(core, of->task))->token == of->token;
 }
 
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user)
 {
     uint32_t index = pool_take(&core->jobs);
     if (index == NONE) {
@@ -152,7 +158,9 @@ uint32_t job_new(struct core *core, uint64_t id, struct slice submission)
     job->id = id;
     job->hash = text_hash(submission);
     job->state = JOB_PENDING;
-    job->owner = 1;
+    job->owner = user_at(core, user)->id;
+    job->user = user;
+    user_at(core, user)->jobs++;
     job->created_ms = core->wall_ms;
     slice_copy_text(submission, job->submission, sizeof(job->submission));
     chain_init(&job->sessions);

@@ -127,7 +127,7 @@ void job_task_ended(struct core *core, uint32_t index, const struct task *task,
 
 void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *msg)
 {
-    uint32_t index = job_find(core, msg->job);
+    uint32_t index = job_of_peer(core, peer, msg->job);
     if (index == NONE) {
         emit_refused(core, peer, msg->seq, ERR_NOT_FOUND, "no such job");
         return;
@@ -136,6 +136,7 @@ void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *ms
     if (!job_ended(job) && !job->stopping && !job->ending) {
         job->stopping = true;
         emit_event(core, "JOB_STOP_ASKED", job->id, 0, 0, (struct slice){ 0 });
+        audit(core, peer, MSG_JOB_STOP, slice_text(job->submission), OK);
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
         if (driver != NONE) {
             task_cancel(core, driver, false);
@@ -209,8 +210,9 @@ static void job_finish(struct core *core, uint32_t index)
         }
     }
     core->stats.jobs_open--;
+    user_at(core, job->user)->jobs--;
     job_move(core, index, causes[job->final]);
-    emit_event(core, "JOB_ENDED", job->id, 0, 0, slice_text(job->message));
+    emit_event(core, "JOB_ENDED", job->id, 0, 0, job_message(core, job));
     waits_wake(core, index);
 }
 

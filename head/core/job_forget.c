@@ -100,7 +100,7 @@ void job_forget_old(struct core *core)
 
 void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete *msg)
 {
-    uint32_t index = job_find(core, msg->job);
+    uint32_t index = job_of_peer(core, peer, msg->job);
     if (index == NONE) {
         emit_refused(core, peer, msg->seq, ERR_NOT_FOUND, "no such job");
         return;
@@ -114,6 +114,9 @@ void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete
     if (job->forgetting && job->forget_peer != peer && peer_find(core, job->forget_peer) != NONE) {
         emit_refused(core, peer, msg->seq, ERR_CONFLICT, "somebody else deletes the job already");
         return;
+    }
+    if (!job->forgetting) {
+        audit(core, peer, MSG_JOB_DELETE, slice_text(job->submission), OK);
     }
     core->forgetting += !job->forgetting;
     job->forgetting = true;

@@ -13,6 +13,10 @@ static void open_again(struct core *core, uint32_t peer, const struct msg_job_op
                        uint32_t index)
 {
     struct job *job = job_at(core, index);
+    if (!may_touch(core, peer, job->owner)) {
+        emit_refused(core, peer, msg->seq, ERR_CONFLICT, "this submission id is taken");
+        return;
+    }
     if (job->forgetting) {
         emit_refused(core, peer, msg->seq, ERR_BUSY,
                      "the job of this submission id is being deleted");
@@ -48,6 +52,36 @@ static const char *open_fault(const struct msg_job_open *msg)
     if (msg->kind == JOB_ARRAY &&
         (msg->array_last < msg->array_first || msg->array_last - msg->array_first >= 100000000)) {
         return "the array's range is empty or larger than 100 million";
+    }
+    return NULL;
+}
+
+/*  Tasks of arrays that are not made yet count, too. */
+static uint64_t array_rest(const struct core *core, uint32_t user)
+{
+    uint64_t rest = 0;
+    for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
+        const struct job *job = job_at(core, i);
+        if (job->user == user && job->kind == JOB_ARRAY && !job_ended(job) && !job->ending) {
+            rest += job->array_last - job->array_first + 2 -
+                    session_at(core, job->first_session)->below;
+        }
+    }
+    return rest;
+}
+
+/*  What of the user's is used up; NULL: nothing. */
+static const char *quota_fault(const struct core *core, uint32_t index,
+                               const struct msg_job_open *msg)
+{
+    const struct user *user = user_at(core, index);
+    if (user->jobs >= user->jobs_max) {
+        return "the user has as many unfinished jobs as it may";
+    }
+    uint64_t wanted = msg->kind == JOB_ARRAY ? msg->array_last - msg->array_first + 1 : 1;
+    if (msg->kind != JOB_ATTACHED && user->tasks_max != UINT64_MAX &&
+        user->tasks + array_rest(core, index) + wanted > user->tasks_max) {
+        return "the user would have more unfinished tasks than it may";
     }
     return NULL;
 }
@@ -91,6 +125,7 @@ static void job_undo(struct core *core, uint32_t index)
     map_remove(&core->job_ids, index);
     map_remove(&core->job_hashes, index);
     chain_remove(&core->ages, &core->jobs, JOB_AGE, index);
+    user_at(core, job->user)->jobs--;
     core->stats.jobs_open--;
     pool_give(&core->jobs, index);
 }
@@ -168,10 +203,17 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
         emit_refused(core, peer, msg->seq, ERR_INVALID, fault);
         return;
     }
+    uint32_t user = user_of(core, peer);
+    fault = quota_fault(core, user, msg);
+    if (fault) {
+        audit(core, peer, MSG_JOB_OPEN, msg->submission, ERR_QUOTA);
+        emit_refused(core, peer, msg->seq, ERR_QUOTA, fault);
+        return;
+    }
     char buffer[NAME_MAX_BYTES + 100];
     struct text why = text_in(buffer, sizeof(buffer));
     struct job_waits waits;
-    int code = waits_read(core, msg->after, 1, &waits, &why);
+    int code = waits_read(core, msg->after, user_at(core, user)->id, &waits, &why);
     if (code != OK) {
         struct slice text = scratch_put(core, buffer, why.n + 1); /* with its NUL */
         emit_refused(core, peer, msg->seq, code, (const char *)text.p);
@@ -182,7 +224,7 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
     }
     uint32_t index = core->tasks.taken == core->limits.tasks
                          ? NONE
-                         : job_new(core, core->job_last + 1, msg->submission);
+                         : job_new(core, core->job_last + 1, msg->submission, user);
     if (index == NONE) {
         emit_refused(core, peer, msg->seq, ERR_BUSY,
                      "the head has as many jobs or tasks as it can hold");
@@ -195,6 +237,7 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
         emit_refused(core, peer, msg->seq, code, "the job's demand or options are not valid");
         return;
     }
+    audit(core, peer, MSG_JOB_OPEN, msg->submission, OK);
     emit_event(core, "JOB_OPENED", job->id, 0, 0, msg->entrypoint);
     job_begin(core, index, peer);
     tell_opened(core, peer, msg->seq, job, msg->kind == JOB_ATTACHED ? core->session_last : 0,
@@ -203,7 +246,7 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
 
 void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach *msg)
 {
-    uint32_t index = job_find(core, msg->job);
+    uint32_t index = job_of_peer(core, peer, msg->job);
     struct job *job = index == NONE ? NULL : job_at(core, index);
     if (!job || job->driver == 0 || !core_job_driver_ok(core, msg->job, job->driver, msg->token) ||
         job->ending || job->stopping) {

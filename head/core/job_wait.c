@@ -121,7 +121,7 @@ static void give_up(struct core *core, uint32_t index, const struct job *because
         task_end(core, driver,
                  &(struct ending){ .failure = FAILURE_UPSTREAM,
                                    .outcome = OUTCOME_CANCELLED,
-                                   .text = slice_text(job->message) });
+                                   .text = job_message(core, job) });
     }
     job_changed(core, index, true);
 }

@@ -95,6 +95,7 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     start->token = task->token;
     start->attempt = task->attempt;
     start->spec = spec->id;
+    start->ticket_job = spec->kind == SPEC_FUNCTION ? 0 : job_at(core, spec->job)->id;
     start->new_spec = !(spec->told[node_index / 64] & bit);
     start->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
     spec->told[node_index / 64] |= bit;
@@ -109,6 +110,21 @@ void lease_resend(struct core *core, uint32_t task_index)
     }
 }
 
+/*  The row of a run of leases; and that of their session, now and then, from which readers know where to look for what
+    was leased, and where for what never was. */
+static void lease_write(struct core *core, const struct row_lease_new *row)
+{
+    enum { HIGH_STEP = 1024 };
+    uint32_t index = session_find(core, task_session((task_id){ row->first }));
+    struct session *session = session_at(core, index);
+    uint64_t high = task_counter((task_id){ row->first }) + row->count;
+    if (high > session->high) {
+        session->high = RAYC_BUG(LOW_HIGH) ? high - 1 : high + HIGH_STEP;
+        EMIT(core, session_high, session->id, session->high);
+    }
+    EMIT(core, lease_new, row->token, row->node, row->first, row->count, row->leased_ms);
+}
+
 /*  Leases up to `count` tasks of a queue to a node: one row for each run of consecutive ids. */
 static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index,
                            uint32_t count)
@@ -121,7 +137,7 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
         uint32_t index = queue->tasks.first;
         struct task *task = task_at(core, index);
         if (run_index != NONE && (task->id != row.first + row.count || row.count == RUN_MAX)) {
-            EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
+            lease_write(core, &row);
             run_index = NONE;
         }
         uint64_t token = token_of(core->epoch, core->token_next).v;
@@ -147,7 +163,7 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
         given++;
     }
     if (run_index != NONE && !RAYC_BUG(NO_LEASE_ROW)) {
-        EMIT(core, lease_new, row.token, row.node, row.first, row.count, row.leased_ms);
+        lease_write(core, &row);
     }
     job_changed(core, queue->job, false);
     return given;

@@ -38,6 +38,7 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
     uint32_t found = peer_find(core, peer);
     if (found != NONE) {
         peer_at(core, found)->node = index;
+        node->credential = token_at(core, peer_at(core, found)->token)->id;
     }
     node->peer = peer;
     node->heard_ms = core->now_ms;
@@ -65,6 +66,12 @@ static void node_unknown_now(struct node *node)
 static void node_return(struct core *core, uint32_t peer, const struct msg_node_join *msg)
 {
     uint32_t index = node_find(core, msg->node);
+    if (index != NONE && (!slice_same(msg->key, slice_text(node_at(core, index)->key)) ||
+                          !speaks_for(core, peer, index))) {
+        audit_number(core, peer, MSG_NODE_JOIN, msg->node, ERR_FORBIDDEN);
+        emit_refused(core, peer, msg->seq, ERR_FORBIDDEN, "this node is another worker's");
+        return;
+    }
     if (index != NONE && node_at(core, index)->state != NODE_DEAD) {
         node_bind(core, index, peer);
         node_move(core, node_at(core, index), CAUSE_HEARD, "");
@@ -126,6 +133,11 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
                     true); /* its first NODE_JOINED was lost */
         return;
     }
+    if (old != NONE && !speaks_for(core, peer, old)) {
+        audit_number(core, peer, MSG_NODE_JOIN, node_at(core, old)->id, ERR_FORBIDDEN);
+        emit_refused(core, peer, msg->seq, ERR_FORBIDDEN, "this node is another worker's");
+        return;
+    }
     if (old != NONE) {
         node_lost(core, old, "a new process of the worker took its place", true);
     }
@@ -141,6 +153,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
          core->wall_ms);
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
+    audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);
     node_joined(core, peer, msg->seq, node->id, true);
     for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
@@ -289,7 +302,7 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
 void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *msg)
 {
     uint32_t index = node_find(core, msg->node);
-    if (index != NONE) {
+    if (index != NONE && speaks_for(core, peer, index)) {
         node_at(core, index)->heard_ms =
             core->now_ms; /* whichever connection it came by: the process lives */
     }
@@ -448,6 +461,9 @@ static void acks_flush(struct core *core, struct node *node)
 void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
 {
     uint32_t node = node_find(core, msg->node);
+    if (node != NONE && !speaks_for(core, peer, node)) {
+        node = NONE;
+    }
     if (node != NONE) {
         node_at(core, node)->heard_ms = core->now_ms;
     }
@@ -456,6 +472,9 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
     bool full = false;
     while (next_done(&list, &done)) {
         uint32_t index = lease_find(core, done.task, done.token);
+        if (index != NONE && !speaks_for(core, peer, task_at(core, index)->node)) {
+            index = NONE; /* another worker's */
+        }
         full =
             full ||
             index ==

@@ -6,14 +6,66 @@ uint32_t peer_find(const struct core *core, uint32_t number)
     return map_find(&core->peer_map, number);
 }
 
-void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg)
+static void welcome(struct core *core, const struct peer *peer, uint64_t seq)
+{
+    const struct config *config = &core->config;
+    /*  An epoch that a power cut could take back must not be heard of: its tokens would be used again. */
+    struct msg *reply =
+        emit_send(core, (uint32_t)peer->number, MSG_WELCOME, core->synced_number == 0);
+    reply->as.welcome = (struct msg_welcome){
+        .seq = seq,
+        .major = PROTO_MAJOR,
+        .minor = PROTO_MINOR,
+        .version = slice_text(config->version),
+        .epoch = core->epoch,
+        .cluster = slice_text(config->cluster),
+        .beat_ms = config->beat_ms,
+        .lease_ms = config->lease_ms,
+        .orphan_ms = config->orphan_ms,
+        .embedded = config->embedded,
+        .user = slice_text(user_at(core, peer->user)->name),
+        .may = peer->may,
+    };
+}
+
+/*  OK, or a code and why this program is not let in. */
+static int hello_fault(const struct core *core, const struct msg_hello *msg,
+                       const struct proof *proof, struct peer *out, const char **why)
 {
     if (msg->major != PROTO_MAJOR) {
-        emit_refused(core, number, msg->seq, ERR_VERSION,
-                     "the head speaks another version of the protocol");
+        *why = "the head speaks another version of the protocol";
+        return ERR_VERSION;
+    }
+    int code = proof_check(core, proof, out);
+    if (code != OK) {
+        *why = "no token, or one that is unknown, expired or revoked: a client reads RAYC_TOKEN, "
+               "RAYC_TOKEN_FILE, RAYC_KEY_FILE, or admin.key in the head's state folder; a worker "
+               "reads worker.key";
+        return code;
+    }
+    if (msg->role == 2 && out->may != ROLE_WORKER) {
+        *why = "a worker needs a token of role WORKER: worker.key in the head's state folder";
+        return ERR_FORBIDDEN;
+    }
+    return OK;
+}
+
+void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg,
+              const struct proof *proof)
+{
+    struct peer who = { 0 };
+    const char *why = "";
+    int code = hello_fault(core, msg, proof, &who, &why);
+    if (code != OK) {
+        emit_refused(core, number, msg->seq, code, why);
         return;
     }
     uint32_t index = peer_find(core, number);
+    if (index != NONE &&
+        (peer_at(core, index)->user != who.user || peer_at(core, index)->token != who.token)) {
+        peer_gone(core, number); /* somebody else, on the same connection */
+        index = NONE;
+    }
     if (index == NONE) {
         index = pool_take(&core->peers);
         if (index == NONE) {
@@ -30,22 +82,13 @@ void on_hello(struct core *core, uint32_t number, const struct msg_hello *msg)
     }
     struct peer *peer = peer_at(core, index);
     peer->role = msg->role;
+    peer->may = who.may;
+    peer->user = who.user;
+    peer->token = who.token;
+    peer->ticket_task = who.ticket_task;
+    peer->ticket_fence = who.ticket_fence;
     peer->heard_ms = core->now_ms;
-    const struct config *config = &core->config;
-    /*  An epoch that a power cut could take back must not be heard of: its tokens would be used again. */
-    struct msg *reply = emit_send(core, number, MSG_WELCOME, core->synced_number == 0);
-    reply->as.welcome = (struct msg_welcome){
-        .seq = msg->seq,
-        .major = PROTO_MAJOR,
-        .minor = PROTO_MINOR,
-        .version = slice_text(config->version),
-        .epoch = core->epoch,
-        .cluster = slice_text(config->cluster),
-        .beat_ms = config->beat_ms,
-        .lease_ms = config->lease_ms,
-        .orphan_ms = config->orphan_ms,
-        .embedded = config->embedded,
-    };
+    welcome(core, peer, msg->seq);
 }
 
 void peer_gone(struct core *core, uint32_t number)

@@ -4,7 +4,9 @@
 
 static void restore_job(struct core *core, const struct restored *row)
 {
-    uint32_t index = job_new(core, row->job.id, row->job.submission);
+    uint32_t user = user_find(core, row->job.owner);
+    ensure(user != NONE);
+    uint32_t index = job_new(core, row->job.id, row->job.submission, user);
     ensure(index != NONE);
     struct job *job = job_at(core, index);
     job->kind = row->job.kind;
@@ -23,7 +25,6 @@ static void restore_job(struct core *core, const struct restored *row)
     job->total = row->job.total;
     job->finished = row->job.finished;
     job->failed = row->job.failed;
-    job->owner = row->job.owner;
     job->error = row->job.error;
     waits_restore(job, row->job.waits);
     if (job->waits.count > 0 && !job_ended(job) && !job->ending) {
@@ -38,6 +39,7 @@ static void restore_job(struct core *core, const struct restored *row)
     }
     slice_copy_text(row->job.message, job->message, sizeof(job->message));
     core->stats.jobs_open -= job_ended(job);
+    user_at(core, user)->jobs -= job_ended(job);
     core->job_last = row->job.id > core->job_last ? row->job.id : core->job_last;
 }
 
@@ -55,6 +57,7 @@ static void restore_session(struct core *core, const struct restored *row)
         1; /* nobody knows what of it is on the disk: the first sync of this head tells */
     session->mark_below = session->below;
     session->low = row->session.low;
+    session->high = row->session.high;
     if (job->first_session == NONE) {
         job->first_session = index;
         session->internal = job->kind != JOB_ATTACHED;
@@ -108,8 +111,12 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
     struct rec_id dep;
     while (list.bytes.n > 0 && next_id(&list, &dep)) {
         if (task->state == TASK_WAITING) {
-            edge_add(core, dep.task, task->id);
             task->deps_left++;
+            if (!same_owner(core, task_session((task_id){ task->id }), dep.task)) {
+                task_doom(core, task_find(core, task->id));
+                continue;
+            }
+            edge_add(core, dep.task, task->id);
             if (dep.task < task->id && task_find(core, dep.task) == NONE) {
                 emit_lookup(core, dep.task); /* it has ended: answered before the next row */
             }
@@ -179,6 +186,12 @@ void restore_row(struct core *core, const struct restored *row)
         core->report_last = row->report_last;
         core->job_last = row->job_last;
         core->session_last = row->session_last;
+        return;
+    case RESTORE_USER:
+        user_restore(core, row);
+        return;
+    case RESTORE_TOKEN:
+        token_restore(core, row);
         return;
     case RESTORE_JOB:
         restore_job(core, row);
@@ -259,5 +272,6 @@ void restore_end(struct core *core)
                             ? core->report_last
                             : core->epoch << REPORT_EPOCH_SHIFT;
     EMIT(core, head_start, core->epoch);
+    users_restored(core);
     emit_event(core, "HEAD_STARTED", 0, 0, 0, (struct slice){ 0 });
 }

@@ -162,7 +162,7 @@ static void tell_submitted(struct core *core, struct session *session, uint64_t 
 
 void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
 {
-    uint32_t index = session_find(core, msg->session);
+    uint32_t index = session_of_peer(core, peer, msg->session);
     if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
         emit_refused(core, peer, msg->seq, ERR_CLOSED,
                      "the session has ended: its job was stopped, or its driver was given up");
@@ -199,7 +199,7 @@ void session_close(struct core *core, uint32_t index)
 
 void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
 {
-    uint32_t index = session_find(core, msg->session);
+    uint32_t index = session_of_peer(core, peer, msg->session);
     if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
         emit_send(core, peer, MSG_BYE_DONE, true)->as.bye_done =
             (struct msg_bye_done){ msg->seq, msg->session };

@@ -7,6 +7,7 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/user.h"
 #include "head/core/survey.h"
 #include "head/policy/policy.h"
 
@@ -147,6 +148,7 @@ struct session {
     struct link_pair due; /* in the list of sessions to acknowledge or to write `low` of */
     uint64_t below;       /* next counter to accept */
     uint64_t low;         /* as in the database */
+    uint64_t high;        /* likewise: no task from this counter on was ever leased */
     uint64_t synced;
     uint64_t mark_number,
         mark_below; /* when batch mark_number is synced, so is everything below mark_below */
@@ -192,6 +194,7 @@ struct job {
     uint64_t total, finished, failed, leased;
     uint64_t array_first, array_last;
     uint64_t owner;          /* a user */
+    uint32_t user;           /* index of it */
     uint32_t error;          /* of a FAILED one: enum job_error */
     uint64_t driver;         /* task id; 0: none */
     uint64_t attached_token; /* of the driver's attempt that has opened a session */
@@ -235,26 +238,19 @@ struct study { /* all are kept, for their names; rows of trials and reports are 
     uint32_t session;    /* index of who drives it; NONE: nobody */
     uint64_t session_id; /* and its id, also of the last one */
     uint32_t state;
-    uint32_t was; /* when its session took it */
-    bool decides; /* its driver answers reports */
+    uint32_t was;   /* when its session took it */
+    uint64_t owner; /* a user */
+    bool decides;   /* its driver answers reports */
     bool stopping;
     char name[NAME_MAX_BYTES + 1];
-};
-
-struct peer {
-    uint64_t number; /* as the net knows it */
-    uint32_t link;
-    uint32_t role;
-    uint32_t session; /* index; NONE */
-    uint32_t node;    /* index; NONE */
-    uint64_t heard_ms;
-    struct link_pair all;
 };
 
 struct node {
     uint64_t id;
     uint32_t link;
     uint32_t peer;
+    uint64_t
+        credential; /* id of the token that its worker has come with; 0: not yet, to this head */
     uint32_t state;
     bool bye;            /* it ended in order: what it had is not charged */
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
@@ -287,11 +283,15 @@ struct core {
     uint64_t now_ms, wall_ms;
     uint64_t epoch, token_next;
     uint64_t job_last, session_last, spec_last, node_last, study_last, report_last;
+    uint64_t user_last, token_last;
+    uint64_t expiry_ms; /* when the next token expires, by the wall clock; UINT64_MAX: none does */
+    bool admin_kept;    /* the first user has its row */
     bool restoring;
 
-    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies;
+    struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies,
+        users, tokens;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
-        peer_map, node_map, study_ids, study_hashes;
+        peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
@@ -304,7 +304,7 @@ struct core {
     struct chain ages;    /* jobs */
     struct chain held;    /* jobs that wait for others */
     struct chain due;     /* sessions */
-    struct chain all_peers, all_nodes;
+    struct chain all_peers, all_nodes, all_tokens;
     uint32_t demand_count; /* demands[] in use, or free for use again, below this */
     uint32_t demand_turn;  /* who is first in the next round */
     uint32_t nodes_alive;
@@ -364,6 +364,7 @@ struct core {
 #define JOB_BUSY     offsetof(struct job, busy)
 #define JOB_HELD     offsetof(struct job, in_held)
 #define PEER_ALL     offsetof(struct peer, all)
+#define TOKEN_ALL    offsetof(struct token, all)
 #define NODE_ALL     offsetof(struct node, all)
 
 static inline struct task *task_at(const struct core *core, uint32_t index)
@@ -397,6 +398,14 @@ static inline struct node *node_at(const struct core *core, uint32_t index)
 static inline struct study *study_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->studies, index);
+}
+static inline struct user *user_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->users, index);
+}
+static inline struct token *token_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->tokens, index);
 }
 static inline struct slots *slots_at(const struct core *core, uint32_t node, uint32_t demand)
 {
@@ -468,6 +477,8 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
 void on_looked_up(struct core *core, const struct event *event);
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
+void task_doom(struct core *core,
+               uint32_t index); /* a waiting one: an argument will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
 
@@ -532,7 +543,8 @@ void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *ms
 void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete *msg);
 void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
 uint32_t job_find(const struct core *core, uint64_t id);
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission); /* NONE: no room */
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission,
+                 uint32_t user); /* NONE: no room */
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
 void session_due(struct core *core, uint32_t index);
@@ -547,6 +559,7 @@ uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct
                   int *code);
 uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
 void spec_free(struct core *core, uint32_t index);
+struct slice job_message(struct core *core, const struct job *job); /* for the turn */
 void job_changed(struct core *core, uint32_t index, bool now);
 void job_task_ended(struct core *core, uint32_t job, const struct task *task,
                     const struct ending *how);
@@ -576,13 +589,6 @@ void study_resumed(struct core *core, uint32_t session); /* its peer may have mi
 void study_scan(struct core *core);
 void study_synced(struct core *core, uint32_t session); /* more of the rows is on the disk */
 uint64_t text_hash(struct slice text);
-
-/*  peer.c: connections. */
-uint32_t peer_find(const struct core *core, uint32_t number);
-void on_hello(struct core *core, uint32_t peer, const struct msg_hello *msg);
-void peer_gone(struct core *core, uint32_t number);
-void peer_scan(struct core *core);
-void node_unbind(struct core *core, uint32_t node);
 
 /*  restore.c: rows back into memory. */
 void restore_row(struct core *core, const struct restored *row);

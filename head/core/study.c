@@ -138,7 +138,7 @@ void study_scan(struct core *core)
 /*  A session that may drive and be answered; else NONE, and it was refused. */
 static uint32_t driver_of(struct core *core, uint32_t peer, uint64_t seq, uint64_t id)
 {
-    uint32_t index = session_find(core, id);
+    uint32_t index = session_of_peer(core, peer, id);
     if (index == NONE || !session_at(core, index)->open) {
         emit_refused(core, peer, seq, ERR_CLOSED,
                      "the session has ended: its job was stopped, or its driver was given up");
@@ -167,9 +167,12 @@ static void open_new(struct core *core, uint32_t peer, const struct msg_study_op
     struct study *study = study_at(core, index);
     study->state = STUDY_RUNNING;
     study->decides = msg->decides;
+    study->owner = job_at(core, session_at(core, session)->job)->owner;
     drive(core, index, session);
     EMIT(core, study_new, study->id, msg->name, msg->session, msg->decides, msg->maximize,
-         msg->metric, msg->seed, msg->trials_max, session_at(core, session)->saved, core->wall_ms);
+         msg->metric, msg->seed, msg->trials_max, session_at(core, session)->saved, core->wall_ms,
+         study->owner);
+    audit(core, peer, MSG_STUDY_OPEN, msg->name, OK);
     EMIT(core, study_file, study->id, msg->definition, msg->settings);
     event_of(core, "STUDY_OPENED", study);
     tell_opened(core, peer, msg->seq, study);
@@ -194,6 +197,7 @@ static void open_again(struct core *core, uint32_t peer, const struct msg_study_
     EMIT(core, study_taken, study->id, msg->session, session_at(core, session)->saved, msg->decides,
          msg->trials_max);
     event_of(core, "STUDY_RESUMED", study);
+    audit(core, peer, MSG_STUDY_OPEN, msg->name, OK);
     tell_opened(core, peer, msg->seq, study);
 }
 
@@ -205,6 +209,7 @@ void on_study_open(struct core *core, uint32_t peer, const struct msg_study_open
     }
     uint32_t index = study_named(core, msg->name);
     uint32_t driven = session_at(core, session)->study;
+    bool its = index == NONE || may_touch(core, peer, study_at(core, index)->owner);
     if (msg->name.n == 0 || memchr(msg->name.p, 0, msg->name.n) != NULL) {
         emit_refused(core, peer, msg->seq, ERR_INVALID, "a study needs a name");
     } else if (driven != NONE && driven == index) {
@@ -213,7 +218,7 @@ void on_study_open(struct core *core, uint32_t peer, const struct msg_study_open
         refuse(core, peer, msg->seq, ERR_CONFLICT,
                sentence(core, "this program drives the study '",
                         slice_text(study_at(core, driven)->name), "' already"));
-    } else if (index == NONE && msg->resume) {
+    } else if ((index == NONE || !its) && msg->resume) {
         refuse(core, peer, msg->seq, ERR_NOT_FOUND,
                sentence(core, "there is no study named '", msg->name, "' to resume"));
     } else if (index != NONE && !msg->resume) {
@@ -242,6 +247,7 @@ void on_study_end(struct core *core, uint32_t peer, const struct msg_study_end *
         emit_refused(core, peer, msg->seq, ERR_INVALID, "a study does not end in this state");
     } else {
         if (!ended) {
+            audit(core, peer, MSG_STUDY_END, slice_text(study->name), OK);
             end(core, study, (enum study_state)msg->state, msg->text);
         }
         tell_study(core, peer, msg->seq, study); /* also when the first answer was lost */
@@ -251,7 +257,7 @@ void on_study_end(struct core *core, uint32_t peer, const struct msg_study_end *
 void on_study_stop(struct core *core, uint32_t peer, const struct msg_study_stop *msg)
 {
     uint32_t index = study_named(core, msg->name);
-    if (index == NONE) {
+    if (index == NONE || !may_touch(core, peer, study_at(core, index)->owner)) {
         refuse(core, peer, msg->seq, ERR_NOT_FOUND,
                sentence(core, "there is no study named '", msg->name, "'"));
         return;
@@ -259,10 +265,12 @@ void on_study_stop(struct core *core, uint32_t peer, const struct msg_study_stop
     struct study *study = study_at(core, index);
     if (study->session != NONE && !study->stopping) {
         study->stopping = true;
+        audit(core, peer, MSG_STUDY_STOP, msg->name, OK);
         EMIT(core, study_state, study->id, study->state, 1, 0, { 0 });
         event_of(core, "STUDY_STOP_ASKED", study);
         study_resumed(core, study->session);
     } else if (study->state == STUDY_INTERRUPTED) {
+        audit(core, peer, MSG_STUDY_STOP, msg->name, OK);
         end(core, study, STUDY_STOPPED, slice_text("stopped by a user"));
     }
     tell_study(core, peer, msg->seq, study);
@@ -439,6 +447,7 @@ void study_restore(struct core *core, const struct restored *row)
     study->state = row->study.state;
     study->decides = row->study.decides;
     study->session_id = row->study.session;
+    study->owner = row->study.owner;
     if (session_index != NONE) {
         struct session *session = session_at(core, session_index);
         session->study_id = study->id;

@@ -40,8 +40,13 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
     task_args(task, call->args.n);
     struct list deps = call->deps;
     struct rec_id dep;
+    bool foreign = false; /* another user's task is no task: its result will never be there */
     while (next_id(&deps, &dep)) {
-        edge_add(core, dep.task, id);
+        if (same_owner(core, session->id, dep.task) || RAYC_BUG(NO_OWNER)) {
+            edge_add(core, dep.task, id);
+        } else {
+            foreign = true;
+        }
     }
     if (call->deps.count > 0) {
         task_set(core, task, TASK_WAITING);
@@ -52,6 +57,8 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
          call->args, 0);
     if (task->state == TASK_READY) {
         task_ready(core, index, false);
+    } else if (foreign) {
+        task_doom(core, index);
     }
     return true;
 }
@@ -84,13 +91,21 @@ static void take_calls(struct core *core, uint32_t session_index, const struct m
 
 void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
 {
-    uint32_t index = session_find(core, msg->session);
+    uint32_t index = session_of_peer(core, peer, msg->session);
     if (index == NONE || !session_at(core, index)->open) {
         emit_refused(core, peer, msg->seq, ERR_CLOSED,
                      "the session has ended: its job was stopped, or its driver was given up");
         return;
     }
     struct session *session = session_at(core, index);
+    const struct user *user = user_at(core, job_at(core, session->job)->user);
+    uint64_t end = msg->first + msg->calls.count;
+    if (end > session->below && user->tasks_max != UINT64_MAX &&
+        user->tasks + (end - session->below) > user->tasks_max) {
+        emit_refused(core, peer, msg->seq, ERR_QUOTA,
+                     "the user has as many unfinished tasks as it may");
+        return;
+    }
     int code = take_specs(core, index, msg->specs);
     if (code != OK) {
         emit_refused(core, peer, msg->seq, code,
@@ -105,7 +120,7 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
 
 void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
 {
-    uint32_t index = session_find(core, msg->session);
+    uint32_t index = session_of_peer(core, peer, msg->session);
     if (index == NONE) {
         emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
@@ -115,6 +130,15 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
     while (next_id(&tasks, &id)) {
         uint64_t counter = task_counter((task_id){ id.task });
         bool mine = task_session((task_id){ id.task }) == msg->session;
+        if (!same_owner(core, msg->session, id.task) && !RAYC_BUG(NO_OWNER)) {
+            struct result_send *unknown = emit_result(core);
+            unknown->peer = peer;
+            unknown->result =
+                (struct rec_result){ .task = id.task,
+                                     .failure = FAILURE_UNKNOWN_TASK,
+                                     .text = slice_text("the head knows no such task") };
+            continue;
+        }
         if (task_find(core, id.task) == NONE &&
             !(mine && counter >= session_at(core, index)->below)) {
             struct result_send *send = emit_result(core);
@@ -129,8 +153,10 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
 
 void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
 {
-    uint32_t index = task_find(core, msg->task);
+    uint32_t index =
+        session_of_task(core, peer, msg->task) == NONE ? NONE : task_find(core, msg->task);
     if (index != NONE) {
+        audit_number(core, peer, MSG_CANCEL, msg->task, OK);
         task_cancel(core, index, msg->force);
     }
     struct msg *reply = emit_send(core, peer, MSG_CANCELLED, true);
@@ -140,6 +166,10 @@ void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
 /*  `rayc task retry`: a new task like a failed one.  Its spec is asked of the store first. */
 void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg)
 {
+    if (session_of_task(core, peer, msg->task) == NONE) {
+        emit_refused(core, peer, msg->seq, ERR_NOT_FOUND, "no such task");
+        return;
+    }
     if (task_find(core, msg->task) != NONE) {
         emit_refused(core, peer, msg->seq, ERR_CONFLICT, "the task has not ended");
         return;
@@ -187,6 +217,7 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
     job_at(core, job_index)->total++;
     job_changed(core, job_index, false);
     task_ready(core, index, false);
+    audit_number(core, peer, MSG_RETRY, event->number, OK);
     emit_send(core, peer, MSG_RETRIED, true)->as.retried = (struct msg_retried){ seq, id };
 }
 

@@ -72,6 +72,7 @@ uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint
     map_add(&core->task_map, index);
     chain_append(&session->tasks, &core->tasks, TASK_FAMILY, index);
     session->below = task_counter((task_id){ id }) + 1;
+    user_at(core, job_at(core, session->job)->user)->tasks++;
     core->stats.accepted++;
     return index;
 }
@@ -130,6 +131,15 @@ void task_args_ready(struct core *core, uint32_t index)
     task_ready(core, index, false);
 }
 
+void task_doom(struct core *core, uint32_t index)
+{
+    struct task *task = task_at(core, index);
+    if (task->failure == 0) {
+        task->failure = FAILURE_UPSTREAM;
+        chain_append(&core->doomed, &core->tasks, TASK_PLACE, index);
+    }
+}
+
 static void waiter_wake(struct core *core, uint32_t index, bool failed)
 {
     struct task *task = task_at(core, index);
@@ -137,8 +147,7 @@ static void waiter_wake(struct core *core, uint32_t index, bool failed)
         return;
     }
     if (failed) {
-        task->failure = FAILURE_UPSTREAM;
-        chain_append(&core->doomed, &core->tasks, TASK_PLACE, index);
+        task_doom(core, index);
         return;
     }
     ensure(task->deps_left > 0);
@@ -244,6 +253,7 @@ static void task_forget(struct core *core, uint32_t index)
         session->low_dirty = true;
         session_due(core, spec_at(core, task->spec)->session);
     }
+    user_at(core, job_at(core, session->job)->user)->tasks--;
     chain_remove(&session->tasks, &core->tasks, TASK_FAMILY, index);
     map_remove(&core->task_map, index);
     pool_give(&core->tasks, index);

@@ -56,7 +56,7 @@ struct slice lease_shortage(struct core *core, uint32_t demand)
 static struct slice pending_text(struct core *core, const struct job *job)
 {
     if (job->state != JOB_PENDING) {
-        return slice_text(job->message);
+        return job_message(core, job);
     }
     if (job->held) {
         return waits_reason(core, job);
@@ -124,7 +124,7 @@ void watchers_drop(struct core *core, uint32_t peer)
 void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg)
 {
     uint32_t index = job_find(core, msg->job);
-    if (index == NONE) {
+    if (index == NONE || !may_see(core, peer, job_at(core, index)->owner)) {
         emit_refused(core, peer, msg->seq, ERR_NOT_FOUND, "no such job");
         return;
     }
@@ -243,6 +243,9 @@ static uint64_t missing_argument(const struct core *core, uint64_t waiter)
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg)
 {
     uint32_t index = task_find(core, msg->task);
+    if (index != NONE && !may_see(core, peer, task_job(core, task_at(core, index))->owner)) {
+        index = NONE;
+    }
     struct msg_explained out = { .seq = msg->seq, .task = msg->task, .why = WHY_ENDED };
     uint8_t buffer[64 * 400];
     struct wire to = { buffer, 0, sizeof(buffer), false };

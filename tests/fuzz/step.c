@@ -23,11 +23,16 @@ struct run {
 static void take(struct run *run, uint32_t peer, const struct msg *msg)
 {
     struct diag why = { 0 };
-    turn_event(run->turn, &(struct event){ .kind = EV_MESSAGE,
+    struct proof proof = {
+        .kind = PROOF_TOKEN
+    }; /* the first peers are an admin's, the last a worker's */
+    proof.hash[0] = peer == PEERS ? ROLE_WORKER : ROLE_ADMIN;
+    turn_event(run->turn, &(struct event){ .kind = peer == 0 ? EV_OWN : EV_MESSAGE,
                                            .peer = peer,
                                            .now_ms = run->now_ms,
                                            .wall_ms = run->now_ms,
-                                           .msg = msg });
+                                           .msg = msg,
+                                           .proof = &proof });
     ensure(turn_flush(run->turn, run->now_ms, run->now_ms) == OK);
     ensure(turn_synced(run->turn, run->now_ms, run->now_ms) == OK);
     ensure(core_check(turn_core(run->turn), &why));
@@ -53,7 +58,7 @@ static void feed(struct run *run, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct limits limits = { 500, 500, 100, 50, 10, 20, 8, 8, 8 };
+    struct limits limits = { 500, 500, 100, 50, 10, 20, 8, 8, 8, 8, 8 };
     struct config config = core_config();
     struct store *store = NULL;
     struct run run = { .now_ms = 1000 };
@@ -62,6 +67,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ensure(store_open(&store, NULL, &why) == OK);
     ensure(turn_open(&run.turn, store, &limits, &config, 1, drop, NULL) == OK);
     ensure(turn_restore(run.turn, run.now_ms, run.now_ms) == OK);
+    for (uint32_t role = ROLE_ADMIN; role <= ROLE_WORKER; role++) {
+        uint8_t hash[TOKEN_HASH_BYTES] = { (uint8_t)role };
+        struct msg token = { .kind = MSG_TOKEN_PUT };
+        token.as.token_put =
+            (struct msg_token_put){ .role = role, .hash = slice_of(hash, sizeof(hash)) };
+        take(&run, 0, &token);
+    }
     for (uint32_t peer = 1; peer <= PEERS; peer++) {
         struct msg hello = { .kind = MSG_HELLO };
         hello.as.hello.major = PROTO_MAJOR;

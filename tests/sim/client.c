@@ -170,6 +170,7 @@ static struct client *client_new(struct sim *sim, enum client_kind kind)
     *self = (struct client){
         .kind = kind, .index = index, .alive = true, .below = 1, .kept = 1, .unsent = 1
     };
+    self->user = (uint32_t)prng_below(&sim->users, sim->user_count);
     self->durability = chance(rng, 300) ? DURABLE_FULL : DURABLE_PROCESS;
     snprintf(self->submission, sizeof(self->submission), "sub-%u-%llu", index,
              (unsigned long long)sim->seed);
@@ -238,6 +239,8 @@ uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, ui
     self->executor = executor;
     self->job = job;
     self->token = token;
+    self->driver = effect_of(sim, token)->task;
+    self->user = user_of_job(sim, job);
     return self->index;
 }
 

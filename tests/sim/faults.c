@@ -185,6 +185,11 @@ static void strike_SLOW_SYNC(struct sim *sim)
     sim->head.slow_until_us = sim->now_us + between(&sim->fate, 1000000, 20000000);
 }
 
+static void strike_REVOKE(struct sim *sim)
+{
+    user_revoke(sim);
+}
+
 static void strike_LOSS(struct sim *sim)
 {
     (void)sim;
@@ -247,6 +252,7 @@ void faults_heal(struct sim *sim)
             node_start(sim, i, 0, NULL);
         }
     }
+    users_heal(sim);
     sim->head.slow_until_us = 0; /* who stands still wakes by itself */
     sim->head.doom = DOOM_NONE;
     if (!sim->head.up) {

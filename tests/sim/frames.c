@@ -64,13 +64,14 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
     }
 }
 
-static void sent_results(struct sim *sim, const struct msg_results *msg)
+static void sent_results(struct sim *sim, uint32_t peer, const struct msg_results *msg)
 {
     struct list list = msg->results;
     struct rec_result result;
     while (next_result(&list, &result)) {
         const struct task_seen *task = oracle_task(sim, result.task);
-        if (result.failure == FAILURE_UNKNOWN_TASK && (task == NULL || task->deleted)) {
+        if (result.failure == FAILURE_UNKNOWN_TASK &&
+            (task == NULL || task->deleted || task_is_foreign(sim, peer, result.task))) {
             continue; /* the head says that it knows no such task */
         }
         if (task == NULL || task->state < TASK_FINISHED) {
@@ -135,9 +136,13 @@ static void sent_state(struct sim *sim, const struct msg_job_state *msg)
     }
 }
 
-void rule_sent(struct sim *sim, const struct msg *msg)
+void rule_sent(struct sim *sim, uint32_t peer, const struct msg *msg)
 {
     struct head *head = &sim->head;
+    rule_heard(sim, peer, msg);
+    if ((msg->as.seq & SEQ_PRIES) != 0) {
+        return; /* what is another user's is answered as if it were not there */
+    }
     switch (msg->kind) {
     case MSG_SUBMITTED:
         sent_submitted(sim, &msg->as.submitted);
@@ -146,7 +151,7 @@ void rule_sent(struct sim *sim, const struct msg *msg)
         sent_start(sim, &msg->as.start);
         break;
     case MSG_RESULTS:
-        sent_results(sim, &msg->as.results);
+        sent_results(sim, peer, &msg->as.results);
         break;
     case MSG_JOB_OPENED:
         sent_opened(sim, &msg->as.job_opened);

@@ -19,6 +19,9 @@ static void leaves(void *context, uint32_t peer, struct slice frame)
 {
     struct sim *sim = context;
     struct head *head = &sim->head;
+    if (peer == 0) {
+        return; /* the head itself has asked: user.c */
+    }
     if (head->doom == DOOM_MID_SEND && head->sends_left-- == 0) {
         head->dead = true;
     }
@@ -39,7 +42,7 @@ static void leaves(void *context, uint32_t peer, struct slice frame)
         }
         sim_note_msg(sim, "head", to, &msg);
     }
-    rule_sent(sim, &msg);
+    rule_sent(sim, peer, &msg);
     net_from_head(sim, peer, frame);
 }
 
@@ -134,6 +137,7 @@ static void turns(struct sim *sim, uint32_t who, uint64_t number, void *data)
     struct bytes *frames[EVENTS_PER_TURN];
     uint32_t count = 0;
     struct event event = { .now_ms = head_now_ms(sim), .wall_ms = head_wall_ms(sim) };
+    struct proof proof;
     for (; head->inbox_first < head->inbox_count && count < EVENTS_PER_TURN; count++) {
         struct inbox_item *item = &head->inbox[head->inbox_first++];
         event.peer = item->peer;
@@ -142,6 +146,11 @@ static void turns(struct sim *sim, uint32_t who, uint64_t number, void *data)
         if (item->frame != NULL) {
             read_frame(sim, slice_of(item->frame->p, item->frame->n), &msgs[count]);
             event.msg = &msgs[count];
+            event.proof = NULL;
+            if (event.msg->kind == MSG_HELLO) {
+                proof_of(event.msg->as.hello.token, &proof);
+                event.proof = &proof;
+            }
             uint32_t endpoint = net_endpoint(sim, item->peer);
             bool known =
                 core_knows(turn_core(head->turn), item->peer) && msgs[count].kind != MSG_HELLO;
@@ -231,7 +240,9 @@ void head_open(struct sim *sim)
                                     .sessions = 256,
                                     .nodes = 256,
                                     .peers = 512,
-                                    .studies = 64 };
+                                    .studies = 64,
+                                    .users = 16,
+                                    .tokens = 16 };
     head->config = core_config();
     if (chance(rng, 400)) {
         head->config.lease_ms = (uint32_t)between(rng, 6000, 30000);
@@ -275,6 +286,10 @@ void head_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
                  (unsigned long long)head->epoch_seen);
     }
     head_check(sim);
+    if (code == OK && !head->dead) {
+        users_make(sim);
+        code = turn_flush(head->turn, head_now_ms(sim), head_wall_ms(sim));
+    }
     flushed(sim, code);
 }
 

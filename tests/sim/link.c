@@ -38,12 +38,15 @@ void client_hello(struct sim *sim, struct client *self)
     self->phase = PHASE_GREETING;
     self->greeted_ms = client_now_ms(sim);
     self->opening_seq = ++self->seq;
+    char token[TOKEN_TEXT];
+    token_text(sim, WORKERS_MAX + self->index, token);
     struct msg_hello hello = { .seq = self->opening_seq,
                                .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
                                .role = 1,
                                .version = slice_text("sim"),
-                               .epoch = self->epoch };
+                               .epoch = self->epoch,
+                               .token = slice_text(token) };
     client_say(sim, self, MSG_HELLO, &hello);
 }
 
@@ -244,6 +247,10 @@ static void on_submitted(struct sim *sim, struct client *self, const struct msg_
 static void on_result(struct sim *sim, struct client *self, const struct rec_result *result)
 {
     uint64_t counter = task_counter((task_id){ result->task });
+    if (result->failure == FAILURE_UNKNOWN_TASK &&
+        task_session((task_id){ result->task }) != self->session) {
+        return; /* it has asked for another user's */
+    }
     if (task_session((task_id){ result->task }) != self->session || counter == 0 ||
         counter > self->made) {
         sim_fail(sim, 5, "client %u is told of %llx, which is not its task", self->index,
@@ -362,6 +369,9 @@ static void on_refused(struct sim *sim, struct client *self, const struct msg_re
 
 void client_on_message(struct sim *sim, struct client *self, const struct msg *msg)
 {
+    if ((msg->as.seq & SEQ_PRIES) != 0) {
+        return;
+    }
     switch (msg->kind) {
     case MSG_WELCOME:
         on_welcome(sim, self, &msg->as.welcome);
@@ -461,6 +471,7 @@ void client_tick(struct sim *sim, struct client *self)
                    &(struct msg_client_beat){ self->beat_seq, self->session });
     }
     study_tick(sim, self);
+    user_pries(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
         client_make_calls(sim, self,

@@ -323,7 +323,7 @@ void node_open(struct sim *sim, uint32_t index)
     sim_at(sim, between(rng, 0, chance(rng, 300) ? 60000000 : 300000), node_start, index, 0, NULL);
 }
 
-static struct worker_config config_of(const struct node *node)
+static struct worker_config config_of(const struct sim *sim, const struct node *node)
 {
     static const char *const names[3] = { "CPU", "memory", "GPU" };
     struct worker_config config = { .pid = 1000 + node->incarnation,
@@ -332,6 +332,7 @@ static struct worker_config config_of(const struct node *node)
                                     .name = "w?",
                                     .version = "sim" };
     memcpy(config.key, node->key, sizeof(node->key));
+    token_text(sim, node->index, config.token);
     config.name[1] = (char)('0' + node->index);
     for (uint32_t i = 0; i < COUNT(names); i++) {
         if (node->capacity[i] > 0) {
@@ -357,7 +358,7 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
         limits =
             (struct worker_limits){ .attempts = 8, .executors = 8, .specs = 512, .reports = 2 };
     }
-    struct worker_config config = config_of(node);
+    struct worker_config config = config_of(sim, node);
     node->incarnation++;
     node->alive = true;
     node->stopping = false;

@@ -286,6 +286,11 @@ static void seen_lease_new(struct sim *sim, const void *from)
 {
     const struct row_lease_new *row = from;
     struct oracle *self = &sim->oracle;
+    const struct session_seen *session = oracle_session(sim, task_session((task_id){ row->first }));
+    if (task_counter((task_id){ row->first }) + row->count > session->high) {
+        sim_fail(sim, 20, "session %llu says that none from %llu on was ever leased",
+                 (unsigned long long)session->id, (unsigned long long)session->high);
+    }
     for (uint64_t i = 0; i < row->count; i++) {
         struct task_seen *task = known_task(sim, row->first + i, "lease_new");
         if (!self->replaying) {
@@ -322,6 +327,7 @@ static void seen_job_new(struct sim *sim, const void *from)
                             .state = row->state,
                             .digest = hash_bytes_of(0, row->digest.p, row->digest.n),
                             .commit = sim->oracle.commit };
+    rule_owner(sim, row);
     slice_copy_text(row->submission, job.submission, sizeof(job.submission));
     for (uint32_t i = 0; i < sim->oracle.job_count; i++) {
         const struct job_seen *other = &sim->oracle.jobs[i];
@@ -386,6 +392,12 @@ static void seen_session_low(struct sim *sim, const void *from)
         }
     }
     session->low = row->low;
+}
+
+static void seen_session_high(struct sim *sim, const void *from)
+{
+    const struct row_session_high *row = from;
+    oracle_session(sim, row->id)->high = row->high;
 }
 
 static void seen_session_end(struct sim *sim, const void *from)
@@ -453,12 +465,13 @@ static void seen_event(struct sim *sim, const void *from)
 }
 
 /*  Rows of used numbers, users, tokens and packages have no rule of their own here. */
-#define seen_ids_used    seen_event
-#define seen_user_put    seen_event
-#define seen_token_new   seen_event
-#define seen_token_end   seen_event
-#define seen_audit       seen_event
-#define seen_package_put seen_event
+#define seen_ids_used     seen_event
+#define seen_user_put     seen_event
+#define seen_token_new    seen_event
+#define seen_token_end    seen_event
+#define seen_token_forget seen_event
+#define seen_audit        seen_event
+#define seen_package_put  seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

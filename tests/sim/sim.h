@@ -8,6 +8,7 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
+    user.c     users, their tokens, and who hears of what
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
     faults.c   what goes wrong and when
@@ -25,8 +26,10 @@ enum {
     ENDPOINTS = WORKERS_MAX + CLIENTS_MAX,
     TAIL_LINES = 40,
     LINE_BYTES = 300,
-    EXECUTORS_MAX = 24, /* of one worker */
-    SPECS_MAX = 6,      /* of one client */
+    EXECUTORS_MAX = 24,          /* of one worker */
+    SPECS_MAX = 6,               /* of one client */
+    USERS_MAX = 3 + WORKERS_MAX, /* of clients; each worker is a user, too */
+    TOKEN_TEXT = 80,
     DEPS_FEW = 3,
     AFTER_FEW = 3
 };
@@ -96,7 +99,7 @@ struct spec_seen {
 };
 
 struct session_seen {
-    uint64_t id, job, last, low;
+    uint64_t id, job, last, low, high;
     bool closed;
 };
 
@@ -183,7 +186,7 @@ void rule_job(struct sim *sim, const struct job_seen *job, const struct row_job_
 void rule_counts(struct sim *sim);
 void rule_node_dead(struct sim *sim, const struct row_node_state *row);
 /*  A frame that leaves the head: nothing is said that is not committed (synced). */
-void rule_sent(struct sim *sim, const struct msg *msg);
+void rule_sent(struct sim *sim, uint32_t peer, const struct msg *msg);
 /*  A worker is about to forget a report. */
 void rule_acked(struct sim *sim, const struct msg *done);
 
@@ -408,7 +411,8 @@ struct client {
     uint32_t stalled, missed;
     uint64_t resend_at_ms;
     uint64_t stop_at_ms;
-    uint64_t token;          /* of a driver */
+    uint32_t user;
+    uint64_t token, driver;  /* of a driver: the token of its attempt, and its task */
     uint32_t node, executor; /* of a driver */
     uint32_t spec_count;
     struct plan plans[SPECS_MAX];
@@ -491,6 +495,21 @@ void studies_fini(struct studies_seen *self);
 void studies_cut(struct sim *sim); /* after a power cut */
 void studies_end(struct sim *sim);
 
+/* --- user.c ------------------------------------------------------------------------------------------- */
+#define SEQ_PRIES (1ull << 60) /* a request for what is another user's; its answer means nothing */
+void users_draw(struct sim *sim);
+void users_make(struct sim *sim);
+void users_heal(struct sim *sim);
+void user_revoke(struct sim *sim);
+void user_pries(struct sim *sim, struct client *self);
+uint32_t user_of_job(struct sim *sim, uint64_t job); /* NONE: unknown */
+void token_text(const struct sim *sim, uint32_t endpoint, char out[TOKEN_TEXT]);
+void proof_of(struct slice token, struct proof *out);
+bool task_is_foreign(struct sim *sim, uint32_t peer,
+                     uint64_t task); /* another user's than the peer's */
+void rule_owner(struct sim *sim, const struct row_job_new *row);
+void rule_heard(struct sim *sim, uint32_t peer, const struct msg *msg);
+
 /* --- faults.c ----------------------------------------------------------------------------------------- */
 void faults_open(struct sim *sim);
 void faults_heal(struct sim *sim);
@@ -501,8 +520,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune,
-        jobs; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune, jobs,
+        users; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -533,6 +552,8 @@ struct sim {
     uint32_t started_room;
     struct wire wire, elements, extra; /* scratch */
     bool studies;                      /* in this world */
+    uint32_t user_count;               /* that clients belong to */
+    bool disabled[USERS_MAX];
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */
     uint32_t answered_count, answered_room;
     uint64_t frames, tasks_done;

@@ -59,10 +59,33 @@ static inline void world_flush(struct world *w)
     }
 }
 
+/*  A proof: of the token that begins with this letter. */
+static inline struct proof proof_of(char letter)
+{
+    struct proof proof = { .kind = PROOF_TOKEN };
+    proof.hash[0] = (uint8_t)letter;
+    return proof;
+}
+
+/*  The head itself makes a token for the first user, an administrator. */
+static inline void own_token(struct world *w, char letter, uint32_t role)
+{
+    struct proof proof = proof_of(letter);
+    struct msg msg = { .kind = MSG_TOKEN_PUT };
+    msg.as.token_put =
+        (struct msg_token_put){ .role = role, .hash = slice_of(proof.hash, sizeof(proof.hash)) };
+    turn_event(w->turn, &(struct event){ .kind = EV_OWN,
+                                         .now_ms = w->now_ms,
+                                         .wall_ms = 1700000000000 + w->now_ms,
+                                         .msg = &msg });
+}
+
 static inline void world_start(struct world *w)
 {
     assert_int_equal(turn_open(&w->turn, w->store, &w->limits, &w->config, 1, world_take, w), OK);
     assert_int_equal(turn_restore(w->turn, w->now_ms, 1700000000000 + w->now_ms), OK);
+    own_token(w, 'a', ROLE_ADMIN);
+    own_token(w, 'w', ROLE_WORKER);
     world_flush(w);
 }
 
@@ -78,7 +101,7 @@ static inline struct world *world_new(void)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct diag why;
-    w->limits = (struct limits){ 10000, 10000, 1000, 100, 20, 100, 16, 64, 8 };
+    w->limits = (struct limits){ 10000, 10000, 1000, 100, 20, 100, 16, 64, 8, 8, 16 };
     w->config = core_config();
     w->now_ms = 1000;
     w->wire = (struct wire){ w->list, 0, sizeof(w->list), false };
@@ -96,7 +119,8 @@ static inline void world_free(struct world *w)
 }
 
 /*  Says one message to the head, through the codec, and lets it answer. */
-static inline void say(struct world *w, uint32_t peer, enum msg_kind kind, const void *value)
+static inline void say_proved(struct world *w, uint32_t peer, enum msg_kind kind, const void *value,
+                              const struct proof *proof)
 {
     static uint8_t bytes[256 * 1024];
     struct wire frame = { bytes, 0, sizeof(bytes), false };
@@ -108,9 +132,15 @@ static inline void say(struct world *w, uint32_t peer, enum msg_kind kind, const
                                          .peer = peer,
                                          .now_ms = w->now_ms,
                                          .wall_ms = 1700000000000 + w->now_ms,
-                                         .msg = &msg });
+                                         .msg = &msg,
+                                         .proof = proof });
     world_flush(w);
     w->wire.n = 0;
+}
+
+static inline void say(struct world *w, uint32_t peer, enum msg_kind kind, const void *value)
+{
+    say_proved(w, peer, kind, value, NULL);
 }
 
 static inline void pass(struct world *w, uint64_t ms)
@@ -164,7 +194,9 @@ static inline struct list amount(struct world *w, const char *name, double count
 
 static inline void hello(struct world *w, uint32_t peer, uint32_t role)
 {
-    say(w, peer, MSG_HELLO, &(struct msg_hello){ .major = PROTO_MAJOR, .role = role });
+    struct proof proof = proof_of(role == 2 ? 'w' : 'a');
+    say_proved(w, peer, MSG_HELLO, &(struct msg_hello){ .major = PROTO_MAJOR, .role = role },
+               &proof);
     must_hear(w, MSG_WELCOME);
 }
 

@@ -5,19 +5,21 @@
 #include "head/query.h"
 #include "tests/unit/store_world.h"
 
+static const struct reader everything = { 1, ROLE_ADMIN };
+
 struct asked {
     const char *view, *id, *filter;
     uint64_t limit, cursor;
 };
 
-struct reader {
+struct rows_reader {
     struct fixture *base;
     struct query *query;
     uint64_t seq;
 };
 
 /*  Valid until the next question. */
-static struct query_reply wait(struct reader *self)
+static struct query_reply wait(struct rows_reader *self)
 {
     struct query_reply reply;
     query_begin(self->query);
@@ -29,7 +31,7 @@ static struct query_reply wait(struct reader *self)
     return reply;
 }
 
-static json_t *ask(struct reader *self, struct asked asked)
+static json_t *ask(struct rows_reader *self, struct asked asked)
 {
     struct msg_query query = { .seq = ++self->seq,
                                .view = slice_text(asked.view),
@@ -37,7 +39,7 @@ static json_t *ask(struct reader *self, struct asked asked)
                                .filter = slice_text(asked.filter),
                                .limit = asked.limit,
                                .cursor = asked.cursor };
-    assert_int_equal(query_ask(self->query, 9, &query), OK);
+    assert_int_equal(query_ask(self->query, 9, &everything, &query), OK);
     struct query_reply reply = wait(self);
     if (reply.code != OK) {
         print_message("refused: %s\n", reply.text);
@@ -51,12 +53,12 @@ static json_t *ask(struct reader *self, struct asked asked)
 
 #define ASK(self, ...) ask(self, (struct asked){ __VA_ARGS__ })
 
-static struct msg_study_rows read_rows(struct reader *self, const char *name, uint32_t what,
+static struct msg_study_rows read_rows(struct rows_reader *self, const char *name, uint32_t what,
                                        uint64_t after)
 {
     static struct msg msg;
     struct msg_study_read ask = { ++self->seq, slice_text(name), what, after };
-    assert_int_equal(query_ask_study(self->query, 9, &ask), OK);
+    assert_int_equal(query_ask_study(self->query, 9, &everything, &ask), OK);
     struct query_reply reply = wait(self);
     assert_int_equal(reply.code, OK);
     assert_true(reply.frame.n < 8 * MIB);
@@ -120,7 +122,7 @@ static void put_rows(struct rows *rows)
 
 static int reader_new(void **state)
 {
-    struct reader *self = calloc(1, sizeof(*self));
+    struct rows_reader *self = calloc(1, sizeof(*self));
     setup((void **)&self->base);
     put_rows(&self->base->rows);
     apply(self->base);
@@ -131,7 +133,7 @@ static int reader_new(void **state)
 
 static int reader_free(void **state)
 {
-    struct reader *self = *state;
+    struct rows_reader *self = *state;
     query_close(&self->query);
     teardown((void **)&self->base);
     free(self);
@@ -140,7 +142,7 @@ static int reader_free(void **state)
 
 static void studies_tell_their_best(void **state)
 {
-    struct reader *self = *state;
+    struct rows_reader *self = *state;
     json_t *answer = ASK(self, .view = "studies");
     expect_json(answer, "kind", "\"StudyList\"");
     expect_json(answer, "total", "2");
@@ -179,7 +181,7 @@ static void studies_tell_their_best(void **state)
 
 static void trials_and_reports_are_lists(void **state)
 {
-    struct reader *self = *state;
+    struct rows_reader *self = *state;
     json_t *answer = ASK(self, .view = "trials", .id = "yolo-small", .limit = 4);
     expect_json(answer, "total", "6");
     expect_json(answer, "next", "4");
@@ -212,7 +214,7 @@ static void trials_and_reports_are_lists(void **state)
 
 static void a_study_is_read_back(void **state)
 {
-    struct reader *self = *state;
+    struct rows_reader *self = *state;
     struct msg_study_rows rows = read_rows(self, "yolo-small", 0, 0);
     assert_true(rows.study == 1 && rows.state == STUDY_RUNNING && rows.seed == UINT64_MAX);
     assert_true(slice_same(rows.definition, slice_text("epochs: 81\n")));
@@ -237,7 +239,7 @@ static void a_study_is_read_back(void **state)
 static void large_studies_come_in_pages(void **state)
 {
     enum { MANY = 5000, LONG = 300 };
-    struct reader *self = *state;
+    struct rows_reader *self = *state;
     static char text[TEXT_MAX];
     memset(text, 'x', sizeof(text));
     for (uint32_t i = 0; i < MANY; i++) {

@@ -54,12 +54,14 @@ static void older_schema_is_raised(void **state)
     put_job(self, 3);
     store_close(&self->store);
     run_sql(self, "DROP VIEW users; DROP VIEW tokens; DROP VIEW audits; DROP VIEW jobs;"
+                  "DROP VIEW tasks; ALTER TABLE session DROP COLUMN high;"
                   "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
                   "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
                   "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
                   "ALTER TABLE job DROP COLUMN runtime_env; ALTER TABLE job DROP COLUMN after;"
                   "ALTER TABLE job DROP COLUMN waits;"
-                  "ALTER TABLE job DROP COLUMN error; CREATE VIEW jobs AS SELECT 1;"
+                  "ALTER TABLE job DROP COLUMN error; CREATE VIEW jobs AS SELECT 1; CREATE VIEW "
+                  "tasks AS SELECT 1;"
                   "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
                   "DROP TABLE study_file; DROP TABLE trial; DROP TABLE report;"
                   "DROP TABLE study_state_name; DROP TABLE trial_state_name;"

@@ -179,6 +179,16 @@ static void see(void *context, const struct restored *row)
         n = snprintf(to, room, "E%llu,%llu,%llu ", (unsigned long long)row->epoch,
                      (unsigned long long)row->node_last, (unsigned long long)row->report_last);
         break;
+    case RESTORE_USER:
+        n = snprintf(to, room, "P%llu,%.*s,%u,%u ", (unsigned long long)row->user.id,
+                     (int)row->user.name.n, (const char *)row->user.name.p, row->user.role,
+                     row->user.disabled);
+        break;
+    case RESTORE_TOKEN:
+        n = snprintf(to, room, "K%llu,%llu,%u,%zu,%d ", (unsigned long long)row->token.row.id,
+                     (unsigned long long)row->token.row.user, row->token.row.role,
+                     row->token.row.hash.n, row->token.revoked);
+        break;
     case RESTORE_JOB:
         n = snprintf(to, room, "J%llu,%u,%.*s ", (unsigned long long)row->job.id, row->job.state,
                      (int)row->job.submission.n, (const char *)row->job.submission.p);
@@ -233,6 +243,13 @@ static void restore_gives_what_is_unfinished(void **state)
     PUT(&self->rows, node_state, .id = 3, .state = NODE_DEAD);
     PUT(&self->rows, lease_new, .token = 50, .node = 3, .first = TASK(2), .count = 2);
     PUT(&self->rows, study_new, .id = 4, .name = slice_text("yolo"), .session = 1, .saved = 6);
+    PUT(&self->rows, user_put, .id = 1, .name = slice_text("admin"), .role = ROLE_ADMIN);
+    PUT(&self->rows, user_put, .id = 2, .name = slice_text("ann"), .role = ROLE_VIEWER);
+    PUT(&self->rows, user_put, .id = 2, .name = slice_text("x"), .role = ROLE_USER, .disabled = 1);
+    PUT(&self->rows, token_new, .id = 3, .user = 2, .role = ROLE_USER,
+        .hash = slice_text("a hash"));
+    PUT(&self->rows, token_new, .id = 4, .user = 1, .role = ROLE_WORKER, .hash = slice_text("h"));
+    PUT(&self->rows, token_end, .id = 3, .revoked_ms = 7);
     PUT(&self->rows, study_saved, .id = 4, .saved = 7);
     PUT(&self->rows, report, .id = 77, .study = 4, .token = 51, .number = 1);
     PUT(&self->rows, report, .id = 78, .study = 4, .token = 51, .number = 1);
@@ -241,10 +258,10 @@ static void restore_gives_what_is_unfinished(void **state)
     open_store(self);
     struct seen seen = { .n = 0 };
     assert_int_equal(store_restore(self->store, see, &seen), OK);
-    assert_string_equal(seen.text,
-                        "E3,3,77 J1,2,rayc_one J2,3,rayc_two S1,2,5,0 S2,0,1,1 U4,yolo,1,7 "
-                        "C7 N1,0 N3,1 "
-                        "T2,2,0,0 T3,2,2,9 T4,2,0,0 L50,2 ");
+    assert_string_equal(seen.text, "E3,3,77 P1,admin,1,0 P2,ann,2,1 K3,2,2,6,1 K4,1,4,1,0 "
+                                   "J1,2,rayc_one J2,3,rayc_two S1,2,5,0 S2,0,1,1 U4,yolo,1,7 "
+                                   "C7 N1,0 N3,1 "
+                                   "T2,2,0,0 T3,2,2,9 T4,2,0,0 L50,2 ");
 }
 
 /* --- reads ------------------------------------------------------------------------------------ */

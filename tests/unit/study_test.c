@@ -303,7 +303,7 @@ static void the_next_attempt_of_a_driver_takes_it_up(void **unused)
     struct rec_start start;
     assert_true(start_at(w, 0, &start));
     for (int attempt = 1; attempt <= 3; attempt++) {
-        uint32_t peer = CLIENT + 1 + (uint32_t)attempt;
+        uint32_t peer = CLIENT + 100 + (uint32_t)attempt;
         hello(w, peer, 1);
         say(w, peer, MSG_JOB_ATTACH, &(struct msg_job_attach){ 1, job, start.token });
         assert_true(must_hear(w, MSG_JOB_OPENED)->as.job_opened.session > session);

@@ -182,7 +182,8 @@ static void hello_emit(struct worker *self)
                             .minor = PROTO_MINOR,
                             .role = 2,
                             .version = slice_text(self->config.version),
-                            .epoch = self->epoch };
+                            .epoch = self->epoch,
+                            .token = slice_text(self->config.token) };
 }
 
 static void join_emit(struct worker *self)

@@ -17,7 +17,8 @@ struct worker_limits {
 struct worker_limits worker_limits(void);
 
 struct worker_config {
-    char key[HASH_TEXT + 1]; /* of the worker's folder */
+    char key[HASH_TEXT + 1];        /* of the worker's folder */
+    char token[TOKEN_TEXT_MAX + 1]; /* of the worker, for HELLO */
     char name[NAME_MAX_BYTES];
     char version[32];
     uint32_t pid;
