@@ -45,7 +45,8 @@ int command_encode(const struct command_line *line, struct wire *out)
                                line->env[i]);
         }
     }
-    size_t bytes = BODY_HEAD_BYTES + bytes_of(line->argv) + bytes_of(line->env) + line->input.n +
+    size_t bytes = BODY_HEAD_BYTES + bytes_of(line->argv) + bytes_of(line->env) +
+                   bytes_of(line->vars) + line->input.n +
                    (line->cwd != NULL ? strlen(line->cwd) : 0);
     if (bytes > PAYLOAD_MAX) {
         return failure_say(
@@ -58,9 +59,14 @@ int command_encode(const struct command_line *line, struct wire *out)
     ensure(out->p != NULL);
     bool has_cwd = line->cwd != NULL && line->cwd[0] != 0;
     bool has_input = line->input.n > 0;
-    wire_put_encoded(out, slice_of(&(uint8_t){ (uint8_t)(FIXMAP + 2 + has_cwd + has_input) }, 1));
+    bool has_vars = count_of(line->vars) > 0;
+    wire_put_encoded(
+        out, slice_of(&(uint8_t){ (uint8_t)(FIXMAP + 2 + has_vars + has_cwd + has_input) }, 1));
     put_list(out, "argv", line->argv);
     put_list(out, "env", line->env);
+    if (has_vars) {
+        put_list(out, "vars", line->vars);
+    }
     if (has_cwd) {
         wire_put_str(out, slice_text("cwd"));
         wire_put_str(out, slice_text(line->cwd));

@@ -227,7 +227,9 @@ rayc_ref rayc_command(const rayc_options *options, const char *const *argv, cons
         return (rayc_ref){ 0 };
     }
     struct wire body = { 0 };
-    const struct command_line line = { argv, env, cwd, slice_of(input, input_size) };
+    const struct command_line line = {
+        .argv = argv, .env = env, .cwd = cwd, .input = slice_of(input, input_size)
+    };
     if (command_encode(&line, &body) != RAYC_OK) {
         return session_born_failed(self);
     }

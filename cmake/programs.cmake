@@ -33,7 +33,7 @@ target_link_libraries(rayc-worker PRIVATE rayc_worker)
 
 file(GLOB cli_sources CONFIGURE_DEPENDS client/cli/*.c client/cli/cmd/*.c)
 add_executable(rayc ${cli_sources})
-target_link_libraries(rayc PRIVATE rayc_driver)
+target_link_libraries(rayc PRIVATE rayc_driver rayc_archive)
 target_compile_definitions(rayc PRIVATE RAYC_EXAMPLES_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/rayc/examples")
 
 # What runs a trial of `rayc tune` that is a command.  It goes to the workers as programs do, so it needs no librayc.

@@ -389,7 +389,7 @@ static size_t env_bytes(const struct ray_open *self)
     return bytes;
 }
 
-/*  {argv: [/bin/sh, -c, ENTRYPOINT], env: [K=V, ...]} */
+/*  {argv: [/bin/sh, -c, ENTRYPOINT], vars: [K=V, ...]} */
 static int put_command(struct ray_open *self, struct ray_refusal *no)
 {
     const char *entrypoint = string_of(self, "entrypoint");
@@ -404,7 +404,7 @@ static int put_command(struct ray_open *self, struct ray_refusal *no)
     wire_put_str(&self->command, slice_text("/bin/sh"));
     wire_put_str(&self->command, slice_text("-c"));
     wire_put_str(&self->command, slice_text(entrypoint));
-    wire_put_str(&self->command, slice_text("env"));
+    wire_put_str(&self->command, slice_text("vars"));
     put_env(self);
     ensure(!self->command.full);
     return OK;

@@ -49,7 +49,7 @@ static int copy_all(const char ***out, const char *field, const msgpack_object *
             return wrong(why, field, "must be a list of strings without NUL bytes");
         }
         texts[i] = copy(at, text);
-        if (strcmp(field, "env") == 0 && !strchr(texts[i], '=')) {
+        if (strcmp(field, "argv") != 0 && !strchr(texts[i], '=')) {
             return wrong(why, field, "has an entry without =");
         }
     }
@@ -71,6 +71,9 @@ static int read_entry(struct command *self, const msgpack_object_kv *entry, char
     }
     if (is_key(&entry->key, "env")) {
         return copy_all(&self->env, "env", value, at, why);
+    }
+    if (is_key(&entry->key, "vars")) {
+        return copy_all(&self->vars, "vars", value, at, why);
     }
     if (is_key(&entry->key, "cwd") && value->type != MSGPACK_OBJECT_NIL) {
         if (!is_text(value)) {
@@ -95,7 +98,8 @@ int command_read(struct command *self, struct slice body, struct diag *why)
     self->texts = malloc(body.n + 1);
     self->argv = calloc(1, sizeof(*self->argv));
     self->env = calloc(1, sizeof(*self->env));
-    int e = self->texts && self->argv && self->env ? OK : ERR_MEMORY;
+    self->vars = calloc(1, sizeof(*self->vars));
+    int e = self->texts && self->argv && self->env && self->vars ? OK : ERR_MEMORY;
     msgpack_unpacked tree;
     msgpack_unpacked_init(&tree);
     if (!e && body.n > 0) {
@@ -123,6 +127,7 @@ void command_fini(struct command *self)
 {
     free(self->argv);
     free(self->env);
+    free(self->vars);
     free(self->texts);
     *self = (struct command){ 0 };
 }
@@ -176,14 +181,24 @@ void environment_inherit(struct environment *self, const char *const *own, bool 
     }
 }
 
+static void disown(struct environment *self)
+{
+    while (self->owned_count > 0) {
+        free(self->owned[--self->owned_count]);
+    }
+}
+
 void environment_fini(struct environment *self)
 {
+    disown(self);
+    free(self->owned);
     free(self->entries);
     *self = (struct environment){ 0 };
 }
 
 void environment_clear(struct environment *self, const struct environment *base)
 {
+    disown(self);
     self->count = 0;
     self->text_n = 0;
     for (uint32_t i = 0; i < base->count; i++) {
@@ -199,6 +214,74 @@ void environment_put(struct environment *self, const char *entry)
     } else {
         append(self, entry);
     }
+}
+
+static void put_owned(struct environment *self, char *entry)
+{
+    self->owned = realloc(self->owned, (self->owned_count + 1) * sizeof(*self->owned));
+    ensure(self->owned != NULL && entry != NULL);
+    self->owned[self->owned_count++] = entry;
+    environment_put(self, entry);
+}
+
+void environment_copy(struct environment *self, const char *name, const char *text)
+{
+    size_t n = strlen(name) + strlen(text) + 2;
+    char *entry = malloc(n);
+    ensure(entry != NULL);
+    snprintf(entry, n, "%s=%s", name, text);
+    put_owned(self, entry);
+}
+
+static size_t span_of(const char *text, const char *letters)
+{
+    return strspn(text, letters);
+}
+
+/*  The variable at a `$`: bytes of all of it, 0 if it is none; its name and bytes of that. */
+static size_t variable_at(const char *text, const char **name, size_t *n)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    bool braces = text[1] == '{';
+    *name = text + 1 + braces;
+    *n = braces ? strcspn(*name, "}") : span_of(*name, letters);
+    if (*n == 0 || (braces && (*name)[*n] != '}')) {
+        return 0;
+    }
+    return *n + 1 + 2 * (size_t)braces;
+}
+
+void environment_expand(struct environment *self, const char *entry)
+{
+    char *out = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&out, &bytes);
+    ensure(to != NULL);
+    const char *p = strchr(entry, '=');
+    ensure(p != NULL);
+    fwrite(entry, 1, (size_t)(++p - entry), to);
+    while (*p != 0) {
+        const char *name = NULL;
+        size_t n = 0, whole = *p == '$' ? variable_at(p, &name, &n) : 0;
+        uint32_t at = whole > 0 ? find(self, name, n) : NONE;
+        bool nothing = whole > n + 1 && at == NONE &&
+                       span_of(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n;
+        if (at != NONE) {
+            fputs(self->entries[at] + n + 1, to);
+        } else if (!nothing) {
+            whole = whole > 0 ? whole : 1;
+            fwrite(p, 1, whole, to);
+        }
+        p += whole > 0 ? whole : 1;
+    }
+    ensure(fclose(to) == 0);
+    put_owned(self, out);
+}
+
+const char *environment_get(const struct environment *self, const char *name)
+{
+    uint32_t at = find(self, name, strlen(name));
+    return at != NONE ? self->entries[at] + strlen(name) + 1 : "";
 }
 
 bool environment_has(const struct environment *self, const char *name)

@@ -19,8 +19,6 @@
 enum {
     PEEK_MS = 5, /* a resident executor that works and is silent for so long is looked at */
     PEEK_MS_MAX = 40,
-    TEXT_COMMAND = 4 * 1024,
-    TEXT_DRIVER = 20 * 1000,
     RUN_FRAME_BYTES = 1 * MIB, /* a RUN frame is not joined beyond this */
     RUN_RECORD_OVERHEAD = 512, /* all but args and deps, at most */
     EVENT_BYTES = 2 * OUTPUT_MAX + 2 * OUTPUT_MAX + COMMAND_VALUE_OVERHEAD +
@@ -66,7 +64,14 @@ static void release(struct executors *all, struct executor *self)
     resident_close(&self->resident);
     if (self->kind == SPEC_DRIVER) {
         output_close(&self->out, false);
+    } else {
+        all->live_count--;
     }
+    if (self->streams) {
+        output_close(&self->out, true);
+        output_close(&self->err, true);
+    }
+    secrets_close(&self->secrets);
     scratch_give(all->scratch, (uint32_t)(self - all->all));
     self->live = false;
 }
@@ -143,10 +148,15 @@ void executors_spawn(struct executors *self, const struct act *act, uint64_t nod
                                    .task = act->held.task,
                                    .token = act->held.token,
                                    .attempt = act->held.attempt,
+                                   .job = act->held.job,
+                                   .begun_ms = self->now_ms,
                                    .resident = { .socket = -1 },
                                    .out = executor->out,
                                    .err = executor->err,
                                    .peek_ms = UINT64_MAX };
+    if (executor->kind != SPEC_DRIVER && self->live_count++ == 0) {
+        self->look_ms = self->now_ms + 1;
+    }
     executor->error = executor_start(self, executor, act, node);
     if (executor->error) {
         executor->failed = true;
@@ -299,7 +309,9 @@ void executors_on_socket(struct executors *self, uint32_t id, uint32_t events)
 void executors_on_tails(struct executors *self)
 {
     for (uint32_t id = 0; id < self->high; id++) {
-        if (self->all[id].live && self->all[id].kind == SPEC_DRIVER && self->all[id].ended) {
+        const struct executor *executor = &self->all[id];
+        bool streams = executor->kind == SPEC_DRIVER || executor->streamed.token != 0;
+        if (executor->live && executor->ended && streams) {
             queue(self, id);
         }
     }
@@ -308,6 +320,9 @@ void executors_on_tails(struct executors *self)
 void executors_on_time(struct executors *self, uint64_t now_ms)
 {
     self->now_ms = now_ms;
+    if (self->live_count > 0 && now_ms >= self->look_ms) {
+        executors_look(self);
+    }
     if (now_ms < self->peek_due_ms) {
         return;
     }
@@ -335,21 +350,11 @@ void executors_on_time(struct executors *self, uint64_t now_ms)
 
 uint64_t executors_due(const struct executors *self)
 {
-    return self->peek_due_ms;
+    bool look = self->live_count > 0 && self->look_ms < self->peek_due_ms;
+    return look ? self->look_ms : self->peek_due_ms;
 }
 
 /* --- events ----------------------------------------------------------------------------------------------- */
-
-/*  Output beyond OUTPUT_MAX goes to a file of its own, whose name is returned. */
-static struct slice keep_range(struct executors *self, const struct executor *executor,
-                               const struct rec_ran *ran)
-{
-    char *path = arena_take(&self->arena, PATH_BYTES);
-    snprintf(path, PATH_BYTES, "%s/logs/executor-%u.%u.log", self->config.dir, executor->pid,
-             ran->number);
-    return output_copy(&executor->out, ran->output_from, ran->output_to, path) ? slice_of(NULL, 0)
-                                                                               : slice_text(path);
-}
 
 /*  The next result; reports of trials that come before it are passed on.  False: none. */
 static bool next_result_of(struct executors *self, uint32_t id, struct rec_ran *ran)
@@ -386,14 +391,7 @@ static enum next tell_ran(struct executors *self, uint32_t id, struct worker_eve
     }
     out->kind = WEV_RAN;
     out->ran = ran;
-    if (ran->output_to > ran->output_from) {
-        out->output =
-            output_read(&executor->out, &self->arena, ran->output_from, ran->output_to, OUTPUT_MAX);
-        if (ran->output_to - ran->output_from > OUTPUT_MAX) {
-            out->log = keep_range(self, executor, ran);
-        }
-        output_taken(&executor->out, ran->output_to);
-    }
+    executor_put_ran(self, executor, ran, out);
     return NEXT_EVENT;
 }
 
@@ -403,58 +401,15 @@ static bool drain(struct executor *executor)
     return resident_read(&executor->resident) == OK || resident_peek(&executor->resident);
 }
 
-static struct slice read_or_keep(struct executors *self, struct executor *executor,
-                                 struct output *output, const char *suffix,
-                                 struct worker_event *out)
-{
-    struct slice bytes = output_read(output, &self->arena, 0, UINT64_MAX, OUTPUT_MAX);
-    if (output_size(output) > OUTPUT_MAX) {
-        char *path = arena_take(&self->arena, PATH_BYTES);
-        executor_log_path(self, executor, suffix, path, PATH_BYTES);
-        if (!output_keep(output, path) && out->log.n == 0) {
-            out->log = slice_text(path);
-        }
-    }
-    return bytes;
-}
-
-static void put_command_results(struct executors *self, struct executor *executor,
-                                struct worker_event *out)
-{
-    out->number = 1;
-    if (executor->exited.status != 0) {
-        out->text = output_tail(&executor->err, &self->arena, 0, TEXT_COMMAND);
-    }
-    struct slice text = read_or_keep(self, executor, &executor->out, "log", out);
-    struct slice errors = read_or_keep(self, executor, &executor->err, "err.log", out);
-    size_t room = text.n + errors.n + COMMAND_VALUE_OVERHEAD;
-    struct wire value = { arena_take(&self->arena, room), 0, room, false };
-    command_value(&value, executor->exited.status, text, errors);
-    out->value = slice_of(value.p, value.n);
-}
-
-static void put_results(struct executors *self, struct executor *executor, struct worker_event *out)
-{
-    switch ((enum spec_kind)executor->kind) {
-    case SPEC_FUNCTION:
-        out->number = resident_begun(&executor->resident);
-        out->text = output_tail(&executor->out, &self->arena, executor->out.taken, TEXT_MAX);
-        break;
-    case SPEC_DRIVER:
-        out->number = 1;
-        out->text = output_tail(&executor->out, &self->arena, 0, TEXT_DRIVER);
-        break;
-    case SPEC_COMMAND:
-        put_command_results(self, executor, out);
-        break;
-    }
-}
-
 static enum next tell_exited(struct executors *self, struct executor *executor,
                              struct worker_event *out)
 {
+    executor_stream_rest(self, executor);
     bool driver = executor->kind == SPEC_DRIVER;
-    if (driver && !executor->unwanted && !tails_sent(self->config.tails, executor->token)) {
+    uint64_t token = driver ? executor->token : executor->streamed.token;
+    bool waits =
+        token != 0 && !executor->unwanted && (driver || tails_are_joined(self->config.tails));
+    if (waits && !tails_sent(self->config.tails, token)) {
         return NEXT_NOTHING; /* executors_on_tails() */
     }
     if (executor->borrowed || arena_room(&self->arena) < EVENT_BYTES) {
@@ -464,9 +419,9 @@ static enum next tell_exited(struct executors *self, struct executor *executor,
     out->pid = executor->pid;
     out->status = executor->exited.status;
     out->run_us = clock_us() - executor->started_us;
-    put_results(self, executor, out);
-    if (driver) {
-        tails_end(self->config.tails, executor->token);
+    executor_put_results(self, executor, out);
+    if (token != 0) {
+        tails_end(self->config.tails, token);
     }
     release(self, executor);
     return NEXT_EVENT;

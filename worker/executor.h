@@ -11,6 +11,12 @@
 
 struct executors;
 
+/*  What the core knows: the attempt that an executor is in, as task `number` of those that it was given. */
+struct executors_runs {
+    bool (*find)(const void *core, uint32_t executor, struct held *out, uint32_t *number);
+    const void *core;
+};
+
 struct executors_config {
     const char *dir;      /* of the worker: scratch, logs and programs are in it */
     const char *address;  /* of the head, for RAYC_ADDRESS */
@@ -19,8 +25,9 @@ struct executors_config {
     int epoll;            /* sockets are added to it with data.u64 = id */
     struct spawner *spawner;
     const struct confine *confine;
-    struct tails *tails; /* of drivers */
-    struct asks *asks;   /* of trials */
+    struct tails *tails;
+    struct executors_runs runs;
+    struct asks *asks; /* of trials */
 };
 
 MUST_CHECK int executors_open(struct executors **out, const struct executors_config *config);

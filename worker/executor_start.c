@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "proto/wire.h"
 #include "worker/executor_state.h"
+#include "worker/packages.h"
 
 struct start {
     struct executors *all;
@@ -23,6 +24,7 @@ struct start {
     uint32_t mine_count;
     char path[PATH_BYTES];
     char file[PATH_BYTES];
+    char cwd[PATH_BYTES];
     const char *argv[2];
 };
 
@@ -62,6 +64,52 @@ static void put_attempt(struct environment *env, const struct held *held)
     environment_print(env, "RAYC_TASK_INDEX=%" PRIu64, task_index(held));
 }
 
+/*  Modules first, then the working folder, then what is there: as Ray. */
+static void put_python_path(struct start *start, const char *inherited)
+{
+    const struct spec_view *spec = start->act->spec;
+    struct environment *env = &start->all->env;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    ensure(to != NULL);
+    for (uint32_t kind = PACKAGE_PY_MODULE; kind >= PACKAGE_WORKING_DIR; kind--) {
+        for (uint32_t i = 0; i < spec->package_count; i++) {
+            char path[PATH_BYTES];
+            package_path(start->all->config.dir, spec->packages[i].hash, spec->user, path,
+                         sizeof(path));
+            fprintf(to, "%s%s",
+                    spec->packages[i].kind != kind ? ""
+                    : ftell(to) > 0                ? ":"
+                                                   : "",
+                    spec->packages[i].kind != kind ? "" : path);
+        }
+    }
+    const char *own = environment_get(env, "PYTHONPATH");
+    fprintf(to, "%s%s", *own ? ":" : "", own);
+    if (*inherited && strcmp(own, inherited) != 0) {
+        fprintf(to, ":%s", inherited);
+    }
+    ensure(fclose(to) == 0);
+    environment_copy(env, "PYTHONPATH", text);
+    free(text);
+}
+
+/*  The runtime environment of its job: variables, and where its packages are. */
+static void put_runtime_env(struct start *start)
+{
+    struct environment *env = &start->all->env;
+    char *inherited = strdup(environment_get(env, "PYTHONPATH"));
+    ensure(inherited != NULL);
+    for (const char **entry = start->command.vars; *entry; entry++) {
+        environment_expand(env, *entry);
+    }
+    if (start->act->spec->package_count > 0) {
+        put_python_path(start, inherited);
+    }
+    free(inherited);
+}
+
 static void make_environment(struct start *start, uint64_t node)
 {
     const struct executors_config *config = &start->all->config;
@@ -73,6 +121,7 @@ static void make_environment(struct start *start, uint64_t node)
     for (const char **entry = start->command.env; *entry; entry++) {
         environment_put(env, *entry);
     }
+    put_runtime_env(start);
     if (spec->kind == SPEC_DRIVER) {
         environment_put(env, "RAYC_DRIVER=1");
     }
@@ -158,13 +207,13 @@ static int32_t open_driver(struct start *start)
     if (fd < 0) {
         return problem(start, errno, start->file, NULL);
     }
-    struct msg_log who = { .job = start->act->held.job, .task = self->task, .token = self->token };
-    int tail = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (tail < 0 || tails_add(start->all->config.tails, &who, tail, start->file)) {
+    struct tail_new tail = { .who = { .job = self->job, .task = self->task, .token = self->token },
+                             .fds = { fd, -1 },
+                             .to = UINT64_MAX,
+                             .path = start->file,
+                             .secrets = &self->secrets };
+    if (tails_add(start->all->config.tails, &tail)) {
         close(fd);
-        if (tail >= 0) {
-            close(tail);
-        }
         return problem(start, EMFILE, "output of the driver", NULL);
     }
     self->out.fd = fd;
@@ -191,6 +240,28 @@ static int32_t open_files(struct start *start)
 
 /* --- the request ------------------------------------------------------------------------------------------ */
 
+/*  The working folder of its job, or a folder in it; one of this machine if it was given so. */
+static int32_t choose_cwd(struct start *start)
+{
+    const struct spec_view *spec = start->act->spec;
+    const char *wish = start->command.cwd;
+    start->request.cwd = wish;
+    for (uint32_t i = 0; i < spec->package_count && (!wish || *wish != '/'); i++) {
+        if (spec->packages[i].kind == PACKAGE_WORKING_DIR) {
+            package_path(start->all->config.dir, spec->packages[i].hash, spec->user, start->cwd,
+                         sizeof(start->cwd));
+            size_t n = strlen(start->cwd);
+            snprintf(start->cwd + n, sizeof(start->cwd) - n, "%s%s", wish ? "/" : "",
+                     wish ? wish : "");
+            start->request.cwd = start->cwd;
+            break;
+        }
+    }
+    return start->request.cwd && access(start->request.cwd, X_OK)
+               ? problem(start, errno, start->request.cwd, NULL)
+               : 0;
+}
+
 static int32_t choose_program(struct start *start)
 {
     const struct spec_view *spec = start->act->spec;
@@ -208,10 +279,6 @@ static int32_t choose_program(struct start *start)
     } else {
         return problem(start, 0, spec->name, "has neither a program nor argv");
     }
-    if (start->command.cwd && access(start->command.cwd, X_OK)) {
-        return problem(start, errno, start->command.cwd, NULL);
-    }
-    start->request.cwd = start->command.cwd;
     /* Should it fail: */
     snprintf(start->self->problem, sizeof(start->self->problem), "%.160s", start->request.path);
     return 0;
@@ -231,11 +298,13 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
         return problem(&start, e == ERR_MEMORY ? ENOMEM : EINVAL, act->spec->name,
                        e == ERR_MEMORY ? NULL : why.text);
     }
+    make_environment(&start, node);
+    secrets_open(&self->secrets, all->env.entries);
     int32_t error = make_scratch(&start);
     error = error ? error : open_files(&start);
+    error = error ? error : choose_cwd(&start);
     error = error ? error : choose_program(&start);
     if (!error) {
-        make_environment(&start, node);
         start.request.memory_bytes = all->config.confine->memory ? act->spec->memory_bytes : 0;
         e = spawner_spawn(all->config.spawner, &start.request);
         error =

@@ -8,6 +8,7 @@
 #include "worker/output.h"
 #include "worker/resident.h"
 #include "worker/scratch.h"
+#include "worker/secrets.h"
 
 struct executor {
     bool made; /* `out` and `err` are set, and may be open from an earlier executor of this id */
@@ -21,8 +22,15 @@ struct executor {
     uint32_t kind; /* enum spec_kind */
     uint32_t pid;
     uint64_t started_us;
-    uint64_t task, token;
+    uint64_t task, token, job;
     uint32_t attempt;
+    struct secrets secrets; /* of its environment */
+    struct held streamed; /* the attempt whose output goes to the head as it comes; token 0: none */
+    uint32_t streamed_number;
+    uint64_t streamed_last; /* token of the last task of a resident one that was */
+    bool streams;           /* now or before: others still read its files when it has ended */
+    uint32_t begun;         /* of its tasks, when it was looked at last */
+    uint64_t begun_ms;      /* since when it is so many */
     int32_t error;
     char problem[320];
     struct spawn_event exited;
@@ -42,6 +50,8 @@ struct executors {
     uint32_t lender_count;
     struct rec_ran ran; /* of the event that was told last */
     uint64_t now_ms, peek_due_ms;
+    uint64_t look_ms; /* of the next look at what runs for long */
+    uint32_t live_count;
     uint64_t mark; /* of the next executor, for the spawner */
     struct environment base, env;
     struct scratch *scratch;
@@ -53,6 +63,19 @@ struct executors {
 /*  executor_start.c: an errno, with self->problem; or 0. */
 int32_t executor_start(struct executors *all, struct executor *self, const struct act *act,
                        uint64_t node);
+/*  executor_results.c: into the event of a task that has ended, of an executor that has. */
+void executor_put_ran(struct executors *all, struct executor *self, struct rec_ran *ran,
+                      struct worker_event *out);
+void executor_put_results(struct executors *all, struct executor *self, struct worker_event *out);
+/*  executor_stream.c: output that goes to the head while its attempt runs. */
+void executors_look(struct executors *all); /* for what runs for long; when all->look_ms is over */
+/*  The whole output of a command that has ended, if it is too large for its DONE; what `stream` said before is done. */
+void executor_stream_rest(struct executors *all, struct executor *self);
+/*  A task of a resident executor has ended: where the head keeps its output; empty: it was not streamed. */
+struct slice executor_stream_end(struct executors *all, struct executor *self,
+                                 const struct rec_ran *ran);
+/*  "logs/job-J/TASK.ATTEMPT.log" of the head's state folder. */
+struct slice executor_head_log(struct executors *all, const struct held *held);
 /*  "DIR/logs/TASK.ATTEMPT.suffix" */
 void executor_log_path(const struct executors *all, const struct executor *self, const char *suffix,
                        char *out, size_t capacity);

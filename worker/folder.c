@@ -5,7 +5,7 @@
 
 static int make_inside(const char *dir)
 {
-    static const char *const names[] = { "scratch", "logs", "programs" };
+    static const char *const names[] = { "scratch", "logs", "programs", "packages" };
     char path[PATH_BYTES];
     for (size_t i = 0; i < COUNT(names); i++) {
         int e = file_path(path, sizeof(path), dir, names[i]);

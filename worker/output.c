@@ -126,10 +126,10 @@ int output_keep(struct output *self, const char *path)
     return OK;
 }
 
-void output_taken(struct output *self, uint64_t to)
+void output_taken(struct output *self, uint64_t to, bool give_back)
 {
     self->taken = to > self->taken ? to : self->taken;
-    if (self->taken - self->freed >= OUTPUT_FREE_BYTES) {
+    if (give_back && self->taken - self->freed >= OUTPUT_FREE_BYTES) {
         (void)fallocate(self->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)self->freed,
                         (off_t)(self->taken - self->freed)); /* not every file system can */
         self->freed = self->taken;

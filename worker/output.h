@@ -26,6 +26,6 @@ struct slice output_tail(const struct output *self, struct arena *arena, uint64_
 MUST_CHECK int output_copy(const struct output *self, uint64_t from, uint64_t to, const char *path);
 /*  Renames the file and closes it: the next output_open() makes a new one. */
 MUST_CHECK int output_keep(struct output *self, const char *path);
-/*  All before `to` has been taken; disk space is given back now and then. */
-void output_taken(struct output *self, uint64_t to);
+/*  All before `to` has been taken; if nobody else reads it, disk space is given back now and then. */
+void output_taken(struct output *self, uint64_t to, bool give_back);
 #endif

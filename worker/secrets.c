@@ -57,6 +57,7 @@ void secrets_open(struct secrets *self, const char *const *env)
     if (bytes == 0) {
         return;
     }
+    self->bytes = bytes;
     self->texts = malloc(bytes);
     ensure(self->texts != NULL);
     uint8_t *at = self->texts;
@@ -69,6 +70,24 @@ void secrets_open(struct secrets *self, const char *const *env)
             add_value(self, slice_of(at, n));
             at += n;
         }
+    }
+}
+
+void secrets_copy(struct secrets *self, const struct secrets *from)
+{
+    *self = *from;
+    if (from->count == 0) {
+        self->texts = NULL;
+        self->values = NULL;
+        return;
+    }
+    self->texts = malloc(from->bytes);
+    self->values = malloc(from->count * sizeof(*self->values));
+    ensure(self->texts && self->values);
+    memcpy(self->texts, from->texts, from->bytes);
+    for (uint32_t i = 0; i < from->count; i++) {
+        self->values[i] =
+            slice_of(self->texts + (from->values[i].p - from->texts), from->values[i].n);
     }
 }
 
@@ -123,8 +142,7 @@ size_t secrets_hide_some(const struct secrets *self, uint8_t *p, size_t *n, bool
     return all - from;
 }
 
-/*  How many bytes at the start are the end of a secret. */
-static size_t cut_front(const struct secrets *self, const uint8_t *p, size_t n)
+size_t secrets_cut_front(const struct secrets *self, const uint8_t *p, size_t n)
 {
     size_t most = 0;
     for (uint32_t i = 0; i < self->count; i++) {
@@ -143,7 +161,7 @@ size_t secrets_hide(const struct secrets *self, uint8_t *p, size_t n, int cuts)
     if (self->count == 0 || n == 0) {
         return n;
     }
-    size_t front = cuts & SECRET_CUT_FRONT ? cut_front(self, p, n) : 0;
+    size_t front = cuts & SECRET_CUT_FRONT ? secrets_cut_front(self, p, n) : 0;
     memmove(p, p + front, n - front);
     n -= front;
     size_t rest = secrets_hide_some(self, p, &n, !(cuts & SECRET_CUT_BACK));

@@ -15,17 +15,21 @@ struct secrets {
     struct slice *values; /* the longest first; borrowed from `texts` */
     uint32_t count;
     uint8_t *texts;
+    size_t bytes;     /* of texts */
     bool begins[256]; /* with this byte */
 };
 
 /*  Of an environment, NULL-terminated.  Without any, all that follows is free. */
 void secrets_open(struct secrets *self, const char *const *env);
+void secrets_copy(struct secrets *self, const struct secrets *from);
 void secrets_close(struct secrets *self);
 
 /*  What stands before and after a piece of text: it may begin or end within a secret. */
 enum { SECRET_CUT_FRONT = 1, SECRET_CUT_BACK = 2 };
 /*  Of a piece that is whole but for its cuts; returns how many bytes are left. */
 size_t secrets_hide(const struct secrets *self, uint8_t *p, size_t n, int cuts);
+/*  How many bytes at the start may be the end of a secret. */
+size_t secrets_cut_front(const struct secrets *self, const uint8_t *p, size_t n);
 /*  Of a stream: *n bytes are left and may go; of the bytes that were there, the last so many (as returned) may be the
     beginning of a secret, stand unchanged at p + *n, and must be given again, before what follows.  `last`: nothing
     follows. */

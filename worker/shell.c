@@ -16,6 +16,7 @@
 #include "worker/encoder.h"
 #include "worker/executor.h"
 #include "worker/kept.h"
+#include "worker/packages.h"
 #include "worker/programs.h"
 #include "worker/tails.h"
 
@@ -26,7 +27,7 @@ enum {
     FAREWELL_MS = 20 /* for ZeroMQ's thread to send NODE_BYE */
 };
 /*  data.u64 of epoll; smaller ones are ids of executors. */
-enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL };
+enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES };
 
 struct shell {
     const struct shell_config *config;
@@ -34,6 +35,7 @@ struct shell {
     struct link *link;
     struct executors *executors;
     struct fetches *fetches;
+    struct packages *packages;
     struct tails *tails;
     struct asks *asks;
     struct worker *core;
@@ -136,7 +138,10 @@ static void carry_out(struct shell *self, const struct act *act)
         kept_reports_free(&self->reports, act->report);
         break;
     case ACT_FETCH:
-        fetches_want(self->fetches, act->spec->program);
+        if (act->package) {
+            packages_want(self->packages, act->hash, act->user);
+        }
+        fetches_want(self->fetches, act->hash);
         break;
     case ACT_SPAWN:
         executors_spawn(self->executors, act, worker_stats(self->core).node);
@@ -306,11 +311,39 @@ static void take_signals(struct shell *self)
     }
 }
 
+/*  A program is here, or an archive that is a package for somebody; or it is not to be had. */
+static void take_program(struct shell *self, const struct program_news *news)
+{
+    packages_fetched(self->packages, news);
+    step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
+                                       .hash = slice_text(news->hash),
+                                       .code = news->code,
+                                       .text = slice_text(news->text) });
+    settle(self); /* `news` is ours only now */
+}
+
+static bool needs(const void *core, const char *hash, uint64_t user)
+{
+    return worker_needs(core, slice_text(hash), user);
+}
+
+static void take_package(struct shell *self, const struct package_news *news)
+{
+    step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
+                                       .hash = slice_text(news->hash),
+                                       .package = true,
+                                       .user = news->user,
+                                       .code = news->code,
+                                       .text = slice_text(news->text) });
+    settle(self);
+}
+
 /*  Events of executors and programs, until there are none: acts may have made new ones. */
 static void take_events(struct shell *self)
 {
     struct worker_event event;
     struct program_news news;
+    struct package_news package;
     enum next next;
     bool again;
     do {
@@ -320,11 +353,12 @@ static void take_events(struct shell *self)
             again = true;
         }
         while (fetches_next(self->fetches, &news)) {
-            step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
-                                               .hash = slice_text(news.hash),
-                                               .code = news.code,
-                                               .text = slice_text(news.text) });
-            settle(self); /* `news` is ours only now */
+            take_program(self, &news);
+            again = true;
+        }
+        packages_evict(self->packages, needs, self->core);
+        while (packages_next(self->packages, &package)) {
+            take_package(self, &package);
             again = true;
         }
         settle(self);
@@ -356,7 +390,7 @@ static int patience(const struct shell *self)
     uint64_t due = executors_due(self->executors);
     due = self->deadline_ms < due ? self->deadline_ms : due;
     due = asks_due(self->asks) < due ? asks_due(self->asks) : due;
-    uint64_t streams = tails_busy(self->tails)       ? self->now_ms + TAIL_MS
+    uint64_t streams = tails_busy(self->tails)       ? self->now_ms + tails_pause_ms(self->tails)
                        : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
                                                      : UINT64_MAX;
     due = streams < due ? streams : due;
@@ -374,7 +408,8 @@ static void wait_for_news(struct shell *self)
     for (int i = 0; i < n; i++) {
         switch (news[i].data.u64) {
         case FROM_LINK:
-            break; /* every turn asks it */
+        case FROM_PACKAGES:
+            break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);
             break;
@@ -411,6 +446,12 @@ static bool runs(const void *core, uint32_t executor, uint64_t task, uint64_t to
     return worker_gave(core, executor, task, token);
 }
 
+/*  What the executor is in, as far as the core knows. */
+static bool runs_now(const void *core, uint32_t executor, struct held *out, uint32_t *number)
+{
+    return worker_runs(core, executor, out, number);
+}
+
 static int open_all(struct shell *self)
 {
     const struct shell_config *config = self->config;
@@ -425,6 +466,7 @@ static int open_all(struct shell *self)
     int e = tails_open(&self->tails);
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
+    e = e ? e : packages_open(&self->packages, config->dir, 0);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
                                           .key_file = config->key_file,
@@ -433,11 +475,13 @@ static int open_all(struct shell *self)
                                           .spawner = self->spawner,
                                           .confine = &config->confine,
                                           .tails = self->tails,
+                                          .runs = { runs_now, self->core },
                                           .asks = self->asks };
     e = e ? e : executors_open(&self->executors, &executors);
     e = e ? e : link_open(&self->link, config->address, config->key);
     if (!e && (!add_fd(self, spawner_fd(self->spawner), FROM_SPAWNER) ||
                !add_fd(self, self->signals, FROM_SIGNAL) ||
+               !add_fd(self, packages_fd(self->packages), FROM_PACKAGES) ||
                !add_fd(self, link_fd(self->link), FROM_LINK))) {
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
@@ -452,6 +496,7 @@ static void close_all(struct shell *self)
         usleep(FAREWELL_MS * 1000);
     }
     executors_close(&self->executors);
+    packages_close(&self->packages);
     fetches_close(&self->fetches);
     tails_close(&self->tails);
     asks_close(&self->asks);

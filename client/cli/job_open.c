@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "client/cli/job_env.h"
+#include "client/cli/job_words.h"
 #include "client/cli/parse.h"
 #include "client/command.h"
 
@@ -22,6 +23,10 @@ void job_fini(struct job *self)
     free(self->input.p);
     free(self->body.p);
     free(self->specs.p);
+    free(self->packages.p);
+    free(self->after.p);
+    free(self->metadata);
+    runtime_env_fini(&self->runtime_env);
 }
 
 /* --- checks ------------------------------------------------------------------------------------------ */
@@ -60,13 +65,12 @@ static int check_demand(struct job *self, const struct cli *cli)
 static int check_retries(struct job *self, const struct cli *cli)
 {
     const struct options *options = &cli->options;
-    if (!options->array && (options->max_retries != OPTION_UNSET || options->retry_exit_codes)) {
-        return fail_usage(cli, "--%s is for --array: the driver of a job is never run again",
-                          options->retry_exit_codes ? "retry-exit-codes" : "max-retries");
-    }
     if (!options->array) {
-        self->options.max_retries = 0;
-    } else if (options->max_retries != OPTION_UNSET) {
+        self->options.max_retries =
+            0; /* a job runs once, as in Ray, unless it is asked otherwise */
+        self->options.retry_codes = options->max_retries > 0 ? rayc_any_error : NULL;
+    }
+    if (options->max_retries != OPTION_UNSET) {
         if (options->max_retries < -1 || options->max_retries > INT32_MAX) {
             return fail_usage(cli, "--max-retries: %lld is not -1 (without end), 0 or more",
                               (long long)options->max_retries);
@@ -168,6 +172,8 @@ int job_check(struct job *self, const struct cli *cli)
     exit_code = exit_code ? exit_code : check_retries(self, cli);
     exit_code = exit_code ? exit_code : check_names(self, cli);
     exit_code = exit_code ? exit_code : env_check(self, cli);
+    exit_code = exit_code ? exit_code : job_words_check(self, cli);
+    exit_code = exit_code ? exit_code : runtime_env_read(&self->runtime_env, cli);
     exit_code = exit_code ? exit_code : read_stdin(self, cli);
     if (exit_code) {
         return exit_code;
@@ -203,6 +209,11 @@ static void write_entrypoint(struct job *self, const struct cli *cli)
 static int find_cwd(struct job *self, const struct cli *cli, bool local)
 {
     const char *wish = cli->options.working_dir;
+    for (uint32_t i = 0; i < self->runtime_env.package_count; i++) {
+        if (self->runtime_env.packages[i].kind == PACKAGE_WORKING_DIR) {
+            return 0; /* it goes along */
+        }
+    }
     if (wish && local) { /* it can be checked here */
         if (!realpath(wish, self->cwd)) {
             return fail(cli, ERR_INVALID, "--working-dir: %s: %s", wish, strerror(errno));
@@ -221,6 +232,7 @@ static int build_spec(struct job *self, const struct cli *cli, uint32_t env_from
     const char *name = strrchr(cli->operands[0], '/');
     struct command_line line = { .argv = (const char *const *)cli->operands,
                                  .env = self->env + env_from,
+                                 .vars = self->runtime_env.vars,
                                  .cwd = self->cwd[0] ? self->cwd : NULL,
                                  .input = slice_of(self->input.p, self->input.n) };
     free(self->body.p);
@@ -237,6 +249,7 @@ static int build_spec(struct job *self, const struct cli *cli, uint32_t env_from
     spec->name.n = spec->name.n > NAME_MAX_BYTES ? NAME_MAX_BYTES : spec->name.n;
     spec->program = slice_text(self->program);
     spec->body = slice_of(self->body.p, self->body.n);
+    spec->packages = job_packages(self);
     const char *infeasible = cli->options.if_infeasible;
     spec->if_infeasible = !infeasible                       ? INFEASIBLE_AS_SET
                           : strcmp(infeasible, "fail") == 0 ? INFEASIBLE_FAIL
@@ -290,6 +303,9 @@ int job_build(struct job *self, const struct cli *cli, bool local)
     self->open.detached = 1;
     self->open.entrypoint = slice_text(self->entrypoint);
     self->open.name = slice_text(cli->options.name);
+    self->open.metadata = slice_text(self->metadata);
+    self->open.runtime_env = slice_text(self->runtime_env.shown);
+    self->open.after = wire_list(&self->after, cli->options.after.count);
     exit_code = write_digest(self, cli);
     exit_code = exit_code ? exit_code : build_spec(self, cli, 0);
     self->open.digest = slice_text(self->digest);

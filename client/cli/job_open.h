@@ -3,6 +3,7 @@
 #ifndef RAYC_CLI_JOB_OPEN_H
 #define RAYC_CLI_JOB_OPEN_H
 #include "client/cli/cli.h"
+#include "client/cli/runtime_env.h"
 #include "client/options.h"
 #include "common/hash.h"
 #include "proto/proto.h"
@@ -25,6 +26,9 @@ struct job {
     struct wire input; /* bytes of --stdin */
     struct wire body;
     struct wire specs;
+    struct runtime_env runtime_env;
+    struct wire packages, after;
+    char *metadata;
 };
 
 void job_init(struct job *self);

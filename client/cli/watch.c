@@ -49,7 +49,8 @@ static void give_signals(int fd)
 static int ask_watch(struct watching *self)
 {
     struct msg_watch watch = { .job = self->out->job,
-                               .offset = self->out->logs ? self->offset : UINT64_MAX };
+                               .offset = self->out->logs ? self->offset : UINT64_MAX,
+                               .tail = self->offset == 0 ? self->out->tail : 0 };
     int rc = ask_send(self->cli->ask, MSG_WATCH, &watch);
     self->watch_seq = watch.seq;
     self->generation = ask_generation(self->cli->ask);
@@ -64,12 +65,15 @@ static FILE *output_of(const struct watching *self)
 
 static int on_log(struct watching *self, const struct msg_job_log *log)
 {
-    if (log->job != self->out->job || !self->out->logs ||
+    if (log->job != self->out->job || log->task != 0 || !self->out->logs ||
         log->offset + log->data.n <= self->offset) {
         return OK;
     }
-    if (log->offset > self->offset) { /* a piece was lost */
+    if (log->offset > self->offset + log->gone) { /* a piece was lost */
         return ask_watch(self);
+    }
+    if (log->offset > self->offset) { /* it is kept no more, or not asked for */
+        self->offset = log->offset;
     }
     struct slice data = log->data;
     size_t known = (size_t)(self->offset - log->offset);

@@ -8,6 +8,7 @@
 struct watch {
     uint64_t job;
     bool logs;      /* print the driver's output */
+    uint64_t tail;  /* only so many of its last lines, and what comes; 0: all */
     bool until_end; /* else only what is there now */
     bool progress;
     int64_t limit_ms; /* OPTION_UNSET: none.  124 after it. */

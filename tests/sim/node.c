@@ -151,7 +151,7 @@ static bool node_do(struct sim *sim, struct node *node, const struct act *act)
         break;
     case ACT_FETCH:
         sim_at(sim, sim->now_us + between(&sim->run, 200, 200000), program_comes, node->index,
-               node->incarnation, bytes_new(act->spec->program, strlen(act->spec->program)));
+               node->incarnation, bytes_new(act->hash, strlen(act->hash)));
         break;
     case ACT_SPAWN:
         exec_spawn(sim, node->index, act);

@@ -3,6 +3,7 @@
 #include "worker/executor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -17,220 +18,7 @@
 #include <cmocka.h>
 #include "tests/unit/fake_executor.h"
 #include "worker/spawn.h"
-
-enum { WAIT_MS = 30 * 1000, CAPACITY = 64, FROM_SPAWNER = 1 << 20, NODE = 5 };
-
-#define PROGRAM "00000000000000000000000000000000000000000000000000000000000000aa"
-
-/* --- the worker ------------------------------------------------------------------------------------------- */
-
-struct world {
-    char dir[64];
-    struct spawner *spawner;
-    struct tails *tails;
-    struct asks *asks;
-    struct executors *executors;
-    int epoll;
-    uint64_t now_ms;
-    struct spec_view spec;
-    struct wire body;
-    uint8_t body_bytes[4096];
-};
-
-static void in_dir(const struct world *self, const char *name, char *out)
-{
-    snprintf(out, 256, "%s/%s", self->dir, name);
-}
-
-static bool runs_all(const void *context, uint32_t executor, uint64_t task, uint64_t token)
-{
-    (void)context;
-    return executor == 1 && task == 1 && token == 0;
-}
-
-static int setup(void **state)
-{
-    static const char *const folders[] = { "scratch", "logs", "programs" };
-    static struct world world;
-    static struct confine limits;
-    struct world *self = &world;
-    limits = confine_defaults();
-    char path[256], own[256];
-    *self = (struct world){ .dir = "/tmp/rayc-executor-XXXXXX", .now_ms = 1000 };
-    self->body = (struct wire){ self->body_bytes, 0, sizeof(self->body_bytes), false };
-    if (!mkdtemp(self->dir) || spawner_start(&self->spawner, &limits) || tails_open(&self->tails) ||
-        asks_open(&self->asks, CAPACITY, &(struct asks_runs){ runs_all, NULL })) {
-        return -1;
-    }
-    for (size_t i = 0; i < COUNT(folders); i++) {
-        in_dir(self, folders[i], path);
-        mkdir(path, 0700);
-    }
-    in_dir(self, "programs/" PROGRAM, path);
-    ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
-    own[n > 0 ? n : 0] = 0;
-    self->epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = { .events = EPOLLIN, .data.u64 = FROM_SPAWNER };
-    struct executors_config config = { .dir = self->dir,
-                                       .address = "tcp://head:1",
-                                       .key_file = "/key",
-                                       .capacity = CAPACITY,
-                                       .epoll = self->epoll,
-                                       .spawner = self->spawner,
-                                       .confine = &limits,
-                                       .tails = self->tails,
-                                       .asks = self->asks };
-    *state = self;
-    return symlink(own, path) ||
-           epoll_ctl(self->epoll, EPOLL_CTL_ADD, spawner_fd(self->spawner), &event) ||
-           executors_open(&self->executors, &config);
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
-{
-    (void)info;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
-static int teardown(void **state)
-{
-    struct world *self = *state;
-    spawner_stop(&self->spawner);
-    executors_close(&self->executors);
-    tails_close(&self->tails);
-    asks_close(&self->asks);
-    close(self->epoll);
-    return nftw(self->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void take_news(struct world *self)
-{
-    struct epoll_event news[8];
-    struct spawn_event event;
-    int n = epoll_wait(self->epoll, news, COUNT(news), WAIT_MS);
-    assert_true(n > 0);
-    for (int i = 0; i < n; i++) {
-        if (news[i].data.u64 != FROM_SPAWNER) {
-            executors_on_socket(self->executors, (uint32_t)news[i].data.u64, news[i].events);
-            continue;
-        }
-        while (spawner_next(self->spawner, &event)) {
-            executors_on_spawner(self->executors, &event);
-        }
-    }
-}
-
-static struct worker_event next_event(struct world *self)
-{
-    struct worker_event event;
-    for (;;) {
-        enum next next = executors_next(self->executors, &event);
-        if (next == NEXT_EVENT) {
-            return event;
-        }
-        executors_settled(self->executors);
-        if (next == NEXT_NOTHING) {
-            take_news(self);
-        }
-    }
-}
-
-static struct worker_event expect(struct world *self, enum worker_event_kind kind)
-{
-    struct worker_event event = next_event(self);
-    assert_int_equal(event.kind, kind);
-    return event;
-}
-
-static void assert_slice(struct slice slice, const char *text)
-{
-    assert_int_equal(slice.n, strlen(text));
-    assert_memory_equal(slice.p, text, slice.n);
-}
-
-static int put_body(void *data, const char *p, size_t n)
-{
-    struct wire *to = data;
-    ensure(to->n + n <= to->capacity);
-    memcpy(to->p + to->n, p, n);
-    to->n += n;
-    return 0;
-}
-
-static void pack_text(msgpack_packer *to, const char *text)
-{
-    msgpack_pack_str_with_body(to, text, strlen(text));
-}
-
-static void make_body(struct world *self, const char *script, const char *entry, const char *input)
-{
-    msgpack_packer to;
-    self->body.n = 0;
-    msgpack_packer_init(&to, &self->body, put_body);
-    msgpack_pack_map(&to, 4);
-    pack_text(&to, "argv");
-    msgpack_pack_array(&to, 3);
-    pack_text(&to, "sh");
-    pack_text(&to, "-c");
-    pack_text(&to, script);
-    pack_text(&to, "env");
-    msgpack_pack_array(&to, entry != NULL);
-    if (entry) {
-        pack_text(&to, entry);
-    }
-    pack_text(&to, "cwd");
-    pack_text(&to, "/usr/bin");
-    pack_text(&to, "stdin");
-    if (input) {
-        msgpack_pack_bin_with_body(&to, input, strlen(input));
-    } else {
-        msgpack_pack_nil(&to);
-    }
-    self->spec.body = slice_of(self->body.p, self->body.n);
-}
-
-static struct act spawn_act(struct world *self, uint32_t kind, uint32_t id)
-{
-    self->spec.kind = kind;
-    self->spec.job = 3;
-    self->spec.cpus_units = 25000;
-    snprintf(self->spec.name, sizeof(self->spec.name), "test");
-    snprintf(self->spec.submission, sizeof(self->spec.submission), "rayc_x");
-    return (
-        struct act){ .kind = ACT_SPAWN,
-                     .executor = id,
-                     .spec = &self->spec,
-                     .held = { .task = (1ull << 40) + 9, .token = 77, .attempt = 2, .job = 3 } };
-}
-
-static struct worker_event run_command(struct world *self, const char *script, const char *entry,
-                                       const char *input)
-{
-    make_body(self, script, entry, input);
-    struct act act = spawn_act(self, SPEC_COMMAND, 1);
-    executors_spawn(self->executors, &act, NODE);
-    expect(self, WEV_SPAWNED);
-    return expect(self, WEV_EXITED);
-}
-
-static void assert_value(struct slice value, int status, const char *out, const char *err)
-{
-    msgpack_unpacked tree;
-    size_t end = 0;
-    msgpack_unpacked_init(&tree);
-    assert_int_equal(msgpack_unpack_next(&tree, (const char *)value.p, value.n, &end),
-                     MSGPACK_UNPACK_SUCCESS);
-    assert_int_equal(end, value.n);
-    assert_int_equal(tree.data.type, MSGPACK_OBJECT_MAP);
-    assert_int_equal(tree.data.via.map.size, 3);
-    const msgpack_object_kv *entry = tree.data.via.map.ptr;
-    assert_int_equal(entry[0].val.via.i64, status);
-    assert_slice(slice_of(entry[1].val.via.bin.ptr, entry[1].val.via.bin.size), out);
-    assert_slice(slice_of(entry[2].val.via.bin.ptr, entry[2].val.via.bin.size), err);
-    msgpack_unpacked_destroy(&tree);
-}
+#include "tests/unit/executor_world.h"
 
 /* --- commands --------------------------------------------------------------------------------------------- */
 
@@ -294,16 +82,65 @@ static void command_without_program(void **state)
 static void command_prints_a_lot(void **state)
 {
     struct world *self = *state;
-    struct stat info;
-    char path[256];
+    struct msg_log log;
     struct worker_event event = run_command(self, "head -c 3000000 /dev/zero", NULL, NULL);
     assert_true(event.value.n > OUTPUT_MAX && event.value.n < OUTPUT_MAX + 100);
-    in_dir(self, "logs/0000010000000009.2.log", path);
-    assert_slice(event.log, path);
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_size, 3000000);
+    assert_slice(event.log, "logs/job-3/0000010000000009.2.log"); /* of the head */
     event = run_command(self, "echo a", NULL, NULL);
     assert_value(event.value, 0, "a\n", "");
+    uint64_t sent = 0;
+    tails_joined(self->tails, true);
+    while (tails_next(self->tails, &log)) {
+        assert_true(log.offset == sent && log.token == 77 && log.attempt == 2 && log.job == 3);
+        sent += log.data.n;
+        tails_on_ack(self->tails, &(struct msg_log_ack){ .token = 77, .offset = sent });
+    }
+    assert_true(sent == 3000000);
+    assert_false(tails_busy(self->tails));
+}
+
+/*  What runs for long is streamed, both of its files, and its secrets are not. */
+static void long_command_is_streamed(void **state)
+{
+    struct world *self = *state;
+    struct msg_log log;
+    char script[400], path[256];
+    in_dir(self, "go", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int go = open(path, O_RDWR | O_CLOEXEC);
+    snprintf(script, sizeof(script), "echo one $X_TOKEN; read x <%s; echo two >&2", path);
+    tails_joined(self->tails, true);
+    make_body(self, script, "X_TOKEN=secret-secret", NULL);
+    struct act act = spawn_act(self, SPEC_COMMAND, 1);
+    executors_on_time(self->executors, 5000);
+    executors_spawn(self->executors, &act, NODE);
+    expect(self, WEV_SPAWNED);
+    executors_on_time(self->executors, 5900);
+    assert_false(tails_busy(self->tails)); /* not yet */
+    uint64_t now_ms = 7000, sent = 0;
+    do {
+        executors_on_time(self->executors, now_ms);
+        tails_on_time(self->tails, now_ms);
+        now_ms += 1000;
+    } while (!tails_next(self->tails, &log));
+    assert_slice(log.data, "one ***\n");
+    sent += log.data.n;
+    assert_int_equal(write(go, "\n", 1), 1);
+    struct worker_event event;
+    enum next next;
+    while ((next = executors_next(self->executors, &event)) != NEXT_EVENT) {
+        executors_settled(self->executors);
+        if (next == NEXT_NOTHING && !tails_next(self->tails, &log)) {
+            take_news(self); /* its end waits for what it printed last */
+        } else {
+            executors_on_tails(self->executors);
+        }
+    }
+    assert_slice(log.data, "two\n");
+    assert_true(log.offset == sent);
+    assert_int_equal(event.kind, WEV_EXITED);
+    assert_value(event.value, 0, "one ***\n", "two\n");
+    close(go);
 }
 
 /* --- drivers ---------------------------------------------------------------------------------------------- */
@@ -577,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(command_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(command_without_program, setup, teardown),
         cmocka_unit_test_setup_teardown(command_prints_a_lot, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_command_is_streamed, setup, teardown),
         cmocka_unit_test_setup_teardown(driver_output, setup, teardown),
         cmocka_unit_test_setup_teardown(resident_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(resident_prints_a_lot, setup, teardown),

@@ -94,8 +94,8 @@ static void a_command_of_its_owners_shell(void **state)
     assert_int_equal(spec.max_retries, 0);
     static const char body[] = "\x82\xa4"
                                "argv\x93\xa7/bin/sh\xa2-c\xbf"
-                               "exec /usr/bin/python x.py | cat\xa3"
-                               "env\x92\xae"
+                               "exec /usr/bin/python x.py | cat\xa4"
+                               "vars\x92\xae"
                                "A_TOKEN=hidden\xa3"
                                "B=2";
     assert_true(slice_same(spec.body, slice_of(body, sizeof(body) - 1)));

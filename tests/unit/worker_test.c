@@ -464,6 +464,40 @@ static void test_setup(void **state)
     world_free(world);
 }
 
+/*  An attempt waits for its program and its packages; a package that is not to be had is the environment's fault. */
+static void test_packages(void **state)
+{
+    (void)state;
+    struct world *world = joined(10000, 0);
+    struct spec_told packed = {
+        .id = 4, .kind = SPEC_COMMAND, .cpus = 10000, .program = "beef", .package = "cafe"
+    };
+    world->no_fetch = true;
+    start(world, &packed, 1, 1);
+    assert_int_equal(world->fetched, 2);
+    assert_false(worker_needs(world->worker, slice_text("cafe"), 8));
+    assert_true(worker_needs(world->worker, slice_text("cafe"), 7));
+    world_tell(world, (struct worker_event){ .kind = WEV_PROGRAM, .hash = slice_text("beef") });
+    assert_int_equal(world->spawned, 0);
+    struct worker_event package = {
+        .kind = WEV_PROGRAM, .hash = slice_text("cafe"), .package = true, .user = 7
+    };
+    world_tell(world, package);
+    assert_int_equal(world->spawned, 1);
+    exited(world, runs_task(world, 1), 0, "");
+    assert_int_equal(outcome_of(world, 1), OUTCOME_OK);
+    package.code = ERR_CLOSED; /* nothing needs it: its folder is gone */
+    assert_false(worker_needs(world->worker, slice_text("cafe"), 7));
+    world_tell(world, package);
+    start(world, &packed, 2, 1);
+    assert_int_equal(world->fetched, 3);
+    package.code = ERR_INVALID;
+    package.text = slice_text("a name with .. in it");
+    world_tell(world, package);
+    assert_int_equal(outcome_of(world, 2), OUTCOME_ENV_FAILED);
+    world_free(world);
+}
+
 static void test_large_demand_is_not_starved(void **state)
 {
     (void)state;
@@ -524,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_gpus),
         cmocka_unit_test(test_setup),
+        cmocka_unit_test(test_packages),
         cmocka_unit_test(test_large_demand_is_not_starved),
         cmocka_unit_test(test_stop),
     };

@@ -275,8 +275,8 @@ static inline void world_do(struct world *world, const struct act *act)
     case ACT_FETCH:
         world->fetched++;
         if (!world->no_fetch) {
-            world_push(world, (struct worker_event){ .kind = WEV_PROGRAM,
-                                                     .hash = slice_text(act->spec->program) });
+            world_push(world,
+                       (struct worker_event){ .kind = WEV_PROGRAM, .hash = slice_text(act->hash) });
         }
         break;
     case ACT_SPAWN:
@@ -301,6 +301,7 @@ struct spec_told {
     uint64_t cpus, gpus;
     uint32_t run_ms_max;
     const char *program, *odd; /* odd: a resource that no node has */
+    const char *package;
 };
 
 static inline struct world *world_new(uint64_t cpus, uint64_t gpus, struct worker_limits limits)
@@ -378,16 +379,26 @@ static inline void put_spec(struct wire *wire, const struct spec_told *spec)
             count++;
         }
     }
-    proto_put_record(wire, REC_SPEC_INFO,
-                     &(struct rec_spec_info){ .id = spec->id,
-                                              .job = 1,
-                                              .kind = spec->kind,
-                                              .name = slice_text("f"),
-                                              .program = slice_text(spec->program),
-                                              .body = slice_text("body"),
-                                              .demand = wire_list(&demand, count),
-                                              .run_ms_max = spec->run_ms_max,
-                                              .submission = slice_text("s") });
+    uint8_t package_bytes[128];
+    struct wire packages = { .p = package_bytes, .capacity = sizeof(package_bytes) };
+    if (spec->package) {
+        proto_put_record(&packages, REC_PACKAGE,
+                         &(struct rec_package){ .hash = slice_text(spec->package),
+                                                .kind = PACKAGE_WORKING_DIR });
+    }
+    proto_put_record(
+        wire, REC_SPEC_INFO,
+        &(struct rec_spec_info){ .id = spec->id,
+                                 .job = 1,
+                                 .kind = spec->kind,
+                                 .user = 7,
+                                 .packages = wire_list(&packages, spec->package != NULL),
+                                 .name = slice_text("f"),
+                                 .program = slice_text(spec->program),
+                                 .body = slice_text("body"),
+                                 .demand = wire_list(&demand, count),
+                                 .run_ms_max = spec->run_ms_max,
+                                 .submission = slice_text("s") });
 }
 
 /*  START of `count` tasks from `first`; the token of task t is t + token. */

@@ -30,6 +30,19 @@ struct held attempt_held(const struct worker *self, uint32_t index)
                           .deps = attempt->as.in.deps };
 }
 
+bool worker_runs(const struct worker *self, uint32_t executor, struct held *out, uint32_t *number)
+{
+    uint32_t first = executor_at(self, executor)->given.first;
+    if (executor_at(self, executor)->state != EXECUTOR_READY || first == NONE) {
+        return false;
+    }
+    *out = attempt_held(self, first);
+    out->args = slice_of(NULL, 0);
+    out->deps = (struct list){ 0 };
+    *number = attempt_at(self, first)->number;
+    return true;
+}
+
 /*  Out of the chain that its state names. */
 static void leave(struct worker *self, uint32_t index)
 {

@@ -118,9 +118,8 @@ static void check_lanes(struct checker *checker)
                 attempt->state == ATTEMPT_WAITING && spec_at(self, attempt->spec)->lane == l;
             claim(checker, here && attempt->started_ms == 0, "a waiting attempt", attempt->task);
         }
-        bool here = lane->program == NONE || program_at(self, lane->program)->state == PROGRAM_HERE;
-        claim(checker, (lane->in_heap != NONE) == (here && lane->waiting.count > 0),
-              "lane in the heap", l);
+        claim(checker, (lane->in_heap != NONE) == lane_can_start(self, lane), "lane in the heap",
+              l);
         claim(checker,
               lane->in_heap == NONE ||
                   attempt_at(self, lane->waiting.first)->arrival == lane->front,

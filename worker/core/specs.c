@@ -18,25 +18,15 @@ uint32_t spec_index(const struct worker *self, uint64_t id)
     return map_find(&self->spec_map, id);
 }
 
-static uint32_t program_of(struct worker *self, struct slice hash, uint32_t spec)
+static uint32_t program_find(const struct worker *self, struct slice hash, bool package,
+                             uint64_t user)
 {
-    if (hash.n == 0) {
-        return NONE;
-    }
-    uint64_t key = hash_bytes(HASH_SEED, hash.p, hash.n);
-    uint32_t index = map_find(&self->program_map, key);
-    while (index != NONE && !slice_same(hash, slice_text(program_at(self, index)->hash))) {
+    uint32_t index = map_find(&self->program_map, hash_bytes(HASH_SEED, hash.p, hash.n));
+    while (index != NONE &&
+           (!slice_same(hash, slice_text(program_at(self, index)->hash)) ||
+            program_at(self, index)->package != package || program_at(self, index)->user != user)) {
         index = map_next(&self->program_map, index);
     }
-    if (index != NONE || spec == NONE) {
-        return index;
-    }
-    index = pool_take(&self->programs); /* as many as specs: never full */
-    struct program *program = program_at(self, index);
-    program->key = key;
-    program->spec = spec;
-    slice_copy_text(hash, program->hash, sizeof(program->hash));
-    map_add(&self->program_map, index);
     return index;
 }
 
@@ -54,6 +44,28 @@ static void lane_lacks(struct lane *lane, const char *resource)
         append_text(lane->why, sizeof(lane->why), resource);
         append_text(lane->why, sizeof(lane->why), "' than this node has");
     }
+}
+
+/*  The lane's attempts need this first. */
+static void lane_need(struct worker *self, struct lane *lane, struct slice hash, bool package,
+                      uint64_t user)
+{
+    uint32_t index = program_find(self, hash, package, user);
+    if (index == NONE) {
+        index = pool_take(&self->programs);
+        if (index == NONE) {
+            lane->infeasible = true;
+            append_text(lane->why, sizeof(lane->why), "this node knows too many packages");
+            return;
+        }
+        struct program *program = program_at(self, index);
+        program->key = hash_bytes(HASH_SEED, hash.p, hash.n);
+        program->package = package;
+        program->user = user;
+        slice_copy_text(hash, program->hash, sizeof(program->hash));
+        map_add(&self->program_map, index);
+    }
+    lane->needs[lane->need_count++] = index;
 }
 
 /*  A demand in the order of this node's resources; what the node does not have is remembered in `why`. */
@@ -90,9 +102,14 @@ static void lane_demand(const struct worker *self, struct lane *lane, struct lis
 
 static bool lane_same(const struct lane *a, const struct lane *b)
 {
-    if (a->job != b->job || a->program != b->program || a->resident != b->resident ||
+    if (a->job != b->job || a->need_count != b->need_count || a->resident != b->resident ||
         a->demand_count != b->demand_count || strcmp(a->why, b->why) != 0) {
         return false;
+    }
+    for (uint32_t i = 0; i < a->need_count; i++) {
+        if (a->needs[i] != b->needs[i]) {
+            return false;
+        }
     }
     for (uint32_t i = 0; i < a->demand_count; i++) {
         if (a->demand[i].resource != b->demand[i].resource ||
@@ -103,15 +120,21 @@ static bool lane_same(const struct lane *a, const struct lane *b)
     return true;
 }
 
-static uint32_t lane_of(struct worker *self, const struct rec_spec_info *info, uint32_t spec)
+static uint32_t lane_of(struct worker *self, const struct rec_spec_info *info,
+                        const struct spec_view *view)
 {
     struct lane want = { .job = info->job,
                          .resident = info->kind == SPEC_FUNCTION,
                          .in_heap = NONE };
-    want.program = program_of(self, info->program, spec);
+    if (info->program.n > 0) {
+        lane_need(self, &want, info->program, false, 0);
+    }
+    for (uint32_t i = 0; i < view->package_count; i++) {
+        lane_need(self, &want, slice_text(view->packages[i].hash), true, view->user);
+    }
     lane_demand(self, &want, info->demand);
     uint64_t key = hash_bytes(HASH_SEED, &want.job, sizeof(want.job));
-    key = hash_bytes(key, &want.program, sizeof(want.program));
+    key = hash_bytes(key, want.needs, want.need_count * sizeof(want.needs[0]));
     for (uint32_t i = 0; i < want.demand_count; i++) {
         key = hash_bytes(key, &want.demand[i].units, sizeof(want.demand[i].units));
     }
@@ -153,6 +176,13 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
     slice_copy_text(info->name, view->name, sizeof(view->name));
     slice_copy_text(info->program, view->program, sizeof(view->program));
     slice_copy_text(info->submission, view->submission, sizeof(view->submission));
+    struct list packages = info->packages;
+    struct rec_package package;
+    while (next_package(&packages, &package)) {
+        struct package_view *its = &view->packages[view->package_count++];
+        its->kind = package.kind;
+        slice_copy_text(package.hash, its->hash, sizeof(its->hash));
+    }
     struct list demand = info->demand;
     struct rec_amount amount;
     while (next_amount(&demand, &amount)) {
@@ -164,7 +194,7 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
     }
     spec->frame = frame;
     frame_hold(self, frame); /* for ever */
-    spec->lane = lane_of(self, info, index);
+    spec->lane = lane_of(self, info, view);
     map_add(&self->spec_map, index);
 }
 
@@ -179,20 +209,24 @@ void spec_ran(struct spec *spec, uint64_t run_us)
     }
 }
 
-static bool lane_can_start(const struct worker *self, const struct lane *lane)
+bool lane_can_start(const struct worker *self, const struct lane *lane)
 {
-    return lane->waiting.count > 0 &&
-           (lane->program == NONE || program_at(self, lane->program)->state == PROGRAM_HERE);
+    for (uint32_t i = 0; i < lane->need_count; i++) {
+        if (program_at(self, lane->needs[i])->state != PROGRAM_HERE) {
+            return false;
+        }
+    }
+    return lane->waiting.count > 0;
 }
 
 void lane_touch(struct worker *self, uint32_t index)
 {
     struct lane *lane = lane_at(self, index);
-    if (lane->waiting.count > 0 && lane->program != NONE) {
-        struct program *program = program_at(self, lane->program);
+    for (uint32_t i = 0; lane->waiting.count > 0 && i < lane->need_count; i++) {
+        struct program *program = program_at(self, lane->needs[i]);
         if (program->state == PROGRAM_ABSENT) {
             program->state = PROGRAM_WANTED;
-            chain_append(&self->fetches, &self->programs, PROGRAM_PLACE, lane->program);
+            chain_append(&self->fetches, &self->programs, PROGRAM_PLACE, lane->needs[i]);
         }
     }
     if (!lane_can_start(self, lane)) {
@@ -207,9 +241,39 @@ void lane_touch(struct worker *self, uint32_t index)
     self->admit = true;
 }
 
+static bool lane_needs(const struct lane *lane, uint32_t program)
+{
+    for (uint32_t i = 0; i < lane->need_count; i++) {
+        if (lane->needs[i] == program) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool worker_needs(const struct worker *self, struct slice hash, uint64_t user)
+{
+    uint32_t index = program_find(self, hash, true, user);
+    for (uint32_t i = 0; index != NONE && i < self->lanes.fresh; i++) {
+        const struct lane *lane = lane_at(self, i);
+        if (lane_needs(lane, index) &&
+            lane->waiting.count + lane->idle.count + lane->hungry.count + lane->busy.count > 0) {
+            return true;
+        }
+    }
+    return index != NONE && program_at(self, index)->state != PROGRAM_ABSENT &&
+           program_at(self, index)->state != PROGRAM_HERE;
+}
+
 void on_program(struct worker *self, const struct worker_event *event)
 {
-    uint32_t index = program_of(self, event->hash, NONE);
+    uint32_t index =
+        program_find(self, event->hash, event->package, event->package ? event->user : 0);
+    if (index != NONE && event->code == ERR_CLOSED) { /* its folder is gone */
+        ensure(program_at(self, index)->state == PROGRAM_HERE);
+        program_at(self, index)->state = PROGRAM_ABSENT;
+        return;
+    }
     if (index == NONE || program_at(self, index)->state != PROGRAM_FETCHING) {
         return;
     }
@@ -218,13 +282,14 @@ void on_program(struct worker *self, const struct worker_event *event)
         program_at(self, index)->state = PROGRAM_HERE;
     }
     for (uint32_t i = 0; i < self->lanes.fresh; i++) { /* lanes are never freed */
-        if (lane_at(self, i)->program != index) {
+        if (!lane_needs(lane_at(self, i), index)) {
             continue;
         }
+        uint32_t outcome = event->package ? OUTCOME_ENV_FAILED : OUTCOME_SETUP_FAILED;
         while (!here && lane_at(self, i)->waiting.count > 0) {
-            attempt_end(self, lane_at(self, i)->waiting.first,
-                        &(struct rec_done){
-                            .outcome = OUTCOME_SETUP_FAILED, .status = 125, .text = event->text });
+            attempt_end(
+                self, lane_at(self, i)->waiting.first,
+                &(struct rec_done){ .outcome = outcome, .status = 125, .text = event->text });
         }
         lane_touch(self, i);
     }
@@ -238,8 +303,12 @@ void programs_emit(struct worker *self)
 {
     while (self->fetches.first != NONE && act_room(self)) {
         uint32_t index = self->fetches.first;
+        struct program *program = program_at(self, index);
         chain_remove(&self->fetches, &self->programs, PROGRAM_PLACE, index);
-        program_at(self, index)->state = PROGRAM_FETCHING;
-        act_new(self, ACT_FETCH)->spec = &spec_at(self, program_at(self, index)->spec)->view;
+        program->state = PROGRAM_FETCHING;
+        struct act *act = act_new(self, ACT_FETCH);
+        act->hash = program->hash;
+        act->package = program->package;
+        act->user = program->user;
     }
 }

@@ -93,7 +93,8 @@ enum program_state { PROGRAM_ABSENT = 0, PROGRAM_WANTED, PROGRAM_FETCHING, PROGR
 struct program {
     uint64_t key;
     uint32_t link;
-    uint32_t spec; /* one that needs it */
+    bool package; /* of `user` */
+    uint64_t user;
     uint32_t state;
     struct link_pair place; /* in `fetches`, until ACT_FETCH */
     char hash[HASH_TEXT + 1];
@@ -104,7 +105,8 @@ struct lane {
     uint64_t front; /* arrival of the first that waits; in the heap of lanes */
     uint32_t link, in_heap;
     uint64_t job;
-    uint32_t program; /* NONE: nothing to fetch */
+    uint32_t needs[1 + PACKAGES_MAX]; /* programs and packages to be fetched first */
+    uint32_t need_count;
     bool resident;
     bool infeasible; /* `why` says what this node lacks */
     uint32_t demand_count;
@@ -289,6 +291,7 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
 void spec_ran(struct spec *spec, uint64_t run_us);
 void lane_touch(struct worker *self,
                 uint32_t lane); /* its front changed: keep the heap of lanes right */
+bool lane_can_start(const struct worker *self, const struct lane *lane);
 void on_program(struct worker *self, const struct worker_event *event);
 void programs_emit(struct worker *self);
 

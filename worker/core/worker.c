@@ -52,7 +52,7 @@ static void cut_all(struct cutter *cutter, struct worker *self, const struct wor
     cut_pool(cutter, &self->attempts, limits->attempts, sizeof(struct attempt));
     cut_pool(cutter, &self->frames, frames, sizeof(struct frame));
     cut_pool(cutter, &self->specs, limits->specs, sizeof(struct spec));
-    cut_pool(cutter, &self->programs, limits->specs, sizeof(struct program));
+    cut_pool(cutter, &self->programs, 2 * limits->specs, sizeof(struct program));
     cut_pool(cutter, &self->lanes, limits->specs, sizeof(struct lane));
     cut_pool(cutter, &self->executors, limits->executors, sizeof(struct executor));
     /* `reports` is where new attempts stop; each of those that are here may still need one */

@@ -56,6 +56,8 @@ struct worker_event {
     const struct msg *msg;
     uint32_t frame;
     struct slice hash; /* hex digits, as in spec_view.program */
+    bool package;      /* WEV_PROGRAM: not a program, but a package of `user`, unpacked */
+    uint64_t user;
     uint32_t executor;
     uint32_t number;
     uint32_t pid;
@@ -72,7 +74,7 @@ enum act_kind {
                         kept until ACT_FORGET; how 1: send it now, 0: only keep it, ACT_RESEND comes after the next join */
     ACT_RESEND, /* send the kept DONE frame of seq `report` again */
     ACT_FORGET, /* drop it: acknowledged */
-    ACT_FETCH,  /* the program of spec `spec` is needed: answer with WEV_PROGRAM */
+    ACT_FETCH,  /* `hash` is needed, a program, or a package of `user`: answer with WEV_PROGRAM */
     ACT_SPAWN, /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: by spec->kind == SPEC_FUNCTION.
                         start executor `executor` for spec `spec`; of a command or driver: for attempt `held` */
     ACT_GIVE,  /* hand `held` to executor `executor`; neighbours are joined into one RUN */
@@ -99,7 +101,10 @@ struct act {
     uint64_t report;
     const struct spec_view *spec; /* valid while the worker lives */
     struct held held;
-    char gpus[256]; /* ACT_SPAWN: CUDA_VISIBLE_DEVICES; "" none */
+    char gpus[256];   /* ACT_SPAWN: CUDA_VISIBLE_DEVICES; "" none */
+    const char *hash; /* ACT_FETCH: valid while the worker lives */
+    bool package;
+    uint64_t user;
     union {
         struct msg msg;
         struct rec_done done;
@@ -117,6 +122,11 @@ struct spec_view {
     char name[NAME_MAX_BYTES + 1];
     char program[HASH_TEXT + 1];
     char submission[NAME_MAX_BYTES + 1];
+    uint32_t package_count;
+    struct package_view {
+        char hash[HASH_TEXT + 1];
+        uint32_t kind; /* enum package_kind */
+    } packages[PACKAGES_MAX];
     struct slice body; /* borrowed from its frame, which is never freed before the spec */
 };
 
@@ -148,5 +158,10 @@ struct worker_stats {
 };
 struct worker_stats worker_stats(const struct worker *self);
 /*  Was this attempt given to this executor, and has it not ended? */
+/*  Does anything that waits or runs need this package of the user's?  If not, its folder can go: say so with a WEV_PROGRAM
+    whose code is ERR_CLOSED. */
+bool worker_needs(const struct worker *self, struct slice hash, uint64_t user);
 bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
+/*  The attempt that an executor is in, without its arguments; false: it is in none. */
+bool worker_runs(const struct worker *self, uint32_t executor, struct held *out, uint32_t *number);
 #endif

@@ -1,4 +1,4 @@
-/*  job_logs.c - `rayc job logs [-f] JOB`. */
+/*  job_logs.c - `rayc job logs [-f] [--tail N] JOB`. */
 #include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/watch.h"
@@ -13,6 +13,7 @@ int cmd_job_logs(struct cli *self)
     }
     struct watch watch = { .job = query_number(self, "job", id, &exit_code),
                            .logs = true,
+                           .tail = self->options.tail > 0 ? (uint64_t)self->options.tail : 0,
                            .until_end = self->options.follow,
                            .limit_ms = OPTION_UNSET };
     exit_code = exit_code ? exit_code : watch_job(self, &watch);

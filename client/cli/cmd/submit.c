@@ -127,6 +127,10 @@ static int run(struct cli *self, struct job *job, const char *path)
         return refuse_no_wait(self);
     }
     exit_code = path[0] ? upload(self, path, job->program) : 0;
+    for (uint32_t i = 0; exit_code == 0 && i < job->runtime_env.package_count; i++) {
+        const struct packed_folder *package = &job->runtime_env.packages[i];
+        exit_code = upload(self, package->archive, package->hash); /* nothing, if the head has it */
+    }
     exit_code = exit_code ? exit_code : job_build(job, self, is_local(ask_address(self->ask)));
     struct msg_job_opened opened = { 0 };
     exit_code = exit_code ? exit_code : open_job(self, job, &opened);

@@ -1,11 +1,12 @@
-/*  task_logs.c - `rayc task logs [--attempt N] TASK`.
-    A function's output is kept with its attempt; a command's is in its result, as stdout and stderr; a driver's is
-    the job's log. */
+/*  task_logs.c - `rayc task logs [-f] [--attempt N] [--tail N] TASK`.
+    The head has a log of what ran for long or printed a lot, from its first second on.  Of others a function's output
+    is kept with its attempt; a command's is in its result, as stdout and stderr; a driver's is the job's log. */
 #include <sodium.h>
 #include <stdlib.h>
 #include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
+#include "client/cli/task_watch.h"
 
 static size_t write_text(FILE *out, const json_t *text)
 {
@@ -41,7 +42,7 @@ static const json_t *choose(const struct cli *self, const json_t *rows, int *exi
             return item;
         }
     }
-    *exit_code = fail(self, ERR_NOT_FOUND, "no attempt %lld of this task has ended",
+    *exit_code = fail(self, ERR_NOT_FOUND, "there is no output of attempt %lld of this task",
                       (long long)self->options.attempt);
     return NULL;
 }
@@ -61,36 +62,86 @@ static void write_output(const struct cli *self, const json_t *task, const json_
         putchar('\n');
     }
     const char *log = json_string_value(json_object_get(item, "log"));
-    if (log) {
+    if (log && strncmp(log, "logs/job-", 9) != 0) {
         note(self, "this is the beginning; all of it is on node %lld in %s",
              (long long)json_integer_value(json_object_get(task, "node_id")), log);
     }
 }
 
+static int64_t number_of(const json_t *row, const char *name)
+{
+    return (int64_t)json_integer_value(json_object_get(row, name));
+}
+
+/*  What the head has of it.  *printed: there was something. */
+static int watch(struct cli *self, const json_t *task, bool *printed)
+{
+    const char *state = json_string_value(json_object_get(task, "state"));
+    bool ended = state && (strcmp(state, "FINISHED") == 0 || strcmp(state, "FAILED") == 0);
+    int64_t attempt = self->options.attempt != OPTION_UNSET ? self->options.attempt
+                      : ended                               ? number_of(task, "attempt")
+                                                            : 0;
+    struct task_watch of = {
+        .job = strtoull(json_string_value(json_object_get(task, "job_id")), NULL, 16),
+        .task = strtoull(json_string_value(json_object_get(task, "task_id")), NULL, 16),
+        .attempt = (uint32_t)attempt,
+        .until_end = self->options.follow && !ended,
+        .tail = self->options.tail != OPTION_UNSET ? (uint64_t)self->options.tail : 0
+    };
+    int exit_code = task_watch(self, &of);
+    *printed = of.printed > 0;
+    return exit_code;
+}
+
+/*  A command that has ended, and printed no more than fits its result, where stdout and stderr are apart. */
+static bool is_whole(const struct cli *self, const json_t *task)
+{
+    bool newest = self->options.attempt == OPTION_UNSET ||
+                  self->options.attempt == number_of(task, "attempt");
+    return newest && self->options.tail == OPTION_UNSET &&
+           json_is_string(json_object_get(json_object_get(task, "result"), "stdout")) &&
+           !json_is_string(json_object_get(task, "log"));
+}
+
+/*  What is kept with the ended attempts. */
+static int write_rows(struct cli *self, const char *id, const json_t *rows)
+{
+    int exit_code = 0;
+    const json_t *item = choose(self, rows, &exit_code);
+    json_t *task = item ? query_row(self, "task", id, &exit_code) : NULL; /* as it ended */
+    if (task) {
+        write_output(self, task, item);
+    } else if (exit_code == 0) {
+        note(self, "nothing of this task's output is here yet");
+    }
+    json_decref(task);
+    return exit_code;
+}
+
 int cmd_task_logs(struct cli *self)
 {
     int exit_code = 0;
+    bool printed = false;
     const char *id = cli_operand(self, "task", &exit_code);
     exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
     json_t *task = exit_code ? NULL : query_row(self, "task", id, &exit_code);
     if (!task) {
         return exit_code;
     }
-    json_t *rows =
-        query_view(self, "output", json_string_value(json_object_get(task, "task_id")), &exit_code);
     const char *type = json_string_value(json_object_get(task, "type"));
-    if (rows && cli_json(self)) {
-        json_print(rows);
-    } else if (type && strcmp(type, "DRIVER_TASK") == 0) {
+    const char *number = json_string_value(json_object_get(task, "task_id"));
+    if (type && strcmp(type, "DRIVER_TASK") == 0) {
         note(self, "this task is the job's driver; its output: rayc job logs %s",
              json_string_value(json_object_get(task, "submission_id")));
+        json_decref(task);
+        return 0;
+    }
+    exit_code = cli_json(self) || is_whole(self, task) ? 0 : watch(self, task, &printed);
+    json_t *rows = exit_code || printed ? NULL : query_view(self, "output", number, &exit_code);
+    if (rows && cli_json(self)) {
+        json_print(rows);
     } else if (rows) {
-        const json_t *item = choose(self, rows, &exit_code);
-        if (item) {
-            write_output(self, task, item);
-        } else if (exit_code == 0) {
-            note(self, "no attempt of this task has ended yet");
-        }
+        exit_code = write_rows(self, number, rows);
     }
     json_decref(rows);
     json_decref(task);

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# jobs: files go along, jobs follow others, run again, are deleted; also when head and worker are killed in between.
+# usage: jobs.sh BUILD-FOLDER
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh" "$1"
+
+# Only the head: the worker lives on.
+restart_head() { expect 0 rayc start --head --num-cpus 0 --port "${ADDRESS##*:}"; }
+state_is() { # JOB STATE
+    rayc job get "$1" -o json >"$WORK/out" 2>/dev/null && [[ $(json status) == "$2" ]]
+}
+is_gone() { ! rayc job get "$1" >/dev/null 2>&1; }
+kill_head() {
+    kill -KILL "$(process_of rayc-head "$RAYC_STATE_DIR")"
+    wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
+}
+expect 0 rayc start --head --num-cpus 2 --port 0
+ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
+
+note "a folder goes along, without what is left out"
+mkdir -p "$WORK/project/src" "$WORK/module/lib" "$WORK/project/.git"
+echo '*.log' >"$WORK/project/.gitignore"
+echo '/data' >"$WORK/project/.raycignore"
+touch "$WORK/project/.git/x" "$WORK/project/a.log" "$WORK/project/data"
+printf '#!/bin/sh\nls -A; echo "$A|$B"; basename "$(dirname "$(pwd)")"\n' >"$WORK/project/run.sh"
+chmod 755 "$WORK/project/run.sh"
+expect 0 rayc submit --working-dir "$WORK/project" \
+    --runtime-env-json '{"env_vars": {"A": "1", "B": "${HOME}-${NOT_SET}"}}' --metadata who=me -- ./run.sh
+has out run.sh
+has out "1|$HOME-"
+lacks out a.log
+lacks out data
+expect 0 rayc job get @last -o json
+[[ $(json metadata) == *who* ]] || fail "no metadata"
+[[ $(json runtime_env) == *'"A":"*****"'* ]] || fail "variables are not masked: $(json runtime_env)"
+
+note "an array and a module, too"
+echo here >"$WORK/project/file"
+expect 0 rayc submit --working-dir "$WORK/project" --array 1-3 --submission-id cats -- cat file
+expect 0 rayc task list --job cats
+cat >"$WORK/env.yaml" <<TEXT
+working_dir: $WORK/project
+py_modules: [$WORK/module]
+excludes: ["*.sh"]
+env_vars: {PYTHONPATH: /mine}
+TEXT
+expect 0 rayc submit --runtime-env "$WORK/env.yaml" -- sh -c 'ls; echo "$PYTHONPATH" | tr : "\n" | while read -r d; do ls -d "$d/module" || :; done; echo "$PYTHONPATH"'
+lacks out run.sh
+has out /module
+has out :/mine
+
+note "what is no package fails the job, and says why"
+mkdir "$WORK/large"
+truncate -s 600M "$WORK/large/weights"
+expect 125 rayc submit --working-dir "$WORK/large" -- true
+has err "weights (600.0 MiB)"
+ln -s /etc "$WORK/large/etc" && rm "$WORK/large/weights"
+expect 2 rayc submit --working-dir "$WORK/large" -- true
+has err "leads out of the folder"
+
+note "jobs follow others, through a kill of the head"
+expect 0 rayc submit --no-wait --submission-id one -- sh -c "until [ -e '$WORK/go' ]; do sleep 0.1; done"
+expect 0 rayc submit --no-wait --submission-id two --after one -- true
+expect 0 rayc submit --no-wait --submission-id three --after two:ok --after one:any -- true
+wait_until 20 state_is one RUNNING
+expect 0 rayc job get two -o json
+[[ $(json status) == PENDING ]] || fail "two does not wait"
+kill_head
+restart_head
+state_is two PENDING || fail "two has forgotten what it waits for"
+touch "$WORK/go"
+wait_until 30 state_is three SUCCEEDED
+state_is two SUCCEEDED || fail "three came before two"
+expect 3 rayc submit --submission-id bad -- sh -c 'exit 3'
+expect 125 rayc submit --submission-id next --after bad -- true
+has err "job bad ended FAILED"
+expect 0 rayc submit --after bad:any -- true
+expect 125 rayc submit --after nobody -- true
+has err "nobody is not a job"
+
+note "a job runs again, with one log"
+cat >"$WORK/flaky.sh" <<TEXT
+echo try \$RAYC_ATTEMPT
+[ \$RAYC_ATTEMPT -ge 3 ]
+TEXT
+expect 0 rayc submit --max-retries 3 --submission-id flaky -- sh "$WORK/flaky.sh"
+expect 0 rayc job logs flaky
+has out "try 1"
+has out "[rayc: the job runs again]"
+has out "try 3"
+expect 0 rayc submit --no-wait --submission-id moved --max-retries 2 -- sh -c "echo \$RAYC_ATTEMPT >>'$WORK/moved'; [ \$RAYC_ATTEMPT -ge 2 ] || while :; do sleep 0.1; done"
+wait_until 20 test -s "$WORK/moved"
+kill -KILL "$(process_of rayc-worker "$RAYC_STATE_DIR")"
+wait_until 20 gone rayc-worker "$RAYC_STATE_DIR"
+background rayc start --address "$(<"$RAYC_STATE_DIR/head.address")" --num-cpus 2 --block
+wait_until 60 state_is moved SUCCEEDED
+expect 0 rayc submit --no-wait --submission-id slow --timeout 1 -- sleep 100
+wait_until 30 state_is slow FAILED
+[[ $(json message) == *"longer than its limit"* ]] || fail "slow: $(json message)"
+
+note "errors have Ray's types"
+expect 127 rayc submit --submission-id missing -- /nowhere/program
+error_is() { # JOB ERROR
+    state_is "$1" FAILED || fail "$1 has not failed"
+    [[ $(json error_type) == "$2" ]] || fail "$1: $(json error_type)"
+}
+error_is missing JOB_ENTRYPOINT_COMMAND_START_ERROR
+error_is bad JOB_ENTRYPOINT_COMMAND_ERROR
+
+note "what has ended can be deleted, and stays so"
+expect 0 rayc submit --no-wait --submission-id runs -- sleep 100
+wait_until 20 state_is runs RUNNING
+expect 7 rayc job delete runs
+has err "has not ended"
+expect 0 rayc job stop runs
+state_is flaky SUCCEEDED || fail "flaky has not succeeded"
+number=$((16#$(json job_id)))
+test -s "$RAYC_STATE_DIR/logs/job-$number.log" || fail "flaky has no log"
+expect 0 rayc job delete flaky
+is_gone flaky || fail "flaky is there"
+wait_until 20 test ! -e "$RAYC_STATE_DIR/logs/job-$number.log"
+kill_head
+restart_head
+is_gone flaky || fail "flaky is back"
+expect 0 rayc stop

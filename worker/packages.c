@@ -1,0 +1,325 @@
+/*  packages.c - one list of packages, each in one state; the thread takes what is to be unpacked, one at a time. */
+#include "worker/packages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/archive/unpack.h"
+#include "common/file.h"
+#include "common/log.h"
+
+enum state { WANTED, QUEUED, ENDED, HERE, GONE, GONE_TOLD };
+
+struct package {
+    struct package *next;
+    enum state state;
+    int code;
+    uint64_t user, bytes, used;
+    char hash[HASH_TEXT + 1];
+    char text[600];
+};
+
+struct packages {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    pthread_t thread;
+    bool started, ends;
+    int event;
+    uint64_t bytes_max, bytes, clock;
+    struct package *all;
+    char dir[PATH_BYTES - 2 * HASH_TEXT];
+};
+
+void package_path(const char *dir, const char *hash, uint64_t user, char *out, size_t capacity)
+{
+    int n = snprintf(out, capacity, "%s/packages/%" PRIu64 "/%s", dir, user, hash);
+    ensure(n > 0 && (size_t)n < capacity);
+}
+
+/* --- the thread --------------------------------------------------------------------------------- */
+
+static __thread uint64_t counted;
+
+static int count_file(const char *path, const struct stat *file, int type, struct FTW *place)
+{
+    (void)path;
+    (void)place;
+    counted += type == FTW_F ? (uint64_t)file->st_blocks * 512 : 0;
+    return 0;
+}
+
+static void unpack_one(const struct packages *self, struct package *package)
+{
+    char archive[PATH_BYTES], folder[PATH_BYTES];
+    struct unpack_limits limits = unpack_limits();
+    char why[UNPACK_WHY_BYTES] = "";
+    snprintf(archive, sizeof(archive), "%s/programs/%s", self->dir, package->hash);
+    snprintf(folder, sizeof(folder), "%s/packages/%" PRIu64, self->dir, package->user);
+    int code = file_make_dir(folder, 0755);
+    if (code == OK) {
+        code = unpack_file(archive, folder, package->hash, &limits, why);
+    } else {
+        snprintf(why, sizeof(why), "%.400s: %s", folder, err_text(code));
+    }
+    counted = 0;
+    if (code == OK) {
+        package_path(self->dir, package->hash, package->user, folder, sizeof(folder));
+        nftw(folder, count_file, 16, FTW_PHYS);
+    }
+    package->bytes = counted;
+    package->code = code;
+    snprintf(package->text, sizeof(package->text), "package %.12s: %s", package->hash, why);
+}
+
+static void remove_one(const struct packages *self, const struct package *package)
+{
+    char folder[PATH_BYTES];
+    snprintf(folder, sizeof(folder), "%s/packages/%" PRIu64, self->dir, package->user);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        remove_tree(fd, package->hash);
+        close(fd);
+    }
+}
+
+/*  The archive has done its duty, unless another user's package is made of it. */
+static void archive_done(const struct packages *self, const struct package *done)
+{
+    char archive[PATH_BYTES];
+    for (const struct package *other = self->all; other; other = other->next) {
+        if (other != done && other->state <= QUEUED && strcmp(other->hash, done->hash) == 0) {
+            return;
+        }
+    }
+    snprintf(archive, sizeof(archive), "%s/programs/%s", self->dir, done->hash);
+    unlink(archive);
+}
+
+/*  What goes first, for it may be wanted again already. */
+static struct package *work_of(struct packages *self)
+{
+    struct package *queued = NULL;
+    for (struct package *package = self->all; package; package = package->next) {
+        if (package->state == GONE) {
+            return package;
+        }
+        queued = package->state == QUEUED ? package : queued;
+    }
+    return queued;
+}
+
+static void *run(void *context)
+{
+    struct packages *self = context;
+    pthread_mutex_lock(&self->lock);
+    while (!self->ends) {
+        struct package *package = work_of(self);
+        if (package == NULL) {
+            pthread_cond_wait(&self->work, &self->lock);
+            continue;
+        }
+        bool gone = package->state == GONE;
+        pthread_mutex_unlock(&self->lock);
+        if (gone) {
+            remove_one(self, package);
+        } else {
+            unpack_one(self, package);
+        }
+        pthread_mutex_lock(&self->lock);
+        package->state = gone ? GONE_TOLD : ENDED;
+        if (!gone) {
+            archive_done(self, package);
+        }
+        eventfd_write(self->event, 1);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return NULL;
+}
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+static void clear(const char *dir)
+{
+    char path[PATH_BYTES];
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        remove_tree(fd, "packages");
+        close(fd);
+    }
+    snprintf(path, sizeof(path), "%s/packages", dir);
+    if (file_make_dir(path, 0755) != OK) {
+        log_error("packages.folder", "path=%s error=\"%s\"", path, strerror(errno));
+    }
+}
+
+int packages_open(struct packages **out, const char *dir, uint64_t bytes_max)
+{
+    *out = NULL;
+    struct packages *self = calloc(1, sizeof(*self));
+    if (!self) {
+        return ERR_MEMORY;
+    }
+    self->bytes_max = bytes_max > 0 ? bytes_max : PACKAGES_BYTES_MAX;
+    self->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->work, NULL);
+    bool fits = slice_copy_text(slice_text(dir), self->dir, sizeof(self->dir));
+    if (fits && self->event >= 0) {
+        clear(dir);
+        self->started = pthread_create(&self->thread, NULL, run, self) == 0;
+    }
+    if (!self->started) {
+        packages_close(&self);
+        return fits ? ERR_SYSTEM : ERR_TOO_LARGE;
+    }
+    *out = self;
+    return OK;
+}
+
+void packages_close(struct packages **self_p)
+{
+    struct packages *self = *self_p;
+    *self_p = NULL;
+    if (!self) {
+        return;
+    }
+    if (self->started) {
+        pthread_mutex_lock(&self->lock);
+        self->ends = true;
+        pthread_cond_signal(&self->work);
+        pthread_mutex_unlock(&self->lock);
+        pthread_join(self->thread, NULL);
+    }
+    while (self->all) {
+        struct package *next = self->all->next;
+        free(self->all);
+        self->all = next;
+    }
+    if (self->event >= 0) {
+        close(self->event);
+    }
+    pthread_cond_destroy(&self->work);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+int packages_fd(const struct packages *self)
+{
+    return self->event;
+}
+
+/* --- the loop's side ---------------------------------------------------------------------------- */
+
+void packages_want(struct packages *self, const char *hash, uint64_t user)
+{
+    struct package *package = calloc(1, sizeof(*package));
+    ensure(package != NULL);
+    package->user = user;
+    slice_copy_text(slice_text(hash), package->hash, sizeof(package->hash));
+    pthread_mutex_lock(&self->lock);
+    package->state = WANTED;
+    package->next = self->all;
+    self->all = package;
+    pthread_mutex_unlock(&self->lock);
+}
+
+void packages_fetched(struct packages *self, const struct program_news *news)
+{
+    pthread_mutex_lock(&self->lock);
+    for (struct package *package = self->all; package; package = package->next) {
+        if (package->state == WANTED && strcmp(package->hash, news->hash) == 0) {
+            package->state = news->code == OK ? QUEUED : ENDED;
+            package->code = news->code;
+            snprintf(package->text, sizeof(package->text), "package %.12s: %.300s", news->hash,
+                     news->text);
+            eventfd_write(self->event, 1);
+        }
+    }
+    pthread_cond_signal(&self->work);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/*  It has been told: it stays only if it is here. */
+static void tell(struct packages *self, struct package **at, struct package_news *out)
+{
+    struct package *package = *at;
+    *out = (struct package_news){ .user = package->user, .code = package->code };
+    memcpy(out->hash, package->hash, sizeof(out->hash));
+    memcpy(out->text, package->text, sizeof(out->text));
+    if (package->code == OK) {
+        package->state = HERE;
+        package->used = ++self->clock;
+        self->bytes += package->bytes;
+    } else {
+        *at = package->next;
+        free(package);
+    }
+}
+
+bool packages_next(struct packages *self, struct package_news *out)
+{
+    eventfd_t count;
+    bool found = false;
+    (void)eventfd_read(self->event, &count);
+    pthread_mutex_lock(&self->lock);
+    for (struct package **at = &self->all; *at && !found;) {
+        struct package *package = *at;
+        if (package->state == GONE_TOLD) {
+            *at = package->next;
+            free(package);
+            continue;
+        }
+        found = package->state == ENDED;
+        if (found) {
+            tell(self, at, out);
+        } else {
+            at = &package->next;
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (found) {
+        log_info("package", "hash=%s user=%" PRIu64 " code=%s text=\"%s\"", out->hash, out->user,
+                 out->code == OK ? "OK" : err_name(out->code), out->text);
+    }
+    return found;
+}
+
+/*  The core hears of it at once, while the thread still removes it: a new want of the same waits behind it. */
+void packages_evict(struct packages *self, packages_needs *needs, const void *context)
+{
+    pthread_mutex_lock(&self->lock);
+    for (bool more = true; more && self->bytes > self->bytes_max;) {
+        struct package *oldest = NULL;
+        for (struct package *at = self->all; at; at = at->next) {
+            if (at->state != HERE) {
+                continue;
+            }
+            if (needs(context, at->hash, at->user)) {
+                at->used = ++self->clock;
+            } else if (oldest == NULL || at->used < oldest->used) {
+                oldest = at;
+            }
+        }
+        more = oldest != NULL;
+        if (more) {
+            struct package *told = calloc(1, sizeof(*told));
+            ensure(told != NULL);
+            *told = (struct package){ .state = ENDED, .code = ERR_CLOSED, .user = oldest->user };
+            memcpy(told->hash, oldest->hash, sizeof(told->hash));
+            told->next = self->all;
+            self->all = told;
+            oldest->state = GONE;
+            self->bytes -= oldest->bytes;
+            eventfd_write(self->event, 1);
+            pthread_cond_signal(&self->work);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+}

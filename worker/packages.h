@@ -1,0 +1,37 @@
+/*  packages.h - packages of this node, DIR/packages/USER/HASH: archives that `fetches` has brought, unpacked once for each
+    user by a thread.  An earlier worker's are removed when this one begins: nothing of it runs any more.
+
+    The folders of all together stay below a limit, as far as nothing needs them: the one that was not used for longest
+    goes first. */
+#ifndef RAYC_PACKAGES_H
+#define RAYC_PACKAGES_H
+#include "common/err.h"
+#include "worker/programs.h"
+
+struct packages;
+
+#define PACKAGES_BYTES_MAX (10ull << 30)
+
+/*  `dir` has a folder "packages".  `bytes_max` 0: PACKAGES_BYTES_MAX. */
+MUST_CHECK int packages_open(struct packages **out, const char *dir, uint64_t bytes_max);
+void packages_close(struct packages **self);  /* NULL-safe; waits for the thread */
+int packages_fd(const struct packages *self); /* readable: there may be news */
+
+/*  Its archive is to be fetched, too, and the end of that told with packages_fetched().  News will come. */
+void packages_want(struct packages *self, const char *hash, uint64_t user);
+void packages_fetched(struct packages *self, const struct program_news *news);
+
+struct package_news {
+    char hash[HASH_TEXT + 1];
+    uint64_t user;
+    int code; /* OK: it is here; ERR_CLOSED: it was here, and is gone */
+    char text[600];
+};
+bool packages_next(struct packages *self, struct package_news *out);
+
+typedef bool packages_needs(const void *context, const char *hash, uint64_t user);
+void packages_evict(struct packages *self, packages_needs *needs, const void *context);
+
+/*  Where it is unpacked; of a worker's folder. */
+void package_path(const char *dir, const char *hash, uint64_t user, char *out, size_t capacity);
+#endif
