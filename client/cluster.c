@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "client/detach.h"
 #include "client/failure.h"
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -90,8 +91,11 @@ static int read_address(const struct state *state, char *address)
 static int load_key(const char *path, struct cluster_key *key, bool *has_key)
 {
     struct diag why = { 0 };
-    int rc = key_load(path, key, &why);
-    *has_key = rc == OK;
+    struct access from = { 0 };
+    int rc = access_load(path, &from, &why);
+    *has_key = rc == OK && from.has_key;
+    *key = from.key;
+    explicit_bzero(&from, sizeof(from));
     return rc == OK ? OK
                     : failure_say(rc == ERR_NOT_FOUND ? ERR_KEY : rc, "%s: %s", path,
                                   why.text[0] != 0 ? why.text : err_text(rc));

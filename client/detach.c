@@ -92,9 +92,10 @@ int detach_find(const char *name, char path[PATH_BYTES])
 /*  Our environment without what is said to a program of a cluster, not to a cluster. */
 static char **daemon_environment(void)
 {
-    static const char *const dropped[] = { "RAYC_ADDRESS=",       "RAYC_KEY_FILE=", "RAYC_JOB_ID=",
-                                           "RAYC_FENCE=",         "RAYC_TASK_ID=",  "RAYC_ATTEMPT=",
-                                           "RAYC_SUBMISSION_ID=", "RAYC_DRIVER=" };
+    static const char *const dropped[] = {
+        "RAYC_ADDRESS=", "RAYC_KEY_FILE=",      "RAYC_JOB_ID=", "RAYC_FENCE=", "RAYC_TASK_ID=",
+        "RAYC_ATTEMPT=", "RAYC_SUBMISSION_ID=", "RAYC_DRIVER=", "RAYC_TOKEN=", "RAYC_TOKEN_FILE="
+    };
     size_t count = 0;
     while (environ[count] != NULL) {
         count++;

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "client/failure.h"
+#include "common/access.h"
 #include "common/clock.h"
 
 #define SECONDS_MAX 1e9 /* longer is for ever */
@@ -85,6 +86,10 @@ static int start(struct session *self)
         return failure_say(rc, "cannot use the address '%s': %s", self->address,
                            rc == ERR_INVALID ? link_address_wrong(self->address) : err_text(rc));
     }
+    char token[ACCESS_TOKEN_MAX + 1];
+    token_find("admin.key", token);
+    link_set_token(self->link, token);
+    explicit_bzero(token, sizeof(token));
     sigset_t all, before; /* signals are for the program's own threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/failure.h"
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -64,13 +65,17 @@ void session_say_hello(struct session *self, uint64_t now_ms)
     self->greeted_ms = now_ms;
     self->lost_ms = self->lost_ms != 0 ? self->lost_ms : now_ms;
     self->opening_seq = ++self->seq;
+    char token[ACCESS_TOKEN_MAX + 1];
+    token_find("admin.key", token); /* anew each time: it may be another one by now */
     struct msg_hello hello = { .seq = self->opening_seq,
                                .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
                                .role = 1,
                                .version = slice_text(RAYC_VERSION),
-                               .epoch = self->epoch };
+                               .epoch = self->epoch,
+                               .token = slice_text(token) };
     session_say(self, MSG_HELLO, &hello, SMALL_BYTES);
+    explicit_bzero(token, sizeof(token));
 }
 
 /*  The command line of this program, for people. */
@@ -402,7 +407,7 @@ static void on_connection(struct session *self, enum link_news news)
         struct link_refusal why = link_refusal(self->link);
         session_break_as(self, why.code, "the head at %s %s%s", self->address, why.text,
                          why.code == ERR_KEY && self->config.key == NULL
-                             ? ": set RAYC_KEY_FILE to its cluster.key"
+                             ? ": set RAYC_KEY_FILE to its admin.key"
                              : "");
     }
     pthread_mutex_unlock(&self->lock);

@@ -14,8 +14,6 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { KEY_FILE_BYTES_MAX = 4096 };
-
 /*  Opens a file of a folder.  A link may lead on within the folder (Kubernetes mounts secrets so),
     not out of it. */
 static int open_beneath(const char *path)
@@ -64,7 +62,7 @@ static const char *refuse(int fd)
     return info.st_size > KEY_FILE_BYTES_MAX ? "is too large for a key" : NULL;
 }
 
-static bool take(const char *public_text, const char *secret_text, struct cluster_key *out)
+bool key_take(const char *public_text, const char *secret_text, struct cluster_key *out)
 {
     char derived[41];
     return strlen(public_text) == 40 && strlen(secret_text) == 40 &&
@@ -73,46 +71,47 @@ static bool take(const char *public_text, const char *secret_text, struct cluste
            slice_copy_text(slice_text(secret_text), out->secret_text, sizeof(out->secret_text));
 }
 
-/*  zcert_load() only takes a path, which may be another file by now, and prefers PATH_secret. */
-static bool load(int fd, struct cluster_key *out)
+static int refused(const char *path, const char *problem, struct diag *why)
 {
-    char text[KEY_FILE_BYTES_MAX + 1];
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    if (n <= 0) {
-        return false;
-    }
-    text[n] = 0;
-    zconfig_t *root = zconfig_str_load(text);
-    bool good = root != NULL && take(zconfig_get(root, "/curve/public-key", ""),
-                                     zconfig_get(root, "/curve/secret-key", ""), out);
-    zconfig_destroy(&root);
-    explicit_bzero(text, sizeof(text));
-    return good;
-}
-
-int key_load(const char *path, struct cluster_key *out, struct diag *why)
-{
-    int fd = open_beneath(path);
-    const char *problem = NULL;
-    if (fd < 0) {
-        if (errno == ENOENT || errno == ENOTDIR) {
-            return ERR_NOT_FOUND;
-        }
-        problem =
-            errno == EXDEV || errno == ELOOP ? "is a link that leaves its folder" : strerror(errno);
-    } else {
-        problem = refuse(fd);
-        if (problem == NULL && !load(fd, out)) {
-            problem = "is not a key with a public and a secret part";
-        }
-        close(fd);
-    }
-    if (problem == NULL) {
-        return OK;
-    }
     *why = (struct diag){ .field = "key" };
     snprintf(why->text, sizeof(why->text), "key file %.90s: %s", path, problem);
     return ERR_KEY;
+}
+
+int key_read(const char *path, char *text, size_t capacity, struct diag *why)
+{
+    int fd = open_beneath(path);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return ERR_NOT_FOUND;
+    }
+    if (fd < 0) {
+        bool leaves = errno == EXDEV || errno == ELOOP;
+        return refused(path, leaves ? "is a link that leaves its folder" : strerror(errno), why);
+    }
+    const char *problem = refuse(fd);
+    ssize_t n = problem == NULL ? read(fd, text, capacity - 1) : 0;
+    close(fd);
+    if (n < 0) {
+        problem = "cannot be read";
+    }
+    text[n > 0 ? n : 0] = 0;
+    return problem == NULL ? OK : refused(path, problem, why);
+}
+
+/*  zcert_load() only takes a path, which may be another file by now, and prefers PATH_secret. */
+int key_load(const char *path, struct cluster_key *out, struct diag *why)
+{
+    char text[KEY_FILE_BYTES_MAX + 1];
+    int rc = key_read(path, text, sizeof(text), why);
+    if (rc != OK) {
+        return rc;
+    }
+    zconfig_t *root = zconfig_str_load(text);
+    bool good = root != NULL && key_take(zconfig_get(root, "/curve/public-key", ""),
+                                         zconfig_get(root, "/curve/secret-key", ""), out);
+    zconfig_destroy(&root);
+    explicit_bzero(text, sizeof(text));
+    return good ? OK : refused(path, "is not a key with a public and a secret part", why);
 }
 
 /*  Gives the whole, synced file its name, unless the name is taken. */
@@ -144,7 +143,7 @@ int key_make(const char *path, struct cluster_key *out)
     }
     close(fd);
     zcert_t *cert = zcert_new();
-    ensure(cert != NULL && take(zcert_public_txt(cert), zcert_secret_txt(cert), out));
+    ensure(cert != NULL && key_take(zcert_public_txt(cert), zcert_secret_txt(cert), out));
     int rc = ERR_SYSTEM;
     if (zcert_save_secret(cert, temporary) != 0) {
         log_error("key.write", "path=\"%s\" error=\"cannot write the key\"", path);

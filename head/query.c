@@ -55,6 +55,9 @@ static int on_progress(void *context)
 static void answer(struct query *self, struct asking *asking)
 {
     self->until_ms = clock_ms() + QUERY_MS_MAX;
+    if (asking->of_study && !query_study_seen(self->db, &asking->reader, asking->read.name)) {
+        asking->read.name = (struct slice){ 0 }; /* there is none of this name */
+    }
     struct text why = text_in(asking->text, sizeof(asking->text));
     asking->code = asking->of_study
                        ? query_study(self->db, &asking->read, &self->pages, &asking->frame)

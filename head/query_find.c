@@ -30,6 +30,9 @@ static const struct meaning {
     { STUDY, WORDS, "SELECT id,name FROM study WHERE ?1='@last' ORDER BY id DESC LIMIT 1" },
     { STUDY, DECIMAL, "SELECT id,name FROM study WHERE id=?1" },
     { STUDY, WORDS, "SELECT id,name FROM study WHERE " BEGINS("name") " LIMIT 2" },
+    { USER, WORDS, "SELECT id,name FROM user WHERE name=?1" },
+    { TOKEN, DECIMAL, "SELECT id,name FROM token WHERE id=?1" },
+    { AUDIT, DECIMAL, "SELECT id,action FROM audit WHERE id=?1" },
 };
 
 static bool number_of(struct slice text, unsigned base, uint64_t *out)
@@ -111,11 +114,37 @@ static int only_one(const struct question *self, sqlite3_stmt *rows, int64_t *ou
     return ERR_CONFLICT;
 }
 
+/*  For the rest of the statement, tables have the user's own rows only. */
+static void put_own_tables(const struct question *self, enum subject subject, struct text *sql)
+{
+    static const char *const own[] = {
+        [JOB] = "WITH job AS (SELECT * FROM main.job WHERE owner=",
+        [TASK] = "WITH task AS (SELECT * FROM main.task t WHERE (SELECT j.owner FROM session s"
+                 " JOIN main.job j ON j.id=s.job WHERE s.id=t.id>>40)=",
+        [EVENT] = "WITH event AS (SELECT * FROM main.event e WHERE"
+                  " (SELECT owner FROM main.job WHERE id=e.job)=",
+        [STUDY] = "WITH study AS (SELECT * FROM main.study WHERE owner=",
+        [USER] = "WITH user AS (SELECT * FROM main.user WHERE id=",
+        [TOKEN] = "WITH token AS (SELECT * FROM main.token WHERE user=",
+        [AUDIT] = "WITH audit AS (SELECT * FROM main.audit WHERE 0=",
+    };
+    if (own[subject] != NULL && query_own_only(self, subject)) {
+        text_add(sql, own[subject]);
+        text_u64(sql, self->reader.user);
+        text_add(sql, ") ");
+    }
+}
+
 static int find_meaning(const struct question *self, const struct meaning *meaning, struct slice id,
                         int64_t *out)
 {
     sqlite3_stmt *rows = NULL;
-    int rc = sqlite3_prepare_v2(self->db, meaning->sql, -1, &rows, NULL);
+    char buffer[1024];
+    struct text sql = text_in(buffer, sizeof(buffer));
+    put_own_tables(self, meaning->subject, &sql);
+    text_add(&sql, meaning->sql);
+    ensure(sql.n + 1 < sql.capacity);
+    int rc = sqlite3_prepare_v2(self->db, buffer, -1, &rows, NULL);
     if (rc != SQLITE_OK) {
         return query_failed(self, rc);
     }
@@ -127,7 +156,8 @@ static int find_meaning(const struct question *self, const struct meaning *meani
 int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out)
 {
     static const char *const nouns[] = {
-        [JOB] = "job", [TASK] = "task", [NODE] = "node", [EVENT] = "event", [STUDY] = "study"
+        [JOB] = "job",     [TASK] = "task", [NODE] = "node",   [EVENT] = "event",
+        [STUDY] = "study", [USER] = "user", [TOKEN] = "token", [AUDIT] = "audit record"
     };
     for (size_t i = 0; i < COUNT(meanings); i++) {
         if (meanings[i].subject == subject) {

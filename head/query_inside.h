@@ -4,7 +4,7 @@
 #include "common/text.h"
 #include "head/query_view.h"
 
-enum subject { JOB, TASK, NODE, EVENT, STUDY };
+enum subject { JOB, TASK, NODE, EVENT, STUDY, USER, TOKEN, AUDIT };
 enum view_option { ONE = 1, DOWN = 2, PLACE = 4 };
 
 struct view {
@@ -28,6 +28,8 @@ struct question {
     which is above 0. */
 MUST_CHECK int query_find(const struct question *self, enum subject subject, struct slice id,
                           int64_t *out);
+/*  Who sees only its own things of a kind. */
+bool query_own_only(const struct question *self, enum subject subject);
 /*  What SQLite says when a statement cannot be stepped. */
 int query_failed(const struct question *self, int rc);
 #endif

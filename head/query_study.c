@@ -194,6 +194,22 @@ static int check_frame(const struct msg_study_read *ask, const struct wire *fram
     return rc == OK ? OK : odd_rows(ask, why.text);
 }
 
+bool query_study_seen(sqlite3 *db, const struct reader *reader, struct slice name)
+{
+    if (reader->may == ROLE_ADMIN || reader->may == ROLE_VIEWER) {
+        return true;
+    }
+    sqlite3_stmt *row = NULL;
+    bool seen =
+        sqlite3_prepare_v2(db, "SELECT 1 FROM study WHERE name=?1 AND owner=?2", -1, &row, NULL) ==
+            SQLITE_OK &&
+        sqlite3_bind_text(row, 1, (const char *)name.p, (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
+        sqlite3_bind_int64(row, 2, (int64_t)reader->user) == SQLITE_OK &&
+        sqlite3_step(row) == SQLITE_ROW;
+    sqlite3_finalize(row);
+    return seen;
+}
+
 int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_pages *pages,
                 struct slice *out)
 {

@@ -4,6 +4,7 @@
 #ifndef RAYC_QUERY_STUDY_H
 #define RAYC_QUERY_STUDY_H
 #include <sqlite3.h>
+#include "head/core/core.h"
 #include "common/err.h"
 #include "proto/proto.h"
 
@@ -15,4 +16,6 @@ void study_pages_free(struct study_pages *self);
 /*  *out is malloced: STUDY_ROWS with the seq of the question; study 0 in it: there is none of this name. */
 MUST_CHECK int query_study(sqlite3 *db, const struct msg_study_read *ask, struct study_pages *pages,
                            struct slice *out);
+/*  May it read the study?  Another user's is answered as if there were none. */
+bool query_study_seen(sqlite3 *db, const struct reader *reader, struct slice name);
 #endif

@@ -124,6 +124,37 @@ static void put_order(const struct question *self, const char *order, struct tex
     }
 }
 
+bool query_own_only(const struct question *self, enum subject subject)
+{
+    uint32_t may = self->reader.may;
+    return may != ROLE_ADMIN && (may != ROLE_VIEWER || subject >= USER);
+}
+
+/*  What belongs to another user is not there. */
+static void put_owner(const struct question *self, struct text *sql)
+{
+    static const struct {
+        const char *before, *after; /* of the user's number */
+    } own[] = {
+        [JOB] = { " AND v.job IN (SELECT id FROM job WHERE owner=", ")" },
+        [TASK] = { " AND (SELECT job FROM session WHERE id=v.id>>40) IN"
+                   " (SELECT id FROM job WHERE owner=",
+                   ")" },
+        [NODE] = { " AND 0<", "" },
+        [EVENT] = { " AND v.job IN (SELECT id FROM job WHERE owner=", ")" },
+        [STUDY] = { " AND v.id IN (SELECT id FROM study WHERE owner=", ")" },
+        [USER] = { " AND v.id=", "" },
+        [TOKEN] = { " AND v.owner=", "" },
+        [AUDIT] = { " AND 0=", "" },
+    };
+    enum subject subject = self->view->subject;
+    if (query_own_only(self, subject)) {
+        text_add(sql, own[subject].before);
+        text_u64(sql, self->reader.user);
+        text_add(sql, own[subject].after);
+    }
+}
+
 static void put_inner(const struct question *self, const struct plan *plan, bool paged,
                       struct text *sql)
 {
@@ -137,6 +168,7 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
     text_add(sql, shortcut ? shortcut->from : view->from);
     text_add(sql, " WHERE ");
     text_add(sql, self->job != 0 ? view->of_job : "1");
+    put_owner(self, sql);
     if (self->subject != 0) {
         text_add(sql, " AND ");
         text_add(sql, view->key);
@@ -415,7 +447,9 @@ static int find_view(struct question *self)
     for (size_t i = 0; i < COUNT(views); i++) {
         if (slice_same(self->ask->view, slice_text(views[i].name))) {
             self->view = &views[i];
-            return OK;
+            bool good = self->reader.may != ROLE_WORKER || views[i].subject == NODE;
+            text_add(self->why, good ? "" : "a worker's token reads nodes only");
+            return good ? OK : ERR_FORBIDDEN;
         }
     }
     text_add(self->why, "there is no view ");

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -37,8 +38,9 @@ struct shell {
     bool embedded;
     bool stop;
     bool used; /* embedded: somebody has been here */
-    struct proof client,
-        worker; /* of those who come without a token: who reaches the socket is trusted */
+    struct cluster_key key;
+    bool has_key;
+    uint8_t secret[TICKET_SECRET_BYTES]; /* of tickets */
     uint64_t start_ms;
     uint64_t idle_since_ms;
 };
@@ -64,6 +66,7 @@ static bool take_events(struct shell *self)
         };
         struct msg msg;
         struct diag why;
+        struct proof proof;
         taken++;
         if (news == NET_GONE) {
             services_peer_gone(self->services, net_event.peer);
@@ -79,9 +82,10 @@ static bool take_events(struct shell *self)
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
-            event.proof = msg.kind != MSG_HELLO    ? NULL
-                          : msg.as.hello.role == 2 ? &self->worker
-                                                   : &self->client;
+            event.proof = msg.kind == MSG_HELLO ? &proof : NULL;
+            if (msg.kind == MSG_HELLO) {
+                proof_read(self->secret, msg.as.hello.token, &proof);
+            }
             turn_event(self->turn, &event);
         }
     }
@@ -200,28 +204,36 @@ static bool is_local(const char *address)
            strncmp(address, "tcp://[::1]:", 12) == 0;
 }
 
-static int open_net(struct shell *self, const struct shell_options *options)
+/*  The key that the head is told to use; without one it listens on this machine only. */
+static int load_key(struct shell *self, const struct shell_options *options)
 {
-    struct cluster_key key;
     struct diag why = { 0 };
-    char members[PATH_BYTES];
-    if (!options->key_file) {
-        if (!is_local(options->address)) {
-            log_error("head.key",
-                      "address=%s why=\"without a key the head listens on this machine only\"",
-                      options->address);
-            return ERR_KEY;
-        }
-        return net_open(&self->net, options->address, NULL, NULL);
+    if (!options->key_file && is_local(options->address)) {
+        return OK;
     }
-    int code = key_load(options->key_file, &key, &why);
+    if (!options->key_file) {
+        log_error("head.key",
+                  "address=%s why=\"without a key the head listens on this machine only\"",
+                  options->address);
+        return ERR_CONFIG;
+    }
+    int code = key_load(options->key_file, &self->key, &why);
+    self->has_key = code == OK;
     if (code != OK) {
         log_error("head.key", "file=%s why=\"%s\"", options->key_file,
                   why.text[0] ? why.text : err_text(code));
-        return ERR_KEY;
     }
-    code = file_path(members, sizeof(members), self->dir, "members");
-    return code == OK ? net_open(&self->net, options->address, &key, members) : code;
+    return code == OK ? OK : ERR_CONFIG;
+}
+
+static int open_net(struct shell *self, const struct shell_options *options)
+{
+    char members[PATH_BYTES];
+    if (!self->has_key) {
+        return net_open(&self->net, options->address, NULL, NULL);
+    }
+    int code = file_path(members, sizeof(members), self->dir, "members");
+    return code == OK ? net_open(&self->net, options->address, &self->key, members) : code;
 }
 
 static int write_text(const struct shell *self, const char *name, const char *text)
@@ -291,17 +303,58 @@ static int take_signals(struct shell *self)
     return self->signal_fd < 0 ? ERR_SYSTEM : OK;
 }
 
-/*  A token of the first user, made anew at each start. */
-static void own_token(struct shell *self, uint32_t role, struct proof *out)
+/*  The access file of a role: made if it is missing, and with the cluster's key in it if that has one.  Its token is
+    known to the core from then on; one that was revoked stays so. */
+static int make_access(struct shell *self, const char *name, uint32_t role)
 {
+    char path[PATH_BYTES];
+    struct access access = { 0 };
+    struct diag why = { 0 };
+    int code = file_path(path, sizeof(path), self->dir, name);
+    code = code == OK ? access_load(path, &access, &why) : code;
+    if (code != OK && code != ERR_NOT_FOUND) {
+        log_error("head.key", "file=%s why=\"%s\"", path, why.text);
+        return ERR_CONFIG;
+    }
+    bool same_key =
+        access.has_key == self->has_key && memcmp(&access.key, &self->key, sizeof(self->key)) == 0;
+    if (code == ERR_NOT_FOUND || !same_key) {
+        if (access.token[0] == 0) {
+            token_make(access.token);
+        }
+        access.has_key = self->has_key;
+        access.key = self->key;
+        code = access_save(path, &access);
+    }
+    struct proof proof;
     struct msg msg = { .kind = MSG_TOKEN_PUT };
-    *out = (struct proof){ .kind = PROOF_TOKEN };
-    random_bytes(out->hash, sizeof(out->hash));
-    msg.as.token_put =
-        (struct msg_token_put){ .role = role, .hash = slice_of(out->hash, sizeof(out->hash)) };
+    proof_read(self->secret, slice_text(access.token), &proof);
+    explicit_bzero(&access, sizeof(access));
+    msg.as.token_put = (struct msg_token_put){ .name = slice_text(name),
+                                               .role = role,
+                                               .hash = slice_of(proof.hash, sizeof(proof.hash)) };
     turn_event(self->turn,
                &(struct event){
                    .kind = EV_OWN, .now_ms = clock_ms(), .wall_ms = clock_wall_ms(), .msg = &msg });
+    return code;
+}
+
+/*  The secret of tickets: those of a head that ended are good for the next one, which adopts their attempts. */
+static int load_secret(struct shell *self)
+{
+    enum { LETTERS = 43 };
+    char path[PATH_BYTES], text[LETTERS + 2] = "";
+    struct proof proof;
+    int code = file_path(path, sizeof(path), self->dir, "head.secret");
+    if (code == OK && (file_read(path, text, sizeof(text)) != OK || strlen(text) != LETTERS)) {
+        random_text(text, LETTERS);
+        code = file_write(path, text, LETTERS, 0600);
+    }
+    proof_read(self->secret, slice_of(text, LETTERS), &proof); /* its hash */
+    memcpy(self->secret, proof.hash, sizeof(self->secret));
+    explicit_bzero(text, sizeof(text));
+    turn_set_secret(self->turn, self->secret);
+    return code;
 }
 
 static int open_all(struct shell *self, const struct shell_options *options)
@@ -312,7 +365,8 @@ static int open_all(struct shell *self, const struct shell_options *options)
     snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     uint64_t seed;
     random_bytes(&seed, sizeof(seed));
-    int code = take_lock(self, options);
+    int code = load_key(self, options);
+    code = code == OK ? take_lock(self, options) : code;
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;
@@ -320,10 +374,9 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self)
                       : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
-    if (code == OK) {
-        own_token(self, ROLE_ADMIN, &self->client);
-        own_token(self, ROLE_WORKER, &self->worker);
-    }
+    code = code == OK ? load_secret(self) : code;
+    code = code == OK ? make_access(self, "admin.key", ROLE_ADMIN) : code;
+    code = code == OK ? make_access(self, "worker.key", ROLE_WORKER) : code;
     code = code == OK ? open_net(self, options) : code;
     code = code == OK ? services_open(&self->services, self->dir, self->store, self->net,
                                       turn_core(self->turn))

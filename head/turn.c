@@ -50,6 +50,7 @@ struct turn {
     struct histogram placement;
     bool *told; /* of the starts, then of the results of a batch: those that are in a frame */
     uint32_t told_capacity;
+    uint8_t secret[TICKET_SECRET_BYTES];
 };
 
 static void *reserve(size_t n)
@@ -122,6 +123,11 @@ void turn_close(struct turn **self)
     free(turn);
 }
 
+void turn_set_secret(struct turn *self, const uint8_t secret[TICKET_SECRET_BYTES])
+{
+    memcpy(self->secret, secret, TICKET_SECRET_BYTES);
+}
+
 struct core *turn_core(struct turn *self)
 {
     return self->core;
@@ -164,28 +170,6 @@ static int send_messages(struct turn *self, const struct batch *batch)
     return code;
 }
 
-static int put_spec(struct turn *self, uint64_t id)
-{
-    struct rec_spec spec;
-    uint64_t job;
-    struct slice submission;
-    int code = store_spec(self->store, id, &spec, &job, &submission);
-    if (code == OK) {
-        struct rec_spec_info info = { .id = id,
-                                      .job = job,
-                                      .kind = spec.kind,
-                                      .name = spec.name,
-                                      .program = spec.program,
-                                      .body = spec.body,
-                                      .demand = spec.demand,
-                                      .run_ms_max = spec.run_ms_max,
-                                      .submission = submission,
-                                      .packages = spec.packages };
-        proto_put_record(&self->specs, REC_SPEC_INFO, &info);
-    }
-    return code;
-}
-
 static int put_start(struct turn *self, const struct start_send *start)
 {
     struct rec_start record = { .task = start->task,
@@ -194,6 +178,11 @@ static int put_start(struct turn *self, const struct start_send *start)
                                 .spec = start->spec,
                                 .args = start->args };
     uint8_t *copy = NULL;
+    char ticket[TICKET_BYTES];
+    if (start->ticket_job != 0) {
+        ticket_make(self->secret, start, ticket);
+        record.ticket = slice_text(ticket);
+    }
     int code = OK;
     if (!start->args.p || start->has_deps) {
         struct slice deps;
@@ -271,7 +260,7 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
             if (start->peer != first->peer || start->stream != first->stream) {
                 continue;
             }
-            int code = start->new_spec ? put_spec(self, start->spec) : OK;
+            int code = start->new_spec ? put_spec(self->store, start->spec, &self->specs) : OK;
             code = code == OK ? put_start(self, start) : code;
             if (code != OK) {
                 return code;

@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "head/core/core.h"
 #include "head/store.h"
+#include "head/ticket.h"
 
 struct turn;
 
@@ -18,6 +19,8 @@ typedef void turn_send(void *context, uint32_t peer, struct slice frame);
 MUST_CHECK int turn_open(struct turn **out, struct store *store, const struct limits *limits,
                          const struct config *config, uint64_t seed, turn_send *send,
                          void *context);
+void turn_set_secret(struct turn *self,
+                     const uint8_t secret[TICKET_SECRET_BYTES]); /* of tickets; else zeros */
 void turn_close(struct turn **self); /* the store stays open; NULL-safe */
 /*  Restores the core from the store and commits the new epoch.  Before any other event. */
 MUST_CHECK int turn_restore(struct turn *self, uint64_t now_ms, uint64_t wall_ms);

@@ -63,3 +63,25 @@ int put_values(struct store *store, struct slice deps, struct wire *values, uint
     }
     return OK;
 }
+
+int put_spec(struct store *store, uint64_t id, struct wire *specs)
+{
+    struct rec_spec spec;
+    uint64_t job;
+    struct slice submission;
+    int code = store_spec(store, id, &spec, &job, &submission);
+    if (code == OK) {
+        struct rec_spec_info info = { .id = id,
+                                      .job = job,
+                                      .kind = spec.kind,
+                                      .name = spec.name,
+                                      .program = spec.program,
+                                      .body = spec.body,
+                                      .demand = spec.demand,
+                                      .run_ms_max = spec.run_ms_max,
+                                      .submission = submission,
+                                      .packages = spec.packages };
+        proto_put_record(specs, REC_SPEC_INFO, &info);
+    }
+    return code;
+}

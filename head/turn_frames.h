@@ -15,4 +15,6 @@ void put_reported(const struct batch *batch, uint32_t first, bool *told, struct 
 /*  The results that a start's references name, read from the store into `values`; their number in `count`. */
 MUST_CHECK int put_values(struct store *store, struct slice deps, struct wire *values,
                           uint32_t *count);
+/*  A spec as workers need it, as an element of START. */
+MUST_CHECK int put_spec(struct store *store, uint64_t id, struct wire *specs);
 #endif

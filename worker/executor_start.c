@@ -60,6 +60,10 @@ static void put_attempt(struct environment *env, const struct held *held)
 {
     environment_print(env, "RAYC_TASK_ID=%016" PRIx64, held->task);
     environment_print(env, "RAYC_ATTEMPT=%u", held->attempt);
+    if (held->ticket.n > 0) {
+        environment_print(env, "RAYC_TOKEN=%.*s", (int)held->ticket.n,
+                          (const char *)held->ticket.p);
+    }
     environment_print(env, "RAYC_FENCE=%" PRIu64, held->token);
     environment_print(env, "RAYC_TASK_INDEX=%" PRIu64, task_index(held));
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "common/access.h"
 #include "common/file.h"
 #include "common/link.h"
 #include "worker/folder.h"
@@ -174,13 +175,15 @@ static int run(struct shell_config *config, struct spawner **spawner)
     static char key_file[PATH_BYTES]; /* drivers have another working directory */
     struct diag why;
     if (given[KEY]) {
-        int e = key_load(given[KEY], &key, &why);
+        static struct access from;
+        int e = access_load(given[KEY], &from, &why);
         if (e) {
             fprintf(stderr, "rayc-worker: %s: %s\n", given[KEY],
                     e == ERR_KEY ? why.text : err_text(e));
             return err_exit(ERR_KEY);
         }
-        config->key = &key;
+        key = from.key;
+        config->key = from.has_key ? &key : NULL;
         config->key_file = realpath(given[KEY], key_file) ? key_file : given[KEY];
     }
     char pid[16];

@@ -9,6 +9,8 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include "common/access.h"
+#include "common/file.h"
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/log.h"
@@ -232,8 +234,31 @@ static void on_frame(struct shell *self, struct link_frame *frame)
     step(self, &(struct worker_event){ .kind = WEV_MESSAGE, .msg = &msg, .frame = number });
 }
 
+/*  Read anew for each connection: of its access file, else of the one beside its folder, else as clients do.  An
+    embedded worker starts together with its head, which makes that file. */
+static void find_token(const struct shell *self, char token[ACCESS_TOKEN_MAX + 1])
+{
+    char path[PATH_BYTES];
+    struct access from = { 0 };
+    struct diag why;
+    if (self->config->key_file && access_load(self->config->key_file, &from, &why) != OK) {
+        from.token[0] = 0;
+    }
+    if (from.token[0] == 0 &&
+        file_path(path, sizeof(path), self->config->dir, "../worker.key") == OK &&
+        access_load(path, &from, &why) != OK) {
+        from.token[0] = 0;
+    }
+    memcpy(token, from.token, sizeof(from.token));
+    explicit_bzero(&from, sizeof(from));
+    if (token[0] == 0) {
+        token_find("worker.key", token);
+    }
+}
+
 static void take_link(struct shell *self)
 {
+    char token[ACCESS_TOKEN_MAX + 1];
     struct link_frame frame;
     self->link_waits = true;
     for (int n = 0; n < FRAMES_PER_TURN && self->link_waits; n++) {
@@ -243,7 +268,8 @@ static void take_link(struct shell *self)
             break;
         case LINK_UP:
             log_info("head.connected", "address=%s", self->config->address);
-            step(self, &(struct worker_event){ .kind = WEV_CONNECTED });
+            find_token(self, token);
+            step(self, &(struct worker_event){ .kind = WEV_CONNECTED, .text = slice_text(token) });
             break;
         case LINK_DOWN:
             log_warn("head.disconnected", "address=%s", self->config->address);

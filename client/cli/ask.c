@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/cli/probe.h"
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/link.h"
@@ -107,11 +108,14 @@ static int say_hello(struct ask *self, uint64_t now)
 {
     self->welcomed = false;
     self->hello_at = now;
+    char token[ACCESS_TOKEN_MAX + 1];
+    token_find("admin.key", token);
     struct msg_hello hello = { .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
                                .role = 1,
                                .version = slice_text(RAYC_VERSION),
-                               .epoch = self->epoch };
+                               .epoch = self->epoch,
+                               .token = slice_text(token) };
     return ask_send(self, MSG_HELLO, &hello);
 }
 
@@ -205,8 +209,8 @@ static int on_frame(struct ask *self, uint64_t now, struct msg *out, bool *got)
 static int on_refused(struct ask *self, struct link_refusal why)
 {
     const char *key_help =
-        self->to.key ? ": use the cluster.key of its state folder"
-                     : ": give --key-file FILE or set RAYC_KEY_FILE (it is cluster.key in the "
+        self->to.key ? ": use the admin.key of its state folder"
+                     : ": give --key-file FILE or set RAYC_KEY_FILE (it is admin.key in the "
                        "head's state folder)";
     if (why.code == ERR_KEY && probe_http(self->address)) {
         return failed(self, ERR_UNREACHABLE, "no head answers at %s%s", self->address, HTTP_HELP);
@@ -321,6 +325,10 @@ int ask_open(struct ask **out, const struct ask_to *to)
     if (rc != OK) {
         return failed(self, rc, "cannot open a connection to %s: %s", to->address, err_text(rc));
     }
+    char token[ACCESS_TOKEN_MAX + 1];
+    token_find("admin.key", token);
+    link_set_token(self->link, token);
+    explicit_bzero(token, sizeof(token));
     return wait_welcome(self);
 }
 

@@ -14,6 +14,7 @@
 #include "client/cli/parse.h"
 #include "client/cli/query.h"
 #include "client/rayc.h"
+#include "common/access.h"
 #include "common/clock.h"
 
 enum { PORT_DEFAULT = 6399, SERVE_MS = 30000, JOIN_MS = 30000, DIAL_MS = 500 };
@@ -129,15 +130,16 @@ static int dial(struct cli *cli, const struct started *started, uint32_t timeout
 {
     static struct cluster_key key;
     struct diag why = { 0 };
-    bool has_key = started->key_path[0];
-    if (has_key) {
-        int rc = key_load(started->key_path, &key, &why);
+    struct access from = { 0 };
+    if (started->key_path[0]) {
+        int rc = access_load(started->key_path, &from, &why);
         if (rc != OK) {
             return rc;
         }
+        key = from.key;
     }
     struct ask_to to = { .address = started->address,
-                         .key = has_key ? &key : NULL,
+                         .key = from.has_key ? &key : NULL,
                          .first_ms = timeout_ms,
                          .again_ms = JOIN_MS };
     ask_close(&cli->ask);

@@ -22,6 +22,8 @@ void cli_export(const struct cli *self)
     }
     if (self->options.key_file) {
         setenv("RAYC_KEY_FILE", self->options.key_file, 1);
+        unsetenv("RAYC_TOKEN"); /* what is said here goes before what is set */
+        unsetenv("RAYC_TOKEN_FILE");
     }
 }
 

@@ -29,7 +29,7 @@ enum {
     EXECUTORS_MAX = 24,          /* of one worker */
     SPECS_MAX = 6,               /* of one client */
     USERS_MAX = 3 + WORKERS_MAX, /* of clients; each worker is a user, too */
-    TOKEN_TEXT = 80,
+    TOKEN_TEXT = TICKET_BYTES,
     DEPS_FEW = 3,
     AFTER_FEW = 3
 };

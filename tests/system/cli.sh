@@ -371,10 +371,10 @@ expect 125 rayc submit --address "$address" --state-dir "$WORK/other" -- true
 expect 5 rayc status --address "$address" --key-file "$WORK/none"
 background rayc submit -- echo at-last
 wait_until 20 grep -q "no worker has joined yet" "$WORK/bg.err"
-expect 0 rayc start --address "$address" --state-dir "$WORK/other" --key-file "$RAYC_STATE_DIR/cluster.key" --node-name far
+expect 0 rayc start --address "$address" --state-dir "$WORK/other" --key-file "$RAYC_STATE_DIR/worker.key" --node-name far
 ended 0
 same out at-last
-RAYC_KEY_FILE=$RAYC_STATE_DIR/cluster.key expect 0 rayc submit --address "$address" -- echo keyed
+RAYC_KEY_FILE=$RAYC_STATE_DIR/admin.key expect 0 rayc submit --address "$address" -- echo keyed
 same out keyed
 expect 0 rayc node list
 has out far

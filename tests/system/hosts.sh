@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# hosts: a head and a worker on two hosts (network namespaces), with the cluster's key; a program runs on the other host,
+# hosts: a head and a worker on two hosts (network namespaces), with an access file; a program runs on the other host,
 # and goes on after the network between them was cut for a while.  Skipped where namespaces cannot be made.
 # usage: hosts.sh BUILD-FOLDER
 # shellcheck source=tests/system/lib.sh
@@ -34,7 +34,7 @@ fi
 
 note "a worker joins from another host"
 expect 0 "${on_one[@]}" rayc start --head --host 10.99.0.1 --num-cpus 0
-key=$RAYC_STATE_DIR/cluster.key
+key=$RAYC_STATE_DIR/worker.key
 address=10.99.0.1:6399
 expect 5 "${on_two[@]}" rayc start --address $address --state-dir "$WORK/two" --num-cpus 2
 expect 0 "${on_two[@]}" rayc start --address $address --state-dir "$WORK/two" --num-cpus 2 --key-file "$key" --node-name two

@@ -17,6 +17,7 @@
 enum { TASKS = 200, FAILED = 20 };
 
 static const struct reader everything = { 1, ROLE_ADMIN };
+static struct reader reader = { 1, ROLE_ADMIN }; /* who asks */
 
 struct fixture {
     char dir[64];
@@ -133,7 +134,7 @@ static json_t *ask(struct fixture *self, struct asked asked, int *code)
                                .cursor = asked.cursor,
                                .reverse = asked.reverse,
                                .estimate = asked.estimate };
-    assert_int_equal(query_ask(self->query, 9, &everything, &query), OK);
+    assert_int_equal(query_ask(self->query, 9, &reader, &query), OK);
     query_begin(self->query);
     struct query_reply reply;
     while (!query_next(self->query, &reply)) {
@@ -539,6 +540,35 @@ static void msgpack_becomes_json(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/*  Another user's rows are not there: in lists, in totals, by id, nor as the beginning of one. */
+static void nothing_is_seen_of_others(void **state)
+{
+    struct fixture *self = *state;
+    PUT(&self->rows, user_put, .id = 2, .name = slice_text("ann"), .role = ROLE_USER);
+    apply(self);
+    static const char *const views[] = { "jobs", "tasks", "attempts", "events", "users", "tokens" };
+    int code;
+    reader = (struct reader){ 2, ROLE_USER };
+    for (size_t i = 0; i < COUNT(views); i++) {
+        json_t *json = ASK(self, .view = views[i]);
+        int most = strcmp(views[i], "users") == 0; /* itself */
+        assert_int_equal(json_integer_value(json_object_get(json, "total")), most);
+        json_decref(json);
+    }
+    assert_null(ask(self, (struct asked){ .view = "job", .id = "1" }, &code));
+    assert_int_equal(code, ERR_NOT_FOUND);
+    assert_null(ask(self, (struct asked){ .view = "tasks", .job = "1" }, &code));
+    assert_int_equal(code, ERR_NOT_FOUND);
+    reader = (struct reader){ 2, ROLE_WORKER };
+    assert_null(ask(self, (struct asked){ .view = "jobs" }, &code));
+    assert_int_equal(code, ERR_FORBIDDEN);
+    reader = (struct reader){ 2, ROLE_VIEWER };
+    json_t *json = ASK(self, .view = "jobs");
+    assert_true(json_integer_value(json_object_get(json, "total")) > 0);
+    json_decref(json);
+    reader = everything;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +583,7 @@ int main(void)
         TEST(task_tells_all),
         TEST(output_is_text),
         TEST(questions_are_bounded),
+        TEST(nothing_is_seen_of_others),
         TEST(rows_written_since_are_seen),
         cmocka_unit_test(text_is_valid_utf8),
         cmocka_unit_test(buffers_have_limits),

@@ -90,7 +90,7 @@ static void roles_may_what_the_table_says(void **unused)
     join(w, WORKER, 0, "n1", 2);
     say(w, WORKER, MSG_JOB_OPEN, &(struct msg_job_open){ .kind = JOB_ATTACHED });
     must_refuse(w, ERR_FORBIDDEN);
-    say(w, WORKER, MSG_QUERY, &(struct msg_query){ .view = slice_text("jobs") });
+    say(w, WORKER, MSG_STUDY_READ, &(struct msg_study_read){ .name = slice_text("a") });
     must_refuse(w, ERR_FORBIDDEN);
     say(w, EYE, MSG_JOB_OPEN, &(struct msg_job_open){ .kind = JOB_ATTACHED });
     must_refuse(w, ERR_FORBIDDEN);

@@ -27,6 +27,7 @@ struct held attempt_held(const struct worker *self, uint32_t index)
                           .attempt = attempt->attempt,
                           .job = spec_at(self, attempt->spec)->view.job,
                           .args = attempt->as.in.args,
+                          .ticket = attempt->as.in.ticket,
                           .deps = attempt->as.in.deps };
 }
 
@@ -216,6 +217,7 @@ static void hold(struct worker *self, const struct rec_start *start, uint32_t sp
     attempt->frame = frame;
     attempt->owner = NONE;
     attempt->as.in.args = start->args;
+    attempt->as.in.ticket = start->ticket;
     attempt->as.in.deps = start->deps;
     attempt->state = ATTEMPT_WAITING;
     frame_hold(self, frame);

@@ -15,7 +15,9 @@ static void link_set(struct worker *self, enum membership link)
 
 void on_connected(struct worker *self, const struct worker_event *event)
 {
-    (void)event;
+    if (event->text.n > 0) {
+        slice_copy_text(event->text, self->config.token, sizeof(self->config.token));
+    }
     link_set(self, LINK_GREETING);
 }
 

@@ -65,7 +65,7 @@ struct attempt {
     bool timed_out;
     union {
         struct {
-            struct slice args;
+            struct slice args, ticket;
             struct list deps;
         } in; /* until it has ended; borrowed from its frame */
         struct {

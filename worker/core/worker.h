@@ -34,7 +34,7 @@ struct worker_config {
 
 enum worker_event_kind {
     WEV_TICK = 1,
-    WEV_CONNECTED, /* to a head, maybe another one: say HELLO */
+    WEV_CONNECTED, /* to a head, maybe another one: say HELLO; `text`: with this token, if there is one */
     WEV_DISCONNECTED,
     WEV_MESSAGE,      /* `msg`; its slices stay valid until ACT_FREE_FRAME of `frame` */
     WEV_PROGRAM,      /* the program of `hash` is here (code OK) or cannot be had (code, text) */
@@ -89,7 +89,7 @@ struct held {
     uint64_t task, token;
     uint32_t attempt;
     uint64_t job;
-    struct slice args;
+    struct slice args, ticket; /* ticket: of a driver or command, for HELLO */
     struct list deps;
 };
 

@@ -71,10 +71,11 @@ static void print_head(const struct cli *self, const struct started *started)
     if (started->key_path[0]) {
         char buffer[512];
         const char *address = outside_address(started, buffer, sizeof(buffer));
-        printf("\nA worker or client on another machine needs a copy of %s:\n"
-               "  rayc start --address %s --key-file cluster.key\n"
-               "  RAYC_KEY_FILE=cluster.key RAYC_ADDRESS=%s rayc submit parallel_compute\n",
-               started->key_path, address, address);
+        printf("\nA worker on another machine needs a copy of %s/worker.key, a client one of "
+               "admin.key:\n"
+               "  rayc start --address %s --key-file worker.key\n"
+               "  RAYC_KEY_FILE=admin.key RAYC_ADDRESS=%s rayc submit parallel_compute\n",
+               self->state_dir, address, address);
     } else {
         printf("\nOther programs of this machine reach it by: export RAYC_ADDRESS=%s\n",
                started->address);

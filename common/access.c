@@ -1,0 +1,103 @@
+/*  access.c - access files: czmq's zconfig in them, the rules of key.c for who may have written or read them. */
+#include "common/access.h"
+
+#include <czmq.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/file.h"
+#include "common/hash.h"
+
+enum { TOKEN_LETTERS = 43 };
+
+static int parse(const char *path, const char *text, struct access *out, struct diag *why)
+{
+    zconfig_t *root = zconfig_str_load(text);
+    *out = (struct access){ 0 };
+    if (root != NULL) {
+        slice_copy_text(slice_text(zconfig_get(root, "/token", "")), out->token,
+                        sizeof(out->token));
+        out->has_key = key_take(zconfig_get(root, "/curve/public-key", ""),
+                                zconfig_get(root, "/curve/secret-key", ""), &out->key);
+        zconfig_destroy(&root);
+    }
+    if (out->has_key || out->token[0] != 0) {
+        return OK;
+    }
+    *why = (struct diag){ .field = "key" };
+    snprintf(why->text, sizeof(why->text), "key file %.90s: has neither a token nor a key", path);
+    return ERR_KEY;
+}
+
+int access_load(const char *path, struct access *out, struct diag *why)
+{
+    char text[KEY_FILE_BYTES_MAX + 1];
+    int rc = key_read(path, text, sizeof(text), why);
+    rc = rc == OK ? parse(path, text, out, why) : rc;
+    explicit_bzero(text, sizeof(text));
+    return rc;
+}
+
+int access_save(const char *path, const struct access *from)
+{
+    char text[KEY_FILE_BYTES_MAX];
+    int n = snprintf(text, sizeof(text), "#   rayc access file: keep it secret\ntoken = \"%s\"\n",
+                     from->token);
+    if (from->has_key) {
+        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                      "curve\n    public-key = \"%s\"\n    secret-key = \"%s\"\n",
+                      from->key.public_text, from->key.secret_text);
+    }
+    int rc = file_write(path, text, (size_t)n, 0600);
+    explicit_bzero(text, sizeof(text));
+    return rc;
+}
+
+void token_make(char out[ACCESS_TOKEN_MAX + 1])
+{
+    memcpy(out, "rayc_", 5);
+    random_text(out + 5, TOKEN_LETTERS);
+}
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != 0 ? value : NULL;
+}
+
+/*  A file with nothing but a token in it, as Kubernetes mounts secrets; or an access file. */
+static bool token_of(const char *path, char out[ACCESS_TOKEN_MAX + 1])
+{
+    struct access access;
+    struct diag why;
+    char text[KEY_FILE_BYTES_MAX + 1];
+    if (access_load(path, &access, &why) == OK) {
+        memcpy(out, access.token, sizeof(access.token));
+    } else if (key_read(path, text, sizeof(text), &why) == OK) {
+        slice_copy_text(slice_of(text, strcspn(text, " \t\r\n")), out, ACCESS_TOKEN_MAX + 1);
+    }
+    explicit_bzero(&access, sizeof(access));
+    return out[0] != 0;
+}
+
+void token_find(const char *name, char out[ACCESS_TOKEN_MAX + 1])
+{
+    char folder[PATH_BYTES], path[PATH_BYTES];
+    out[0] = 0;
+    const char *text = variable("RAYC_TOKEN");
+    if (text != NULL) {
+        slice_copy_text(slice_text(text), out, ACCESS_TOKEN_MAX + 1);
+        return;
+    }
+    const char *file = variable("RAYC_TOKEN_FILE");
+    if (file != NULL && token_of(file, out)) {
+        return;
+    }
+    file = variable("RAYC_KEY_FILE");
+    if (file != NULL && token_of(file, out)) {
+        return;
+    }
+    if (state_dir(NULL, folder, sizeof(folder)) == OK &&
+        file_path(path, sizeof(path), folder, name) == OK) {
+        (void)token_of(path, out);
+    }
+}

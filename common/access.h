@@ -1,0 +1,24 @@
+/*  access.h - access files (mode 0600): a token, and for encrypted connections a key.  And where a program finds the
+    token that it says HELLO with.  A token is `rayc_` and 43 random letters; heads keep its hash only. */
+#ifndef RAYC_ACCESS_H
+#define RAYC_ACCESS_H
+#include "common/base.h"
+#include "common/err.h"
+#include "common/key.h"
+
+enum { ACCESS_TOKEN_MAX = 256 };
+
+struct access {
+    char token[ACCESS_TOKEN_MAX + 1]; /* "": none */
+    struct cluster_key key;
+    bool has_key;
+};
+
+/*  ERR_NOT_FOUND: no such file.  ERR_KEY: as key_load(), or it has neither a token nor a key. */
+MUST_CHECK int access_load(const char *path, struct access *out, struct diag *why);
+MUST_CHECK int access_save(const char *path, const struct access *from); /* whole and synced */
+void token_make(char out[ACCESS_TOKEN_MAX + 1]);
+/*  In this order: $RAYC_TOKEN; the file of $RAYC_TOKEN_FILE; that of $RAYC_KEY_FILE; NAME in the state folder.
+    "" : there is none. */
+void token_find(const char *name, char out[ACCESS_TOKEN_MAX + 1]);
+#endif
