@@ -2,6 +2,7 @@
 #include "common/access.h"
 
 #include <czmq.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/file.h"
@@ -56,6 +57,11 @@ void token_make(char out[ACCESS_TOKEN_MAX + 1])
 {
     memcpy(out, "rayc_", 5);
     random_text(out + 5, TOKEN_LETTERS);
+}
+
+void token_hash(const char *token, uint8_t out[32])
+{
+    crypto_generichash(out, 32, (const uint8_t *)token, strlen(token), NULL, 0);
 }
 
 static const char *variable(const char *name)

@@ -18,6 +18,7 @@ struct access {
 MUST_CHECK int access_load(const char *path, struct access *out, struct diag *why);
 MUST_CHECK int access_save(const char *path, const struct access *from); /* whole and synced */
 void token_make(char out[ACCESS_TOKEN_MAX + 1]);
+void token_hash(const char *token, uint8_t out[32]); /* BLAKE2b-256, what a head keeps */
 /*  In this order: $RAYC_TOKEN; the file of $RAYC_TOKEN_FILE; that of $RAYC_KEY_FILE; NAME in the state folder.
     "" : there is none. */
 void token_find(const char *name, char out[ACCESS_TOKEN_MAX + 1]);

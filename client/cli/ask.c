@@ -40,6 +40,8 @@ struct ask {
     struct ask_to to;
     char address[ADDRESS_BYTES];
     char version[NAME_MAX_BYTES + 1];
+    char user[NAME_MAX_BYTES + 1];
+    uint32_t may;
     char text[ADDRESS_BYTES + 1024];
 };
 
@@ -76,6 +78,16 @@ const char *ask_version(const struct ask *self)
 const char *ask_address(const struct ask *self)
 {
     return self->address;
+}
+
+const char *ask_user(const struct ask *self)
+{
+    return self->user;
+}
+
+uint32_t ask_may(const struct ask *self)
+{
+    return self->may;
 }
 
 bool ask_embedded(const struct ask *self)
@@ -138,6 +150,8 @@ static int on_welcome(struct ask *self, const struct msg_welcome *msg, uint64_t 
                       (unsigned long long)self->epoch);
     }
     self->epoch = msg->epoch;
+    self->may = msg->may;
+    slice_copy_text(msg->user, self->user, sizeof(self->user));
     self->embedded = msg->embedded;
     self->beat_ms = msg->beat_ms ? msg->beat_ms : BEAT_MS_DEFAULT;
     self->welcomed = true;

@@ -42,5 +42,7 @@ bool ask_connected(const struct ask *self);
 
 const char *ask_version(const struct ask *self); /* of the head's program */
 const char *ask_address(const struct ask *self);
+const char *ask_user(const struct ask *self); /* whom the token belongs to */
+uint32_t ask_may(const struct ask *self);     /* enum role: what it gives */
 bool ask_embedded(const struct ask *self);
 #endif

@@ -1,0 +1,71 @@
+/*  user.c - `rayc user ...`: an administrator's commands. */
+#include "client/cli/connect.h"
+#include "client/cli/query.h"
+#include "client/cli/role.h"
+#include "client/cli/table.h"
+
+static const struct column columns[] = {
+    { "USER", "name", cell_text, 0 },
+    { "ROLE", "role", cell_text, 0 },
+    { "DISABLED", "disabled", cell_text, COLUMN_RIGHT },
+    { "JOBS", "jobs_max", cell_text, COLUMN_RIGHT },
+    { "TASKS", "tasks_max", cell_text, COLUMN_RIGHT },
+    { "CREATED", "created_ms", cell_time, 0 },
+};
+
+int cmd_user_list(struct cli *self)
+{
+    int exit_code = cli_no_operands(self);
+    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
+    json_t *rows = exit_code ? NULL : query_rows(self, "users", "UserList", NULL, &exit_code);
+    if (rows) {
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "user");
+        json_decref(rows);
+    }
+    return exit_code;
+}
+
+static uint64_t quota(int64_t given)
+{
+    return given == OPTION_UNSET ? 0 : given == 0 ? UINT64_MAX : (uint64_t)given;
+}
+
+static int put(struct cli *self, struct msg_user_put request, const char *done)
+{
+    int exit_code = 0;
+    const char *name = cli_operand(self, "user", &exit_code);
+    request.role = exit_code ? 0 : cli_role(self, &exit_code);
+    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_RUNNING);
+    if (exit_code) {
+        return exit_code;
+    }
+    request.name = slice_text(name);
+    request.jobs_max = quota(self->options.jobs_max);
+    request.tasks_max = quota(self->options.tasks_max);
+    struct msg reply;
+    int rc = ask(self->ask, MSG_USER_PUT, &request, MSG_CHANGED, &reply);
+    if (rc == OK) {
+        printf("user %s: %s\n", name, done);
+    }
+    return rc == OK ? 0 : fail_ask(self, rc);
+}
+
+int cmd_user_add(struct cli *self)
+{
+    return put(self, (struct msg_user_put){ .make = 1 }, "added");
+}
+
+int cmd_user_set(struct cli *self)
+{
+    return put(self, (struct msg_user_put){ .make = 0 }, "changed");
+}
+
+int cmd_user_disable(struct cli *self)
+{
+    return put(self, (struct msg_user_put){ .disabled = 1 }, "disabled");
+}
+
+int cmd_user_enable(struct cli *self)
+{
+    return put(self, (struct msg_user_put){ .disabled = 2 }, "enabled");
+}
