@@ -16,6 +16,9 @@ static const char usage[] =
     "  --host ADDRESS         where to listen (default 127.0.0.1; another one needs --key-file)\n"
     "  --port N               default 6399; 0: any\n"
     "  --address ADDR         instead of host and port, as ZeroMQ writes it: tcp://..., ipc://...\n"
+    "  --metrics-prefix P     of names at /metrics: rayc (default), ray, both\n"
+    "  --http-port N          of the HTTP API (default none); 0: any, then STATE/head.http tells "
+    "it\n"
     "  --key-file FILE        the cluster's key: only who has it can connect\n"
     "  --pid-file FILE        write the process id there\n"
     "  --embedded             end when no client is attached and no job is unfinished\n"
@@ -36,6 +39,8 @@ enum option_id {
     OPT_HOST,
     OPT_PORT,
     OPT_ADDRESS,
+    OPT_HTTP_PORT,
+    OPT_PREFIX,
     OPT_KEY_FILE,
     OPT_PID_FILE,
     OPT_EMBEDDED,
@@ -54,6 +59,8 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "host", required_argument, NULL, OPT_HOST },
                                          { "port", required_argument, NULL, OPT_PORT },
                                          { "address", required_argument, NULL, OPT_ADDRESS },
+                                         { "http-port", required_argument, NULL, OPT_HTTP_PORT },
+                                         { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
                                          { "key-file", required_argument, NULL, OPT_KEY_FILE },
                                          { "pid-file", required_argument, NULL, OPT_PID_FILE },
                                          { "embedded", no_argument, NULL, OPT_EMBEDDED },
@@ -109,6 +116,15 @@ static void apply(struct flags *flags, int id, const char *name)
     case OPT_ADDRESS:
         flags->shell.address = optarg;
         return;
+    case OPT_PREFIX:
+        if (!metric_prefix_find(optarg, &flags->shell.metrics_prefix)) {
+            bad(name, optarg);
+        }
+        return;
+    case OPT_HTTP_PORT:
+        flags->shell.http_port =
+            strcmp(optarg, "none") == 0 ? -1 : (int)number(name, optarg, 65535);
+        return;
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
         return;
@@ -156,9 +172,11 @@ static void apply(struct flags *flags, int id, const char *name)
 
 int main(int argc, char **argv)
 {
-    struct flags flags = {
-        .shell.config = core_config(), .host = "127.0.0.1", .port = 6399, .infeasible = -1
-    };
+    struct flags flags = { .shell.config = core_config(),
+                           .host = "127.0.0.1",
+                           .port = 6399,
+                           .infeasible = -1,
+                           .shell.http_port = -1 };
     char address[300];
     for (int id, index = 0; (id = getopt_long(argc, argv, "", options, &index)) != -1;) {
         apply(&flags, id, options[index].name);
@@ -175,6 +193,7 @@ int main(int argc, char **argv)
         }
         flags.shell.address = address;
     }
+    flags.shell.http_host = flags.host;
     struct config *config = &flags.shell.config;
     config->fail_infeasible = flags.infeasible < 0 ? config->embedded : (uint32_t)flags.infeasible;
     snprintf(config->version, sizeof(config->version), "%s", RAYC_VERSION);

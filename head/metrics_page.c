@@ -223,6 +223,9 @@ int metrics_page(const struct metrics_source *source, const char *accept, struct
     if (source->db) {
         put_studies(out, source->db);
     }
+    if (source->requests) {
+        source->requests(source->context, out);
+    }
     if (!exposition_end(out)) {
         exposition_fini(out);
         return ERR_MEMORY;

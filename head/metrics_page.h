@@ -16,6 +16,9 @@ struct metrics_source {
     const char *session; /* the cluster's id */
     enum metric_prefix prefix;
     struct process_before *before;
+    void (*requests)(const void *context,
+                     struct exposition *out); /* of the HTTP server; NULL: none */
+    const void *context;
 };
 
 /*  ERR_TIMEOUT: the loop did not answer in time.  On OK, `out` is the caller's to free. */

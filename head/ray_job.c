@@ -8,7 +8,8 @@
 /*  The driver is the first task of a job's first session.  Ray counts a job's time from when it was asked for. */
 /* clang-format off */
 static const char columns[] =
-    "SELECT v.job, v.type, v.submission_id, v.job_id, v.status, v.entrypoint, v.message, v.error_type,"
+    "SELECT v.job, v.type, v.submission_id, v.job_id, v.status, v.entrypoint, v.message,"
+    " iif(v.status='FAILED',v.error_type,NULL),"
     " v.created_ms, v.end_time_ms, v.metadata, v.runtime_env, v.driver_exit_code, t.node,"
     " demand_json(c.record)"
     " FROM jobs v"

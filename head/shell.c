@@ -14,6 +14,8 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/door.h"
+#include "head/http.h"
 #include "head/monitor.h"
 #include "head/net.h"
 #include "head/services.h"
@@ -33,6 +35,8 @@ struct shell {
     struct store *store;
     struct turn *turn;
     struct net *net;
+    struct door *door;
+    struct http *http;
     struct services *services;
     struct monitor *monitor;
     bool embedded;
@@ -49,7 +53,18 @@ static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
     monitor_counts(self->monitor)->out[proto_kind(frame)]++;
-    net_send(self->net, peer, frame);
+    if (peer >= DOOR_PEER_FIRST) {
+        door_send(self->door, peer, frame);
+    } else {
+        net_send(self->net, peer, frame);
+    }
+}
+
+/*  What has come over the network, then what threads of our own ask. */
+static enum net_news next_news(struct shell *self, struct net_event *out)
+{
+    enum net_news news = net_next(self->net, out);
+    return news != NET_NOTHING ? news : door_next(self->door, out);
 }
 
 /*  Takes what has arrived, at most one turn's worth; false when there was nothing. */
@@ -59,8 +74,7 @@ static bool take_events(struct shell *self)
     enum net_news news = NET_NOTHING;
     uint64_t now_ms = clock_ms(), wall_ms = clock_wall_ms();
     int taken = 0;
-    while (taken < CORE_EVENTS_PER_TURN &&
-           (news = net_next(self->net, &net_event)) != NET_NOTHING) {
+    while (taken < CORE_EVENTS_PER_TURN && (news = next_news(self, &net_event)) != NET_NOTHING) {
         struct event event = {
             .kind = EV_PEER_GONE, .peer = net_event.peer, .now_ms = now_ms, .wall_ms = wall_ms
         };
@@ -142,6 +156,7 @@ static int loop(struct shell *self)
                             { store_fd(self->store), POLLIN, 0 },
                             { services_fd(self->services), POLLIN, 0 },
                             { self->signal_fd, POLLIN, 0 },
+                            { door_fd(self->door), POLLIN, 0 },
                             { monitor_fd(self->monitor), POLLIN, 0 } };
     while (!self->stop) {
         uint64_t begun_us = clock_us();
@@ -151,6 +166,7 @@ static int loop(struct shell *self)
                                    .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
         int code = turn_flush(self->turn, now_ms, clock_wall_ms());
         net_release(self->net);
+        door_release(self->door);
         if (code != OK) {
             return code;
         }
@@ -178,7 +194,7 @@ static int loop(struct shell *self)
         if (fds[4].revents) {
             take_signal(self);
         }
-        if (fds[5].revents) {
+        if (fds[6].revents) {
             tell_monitor(self);
         }
     }
@@ -303,6 +319,29 @@ static int take_signals(struct shell *self)
     return self->signal_fd < 0 ? ERR_SYSTEM : OK;
 }
 
+/*  Where others find it: STATE/head.http. */
+static int open_http(struct shell *self, const struct shell_options *options)
+{
+    struct diag why = { 0 };
+    if (options->http_port < 0) {
+        return OK;
+    }
+    const struct http_options http = { .state_dir = self->dir,
+                                       .database = store_path(self->store),
+                                       .monitor = self->monitor,
+                                       .prefix = options->metrics_prefix,
+                                       .host = options->http_host,
+                                       .port = (uint16_t)options->http_port,
+                                       .door = self->door };
+    int code = http_open(&self->http, &http, &why);
+    if (code != OK) {
+        log_error("head.http", "host=%s port=%d why=\"%s\"", options->http_host, options->http_port,
+                  why.text[0] ? why.text : err_text(code));
+        return code;
+    }
+    return write_text(self, "head.http", http_address(self->http));
+}
+
 /*  The access file of a role: made if it is missing, and with the cluster's key in it if that has one.  Its token is
     known to the core from then on; one that was revoked stays so. */
 static int make_access(struct shell *self, const char *name, uint32_t role)
@@ -378,10 +417,12 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? make_access(self, "admin.key", ROLE_ADMIN) : code;
     code = code == OK ? make_access(self, "worker.key", ROLE_WORKER) : code;
     code = code == OK ? open_net(self, options) : code;
+    code = code == OK ? door_open(&self->door) : code;
     code = code == OK ? services_open(&self->services, self->dir, self->store, self->net,
                                       turn_core(self->turn))
                       : code;
     code = code == OK && options->pid_file ? write_text(self, options->pid_file, pid) : code;
+    code = code == OK ? open_http(self, options) : code;
     return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;
 }
 
@@ -389,8 +430,11 @@ static int open_all(struct shell *self, const struct shell_options *options)
 static void forget_files(const struct shell *self, const struct shell_options *options)
 {
     char path[PATH_BYTES];
-    if (file_path(path, sizeof(path), self->dir, "head.address") == OK) {
-        unlink(path);
+    static const char *const names[] = { "head.address", "head.http" };
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (file_path(path, sizeof(path), self->dir, names[i]) == OK) {
+            unlink(path);
+        }
     }
     if (options->pid_file) {
         unlink(options->pid_file);
@@ -419,6 +463,11 @@ int shell_run(const struct shell_options *options)
             forget_files(&self, options);
         }
     }
+    if (self.door != NULL) {
+        door_end(self.door);
+    }
+    http_close(&self.http);
+    door_close(&self.door);
     services_close(&self.services);
     net_close(&self.net);
     turn_close(&self.turn);

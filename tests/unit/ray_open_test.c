@@ -38,7 +38,7 @@ static void what_is_no_object_is_the_servers_trouble(void **state)
 {
     (void)state;
     refuses("{bad", 500, "JSONDecodeError");
-    refuses("", 500, "JSONDecodeError");
+    refuses("", 500, "JSONDecodeError: '[' or '{' expected near end of file");
     refuses("[1]", 500, "<class 'list'>");
 }
 

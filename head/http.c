@@ -1,0 +1,200 @@
+/*  http.c - the table of routes, tokens, and what handlers find. */
+#include "head/http.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "head/http_metrics.h"
+#include "head/http_ray.h"
+#include "head/query_view.h"
+
+#define SEES    (1u << ROLE_ADMIN | 1u << ROLE_USER | 1u << ROLE_VIEWER)
+#define WATCHES (1u << ROLE_ADMIN | 1u << ROLE_VIEWER | 1u << ROLE_METRICS)
+#define CHANGES (1u << ROLE_ADMIN | 1u << ROLE_USER)
+
+enum { TOKEN_BYTES = 32 };
+
+static const struct web_route routes[] = {
+#define ROUTE(method, path, roles, query, body, handler, doc)                                      \
+    { WEB_##method, path, roles, query, body, handler, NULL, NULL, doc },
+#define UPLOAD(method, path, roles, body, handler, take, drop, doc)                                \
+    { WEB_##method, path, roles, NULL, body, handler, take, drop, doc },
+#include "head/routes.def"
+#undef ROUTE
+#undef UPLOAD
+};
+
+struct http {
+    struct web *web;
+    struct door *door;
+    struct log_files logs;
+    struct monitor *monitor;
+    enum metric_prefix prefix;
+    struct process_before before; /* of the monitor's reader */
+    char state_dir[PATH_BYTES];
+    char cluster[64];
+    char programs[PATH_BYTES];
+    char database[PATH_BYTES];
+};
+
+sqlite3 *http_db(const struct web_request *request)
+{
+    return request->local;
+}
+
+struct door *http_door(const struct web_request *request)
+{
+    return ((const struct http *)request->context)->door;
+}
+
+const struct log_files *http_log_files(const struct web_request *request)
+{
+    return &((const struct http *)request->context)->logs;
+}
+
+const char *http_programs(const struct web_request *request)
+{
+    return ((const struct http *)request->context)->programs;
+}
+
+const char *http_database(const struct web_request *request)
+{
+    return ((const struct http *)request->context)->database;
+}
+
+/*  How requests ended, by route and first digit of the status. */
+static void put_requests(const void *context, struct exposition *out)
+{
+    const struct http *self = context;
+    static const char *const codes[] = { "broken", "1xx", "2xx", "3xx", "4xx", "5xx" };
+    exposition_metric(out, METRIC_HTTP_REQUESTS);
+    for (uint32_t i = 0; i < COUNT(routes); i++) {
+        struct web_count count = web_count(self->web, i);
+        for (uint32_t k = 0; k < COUNT(count.replies); k++) {
+            if (count.replies[k] > 0) {
+                EXPOSE(out, (double)count.replies[k], slice_text(routes[i].path),
+                       slice_text(codes[k]));
+            }
+        }
+    }
+}
+
+int http_metrics_page(const struct web_request *request, struct exposition *out)
+{
+    struct http *self = request->context;
+    const struct metrics_source source = { .monitor = self->monitor,
+                                           .state_dir = self->state_dir,
+                                           .db = request->local,
+                                           .session = self->cluster,
+                                           .prefix = self->prefix,
+                                           .before = &self->before,
+                                           .requests = put_requests,
+                                           .context = self };
+    return metrics_page(&source, web_header(request, "Accept"), out);
+}
+
+uint64_t http_owner(const struct web_request *request)
+{
+    bool all = request->who.role == ROLE_ADMIN || request->who.role == ROLE_VIEWER;
+    return all ? 0 : request->who.user;
+}
+
+/*  The weaker of the roles of the token and of its user. */
+static bool auth(void *context, void *local, const char *token, struct web_principal *out)
+{
+    static const char sql[] =
+        "SELECT u.id, t.id, max(t.role,u.role), u.name FROM token t JOIN user u ON u.id=t.user"
+        " WHERE t.hash=?1 AND t.revoked_ms IS NULL AND (t.expires_ms=0 OR t.expires_ms>?2)"
+        " AND u.disabled=0";
+    (void)context;
+    uint8_t hash[TOKEN_BYTES];
+    sqlite3_stmt *row = NULL;
+    if (local == NULL || sqlite3_prepare_v2(local, sql, -1, &row, NULL) != SQLITE_OK) {
+        log_error("http.auth", "error=\"%s\"", local ? sqlite3_errmsg(local) : "no connection");
+        return false;
+    }
+    crypto_generichash(hash, sizeof(hash), (const uint8_t *)token, strlen(token), NULL, 0);
+    sqlite3_bind_blob(row, 1, hash, sizeof(hash), SQLITE_STATIC);
+    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
+    bool known = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
+    if (known) {
+        *out = (struct web_principal){ .user = (uint64_t)sqlite3_column_int64(row, 0),
+                                       .token = (uint64_t)sqlite3_column_int64(row, 1),
+                                       .role = (uint32_t)sqlite3_column_int64(row, 2) };
+        struct slice name = slice_of(sqlite3_column_blob(row, 3), 0);
+        name.n = (size_t)sqlite3_column_bytes(row, 3);
+        slice_copy_text(name, out->name, sizeof(out->name));
+    }
+    sqlite3_finalize(row);
+    return known;
+}
+
+static void *local_open(void *context)
+{
+    const struct http *self = context;
+    sqlite3 *db = NULL;
+    return query_database(self->database, &db) == OK ? db : NULL;
+}
+
+static void local_close(void *local)
+{
+    sqlite3_close(local);
+}
+
+int http_open(struct http **out, const struct http_options *options, struct diag *why)
+{
+    char logs[PATH_BYTES];
+    *out = NULL;
+    struct http *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return ERR_MEMORY;
+    }
+    self->door = options->door;
+    self->monitor = options->monitor;
+    self->prefix = options->prefix;
+    int rc = file_path(self->programs, sizeof(self->programs), options->state_dir, "programs");
+    rc = rc == OK ? file_path(logs, sizeof(logs), options->state_dir, "logs") : rc;
+    rc = rc == OK ? log_files_init(&self->logs, logs, 0) : rc;
+    rc = rc == OK ? file_path(self->state_dir, PATH_BYTES, options->state_dir, ".") : rc;
+    if (rc == OK) {
+        char path[PATH_BYTES];
+        rc = file_path(path, sizeof(path), options->state_dir, "cluster.id");
+        rc = rc == OK ? file_read(path, self->cluster, sizeof(self->cluster)) : rc;
+    }
+    if (rc == OK && !slice_copy_text(slice_text(options->database), self->database, PATH_BYTES)) {
+        rc = ERR_TOO_LARGE;
+    }
+    const struct web_options web = { .host = options->host,
+                                     .port = options->port,
+                                     .routes = routes,
+                                     .route_count = COUNT(routes),
+                                     .auth = auth,
+                                     .local_open = local_open,
+                                     .local_close = local_close,
+                                     .context = self };
+    rc = rc == OK ? web_open(&self->web, &web, why) : rc;
+    if (rc != OK) {
+        http_close(&self);
+        return rc;
+    }
+    *out = self;
+    return OK;
+}
+
+void http_close(struct http **http)
+{
+    struct http *self = *http;
+    if (self != NULL) {
+        web_close(&self->web);
+        free(self);
+        *http = NULL;
+    }
+}
+
+const char *http_address(const struct http *self)
+{
+    return web_address(self->web);
+}

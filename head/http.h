@@ -1,0 +1,40 @@
+/*  http.h - the head's HTTP server: routes.def on common/web.  Who a bearer is, each request asks the database, so that
+    a token that was revoked is refused at once.  Handlers read with a connection of their thread's; what they change
+    goes through the door (door.h). */
+#ifndef RAYC_HTTP_H
+#define RAYC_HTTP_H
+#include <sqlite3.h>
+#include "common/web/web.h"
+#include "head/door.h"
+#include "head/log_files.h"
+#include "head/metrics_page.h"
+
+struct http;
+
+struct http_options {
+    const char *state_dir;
+    const char *database;
+    const char *host;
+    uint16_t port;
+    struct door *door;
+    struct monitor *monitor;
+    enum metric_prefix prefix; /* of names at /metrics */
+};
+
+/*  `why` says what is wrong, for people. */
+MUST_CHECK int http_open(struct http **out, const struct http_options *options, struct diag *why);
+void http_close(struct http **self); /* NULL-safe */
+const char *http_address(const struct http *self);
+
+/* --- for handlers ------------------------------------------------------------------------------------- */
+
+sqlite3 *http_db(const struct web_request *request);
+struct door *http_door(const struct web_request *request);
+const struct log_files *http_log_files(const struct web_request *request);
+const char *http_programs(const struct web_request *request); /* the content store's folder */
+const char *http_database(const struct web_request *request); /* path, for more connections */
+/*  /metrics, in the format that the request asks for; on OK the caller frees it. */
+MUST_CHECK int http_metrics_page(const struct web_request *request, struct exposition *out);
+/*  Whose things the bearer sees; 0: everybody's. */
+uint64_t http_owner(const struct web_request *request);
+#endif
