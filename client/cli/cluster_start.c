@@ -17,7 +17,13 @@
 #include "common/access.h"
 #include "common/clock.h"
 
-enum { PORT_DEFAULT = 6399, SERVE_MS = 30000, JOIN_MS = 30000, DIAL_MS = 500 };
+enum {
+    PORT_DEFAULT = 6399,
+    HTTP_PORT_DEFAULT = 8265,
+    SERVE_MS = 30000,
+    JOIN_MS = 30000,
+    DIAL_MS = 500
+};
 
 static bool is_number(const char *text)
 {
@@ -106,13 +112,18 @@ static int make_key(const struct cli *cli, struct started *out)
 
 static int start_head(const struct cli *cli, struct started *out)
 {
-    char pid_path[PATH_BYTES], port[32];
+    char pid_path[PATH_BYTES], port[32], http_port[32];
     const struct options *options = &cli->options;
     struct daemon_args args = { .count = 0 };
     snprintf(port, sizeof(port), "%lld",
              options->port == OPTION_UNSET ? PORT_DEFAULT : (long long)options->port);
     daemon_arg(&args, "--state-dir", cli->state_dir);
     daemon_arg(&args, "--port", port);
+    long long http = options->http_port != OPTION_UNSET ? (long long)options->http_port
+                     : options->port == OPTION_UNSET    ? HTTP_PORT_DEFAULT
+                                                        : 0;
+    snprintf(http_port, sizeof(http_port), "%lld", http);
+    daemon_arg(&args, "--http-port", http_port);
     daemon_arg(&args, "--pid-file", daemon_path(cli, DAEMON_HEAD, "pid", pid_path));
     if (options->host) {
         daemon_arg(&args, "--host", options->host);

@@ -19,6 +19,7 @@ rm -f "$RAYC_STATE_DIR"/head.{address,http,pid}
 rayc-head --state-dir "$RAYC_STATE_DIR" --port "$port" --http-port "$http" --pid-file "$RAYC_STATE_DIR/head.pid" \
     >>"$RAYC_STATE_DIR/head.log" 2>&1 </dev/null &
 until [[ -s $RAYC_STATE_DIR/head.address && -s $RAYC_STATE_DIR/head.http ]]; do read -rt 0.02 <> <(:); done
+exit 0
 TEXT
 
 bash "$WORK/head.sh"

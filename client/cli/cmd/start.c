@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "client/cli/table.h"
 #include "client/cli/cluster_start.h"
+#include "common/file.h"
 #include "common/link.h"
 
 static int check(const struct cli *self)
@@ -18,10 +19,11 @@ static int check(const struct cli *self)
     if (options->head && options->address) {
         return fail_usage(self, "--head starts a head here, --address joins one: give one of them");
     }
-    if (!options->head &&
-        (options->host || options->port != OPTION_UNSET || options->if_infeasible)) {
-        return fail_usage(self,
-                          "--host, --port and --if-infeasible are of the head: give --head, too");
+    if (!options->head && (options->host || options->port != OPTION_UNSET ||
+                           options->http_port != OPTION_UNSET || options->if_infeasible)) {
+        return fail_usage(
+            self,
+            "--host, --port, --http-port and --if-infeasible are of the head: give --head, too");
     }
     if (!options->head && (!address || !*address)) {
         return fail_usage(
@@ -35,6 +37,10 @@ static int check(const struct cli *self)
     }
     if (options->port != OPTION_UNSET && options->port > 65535) {
         return fail_usage(self, "--port: %lld is larger than 65535", (long long)options->port);
+    }
+    if (options->http_port != OPTION_UNSET && options->http_port > 65535) {
+        return fail_usage(self, "--http-port: %lld is larger than 65535",
+                          (long long)options->http_port);
     }
     return start_check_resources(self);
 }
@@ -54,7 +60,12 @@ static const char *outside_address(const struct started *started, char *out, siz
 
 static void print_head(const struct cli *self, const struct started *started)
 {
+    char path[PATH_BYTES], http[256];
     printf("head    %s, pid %d\n", started->address, (int)started->head_pid);
+    if (file_path(path, sizeof(path), self->state_dir, "head.http") == OK &&
+        file_read(path, http, sizeof(http)) == OK) {
+        printf("http    %s\n", http);
+    }
     if (started->worker_pid) {
         printf("worker  node %lld (%s), pid %d\n", (long long)started->node, started->node_name,
                (int)started->worker_pid);
