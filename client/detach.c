@@ -93,8 +93,9 @@ int detach_find(const char *name, char path[PATH_BYTES])
 static char **daemon_environment(void)
 {
     static const char *const dropped[] = {
-        "RAYC_ADDRESS=", "RAYC_KEY_FILE=",      "RAYC_JOB_ID=", "RAYC_FENCE=", "RAYC_TASK_ID=",
-        "RAYC_ATTEMPT=", "RAYC_SUBMISSION_ID=", "RAYC_DRIVER=", "RAYC_TOKEN=", "RAYC_TOKEN_FILE="
+        "RAYC_ADDRESS=", "RAYC_KEY_FILE=",   "RAYC_JOB_ID=",        "RAYC_FENCE=",
+        "RAYC_TASK_ID=", "RAYC_ATTEMPT=",    "RAYC_SUBMISSION_ID=", "RAYC_DRIVER=",
+        "RAYC_TOKEN=",   "RAYC_TOKEN_FILE=", "RAYC_RUNTIME_ENV="
     };
     size_t count = 0;
     while (environ[count] != NULL) {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/inherit.h"
 #include "client/options.h"
 #include "client/values.h"
 #include "common/clock.h"
@@ -189,7 +190,7 @@ static rayc_ref hand_over(struct session *self, const struct rec_call *call, str
 static size_t spec_bound(const struct rec_spec *spec)
 {
     return SPEC_HEAD_BYTES + spec->name.n + spec->program.n + spec->body.n + spec->strategy.n +
-           spec->demand.bytes.n + spec->retry_codes.bytes.n;
+           spec->demand.bytes.n + spec->retry_codes.bytes.n + spec->packages.bytes.n;
 }
 
 static int full_of_specs(void)
@@ -202,11 +203,15 @@ static int full_of_specs(void)
 /*  Encodes a spec that the head has not been told; *out is malloced. */
 static void encode_spec(const struct spec_draft *draft, struct wire *out)
 {
-    size_t bytes = spec_bound(&draft->record);
+    struct rec_spec record = draft->record;
+    uint8_t *body;
+    inherit_into(&record, &body);
+    size_t bytes = spec_bound(&record);
     *out = (struct wire){ malloc(bytes), 0, bytes, false };
     ensure(out->p != NULL);
-    proto_put_record(out, REC_SPEC, &draft->record);
+    proto_put_record(out, REC_SPEC, &record);
     ensure(!out->full);
+    free(body);
 }
 
 /*  The index of a function with these options; *spec (malloced) is set when it is new. */

@@ -58,3 +58,9 @@ endif()
 # Tests of programs: they run them from ../bin.
 add_dependencies(trial_command_test rayc rayc-trial)
 target_link_libraries(packed PRIVATE rayc_archive)
+# Manual pages: every command and option is on one, and scdoc reads them all.
+find_program(SCDOC scdoc)
+if(SCDOC)
+  add_test(NAME man_pages COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/man $<TARGET_FILE:rayc> ${CMAKE_BINARY_DIR}/man)
+  set_tests_properties(man_pages PROPERTIES TIMEOUT 60 LABELS unit)
+endif()

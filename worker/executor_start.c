@@ -114,6 +114,50 @@ static void put_runtime_env(struct start *start)
     free(inherited);
 }
 
+/*  To a driver, for the tasks that it will submit: client/inherit.h. */
+static void put_inheritance(struct start *start)
+{
+    const struct spec_view *view = start->act->spec;
+    const char **vars = start->command.vars;
+    enum { FIXMAP_OF_ONE = 0x81, EXTRA = 1024, PACKAGE_BYTES = 128 };
+    size_t bytes = EXTRA + (size_t)view->package_count * PACKAGE_BYTES, var_bytes = EXTRA;
+    uint32_t count = 0;
+    for (; vars[count]; count++) {
+        var_bytes += strlen(vars[count]) + 8;
+    }
+    if (count + view->package_count == 0) {
+        return;
+    }
+    bytes += var_bytes;
+    uint8_t *memory = malloc(2 * bytes + var_bytes + 1 + 2 * bytes);
+    ensure(memory != NULL);
+    struct wire body = { memory, 0, var_bytes, false };
+    struct wire packages = { memory + var_bytes, 0, bytes, false };
+    struct wire spec = { packages.p + bytes, 0, bytes, false };
+    wire_put_encoded(&body, slice_of(&(uint8_t){ FIXMAP_OF_ONE }, 1));
+    wire_put_str(&body, slice_text("vars"));
+    wire_put_array(&body, count);
+    for (uint32_t i = 0; i < count; i++) {
+        wire_put_str(&body, slice_text(vars[i]));
+    }
+    for (uint32_t i = 0; i < view->package_count; i++) {
+        proto_put_record(&packages, REC_PACKAGE,
+                         &(struct rec_package){ .hash = slice_text(view->packages[i].hash),
+                                                .kind = view->packages[i].kind });
+    }
+    struct rec_spec record = { .kind = SPEC_FUNCTION,
+                               .body = slice_of(body.p, count > 0 ? body.n : 0),
+                               .packages = wire_list(&packages, view->package_count) };
+    proto_put_record(&spec, REC_SPEC, &record);
+    ensure(!body.full && !packages.full && !spec.full);
+    char *text = (char *)spec.p + bytes;
+    for (size_t i = 0; i < spec.n; i++) {
+        snprintf(text + 2 * i, 3, "%02x", spec.p[i]);
+    }
+    environment_copy(&start->all->env, "RAYC_RUNTIME_ENV", text);
+    free(memory);
+}
+
 static void make_environment(struct start *start, uint64_t node)
 {
     const struct executors_config *config = &start->all->config;
@@ -128,6 +172,7 @@ static void make_environment(struct start *start, uint64_t node)
     put_runtime_env(start);
     if (spec->kind == SPEC_DRIVER) {
         environment_put(env, "RAYC_DRIVER=1");
+        put_inheritance(start);
     }
     environment_print(env, "RAYC_ADDRESS=%s", config->address);
     environment_print(env, "RAYC_JOB_ID=%" PRIu64, spec->job);

@@ -68,7 +68,7 @@ static int check_retries(struct job *self, const struct cli *cli)
     if (!options->array) {
         self->options.max_retries =
             0; /* a job runs once, as in Ray, unless it is asked otherwise */
-        self->options.retry_codes = options->max_retries > 0 ? rayc_any_error : NULL;
+        self->options.retry_codes = options->max_retries != OPTION_UNSET ? rayc_any_error : NULL;
     }
     if (options->max_retries != OPTION_UNSET) {
         if (options->max_retries < -1 || options->max_retries > INT32_MAX) {

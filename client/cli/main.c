@@ -5,6 +5,7 @@
 #include "client/cli/ask.h"
 #include "client/cli/cli.h"
 #include "client/cli/manual.h"
+#include "client/cli/pages.h"
 #include "common/log.h"
 
 /*  What to say about words that name no command. */
@@ -75,10 +76,23 @@ static int dispatch(struct cli *self, int argc, char **argv)
     return exit_code ? exit_code : self->command->run(self);
 }
 
+/*  For scripts/man. */
+static int print_pages(int argc, char **argv)
+{
+    if (argc == 0) {
+        pages_list(stdout);
+        return 0;
+    }
+    return pages_print(stdout, argv[0]) ? 0 : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
     log_level_set(LOG_LEVEL_ERROR);
+    if (argc > 1 && strcmp(argv[1], "__man") == 0) {
+        return print_pages(argc - 2, argv + 2);
+    }
     static struct cli self;
     options_init(&self.options);
     int exit_code = dispatch(&self, argc, argv);

@@ -49,6 +49,10 @@ lacks out run.sh
 has out /module
 has out :/mine
 
+note "tasks of a program inherit them"
+expect 0 rayc submit --working-dir "$WORK/project" --runtime-env-json '{"env_vars": {"INHERITED": "41"}}' "$BUILD/tests/inherits"
+has out "look: 42"
+
 note "what is no package fails the job, and says why"
 mkdir "$WORK/large"
 truncate -s 600M "$WORK/large/weights"

@@ -197,3 +197,25 @@ call 200 GET '/api/v0/tasks?exclude_driver=false&limit=2'
 call 200 GET '/api/v0/tasks/summarize'
 call 200 GET '/api/v0/actors'
 has out "rayc has no actors"
+
+# --- others ----------------------------------------------------------------------------------------------------------
+
+as() { # USER ROLE: who asks from now on
+    expect 0 env RAYC_ADDRESS="$ADDRESS" rayc user add "$1" --role "$2"
+    expect 0 env RAYC_ADDRESS="$ADDRESS" rayc token create --user "$1" --name test --out "$WORK/$1.key"
+    TOKEN=$(sed -n 's/^ *token *= *"\?\([^"]*\)"\?$/\1/p' "$WORK/$1.key")
+}
+
+as ann user
+[[ $(jobs) == 0 ]] || fail "ann sees jobs of others"
+call 404 GET /api/jobs/ok
+call 404 POST /api/jobs/ok/stop
+call 404 DELETE /api/jobs/ok
+call 404 GET /api/packages/gcs/_ray_pkg_one.zip
+post 400 '{"entrypoint": "true", "runtime_env": {"working_dir": "gcs://_ray_pkg_one.zip"}}'
+post 200 '{"entrypoint": "echo of ann", "submission_id": "anns"}'
+wait_until 20 is anns SUCCEEDED
+as eye viewer
+[[ $(jobs) == 6 ]] || fail "a viewer does not see everything"
+call 403 DELETE /api/jobs/anns
+post 403 '{"entrypoint": "true"}'
