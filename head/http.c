@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/http_events.h"
 #include "head/http_metrics.h"
 #include "head/http_ray.h"
 #include "head/query_view.h"
@@ -30,6 +31,7 @@ static const struct web_route routes[] = {
 struct http {
     struct web *web;
     struct door *door;
+    struct feed *feed;
     struct log_files logs;
     struct monitor *monitor;
     enum metric_prefix prefix;
@@ -94,6 +96,11 @@ int http_metrics_page(const struct web_request *request, struct exposition *out)
                                            .requests = put_requests,
                                            .context = self };
     return metrics_page(&source, web_header(request, "Accept"), out);
+}
+
+struct feed *http_feed(const struct web_request *request)
+{
+    return ((const struct http *)request->context)->feed;
 }
 
 uint64_t http_owner(const struct web_request *request)
@@ -167,6 +174,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     if (rc == OK && !slice_copy_text(slice_text(options->database), self->database, PATH_BYTES)) {
         rc = ERR_TOO_LARGE;
     }
+    rc = rc == OK ? feed_open(&self->feed, self->database) : rc;
     const struct web_options web = { .host = options->host,
                                      .port = options->port,
                                      .routes = routes,
@@ -189,6 +197,7 @@ void http_close(struct http **http)
     struct http *self = *http;
     if (self != NULL) {
         web_close(&self->web);
+        feed_close(&self->feed);
         free(self);
         *http = NULL;
     }

@@ -10,6 +10,7 @@
 #include "head/metrics_page.h"
 
 struct http;
+struct feed;
 
 struct http_options {
     const char *state_dir;
@@ -33,6 +34,7 @@ struct door *http_door(const struct web_request *request);
 const struct log_files *http_log_files(const struct web_request *request);
 const char *http_programs(const struct web_request *request); /* the content store's folder */
 const char *http_database(const struct web_request *request); /* path, for more connections */
+struct feed *http_feed(const struct web_request *request);    /* of http_events.h */
 /*  /metrics, in the format that the request asks for; on OK the caller frees it. */
 MUST_CHECK int http_metrics_page(const struct web_request *request, struct exposition *out);
 /*  Whose things the bearer sees; 0: everybody's. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # metrics: the real promtool and Prometheus read /metrics of a head that has run tasks.
-# shellcheck disable=SC2016 # what stands in single quotes is for the job's shell
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
 command -v promtool >/dev/null && command -v prometheus >/dev/null || fail "scripts/setup --test installs what is missing"
 

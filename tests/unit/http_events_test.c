@@ -1,0 +1,181 @@
+/*  http_events_test.c - the stream of events over HTTP: what is new, what was missed, whose it is, and its end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sodium.h>
+#include <sys/socket.h>
+
+#include "head/http.h"
+#include "head/store.h"
+
+static char folder[] = "/tmp/rayc-events-XXXXXX";
+static char database[128];
+static sqlite3 *db;
+static struct http *http;
+static char got[65536];
+
+static void run(const char *sql)
+{
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void add_token(int id, int user, const char *secret)
+{
+    uint8_t hash[32];
+    char text[65], sql[300];
+    crypto_generichash(hash, sizeof(hash), (const uint8_t *)secret, strlen(secret), NULL, 0);
+    sodium_bin2hex(text, sizeof(text), hash, sizeof(hash));
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms) "
+             "VALUES(%d,%d,'t',%d,x'%s',1,0)",
+             id, user, user, text);
+    run(sql);
+}
+
+static int setup(void **state)
+{
+    struct store *store = NULL;
+    struct diag why = { 0 };
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(database, sizeof(database), "%s/rayc.db", folder);
+    assert_int_equal(store_open(&store, database, &why), OK);
+    store_close(&store);
+    assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
+    run("PRAGMA journal_mode=WAL;"
+        "INSERT INTO user VALUES(11,'root',1,0,-1,-1,1),(12,'ann',2,0,-1,-1,1);"
+        "INSERT INTO job(id,submission,kind,state,owner) VALUES(5,'j',2,2,12);"
+        "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'node.joined','old one')");
+    run("UPDATE user SET role=1 WHERE id=11");
+    add_token(101, 11, "root-secret");
+    add_token(102, 12, "ann-secret");
+    run("UPDATE token SET role=1 WHERE id=101; UPDATE token SET role=2 WHERE id=102");
+    struct http_options options = { .state_dir = folder,
+                                    .database = database,
+                                    .host = "127.0.0.1" };
+    return http_open(&http, &options, &why);
+}
+
+static int teardown(void **state)
+{
+    char command[2][160];
+    (void)state;
+    http_close(&http);
+    sqlite3_close(db);
+    snprintf(command[0], sizeof(command[0]), "%s-wal", database);
+    snprintf(command[1], sizeof(command[1]), "%s-shm", database);
+    unlink(command[0]);
+    unlink(command[1]);
+    unlink(database);
+    rmdir(folder);
+    return 0;
+}
+
+static bool hear(int fd, const char *what)
+{
+    size_t n = strlen(got);
+    while (!strstr(got, what)) {
+        struct pollfd wait = { fd, POLLIN, 0 };
+        assert_int_equal(poll(&wait, 1, 20000), 1);
+        ssize_t more = recv(fd, got + n, sizeof(got) - 1 - n, 0);
+        if (more <= 0) {
+            return false;
+        }
+        n += (size_t)more;
+        got[n] = 0;
+    }
+    return true;
+}
+
+static int listen_as(const char *secret, const char *query, const char *headers)
+{
+    char request[512];
+    uint16_t port = (uint16_t)atoi(strrchr(http_address(http), ':') + 1);
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    int n = snprintf(request, sizeof(request),
+                     "GET /api/v1/events/stream%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
+                     "Bearer %s\r\n%s\r\n",
+                     query, secret, headers);
+    assert_int_equal(send(fd, request, (size_t)n, 0), n);
+    got[0] = 0;
+    return fd;
+}
+
+static void test_resume(void **state)
+{
+    (void)state;
+    int fd = listen_as("root-secret", "", "Last-Event-ID: 0\r\n");
+    assert_true(hear(fd, "old one"));
+    assert_non_null(strstr(got, "Content-Type: text/event-stream"));
+    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(2,2,'job.started',5,'two')");
+    assert_true(hear(fd, "\"two\""));
+    assert_non_null(strstr(got, "id: 2\ndata: {"));
+    close(fd);
+    run("INSERT INTO event(id,at_ms,kind,text) VALUES(3,3,'node.lost','three')");
+    fd = listen_as("root-secret", "", "Last-Event-ID: 2\r\n");
+    assert_true(hear(fd, "\"three\""));
+    assert_null(strstr(got, "\"two\""));
+    close(fd);
+    fd = listen_as("root-secret", "", "Last-Event-ID: 99\r\n"); /* of another database */
+    assert_true(hear(fd, "event: resync"));
+    close(fd);
+}
+
+static void test_own_only(void **state)
+{
+    (void)state;
+    int fd = listen_as("ann-secret", "", "Last-Event-ID: 0\r\n");
+    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(4,4,'job.ended',5,'four')");
+    assert_true(hear(fd, "\"four\""));
+    assert_non_null(strstr(got, "\"two\""));
+    assert_null(strstr(got, "\"three\""));
+    close(fd);
+    fd = listen_as("root-secret", "?topics=nodes", "Last-Event-ID: 0\r\n");
+    assert_true(hear(fd, "\"three\""));
+    assert_null(strstr(got, "\"two\""));
+    close(fd);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    int fd = listen_as("root-secret", "?topics=cows", "");
+    assert_true(hear(fd, "HTTP/1.1 400"));
+    close(fd);
+    fd = listen_as("root-secret", "", "Last-Event-ID: x\r\n");
+    assert_true(hear(fd, "HTTP/1.1 400"));
+    close(fd);
+}
+
+static void test_revoked(void **state)
+{
+    (void)state;
+    int fd = listen_as("ann-secret", "", "");
+    assert_true(hear(fd, "retry:"));
+    run("UPDATE token SET revoked_ms=1 WHERE id=102");
+    assert_false(hear(fd, "never said"));
+    close(fd);
+    fd = listen_as("ann-secret", "", "");
+    assert_true(hear(fd, "HTTP/1.1 401"));
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_resume),
+                                        cmocka_unit_test(test_own_only),
+                                        cmocka_unit_test(test_refusals),
+                                        cmocka_unit_test(test_revoked) };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
