@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/clock.h"
 
 enum { SEQ_HELLO = 1, SEQ_REQUEST = 2, HELLO_BYTES = 1024, FRAME_EXTRA = 1 * MIB };
 
@@ -27,7 +28,8 @@ struct door {
     pthread_mutex_t lock;
     pthread_cond_t answered;
     bool ended;
-    uint32_t peers; /* counts */
+    uint32_t peers;    /* counts */
+    uint64_t woken_ms; /* by door_stalled_ms(), and the loop has not turned since; 0: it has */
     struct asker askers[DOOR_ASKED_MAX];
     struct slice given[2 * DOOR_ASKED_MAX]; /* frames to be freed at door_release() */
     uint32_t given_count;
@@ -182,6 +184,17 @@ int door_ask(struct door *self, const char *token, enum msg_kind kind, const voi
     return code;
 }
 
+uint64_t door_stalled_ms(struct door *self)
+{
+    uint64_t now_ms = clock_ms();
+    pthread_mutex_lock(&self->lock);
+    self->woken_ms = self->woken_ms != 0 ? self->woken_ms : now_ms;
+    uint64_t stalled_ms = now_ms - self->woken_ms;
+    wake(self);
+    pthread_mutex_unlock(&self->lock);
+    return stalled_ms;
+}
+
 /* --- the loop ------------------------------------------------------------------------------------- */
 
 int door_fd(const struct door *self)
@@ -228,6 +241,7 @@ enum net_news door_next(struct door *self, struct net_event *out)
         ensure(errno == EAGAIN || errno == EINTR);
     }
     pthread_mutex_lock(&self->lock);
+    self->woken_ms = 0;
     for (size_t i = 0; i < DOOR_ASKED_MAX && news == NET_NOTHING; i++) {
         bool room = self->given_count < COUNT(self->given);
         if (self->askers[i].step != FREE && room) {
@@ -257,6 +271,8 @@ static void answer(struct asker *asker, const struct msg *msg)
         asker->answer->id = msg->as.job_opened.job;
     } else if (msg->kind == MSG_CHANGED) {
         asker->answer->id = msg->as.changed.id;
+    } else if (msg->kind == MSG_RETRIED) {
+        asker->answer->id = msg->as.retried.task;
     }
 }
 

@@ -16,7 +16,7 @@ enum { DOOR_ASKED_MAX = 256, DOOR_WAIT_MS = 20000, DOOR_TEXT = 512 };
 
 struct door_answer {
     enum msg_kind kind;   /* of what came back */
-    uint64_t id;          /* JOB_OPENED: the job; CHANGED: what was changed */
+    uint64_t id;          /* JOB_OPENED: the job; CHANGED: what was changed; RETRIED: the task */
     char text[DOOR_TEXT]; /* of a refusal */
 };
 
@@ -29,6 +29,9 @@ void door_close(struct door **self); /* NULL-safe; nobody is in door_ask() */
     done.  Else OK, or the code of the refusal. */
 MUST_CHECK int door_ask(struct door *self, const char *token, enum msg_kind kind, const void *msg,
                         struct door_answer *out);
+
+/*  Wakes the loop, and tells for how long it has not turned although it was woken. */
+uint64_t door_stalled_ms(struct door *self);
 
 int door_fd(const struct door *self);
 enum net_news door_next(struct door *self, struct net_event *out);

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/http_api.h"
 #include "head/http_events.h"
 #include "head/http_metrics.h"
 #include "head/http_ray.h"

@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "proto/proto.h"
 
-enum { FRAMES_MAX = 64, FDS_MAX = 65536, ID_BYTES = 5 };
+enum { FRAMES_MAX = 64, FDS_MAX = 65536, ID_BYTES = 5, PEERS_FROM = 1 << 20 };
 
 struct net {
     void *context;
@@ -23,21 +23,30 @@ struct net {
     char address[256];
     zmq_msg_t frames[FRAMES_MAX]; /* given out */
     uint32_t frame_count;
+    uint32_t first; /* counter of the first peer that has spoken */
+    bool counted;
     uint32_t *peer_of_fd; /* which peer a connection belongs to; 0: none yet */
 };
 
-/*  A ROUTER names its peers by five bytes: a zero and a counter. */
-static uint32_t peer_of(const uint8_t *id)
+/*  A ROUTER names its peers by five bytes: a zero and a counter, big-endian, that begins anywhere.  Ours begin near
+    PEERS_FROM, so that they stay far below 2^31, where door.h's are. */
+static uint32_t peer_of(struct net *self, const uint8_t *id)
 {
-    uint32_t number;
-    memcpy(&number, id + 1, sizeof(number));
-    return number;
+    uint32_t counter;
+    memcpy(&counter, id + 1, sizeof(counter));
+    counter = ntohl(counter);
+    if (!self->counted) {
+        self->counted = true;
+        self->first = counter;
+    }
+    return counter - self->first + PEERS_FROM;
 }
 
-static void id_of(uint32_t peer, uint8_t *id)
+static void id_of(const struct net *self, uint32_t peer, uint8_t *id)
 {
+    uint32_t counter = htonl(peer - PEERS_FROM + self->first);
     id[0] = 0;
-    memcpy(id + 1, &peer, sizeof(peer));
+    memcpy(id + 1, &counter, sizeof(counter));
 }
 
 static int set_options(struct net *self, const struct cluster_key *key)
@@ -245,8 +254,8 @@ enum net_news net_next(struct net *self, struct net_event *out)
             continue;
         }
         self->frame_count++;
-        *out =
-            (struct net_event){ peer_of(id), slice_of(zmq_msg_data(frame), zmq_msg_size(frame)) };
+        *out = (struct net_event){ peer_of(self, id),
+                                   slice_of(zmq_msg_data(frame), zmq_msg_size(frame)) };
         if (is_hello(out->bytes)) {
             learn_fd(self, out->peer, frame);
         }
@@ -266,7 +275,7 @@ void net_release(struct net *self)
 void net_send(struct net *self, uint32_t peer, struct slice frame)
 {
     uint8_t id[ID_BYTES];
-    id_of(peer, id);
+    id_of(self, peer, id);
     if (zmq_send(self->router, id, sizeof(id), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         return; /* EHOSTUNREACH: gone; everything of importance is asked for again */
     }

@@ -27,6 +27,9 @@ struct services {
 static void say(void *context, uint32_t peer, enum msg_kind kind, const void *msg)
 {
     struct services *self = context;
+    if (!core_knows(self->core, peer)) {
+        return; /* its token was revoked meanwhile */
+    }
     self->frame.n = 0;
     self->frame.full = false;
     proto_put(&self->frame, kind, msg);
@@ -136,7 +139,8 @@ static void on_program_get(struct services *self, uint32_t peer, const struct ms
 static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
 {
     uint64_t next = msg->offset + msg->data.n; /* what nobody wants is taken, and dropped */
-    if (logs_append(self->logs, msg, core_attempt_ok(self->core, msg), &next) == ERR_SYSTEM) {
+    bool wanted = core_attempt_ok(self->core, msg) && core_runs_task(self->core, peer, msg->task);
+    if (logs_append(self->logs, msg, wanted, &next) == ERR_SYSTEM) {
         next = msg->offset; /* the disk: it is sent again */
     }
     say(self, peer, MSG_LOG_ACK, &(struct msg_log_ack){ msg->seq, msg->token, next });
@@ -217,6 +221,9 @@ void services_answer(struct services *self)
 {
     struct query_reply reply;
     while (query_next(self->query, &reply)) {
+        if (!core_knows(self->core, reply.peer)) {
+            continue;
+        }
         if (reply.code == OK && reply.frame.n > 0) {
             net_send(self->net, reply.peer, reply.frame);
         } else if (reply.code == OK) {

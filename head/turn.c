@@ -260,7 +260,8 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
             if (start->peer != first->peer || start->stream != first->stream) {
                 continue;
             }
-            int code = start->new_spec ? put_spec(self->store, start->spec, &self->specs) : OK;
+            int code =
+                start->new_spec ? put_spec(self->store, self->core, start->spec, &self->specs) : OK;
             code = code == OK ? put_start(self, start) : code;
             if (code != OK) {
                 return code;

@@ -64,7 +64,7 @@ int put_values(struct store *store, struct slice deps, struct wire *values, uint
     return OK;
 }
 
-int put_spec(struct store *store, uint64_t id, struct wire *specs)
+int put_spec(struct store *store, const struct core *core, uint64_t id, struct wire *specs)
 {
     struct rec_spec spec;
     uint64_t job;
@@ -80,7 +80,8 @@ int put_spec(struct store *store, uint64_t id, struct wire *specs)
                                       .demand = spec.demand,
                                       .run_ms_max = spec.run_ms_max,
                                       .submission = submission,
-                                      .packages = spec.packages };
+                                      .packages = spec.packages,
+                                      .user = core_job_owner(core, job) };
         proto_put_record(specs, REC_SPEC_INFO, &info);
     }
     return code;

@@ -16,5 +16,6 @@ void put_reported(const struct batch *batch, uint32_t first, bool *told, struct 
 MUST_CHECK int put_values(struct store *store, struct slice deps, struct wire *values,
                           uint32_t *count);
 /*  A spec as workers need it, as an element of START. */
-MUST_CHECK int put_spec(struct store *store, uint64_t id, struct wire *specs);
+MUST_CHECK int put_spec(struct store *store, const struct core *core, uint64_t id,
+                        struct wire *specs);
 #endif

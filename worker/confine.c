@@ -15,6 +15,14 @@ struct confine confine_defaults(void)
     return (struct confine){ .files = 65536, .file_bytes = 64ull << 30, .processes = 4096 };
 }
 
+uint32_t confine_uid(const struct confine *limits, uint64_t user)
+{
+    enum { USERS_MAX = 65535 };
+    return limits->uid_base == 0 ? 0
+           : user > USERS_MAX    ? UINT32_MAX
+                                 : limits->uid_base + (uint32_t)user;
+}
+
 /*  Never raises: a limit that is lower already stays. */
 static void limit(int resource, const char *name, uint64_t most)
 {

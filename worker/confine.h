@@ -9,11 +9,14 @@ struct confine {
     uint64_t files;      /* descriptors of one process */
     uint64_t file_bytes; /* of one file */
     uint64_t processes;  /* of one user; of executors that have a uid of their own */
+    uint32_t uid_base;   /* executors of user N run as uid and gid uid_base + N; 0: as the worker */
     bool memory;         /* an attempt's address space is limited to the memory that it demands */
     bool as_user; /* of an embedded cluster: executors are the user's own, with umask and secrets */
 };
 
 struct confine confine_defaults(void);
+/*  0: as the worker; UINT32_MAX: the user's number is beyond the range of uids. */
+uint32_t confine_uid(const struct confine *limits, uint64_t user);
 /*  Of the spawner, before it starts anything. */
 void confine_self(const struct confine *limits);
 /*  Others of the same user may not read this process's memory or environment. */

@@ -201,7 +201,8 @@ static void make_environment(struct start *start, uint64_t node)
 
 static int32_t make_scratch(struct start *start)
 {
-    return scratch_take(start->all->scratch, start->act->executor, geteuid())
+    return scratch_take(start->all->scratch, start->act->executor,
+                        start->request.uid ? start->request.uid : geteuid())
                ? problem(start, errno, "its scratch folder", NULL)
                : 0;
 }
@@ -210,7 +211,11 @@ static int32_t open_output(struct start *start, struct output *output, const cha
 {
     snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir,
              start->act->executor, suffix);
-    return output_open(output, start->file) ? problem(start, errno, start->file, NULL) : 0;
+    uid_t owner = start->request.uid ? start->request.uid : geteuid();
+    bool shared = start->all->config.confine->uid_base != 0; /* the file may be another user's */
+    return output_open(output, start->file) || (shared && fchown(output->fd, owner, (gid_t)owner))
+               ? problem(start, errno, start->file, NULL)
+               : 0;
 }
 
 static int32_t open_input(struct start *start)
@@ -346,6 +351,10 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     if (e) {
         return problem(&start, e == ERR_MEMORY ? ENOMEM : EINVAL, act->spec->name,
                        e == ERR_MEMORY ? NULL : why.text);
+    }
+    start.request.uid = confine_uid(all->config.confine, act->spec->user);
+    if (start.request.uid == UINT32_MAX) {
+        return problem(&start, ERANGE, "the number of the job's owner", NULL);
     }
     make_environment(&start, node);
     secrets_open(&self->secrets, all->env.entries);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MARK_SEARCH_MAX = 4 << 20 }; /* bytes of environment that are searched */
@@ -142,6 +143,14 @@ void family_kill(struct family *scratch, pid_t root)
         family_add_children(scratch, pid); /* while it can still be asked */
         kill(pid, SIGKILL);
     }
+}
+
+uint32_t family_uid(pid_t pid)
+{
+    char path[64];
+    struct stat info;
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return stat(path, &info) == 0 ? (uint32_t)info.st_uid : 0;
 }
 
 uint64_t family_mark(pid_t pid)

@@ -20,6 +20,7 @@ int family_open(void); /* -1: this kernel cannot; family_add_own() takes it all 
 void family_add_own(struct family *self, int fd);
 /*  SIGKILL for a process and all of its descendants, parents first.  `scratch` is overwritten. */
 void family_kill(struct family *scratch, pid_t root);
+uint32_t family_uid(pid_t pid); /* its user; 0: root, or unknown */
 /*  RAYC_SPAWN in the environment that the process was started with; 0: none, or not readable. */
 uint64_t family_mark(pid_t pid);
 #endif

@@ -1,7 +1,10 @@
 /*  folder.c - DIR/lock, DIR/key, and the folders that others fill. */
 #include "worker/folder.h"
 #include <stdio.h>
+#include <errno.h>
+#include <sys/stat.h>
 #include "common/hash.h"
+#include "common/log.h"
 
 static int make_inside(const char *dir)
 {
@@ -46,4 +49,33 @@ int folder_key(const char *dir, char *out65)
         snprintf(out65 + 2 * i, 3, "%02x", random[i]);
     }
     return file_write(path, out65, HASH_TEXT_BYTES - 1, 0600);
+}
+
+static void open_up(const char *path)
+{
+    if (chmod(path, 0711)) {
+        log_error("folder.share", "path=\"%s\" error=\"%s\"", path, strerror(errno));
+    }
+}
+
+void folder_share(const char *dir)
+{
+    static const char *const names[] = { "scratch", "programs" };
+    char path[PATH_BYTES];
+    struct stat info;
+    open_up(dir);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (file_path(path, sizeof(path), dir, names[i]) == OK) {
+            open_up(path);
+        }
+    }
+    snprintf(path, sizeof(path), "%s", dir);
+    for (char *slash; (slash = strrchr(path, '/')) != NULL && slash > path;) {
+        *slash = '\0';
+        if (stat(path, &info) == 0 && !(info.st_mode & S_IXOTH)) {
+            log_warn("folder.closed",
+                     "path=\"%s\" text=\"executors with a uid of their own cannot get through\"",
+                     path);
+        }
+    }
 }

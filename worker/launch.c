@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,12 +51,27 @@ static int exec_by_path(const struct launch *self, const char *path)
     return error;
 }
 
+/*  Raw calls: those of libc would want to tell other threads.  False: errno says why. */
+static bool become(uint32_t uid)
+{
+    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, uid, uid, uid) == 0 &&
+           syscall(SYS_setresuid, uid, uid, uid) == 0;
+}
+
 static _Noreturn void child(struct launch *self, const char *path)
 {
     sigset_t none;
     sigemptyset(&none);
     (void)setsid();
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (self->uid) {
+        struct rlimit limit = { self->processes, self->processes };
+        (void)setrlimit(RLIMIT_NPROC, &limit);
+        if (!become(self->uid)) {
+            self->error = errno;
+            _exit(127);
+        }
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user would not have kept it */
     if (getppid() != self->parent) {
         _exit(127); /* it died before we asked to be told */
     }
@@ -102,4 +118,24 @@ pid_t launch_run(struct launch *self)
         (void)waitpid(pid, NULL, 0);
     }
     return pid;
+}
+
+static __attribute__((noinline)) pid_t start_killer(uint32_t uid)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        if (become(uid)) {
+            (void)kill(-1, SIGKILL); /* itself excepted */
+        }
+        _exit(0);
+    }
+    return pid;
+}
+
+void launch_kill_user(uint32_t uid)
+{
+    pid_t pid = uid ? start_killer(uid) : -1;
+    if (pid > 0) {
+        (void)waitpid(pid, NULL, 0);
+    }
 }

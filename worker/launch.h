@@ -14,9 +14,13 @@ struct launch {
         [SPAWN_FDS_MAX]; /* become 0, 1, 2, ...; -1: closed.  All of them >= SPAWN_FDS_MAX or the same number. */
     pid_t parent;          /* this process */
     uint64_t memory_bytes; /* limit of its address space; 0: none */
+    uint32_t uid;          /* its user, and group; 0: as this process */
+    uint64_t processes;    /* limit of that user's */
     volatile int error;    /* out: errno of vfork, chdir or execve; 0 */
 };
 
 /*  Returns when the child runs the program, or has failed and is reaped: then error says why. */
 pid_t launch_run(struct launch *self);
+/*  SIGKILL for every process of a user, at once: one that forks without end has no time to do so. */
+void launch_kill_user(uint32_t uid);
 #endif

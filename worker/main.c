@@ -30,6 +30,9 @@ static const char usage[] =
     "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
     "  --max-file-bytes BYTES size of a file that it may write (default: 64 GiB)\n"
     "  --max-processes N      of one user; if executors have a uid of their own (default: 4096)\n"
+    "  --uid-base N           of root: executors of the cluster's user U run as uid N+U (default: "
+    "as\n"
+    "                         the worker); DIR and all above it must be open for them (o+x)\n"
     "  --limit-memory         an executor's address space is what its task demands as memory\n"
     "  --embedded             executors are the user's own: umask and environment stay\n"
     "  --pid-file FILE        write the process id there while it runs\n"
@@ -49,6 +52,7 @@ enum option_id {
     FILES,
     FILE_SIZE,
     PROCESSES,
+    UID_BASE,
     LIMIT_MEMORY,
     EMBEDDED,
     PID,
@@ -69,6 +73,7 @@ static const struct option options[] = { { "head", 1, NULL, HEAD },
                                          { "max-files", 1, NULL, FILES },
                                          { "max-file-bytes", 1, NULL, FILE_SIZE },
                                          { "max-processes", 1, NULL, PROCESSES },
+                                         { "uid-base", 1, NULL, UID_BASE },
                                          { "limit-memory", 0, NULL, LIMIT_MEMORY },
                                          { "embedded", 0, NULL, EMBEDDED },
                                          { "pid-file", 1, NULL, PID },
@@ -165,6 +170,10 @@ static void read_confine(struct confine *confine)
     confine->files = (uint64_t)number(FILES, 1e9, (double)confine->files);
     confine->file_bytes = (uint64_t)number(FILE_SIZE, 1e18, (double)confine->file_bytes);
     confine->processes = (uint64_t)number(PROCESSES, 1e9, (double)confine->processes);
+    confine->uid_base = (uint32_t)number(UID_BASE, 2e9, 0);
+    if (confine->uid_base != 0 && (geteuid() != 0 || confine->uid_base < 1000)) {
+        refuse("--uid-base", geteuid() != 0 ? "only root can use it" : "write 1000 or more");
+    }
     confine->memory = given[LIMIT_MEMORY] != NULL;
     confine->as_user = given[EMBEDDED] != NULL;
 }
@@ -215,6 +224,9 @@ int main(int argc, char **argv)
     int e = spawner_start(
         &spawner, &config.confine); /* before any descriptor or thread that it must not have */
     e = e ? e : folder_take(given[DIR_], dir);
+    if (!e && config.confine.uid_base != 0) {
+        folder_share(dir);
+    }
     config.dir = dir;
     config.address = given[HEAD];
     int code = e ? err_exit(e) : run(&config, &spawner);

@@ -135,6 +135,9 @@ void fetches_want(struct fetches *self, const char *hash)
     }
     path_of(self, hash, ".part", path);
     fetch->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+    if (fetch->fd >= 0) {
+        (void)fchmod(fetch->fd, 0755); /* executors may be other users */
+    }
     if (fetch->fd < 0) {
         end(fetch, ERR_SYSTEM, "the program cannot be written on this node");
         return;

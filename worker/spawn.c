@@ -175,7 +175,8 @@ int spawner_spawn(struct spawner *self, const struct spawn_request *request)
                                 .id = request->id,
                                 .mark = request->mark,
                                 .has_cwd = request->cwd != NULL,
-                                .memory_bytes = request->memory_bytes };
+                                .memory_bytes = request->memory_bytes,
+                                .uid = request->uid };
     size_t n = sizeof(head) + strlen(request->path) + 1 +
                (request->cwd ? strlen(request->cwd) + 1 : 0) +
                texts_bytes(request->argv, &head.argc) + texts_bytes(request->env, &head.envc);

@@ -24,6 +24,7 @@ struct spawn_request {
     int fds
         [SPAWN_FDS_MAX]; /* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
     uint64_t memory_bytes; /* limit of its address space; 0: none */
+    uint32_t uid;          /* its user, and group; 0: as the worker */
     uint64_t
         mark; /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
 };

@@ -38,6 +38,7 @@ struct executor {
     uint32_t by_id, by_pid;
     struct link_pair ending;
     uint64_t mark;
+    uint32_t uid; /* of its own, shared with others of its job's owner; 0: none */
     enum executor_state state;
     bool seen; /* by a sweep: something of it still lives */
     struct spawn_event exited;
@@ -51,6 +52,7 @@ struct bytes {
 struct self {
     int socket, null, children_fd;
     pid_t pid;
+    uint64_t processes;     /* limit of executors with a uid */
     sigset_t while_waiting; /* the signal mask during wait_for_work(): SIGCHLD gets through */
     struct pool executors;
     struct map by_id, by_pid;
@@ -96,6 +98,27 @@ static void flush(struct self *self)
 
 /* --- the end of executors -------------------------------------------------------------------------------- */
 
+/*  Does another executor of this user run? */
+static bool user_runs(const struct self *self, uint32_t uid, uint32_t but)
+{
+    for (uint32_t i = 0; i < self->executors.fresh; i++) {
+        const struct executor *executor = pool_at(&self->executors, i);
+        if (i != but && executor->state == EXECUTOR_RUNNING && executor->uid == uid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*  Nothing else of its user runs: whatever the user has belongs to it. */
+static void kill_user(const struct self *self, uint32_t index)
+{
+    const struct executor *executor = pool_at(&self->executors, index);
+    if (executor->uid != 0 && !user_runs(self, executor->uid, index)) {
+        launch_kill_user(executor->uid);
+    }
+}
+
 static void on_leader_ended(struct self *self, uint32_t index)
 {
     struct executor *executor = pool_at(&self->executors, index);
@@ -135,6 +158,20 @@ static uint32_t owner_of(const struct self *self, pid_t pid)
     return NONE;
 }
 
+/*  Likewise by its user, when no executor of that user runs. */
+static uint32_t owner_by_user(const struct self *self, pid_t pid)
+{
+    uint32_t uid = family_uid(pid);
+    for (uint32_t i = uid ? self->ending.first : NONE; i != NONE;) {
+        const struct executor *executor = pool_at(&self->executors, i);
+        if (executor->uid == uid) {
+            return user_runs(self, uid, i) ? NONE : i;
+        }
+        i = executor->ending.next;
+    }
+    return NONE;
+}
+
 /*  Kills or reaps one process that is a child of ours but not an executor. */
 static void sweep_one(struct self *self, pid_t pid, bool *again)
 {
@@ -143,12 +180,14 @@ static void sweep_one(struct self *self, pid_t pid, bool *again)
         return;
     }
     uint32_t owner = owner_of(self, pid);
+    owner = owner == NONE ? owner_by_user(self, pid) : owner;
     if (owner == NONE && self->running == 0) {
         owner = self->ending.first;
     }
     if (owner != NONE) {
         struct executor *executor = pool_at(&self->executors, owner);
         executor->seen = true;
+        kill_user(self, owner);
         family_kill(&self->scratch, pid);
     }
 }
@@ -259,7 +298,10 @@ static bool take_texts(struct self *self, struct slice *frame, size_t at, size_t
 
 static void on_spawn(struct self *self, const struct spawn_frame *head, struct slice texts)
 {
-    struct launch launch = { .parent = self->pid, .memory_bytes = head->memory_bytes };
+    struct launch launch = { .parent = self->pid,
+                             .memory_bytes = head->memory_bytes,
+                             .uid = head->uid,
+                             .processes = self->processes };
     uint32_t sent = 0;
     for (uint32_t i = 0; i < SPAWN_FDS_MAX; i++) {
         bool has = head->fd_mask >> i & 1u;
@@ -288,6 +330,7 @@ static void on_spawn(struct self *self, const struct spawn_frame *head, struct s
             executor->id = head->id;
             executor->pid = (uint64_t)pid;
             executor->mark = head->mark;
+            executor->uid = head->uid;
             executor->state = EXECUTOR_RUNNING;
             map_add(&self->by_id, index);
             map_add(&self->by_pid, index);
@@ -309,6 +352,7 @@ static void on_kill(struct self *self, const struct spawn_frame *head)
     if (executor->state == EXECUTOR_RUNNING) {
         pid_t pid = (pid_t)executor->pid;
         if (head->signal == SIGKILL) {
+            kill_user(self, index);
             family_kill(&self->scratch, pid);
         }
         kill(-pid, head->signal);
@@ -429,7 +473,7 @@ static void take_descriptors(struct self *self, int socket)
 
 void spawner_run(int socket, const struct confine *confine)
 {
-    struct self self = { .pid = getpid() };
+    struct self self = { .pid = getpid(), .processes = confine->processes };
     (void)prctl(PR_SET_NAME, "rayc-spawner");
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)setsid();

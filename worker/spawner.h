@@ -20,6 +20,7 @@ struct spawn_frame {
     uint32_t envc;
     uint32_t has_cwd;
     uint64_t memory_bytes; /* 0: no limit */
+    uint32_t uid, padding;
 };
 
 /*  Runs the spawner on its end of the socket pair until the worker is gone.  `socket` is its only descriptor

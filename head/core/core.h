@@ -237,6 +237,8 @@ uint64_t core_job_find(const struct core *self,
                        struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
                         uint64_t token); /* is this its driver's attempt? */
+uint64_t core_job_owner(const struct core *self,
+                        uint64_t job); /* number of a user; 0: no such job */
 /*  Is this attempt of a task of this job the current one?  Attempt 0: as core_job_driver_ok(). */
 bool core_attempt_ok(const struct core *self, const struct msg_log *of);
 struct core_task {
@@ -255,6 +257,8 @@ struct reader core_reader(const struct core *self, uint32_t peer);
 /*  OK, or why the peer may not say this: give the message to the core then, which refuses it. */
 int core_may(const struct core *self, uint32_t peer, enum msg_kind kind);
 bool core_sees_job(const struct core *self, uint32_t peer, uint64_t job);
+/*  False: the task is leased to another worker than the peer. */
+bool core_runs_task(const struct core *self, uint32_t peer, uint64_t task);
 
 struct core_stats {
     uint64_t tasks_waiting, tasks_ready, tasks_leased, accepted, finished, failed, retries;

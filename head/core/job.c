@@ -123,6 +123,12 @@ bool core_job_driver_ok(const struct core *core, uint64_t job, uint64_t task, ui
            task_at(core, driver)->token == token;
 }
 
+uint64_t core_job_owner(const struct core *core, uint64_t job)
+{
+    uint32_t index = job_find(core, job);
+    return index == NONE ? 0 : job_at(core, index)->owner;
+}
+
 bool core_task_find(const struct core *core, uint64_t task, struct core_task *out)
 {
     uint32_t index = task_find(core, task);

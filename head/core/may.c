@@ -131,6 +131,13 @@ bool speaks_for(const struct core *core, uint32_t number, uint32_t node)
     return its == 0 || its == credential;
 }
 
+bool core_runs_task(const struct core *core, uint32_t peer, uint64_t task)
+{
+    uint32_t index = task_find(core, task);
+    return index == NONE || task_at(core, index)->node == NONE ||
+           speaks_for(core, peer, task_at(core, index)->node);
+}
+
 void audit(struct core *core, uint32_t number, enum msg_kind action, struct slice object, int code)
 {
     uint32_t index = peer_find(core, number);

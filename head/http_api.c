@@ -1,0 +1,286 @@
+/*  http_api.c - what /api/v1 shows: views as lists and one by one, output as text. */
+#include "head/http_api.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "head/http_api_inside.h"
+#include "head/query_view.h"
+
+enum {
+    LIMIT_DEFAULT = 100,
+    WORD_BYTES = 64,
+    LOG_ATTEMPT_MAX = 1 << 30,
+    STALLED_MS_MAX = 60000,
+    BUSY_MS_MAX = 10000
+};
+
+#define API "/api/v1/"
+
+/* --- views ---------------------------------------------------------------------------------------- */
+
+/*  Filters of the query, one per line; false: `reply` says that they are too many. */
+static bool put_filters(const struct web_request *request, struct text *to, struct web_reply *reply)
+{
+    for (uint32_t i = 0; i < request->query_count; i++) {
+        const struct web_pair *pair = &request->query[i];
+        if (strcmp(pair->name, "filter") != 0) {
+            continue;
+        }
+        if (to->n + strlen(pair->value) + 2 > to->capacity || strchr(pair->value, '\n')) {
+            web_reply_error(reply, ERR_INVALID, "filter: longer than %zu bytes, or with a newline",
+                            to->capacity);
+            return false;
+        }
+        text_add(to, to->n > 0 ? "\n" : "");
+        text_add(to, pair->value);
+    }
+    return true;
+}
+
+/*  reverse and total are 0 or 1. */
+static bool read_flag(const struct web_request *request, const char *name, uint32_t *out,
+                      struct web_reply *reply)
+{
+    uint64_t value;
+    if (!web_query_u64(request, name, 0, &value, reply)) {
+        return false;
+    }
+    if (value > 1) {
+        web_reply_error(reply, ERR_INVALID, "%s: is 0 or 1", name);
+    }
+    *out = (uint32_t)value;
+    return value <= 1;
+}
+
+static struct slice query_slice(const struct web_request *request, const char *name)
+{
+    const char *value = web_query(request, name);
+    return slice_text(value ? value : "");
+}
+
+/*  Asks as the bearer; false: `reply` is made. */
+static bool ask(struct web_request *request, const struct msg_query *query, struct json *out,
+                struct web_reply *reply)
+{
+    char buffer[1024];
+    struct text why = text_in(buffer, sizeof(buffer));
+    const struct reader reader = { request->who.user, request->who.role };
+    int rc = query_answer(http_db(request), &reader, query, out, &why);
+    if (rc != OK) {
+        web_reply_error(reply, rc == ERR_CONFLICT ? ERR_INVALID : rc, "%s",
+                        why.n > 0 ? buffer : err_text(rc));
+    }
+    return rc == OK;
+}
+
+static void list(struct web_request *request, struct web_reply *reply, const char *view,
+                 struct slice id)
+{
+    char buffer[TEXT_MAX];
+    struct text filters = text_in(buffer, sizeof(buffer));
+    uint32_t exact = 0;
+    struct msg_query query = { .view = slice_text(view),
+                               .id = id,
+                               .job = query_slice(request, "job") };
+    struct json json;
+    if (!put_filters(request, &filters, reply) ||
+        !read_flag(request, "reverse", &query.reverse, reply) ||
+        !read_flag(request, "total", &exact, reply) ||
+        !web_query_u64(request, "limit", LIMIT_DEFAULT, &query.limit, reply) ||
+        !web_query_u64(request, "cursor", 0, &query.cursor, reply)) {
+        return;
+    }
+    query.filter = slice_of(filters.p, filters.n);
+    query.estimate = !exact;
+    if (ask(request, &query, &json, reply)) {
+        web_reply_own(reply, 200, NULL, json.p, json.n);
+    }
+}
+
+static const char *last_word(const struct web_request *request)
+{
+    return strrchr(request->route->path, '/') + 1;
+}
+
+void api_list(struct web_request *request, struct web_reply *reply)
+{
+    list(request, reply, last_word(request), (struct slice){ 0 });
+}
+
+void api_children(struct web_request *request, struct web_reply *reply)
+{
+    list(request, reply, last_word(request), request->params[0]);
+}
+
+/*  A page with one item becomes that item: {"apiVersion", "kind", its fields}. */
+static void reply_item(struct web_reply *reply, const struct json *page)
+{
+    json_t *root = json_loadb(page->p, page->n, 0, NULL);
+    json_t *items = json_object_get(root, "items");
+    json_t *item = json_array_get(items, json_array_size(items) - 1);
+    if (item == NULL) {
+        web_reply_error(reply, ERR_NOT_FOUND, "there is no such thing");
+    } else {
+        json_object_del(root, "total");
+        json_object_del(root, "next");
+        json_incref(item);
+        json_object_del(root, "items");
+        json_object_update(root, item);
+        json_decref(item);
+        json_t *kind = json_object_get(root, "kind"); /* of what only lists have: NodeList */
+        size_t n = json_string_length(kind);
+        if (n > 4 && strcmp(json_string_value(kind) + n - 4, "List") == 0) {
+            json_object_set_new(root, "kind", json_stringn(json_string_value(kind), n - 4));
+        }
+        api_reply_json(reply, 200, root);
+    }
+    json_decref(root);
+}
+
+void api_one(struct web_request *request, struct web_reply *reply)
+{
+    const char *word = request->route->path + sizeof(API) - 1;
+    struct msg_query query = { .id = request->params[0], .limit = 2 };
+    /* "studies/{id}" is the view study; the others lose an s, or have only the list */
+    const bool studies = strncmp(word, "studies", 7) == 0;
+    const bool nodes = strncmp(word, "nodes", 5) == 0;
+    query.view =
+        studies ? slice_text("study") : slice_of(word, strcspn(word, "/") - (nodes ? 0 : 1));
+    struct json json;
+    if (ask(request, &query, &json, reply)) {
+        reply_item(reply, &json);
+        json_free(&json);
+    }
+}
+
+void api_whoami(struct web_request *request, struct web_reply *reply)
+{
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I}", "apiVersion", "rayc/v1", "kind", "WhoAmI",
+                             "user", request->who.name, "role", role_name(request->who.role),
+                             "token_id", (json_int_t)request->who.token);
+    api_reply_json(reply, 200, root);
+    json_decref(root);
+}
+
+/* --- health --------------------------------------------------------------------------------------- */
+
+static void answer_health(struct web_reply *reply, bool well)
+{
+    web_reply_copy(reply, well ? 200 : 503, "text/plain; charset=utf-8",
+                   slice_text(well ? "ok\n" : "the loop stands still\n"));
+}
+
+/*  A disk that is slow for seconds is no reason to be killed. */
+void http_live(struct web_request *request, struct web_reply *reply)
+{
+    answer_health(reply, door_stalled_ms(http_door(request)) < STALLED_MS_MAX);
+}
+
+/*  There is no HTTP before the database is restored; so what answers is ready while its loop turns. */
+void http_ready(struct web_request *request, struct web_reply *reply)
+{
+    answer_health(reply, door_stalled_ms(http_door(request)) < BUSY_MS_MAX);
+}
+
+/* --- output --------------------------------------------------------------------------------------- */
+
+struct output { /* a log on its way to a reader */
+    struct log_files files;
+    struct log_name name;
+    uint64_t offset, end;
+};
+
+static int64_t output_read(void *context, char *to, size_t capacity)
+{
+    struct output *self = context;
+    struct wire wire = { (uint8_t *)to, 0, capacity, false };
+    bool good = self->offset < self->end &&
+                log_read(&self->files, &self->name, &self->offset, &wire) == OK && wire.n > 0;
+    self->offset += wire.n;
+    return good ? (int64_t)wire.n : -1;
+}
+
+static void reply_output(struct web_request *request, struct web_reply *reply,
+                         const struct log_name *name)
+{
+    static const struct web_stream stream = { output_read, free };
+    uint64_t offset, tail;
+    if (!web_query_u64(request, "offset", 0, &offset, reply) ||
+        !web_query_u64(request, "tail", UINT64_MAX, &tail, reply)) {
+        return;
+    }
+    struct output *output = malloc(sizeof(*output));
+    if (output == NULL) {
+        web_reply_error(reply, ERR_MEMORY, "%s", err_text(ERR_MEMORY));
+        return;
+    }
+    const struct log_files *files = http_log_files(request);
+    *output = (struct output){ *files, *name, offset, log_end(files, name) };
+    if (tail != UINT64_MAX) {
+        output->offset = log_tail(files, name, tail);
+    }
+    web_reply_header(reply, "X-Rayc-Offset", "%llu", (unsigned long long)output->end);
+    web_reply_stream(reply, "text/plain; charset=utf-8", &stream, output);
+}
+
+void api_job_logs(struct web_request *request, struct web_reply *reply)
+{
+    struct log_name name = { 0 };
+    if (api_number(request, "job", "job_id", &name.job, reply)) {
+        reply_output(request, reply, &name);
+    }
+}
+
+/*  What a short attempt printed is in its row. */
+static bool reply_row(struct web_request *request, struct web_reply *reply, uint64_t attempt)
+{
+    static const char sql[] =
+        "SELECT coalesce((SELECT output FROM attempt WHERE task=?1 AND attempt=?2),"
+        " (SELECT output FROM task WHERE id=?1 AND coalesce(attempt,1)=?2))";
+    sqlite3_stmt *row = NULL;
+    uint64_t task;
+    bool found = false;
+    if (!api_number(request, "task", "task_id", &task, reply) ||
+        sqlite3_prepare_v2(http_db(request), sql, -1, &row, NULL) != SQLITE_OK) {
+        return true;
+    }
+    sqlite3_bind_int64(row, 1, (int64_t)task);
+    sqlite3_bind_int64(row, 2, (int64_t)attempt);
+    if (sqlite3_step(row) == SQLITE_ROW && sqlite3_column_bytes(row, 0) > 0) {
+        struct slice bytes = slice_of(sqlite3_column_blob(row, 0), 0);
+        bytes.n = (size_t)sqlite3_column_bytes(row, 0);
+        web_reply_copy(reply, 200, "text/plain; charset=utf-8", bytes);
+        found = true;
+    }
+    sqlite3_finalize(row);
+    return found;
+}
+
+void api_task_logs(struct web_request *request, struct web_reply *reply)
+{
+    struct log_name name = { 0 };
+    json_t *task = api_row(request, "task", reply);
+    if (task == NULL) {
+        return;
+    }
+    uint64_t newest = (uint64_t)json_integer_value(json_object_get(task, "attempt")), attempt;
+    const char *id = json_string_value(json_object_get(task, "task_id"));
+    const char *job = json_string_value(json_object_get(task, "job_id"));
+    name.task = strtoull(id ? id : "", NULL, 16);
+    name.job = strtoull(job ? job : "", NULL, 16);
+    json_decref(task);
+    if (!web_query_u64(request, "attempt", newest, &attempt, reply)) {
+        return;
+    }
+    if (attempt == 0 || attempt > newest || attempt > LOG_ATTEMPT_MAX) {
+        web_reply_error(reply, ERR_NOT_FOUND, "attempt: the task has %llu",
+                        (unsigned long long)newest);
+        return;
+    }
+    name.attempt = (uint32_t)attempt;
+    if (log_end(http_log_files(request), &name) > 0 || !reply_row(request, reply, attempt)) {
+        reply_output(request, reply, &name);
+    }
+}

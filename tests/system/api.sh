@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# api.sh - /api/v1 with curl: lists and items as -o json prints them, output, what changes something, bad input, health;
+# and nothing of another user's.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh" "$1"
+
+mkdir -m 700 "$RAYC_STATE_DIR"
+rayc-head --state-dir "$RAYC_STATE_DIR" --port 0 --http-port 0 >"$WORK/head.log" 2>&1 </dev/null &
+BACKGROUND+=("$!")
+wait_until 20 test -s "$RAYC_STATE_DIR/head.address" -a -s "$RAYC_STATE_DIR/head.http"
+HTTP=$(<"$RAYC_STATE_DIR/head.http")
+ADMIN=$(sed -n 's/^ *token *= *"\?\([^"]*\)"\?$/\1/p' "$RAYC_STATE_DIR/admin.key")
+TOKEN=$ADMIN
+rayc-worker --head "$(<"$RAYC_STATE_DIR/head.address")" --num-cpus 2 --dir "$WORK/worker" \
+    >"$WORK/worker.log" 2>&1 </dev/null &
+BACKGROUND+=("$!")
+
+# call STATUS METHOD PATH [CURL OPTION...]: the body of the answer is in $WORK/out.
+call() {
+    local wanted=$1 method=$2 path=$3 got
+    shift 3
+    got=$(curl -sS -g -o "$WORK/out" -w '%{http_code}' -X "$method" -H "Authorization: Bearer $TOKEN" \
+        "$@" "$HTTP$path" 2>"$WORK/err") || fail "$method $path: $(<"$WORK/err")"
+    [[ $got == "$wanted" ]] || fail "$method $path $* answered $got, not $wanted: $(<"$WORK/out")"
+}
+
+# value PATH: as in items.0.task_id, of the object in $WORK/out.
+value() {
+    python3 -c '
+import functools, json, sys
+root = json.load(open(sys.argv[1]))
+print(functools.reduce(lambda at, key: at[int(key)] if isinstance(at, list) else at[key], sys.argv[2].split("."), root))' \
+        "$WORK/out" "$1"
+}
+
+expect_value() { # PATH VALUE
+    [[ $(value "$1") == "$2" ]] || fail "$1 is not $2 in: $(<"$WORK/out")"
+}
+
+expect_text() { # WORDS: are somewhere in the answer
+    grep -qF -- "$1" "$WORK/out" || fail "no '$1' in: $(<"$WORK/out")"
+}
+
+is() { # JOB STATUS
+    call 200 GET "/api/v1/jobs/$1"
+    [[ $(value status) == "$2" ]]
+}
+
+# --- health, and who one is ------------------------------------------------------------------------------------------
+for path in startup ready live; do
+    [[ $(curl -sS "$HTTP/healthz/$path") == ok ]] || fail "/healthz/$path"
+done
+TOKEN=rayc_nobody call 401 GET /api/v1/whoami
+call 200 GET /api/v1/whoami
+expect_value role ADMIN
+
+# --- jobs ------------------------------------------------------------------------------------------------------------
+call 200 POST /api/v1/jobs -d '{"entrypoint": "echo one; echo two", "submission_id": "short"}'
+expect_value submission_id short
+call 200 POST /api/v1/jobs -d '{"entrypoint": "exec sleep 1000", "submission_id": "long"}'
+wait_until 20 is short SUCCEEDED
+wait_until 20 is long RUNNING
+call 200 GET /api/v1/jobs/short/logs
+[[ $(<"$WORK/out") == $'one\ntwo' ]] || fail "logs: $(<"$WORK/out")"
+call 200 GET '/api/v1/jobs/short/logs?tail=1'
+[[ $(<"$WORK/out") == two ]] || fail "the last line: $(<"$WORK/out")"
+call 200 GET '/api/v1/jobs/short/logs?offset=4'
+[[ $(<"$WORK/out") == two ]] || fail "from the fourth byte: $(<"$WORK/out")"
+call 409 POST /api/v1/jobs -d '{"entrypoint": "echo other", "submission_id": "short"}'
+call 409 DELETE /api/v1/jobs/long
+call 200 POST /api/v1/jobs/long/stop
+wait_until 20 is long STOPPED
+
+# --- lists are those of the command ----------------------------------------------------------------------------------
+call 200 GET /api/v1/jobs
+rayc job list -o json >"$WORK/list"
+python3 - "$WORK/out" "$WORK/list" <<'PY' || fail "the list of jobs is not that of rayc job list -o json"
+import json, sys
+http, command = (json.load(open(path)) for path in sys.argv[1:])
+sys.exit(http["items"] != command["items"] or http["kind"] != command["kind"])
+PY
+call 200 GET '/api/v1/tasks?filter=state=FINISHED&reverse=1&limit=1'
+expect_value items.0.state FINISHED
+task=$(value items.0.task_id)
+call 200 GET "/api/v1/tasks/$task"
+expect_value attempts.0.outcome FINISHED
+call 200 GET "/api/v1/tasks/$task/attempts"
+expect_value items.0.attempt 1
+call 404 GET "/api/v1/tasks/$task/logs?attempt=2"
+call 200 GET '/api/v1/tasks?limit=1'
+next=$(value next)
+call 200 GET "/api/v1/tasks?limit=1&cursor=$next"
+expect_value next None
+call 200 GET /api/v1/nodes/1
+expect_value kind Node
+
+# --- bad input is named ----------------------------------------------------------------------------------------------
+call 400 GET '/api/v1/tasks?lmit=1' && expect_text "'lmit'"
+call 400 GET '/api/v1/tasks?limit=x' && expect_text limit
+call 400 GET '/api/v1/tasks?reverse=2' && expect_text reverse
+call 400 GET '/api/v1/tasks?filter=nothing=1' && expect_text 'no column nothing'
+call 404 GET /api/v1/tasks/zzz && expect_value error.code NOT_FOUND
+call 404 GET /api/v1/nothing
+call 405 DELETE /api/v1/nodes
+call 400 POST /api/v1/users -d '{"name": ' && expect_text 'line 1'
+call 400 POST /api/v1/users -d '[]' && expect_text 'JSON object'
+call 400 POST /api/v1/users -d '{"name": "ann", "rolle": "USER"}' && expect_text rolle
+call 400 POST /api/v1/users -d '{"name": 3}' && expect_text 'name: is not a string'
+call 400 POST /api/v1/users -d '{"name": "ann", "jobs_max": -1}' && expect_text jobs_max
+call 400 POST /api/v1/jobs -d '{"entrypoint": 3}'
+call 200 GET /api/v1/users
+[[ $(value total) == 1 ]] || fail "a refused request has made a user: $(<"$WORK/out")"
+
+# --- users: what is another's is not there ---------------------------------------------------------------------------
+call 200 POST /api/v1/users -d '{"name": "ann", "role": "USER", "jobs_max": 1}'
+call 200 POST /api/v1/tokens -d '{"user": "ann", "name": "laptop"}'
+ANN=$(value token) number=$(value token_id)
+TOKEN=$ANN
+call 200 GET /api/v1/whoami
+expect_value user ann
+call 200 GET /api/v1/jobs
+expect_value total 0
+for path in jobs/short jobs/short/logs "tasks/$task" "tasks/$task/logs" "tasks/$task/attempts"; do
+    call 404 GET "/api/v1/$path"
+done
+call 404 POST /api/v1/jobs/short/stop
+call 404 DELETE /api/v1/jobs/short
+call 404 POST "/api/v1/tasks/$task/cancel"
+call 403 POST /api/v1/users -d '{"name": "bob", "role": "USER"}'
+call 200 POST /api/v1/jobs -d '{"entrypoint": "exec sleep 1000", "submission_id": "anns"}'
+call 429 POST /api/v1/jobs -d '{"entrypoint": "exec sleep 1000", "submission_id": "more"}'
+TOKEN=$ADMIN
+call 200 GET /api/v1/audits
+expect_text USER_PUT
+call 200 DELETE "/api/v1/tokens/$number"
+TOKEN=$ANN call 401 GET /api/v1/whoami
+call 200 DELETE /api/v1/jobs/short
+call 404 GET /api/v1/jobs/short
+echo "api: all is well"

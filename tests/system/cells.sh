@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# cells.sh - what executors try against their machine, their worker and other users, and do not get.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh" "$1"
+
+expect 0 rayc start --head --port 0 --num-cpus 0
+ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
+UID_BASE=()
+if [[ $(id -u) -eq 0 ]]; then
+    UID_BASE=(--uid-base 200000)
+    chmod 711 "$WORK"
+else
+    note "not root: what needs a uid of its own is left out"
+fi
+mkdir "$WORK/outside" && chmod 711 "$WORK/outside"
+background rayc-worker --head "$ADDRESS" --dir "$WORK/outside/worker" --num-cpus 4 \
+    --max-file-bytes 1000000 --max-processes 100 "${UID_BASE[@]}"
+WORKER=$PID
+joined() { rayc node list --filter state=ALIVE -o json 2>/dev/null | grep -q '"CPU"'; }
+wait_until 20 joined
+
+# try NAME SCRIPT: what it prints is in $WORK/out
+try() {
+    expect 0 rayc submit --no-wait --submission-id "$1" --array 1-1 --max-retries 0 -- sh -c "cd /; $2"
+    timeout 60 rayc job wait "$1" >/dev/null 2>&1
+    rayc task list --job "$1" -o json >"$WORK/out" 2>/dev/null
+    TASK=$(json 'items[0].task_id')
+    rayc task logs "$TASK" >"$WORK/out" 2>&1
+    kill -0 "$WORKER" || fail "$1: the worker is gone"
+}
+
+note "privileges"
+try privileges "grep -E 'NoNewPrivs|CapBnd|CapEff' /proc/self/status; umask; ulimit -c"
+has out "NoNewPrivs:	1"
+has out "CapEff:	0000000000000000"
+has out 0077
+[[ $(id -u) -eq 0 ]] && has out "CapBnd:	0000000000000000"
+if [[ $(id -u) -eq 0 ]]; then
+    cp /usr/bin/id "$WORK/outside/id" && chmod 4755 "$WORK/outside/id"
+    try setuid "$WORK/outside/id -u; $WORK/outside/id -u -r"
+    same out $'200001\n200001'
+fi
+
+note "its worker, and what is not its own"
+try peek "cat /proc/$WORKER/environ; cat $WORK/outside/worker/key; cat $RAYC_STATE_DIR/rayc.db; ls $WORK/outside/worker/scratch; echo end"
+if [[ $(id -u) -eq 0 ]]; then
+    [[ $(grep -ciE 'permission denied' "$WORK/out") -eq 4 ]] || fail "it could read something"
+fi
+has out end
+
+note "its scratch folder is private, and gone afterwards"
+try scratch "stat -c %a \$RAYC_SCRATCH; echo x >\$TMPDIR/file; echo \$RAYC_SCRATCH"
+has out 700
+gone_file() { [[ ! -e $1 ]]; }
+wait_until 20 gone_file "$(tail -n 1 "$WORK/out")/file"
+
+note "a large file ends"
+try file "head -c 2000000 /dev/zero >\$TMPDIR/large; stat -c %s \$TMPDIR/large"
+has out 1000000
+
+note "who hides is gone after cancel"
+expect 0 rayc submit --no-wait --submission-id hides --array 1-1 --max-retries 0 -- sh -c \
+    "cd /; trap '' TERM; (setsid env -i sh -c \"trap '' TERM; (sleep 4321 & wait) & sleep 4321\" &) ; sleep 4321"
+hidden() { [[ $(pgrep -fc 'sleep 4321') -ge 3 ]]; }
+wait_until 20 hidden
+rayc task list --job hides -o json >"$WORK/out"
+expect 0 rayc task cancel "$(json 'items[0].task_id')"
+none() { ! pgrep -fx 'sleep 4321' >/dev/null; }
+wait_until 20 none
+kill -0 "$WORKER" || fail "the worker is gone"
+note ok
