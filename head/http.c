@@ -171,6 +171,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
         char path[PATH_BYTES];
         rc = file_path(path, sizeof(path), options->state_dir, "cluster.id");
         rc = rc == OK ? file_read(path, self->cluster, sizeof(self->cluster)) : rc;
+        rc = rc == ERR_NOT_FOUND ? OK : rc; /* metrics are then without SessionName */
     }
     if (rc == OK && !slice_copy_text(slice_text(options->database), self->database, PATH_BYTES)) {
         rc = ERR_TOO_LARGE;
