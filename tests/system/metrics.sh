@@ -2,7 +2,7 @@
 # metrics: the real promtool and Prometheus read /metrics of a head that has run tasks.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
-command -v promtool >/dev/null && command -v prometheus >/dev/null || fail "scripts/setup --test installs what is missing"
+[[ $(type -p promtool) && $(type -p prometheus) ]] || fail "scripts/setup --test installs what is missing"
 
 expect 0 "$RAYC" submit --array 1-20 -- true
 background "$BUILD/bin/rayc-head" --state-dir "$RAYC_STATE_DIR" --port 17602 --http-port 17603
