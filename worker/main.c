@@ -32,7 +32,7 @@ static const char usage[] =
     "  --num-gpus N           GPUs to offer (default: those that have a device file)\n"
     "  --memory BYTES         memory to offer (default: 70 % of what is available)\n"
     "  --resources K=V,...    other resources to offer\n"
-    "  --key-file FILE        the cluster's key (default: $RAYC_KEY_FILE, else none)\n"
+    "  --key-file FILE        an access file (default: $RAYC_KEY_FILE, else none)\n"
     "  --name NAME            for people (default: the host's name)\n"
     "  --idle-ms MS           an executor without work ends after this long (default: 1000)\n"
     "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
@@ -220,7 +220,7 @@ static int share(const char *dir, struct confine *confine)
 
 static int run(struct shell_config *config, struct spawner **spawner)
 {
-    static struct cluster_key key;
+    static struct member_key key;
     static char key_file[PATH_BYTES]; /* drivers have another working directory */
     struct diag why;
     if (given[KEY]) {
