@@ -147,7 +147,7 @@ static int loop(struct shell *self)
                             { door_fd(self->door), POLLIN, 0 } };
     while (!self->stop) {
         bool busy = take_events(self);
-        uint64_t now_ms = clock_ms();
+        uint64_t now_ms = clock_ms(), commits = store_committed(self->store);
         turn_event(self->turn, &(struct event){
                                    .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
         int code = turn_flush(self->turn, now_ms, clock_wall_ms());
@@ -160,6 +160,9 @@ static int loop(struct shell *self)
             services_forget(self->services, job);
         }
         services_begin(self->services);
+        if (busy || store_committed(self->store) != commits) { /* output comes in frames */
+            http_pulse(self->http);
+        }
         end_if_idle(self, now_ms);
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {
