@@ -9,13 +9,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
-#include "common/access.h"
 #include "head/door.h"
 #include "head/http.h"
+#include "head/monitor.h"
 #include "head/net.h"
 #include "head/services.h"
 #include "head/store.h"
@@ -37,10 +38,11 @@ struct shell {
     struct door *door;
     struct http *http;
     struct services *services;
+    struct monitor *monitor;
     bool embedded;
     bool stop;
-    bool used; /* embedded: somebody has been here */
-    struct cluster_key key;
+    bool used;                      /* embedded: somebody has been here */
+    struct cluster_key key, member; /* the head's own, and that of members */
     bool has_key;
     uint8_t secret[TICKET_SECRET_BYTES]; /* of tickets */
     uint64_t start_ms;
@@ -50,6 +52,7 @@ struct shell {
 static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
+    monitor_counts(self->monitor)->out[proto_kind(frame)]++;
     if (peer >= DOOR_PEER_FIRST) {
         door_send(self->door, peer, frame);
     } else {
@@ -89,6 +92,7 @@ static bool take_events(struct shell *self)
                       why.field ? why.field : "", why.text);
             continue;
         }
+        monitor_counts(self->monitor)->in[msg.kind]++;
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
@@ -135,6 +139,14 @@ static int wait_ms(const struct shell *self, uint64_t now_ms)
     return deadline <= now_ms ? 0 : deadline - now_ms > 60000 ? 60000 : (int)(deadline - now_ms);
 }
 
+static void tell_monitor(struct shell *self)
+{
+    struct loop_counts *counts = monitor_counts(self->monitor);
+    counts->placement = *turn_placement(self->turn);
+    counts->commit = *store_commits(self->store);
+    monitor_tell(self->monitor, turn_core(self->turn));
+}
+
 static int loop(struct shell *self)
 {
     int net_fd[2];
@@ -144,8 +156,10 @@ static int loop(struct shell *self)
                             { store_fd(self->store), POLLIN, 0 },
                             { services_fd(self->services), POLLIN, 0 },
                             { self->signal_fd, POLLIN, 0 },
-                            { door_fd(self->door), POLLIN, 0 } };
+                            { door_fd(self->door), POLLIN, 0 },
+                            { monitor_fd(self->monitor), POLLIN, 0 } };
     while (!self->stop) {
+        uint64_t begun_us = clock_us();
         bool busy = take_events(self);
         uint64_t now_ms = clock_ms(), commits = store_committed(self->store);
         turn_event(self->turn, &(struct event){
@@ -164,6 +178,9 @@ static int loop(struct shell *self)
             http_pulse(self->http);
         }
         end_if_idle(self, now_ms);
+        if (busy) {
+            histogram_add(&monitor_counts(self->monitor)->turn, clock_us() - begun_us);
+        }
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {
             uint64_t count;
@@ -179,6 +196,9 @@ static int loop(struct shell *self)
         }
         if (fds[4].revents) {
             take_signal(self);
+        }
+        if (fds[6].revents) {
+            tell_monitor(self);
         }
     }
     return OK;
@@ -203,7 +223,13 @@ static bool is_local(const char *address)
            strncmp(address, "tcp://[::1]:", 12) == 0;
 }
 
-/*  The key that the head is told to use; without one it listens on this machine only. */
+static int key_failed(const char *path, int code, const struct diag *why)
+{
+    log_error("head.key", "file=%s why=\"%s\"", path, why->text[0] ? why->text : err_text(code));
+    return ERR_CONFIG;
+}
+
+/*  The pair that the head is told to use; without one it listens on this machine only. */
 static int load_key(struct shell *self, const struct shell_options *options)
 {
     struct diag why = { 0 };
@@ -218,21 +244,29 @@ static int load_key(struct shell *self, const struct shell_options *options)
     }
     int code = key_load(options->key_file, &self->key, &why);
     self->has_key = code == OK;
-    if (code != OK) {
-        log_error("head.key", "file=%s why=\"%s\"", options->key_file,
-                  why.text[0] ? why.text : err_text(code));
+    return code == OK ? OK : key_failed(options->key_file, code, &why);
+}
+
+/*  The pair of members: made once, and given away in access files. */
+static int load_member(struct shell *self)
+{
+    char path[PATH_BYTES];
+    struct diag why = { 0 };
+    if (!self->has_key) {
+        return OK;
     }
-    return code == OK ? OK : ERR_CONFIG;
+    int code = file_path(path, sizeof(path), self->dir, "member.key");
+    code = code == OK ? key_load(path, &self->member, &why) : code;
+    code = code == ERR_NOT_FOUND ? key_make(path, &self->member) : code;
+    return code == OK ? OK : key_failed(path, code, &why);
 }
 
 static int open_net(struct shell *self, const struct shell_options *options)
 {
     char members[PATH_BYTES];
-    if (!self->has_key) {
-        return net_open(&self->net, options->address, NULL, NULL);
-    }
+    const struct net_keys keys = { &self->key, self->member.public_text, members };
     int code = file_path(members, sizeof(members), self->dir, "members");
-    return code == OK ? net_open(&self->net, options->address, &self->key, members) : code;
+    return code == OK ? net_open(&self->net, options->address, self->has_key ? &keys : NULL) : code;
 }
 
 static int write_text(const struct shell *self, const char *name, const char *text)
@@ -311,6 +345,8 @@ static int open_http(struct shell *self, const struct shell_options *options)
     }
     const struct http_options http = { .state_dir = self->dir,
                                        .database = store_path(self->store),
+                                       .monitor = self->monitor,
+                                       .prefix = options->metrics_prefix,
                                        .host = options->http_host,
                                        .port = (uint16_t)options->http_port,
                                        .door = self->door };
@@ -336,14 +372,14 @@ static int make_access(struct shell *self, const char *name, uint32_t role)
         log_error("head.key", "file=%s why=\"%s\"", path, why.text);
         return ERR_CONFIG;
     }
-    bool same_key =
-        access.has_key == self->has_key && memcmp(&access.key, &self->key, sizeof(self->key)) == 0;
-    if (code == ERR_NOT_FOUND || !same_key) {
+    struct member_key key = { .own = self->member }; /* all zeros without keys */
+    memcpy(key.server_text, self->key.public_text, sizeof(key.server_text));
+    if (code == ERR_NOT_FOUND || memcmp(&access.key, &key, sizeof(key)) != 0) {
         if (access.token[0] == 0) {
             token_make(access.token);
         }
         access.has_key = self->has_key;
-        access.key = self->key;
+        access.key = key;
         code = access_save(path, &access);
     }
     struct proof proof;
@@ -387,9 +423,11 @@ static int open_all(struct shell *self, const struct shell_options *options)
     random_bytes(&seed, sizeof(seed));
     int code = load_key(self, options);
     code = code == OK ? take_lock(self, options) : code;
+    code = code == OK ? load_member(self) : code;
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;
+    code = code == OK ? monitor_open(&self->monitor) : code;
     code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self)
                       : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
@@ -452,6 +490,7 @@ int shell_run(const struct shell_options *options)
     net_close(&self.net);
     turn_close(&self.turn);
     store_close(&self.store);
+    monitor_close(&self.monitor);
     if (self.signal_fd >= 0) {
         close(self.signal_fd);
     }
