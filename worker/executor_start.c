@@ -7,12 +7,15 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "common/access.h"
 #include "common/file.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "proto/wire.h"
 #include "worker/executor_state.h"
 #include "worker/packages.h"
+
+#define ACCESS_NAME "access.key" /* in the scratch folder */
 
 struct start {
     struct executors *all;
@@ -56,11 +59,18 @@ static uint64_t task_index(const struct held *held)
     return is_index ? index : task_counter((task_id){ held->task });
 }
 
-static void put_attempt(struct environment *env, const struct held *held)
+/*  Of a cluster with keys, a driver finds its ticket in an access file of its own: an environment is shown in reports
+    of crashes and by careless programs. */
+static bool has_access(const struct start *start)
+{
+    return start->act->spec->kind == SPEC_DRIVER && start->all->config.key != NULL;
+}
+
+static void put_attempt(struct environment *env, const struct held *held, bool with_file)
 {
     environment_print(env, "RAYC_TASK_ID=%016" PRIx64, held->task);
     environment_print(env, "RAYC_ATTEMPT=%u", held->attempt);
-    if (held->ticket.n > 0) {
+    if (held->ticket.n > 0 && !with_file) {
         environment_print(env, "RAYC_TOKEN=%.*s", (int)held->ticket.n,
                           (const char *)held->ticket.p);
     }
@@ -189,29 +199,50 @@ static void make_environment(struct start *start, uint64_t node)
     if (spec->kind == SPEC_FUNCTION) {
         environment_put(env, "RAYC_EXECUTOR=1");
     } else {
-        put_attempt(env, &start->act->held);
+        put_attempt(env, &start->act->held, has_access(start));
     }
-    if (spec->kind == SPEC_DRIVER && config->key_file) {
-        environment_print(env, "RAYC_KEY_FILE=%s", config->key_file);
+    if (has_access(start)) {
+        environment_print(env, "RAYC_KEY_FILE=%s/scratch/%u/" ACCESS_NAME, config->dir,
+                          start->act->executor);
     }
     start->request.env = env->entries;
 }
 
 /* --- folder and descriptors ------------------------------------------------------------------------------------------ */
 
+static uid_t owner_of(const struct start *start)
+{
+    return start->request.uid ? start->request.uid : geteuid();
+}
+
 static int32_t make_scratch(struct start *start)
 {
-    return scratch_take(start->all->scratch, start->act->executor,
-                        start->request.uid ? start->request.uid : geteuid())
+    return scratch_take(start->all->scratch, start->act->executor, owner_of(start))
                ? problem(start, errno, "its scratch folder", NULL)
                : 0;
+}
+
+static int32_t make_access(struct start *start)
+{
+    struct slice ticket = start->act->held.ticket;
+    if (!has_access(start)) {
+        return 0;
+    }
+    struct access access = { .key = *start->all->config.key, .has_key = true };
+    slice_copy_text(ticket, access.token, sizeof(access.token));
+    snprintf(start->file, sizeof(start->file), "%s/scratch/%u/" ACCESS_NAME, start->all->config.dir,
+             start->act->executor);
+    int rc = access_give(start->file, &access, owner_of(start));
+    int32_t error = rc == OK ? 0 : problem(start, errno, "its access file", NULL);
+    explicit_bzero(&access, sizeof(access));
+    return error;
 }
 
 static int32_t open_output(struct start *start, struct output *output, const char *suffix)
 {
     snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir,
              start->act->executor, suffix);
-    uid_t owner = start->request.uid ? start->request.uid : geteuid();
+    uid_t owner = owner_of(start);
     bool shared = start->all->config.confine->uid_base != 0; /* the file may be another user's */
     return output_open(output, start->file) || (shared && fchown(output->fd, owner, (gid_t)owner))
                ? problem(start, errno, start->file, NULL)
@@ -359,6 +390,7 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     make_environment(&start, node);
     secrets_open(&self->secrets, all->env.entries);
     int32_t error = make_scratch(&start);
+    error = error ? error : make_access(&start);
     error = error ? error : open_files(&start);
     error = error ? error : choose_cwd(&start);
     error = error ? error : choose_program(&start);
