@@ -26,7 +26,7 @@ static int open_beneath(const char *path)
         errno = ENAMETOOLONG;
         return -1;
     }
-    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC); /* it need not be readable */
     if (folder < 0) {
         return -1;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "common/access.h"
 #include "common/file.h"
@@ -178,6 +179,11 @@ static void make_environment(struct start *start, uint64_t node)
     environment_print(env, "TMPDIR=%s/scratch/%u", config->dir, start->act->executor);
     for (const char **entry = start->command.env; *entry; entry++) {
         environment_put(env, *entry);
+    }
+    struct stat home;
+    if (start->request.uid &&
+        (stat(environment_get(env, "HOME"), &home) || !(home.st_mode & S_IXOTH))) {
+        environment_print(env, "HOME=%s/scratch/%u", config->dir, start->act->executor);
     }
     put_runtime_env(start);
     if (spec->kind == SPEC_DRIVER) {
@@ -365,7 +371,9 @@ static int32_t choose_program(struct start *start)
         return problem(start, 0, spec->name, "has neither a program nor argv");
     }
     /* Should it fail: */
-    snprintf(start->self->problem, sizeof(start->self->problem), "%.160s", start->request.path);
+    bool either = start->request.uid && start->request.cwd; /* may be closed for that user */
+    snprintf(start->self->problem, sizeof(start->self->problem), "%.100s%s%.100s",
+             start->request.path, either ? " in " : "", either ? start->request.cwd : "");
     return 0;
 }
 
@@ -387,6 +395,7 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     if (start.request.uid == UINT32_MAX) {
         return problem(&start, ERANGE, "the number of the job's owner", NULL);
     }
+    self->uid = start.request.uid;
     make_environment(&start, node);
     secrets_open(&self->secrets, all->env.entries);
     int32_t error = make_scratch(&start);

@@ -198,6 +198,7 @@ static int start_worker(const struct cli *cli, struct started *out)
     if (file_path(dir, sizeof(dir), cli->state_dir, "worker") != OK) {
         return fail(cli, ERR_TOO_LARGE, "the path of the state folder is too long");
     }
+    (void)setenv("RAYC_STATE_DIR", cli->state_dir, 1); /* what it may open for executors */
     daemon_arg(&args, "--head", out->address);
     daemon_arg(&args, "--dir", dir);
     daemon_arg(&args, "--pid-file", daemon_path(cli, DAEMON_WORKER, "pid", pid_path));
@@ -217,6 +218,9 @@ static int start_worker(const struct cli *cli, struct started *out)
     }
     if (out->access_path[0]) {
         daemon_arg(&args, "--key-file", out->access_path);
+    }
+    if (options->uid_base) {
+        daemon_arg(&args, "--uid-base", options->uid_base);
     }
     if (options->node_name) {
         daemon_arg(&args, "--name", options->node_name);
