@@ -79,9 +79,9 @@ static bool full(struct listener *self)
 
 static uint32_t topic_of(const char *kind)
 {
-    return strncmp(kind, "job.", 4) == 0    ? TOPIC_JOBS
-           : strncmp(kind, "task.", 5) == 0 ? TOPIC_TASKS
-           : strncmp(kind, "node.", 5) == 0 ? TOPIC_NODES
+    return strncmp(kind, "JOB_", 4) == 0    ? TOPIC_JOBS
+           : strncmp(kind, "TASK_", 5) == 0 ? TOPIC_TASKS
+           : strncmp(kind, "NODE_", 5) == 0 ? TOPIC_NODES
                                             : TOPIC_OTHERS;
 }
 

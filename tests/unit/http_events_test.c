@@ -57,7 +57,7 @@ static int setup(void **state)
         "INSERT INTO user VALUES(11,'root',1,0,-1,-1,1),(12,'ann',2,0,-1,-1,1);"
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(5,'j',2,2,12);"
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(6,'root-job',2,2,11);"
-        "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'node.joined','old one')");
+        "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'NODE_JOINED','old one')");
     run("UPDATE user SET role=1 WHERE id=11");
     add_token(101, 11, "root-secret");
     add_token(102, 12, "ann-secret");
@@ -125,11 +125,11 @@ static void test_resume(void **state)
     int fd = listen_as("root-secret", "", "Last-Event-ID: 0\r\n");
     assert_true(hear(fd, "old one"));
     assert_non_null(strstr(got, "Content-Type: text/event-stream"));
-    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(2,2,'job.started',5,'two')");
+    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(2,2,'JOB_OPENED',5,'two')");
     assert_true(hear(fd, "\"two\""));
     assert_non_null(strstr(got, "id: 2\ndata: {"));
     close(fd);
-    run("INSERT INTO event(id,at_ms,kind,text) VALUES(3,3,'node.lost','three')");
+    run("INSERT INTO event(id,at_ms,kind,text) VALUES(3,3,'NODE_LOST','three')");
     fd = listen_as("root-secret", "", "Last-Event-ID: 2\r\n");
     assert_true(hear(fd, "\"three\""));
     assert_null(strstr(got, "\"two\""));
@@ -143,7 +143,7 @@ static void test_own_only(void **state)
 {
     (void)state;
     int fd = listen_as("ann-secret", "", "Last-Event-ID: 0\r\n");
-    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(4,4,'job.ended',5,'four')");
+    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(4,4,'JOB_ENDED',5,'four')");
     assert_true(hear(fd, "\"four\""));
     assert_non_null(strstr(got, "\"two\""));
     assert_null(strstr(got, "\"three\""));
