@@ -7,7 +7,7 @@
 
 static const struct metric_row metrics[] = {
 #define METRIC(ID, where, TYPE, name, unit, labels, help)                                          \
-    [METRIC_##ID] = { name, METRIC_##TYPE, unit, labels, help },
+    [METRIC_##ID] = { name, FAMILY_##TYPE, unit, labels, help },
 #include "common/metrics.def"
 #undef METRIC
 };
@@ -148,7 +148,7 @@ static void put_head(struct exposition *self, const char *what, struct slice tex
 {
     put_text(self, what);
     put_name(self);
-    if (self->type == METRIC_COUNTER && !self->open_metrics) {
+    if (self->type == FAMILY_COUNTER && !self->open_metrics) {
         put_text(self, "_total"); /* in OpenMetrics the family's name is without it */
     }
     put_text(self, " ");
@@ -214,7 +214,7 @@ void exposition_put(struct exposition *self, const char *suffix, const struct la
     bool any = false;
     ensure(self->name);
     put_name(self);
-    put_text(self, self->type == METRIC_COUNTER ? "_total" : suffix);
+    put_text(self, self->type == FAMILY_COUNTER ? "_total" : suffix);
     for (uint32_t i = 0; i < count; i++) {
         put_label(self, labels[i].name, labels[i].value, &any);
     }

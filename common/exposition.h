@@ -7,7 +7,7 @@
 #include "common/base.h"
 #include "common/histogram.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum family_type { FAMILY_COUNTER, FAMILY_GAUGE, FAMILY_HISTOGRAM };
 enum metric_id {
 #define METRIC(ID, where, TYPE, name, unit, labels, help) METRIC_##ID,
 #include "common/metrics.def"
@@ -18,7 +18,7 @@ enum metric_id {
 enum { METRIC_LABELS_MAX = 8 };
 struct metric_row {
     const char *name; /* without prefix and _total */
-    enum metric_type type;
+    enum family_type type;
     const char *unit;
     const char *labels; /* names, a blank between */
     const char *help;
@@ -42,7 +42,7 @@ struct exposition {
     const char *session; /* label SessionName of everything, as Ray has it; NULL: none */
     size_t family;       /* where the family being written begins */
     const char *name, *labels;
-    enum metric_type type;
+    enum family_type type;
 };
 
 /*  `accept`: the header of the request, NULL: none. */

@@ -9,10 +9,12 @@
 #include "common/log.h"
 #include "head/http_api.h"
 #include "head/http_events.h"
+#include "head/http_metrics.h"
 #include "head/http_ray.h"
 #include "head/query_view.h"
 
 #define SEES    (1u << ROLE_ADMIN | 1u << ROLE_USER | 1u << ROLE_VIEWER)
+#define WATCHES (1u << ROLE_ADMIN | 1u << ROLE_VIEWER | 1u << ROLE_METRICS)
 #define CHANGES (1u << ROLE_ADMIN | 1u << ROLE_USER)
 
 enum { TOKEN_BYTES = 32 };
@@ -32,6 +34,11 @@ struct http {
     struct door *door;
     struct feed *feed;
     struct log_files logs;
+    struct monitor *monitor;
+    enum metric_prefix prefix;
+    struct process_before before; /* of the monitor's reader */
+    char state_dir[PATH_BYTES];
+    char cluster[64];
     char programs[PATH_BYTES];
     char database[PATH_BYTES];
 };
@@ -59,6 +66,37 @@ const char *http_programs(const struct web_request *request)
 const char *http_database(const struct web_request *request)
 {
     return ((const struct http *)request->context)->database;
+}
+
+/*  How requests ended, by route and first digit of the status. */
+static void put_requests(const void *context, struct exposition *out)
+{
+    const struct http *self = context;
+    static const char *const codes[] = { "broken", "1xx", "2xx", "3xx", "4xx", "5xx" };
+    exposition_metric(out, METRIC_HTTP_REQUESTS);
+    for (uint32_t i = 0; i < COUNT(routes); i++) {
+        struct web_count count = web_count(self->web, i);
+        for (uint32_t k = 0; k < COUNT(count.replies); k++) {
+            if (count.replies[k] > 0) {
+                EXPOSE(out, (double)count.replies[k], slice_text(routes[i].path),
+                       slice_text(codes[k]));
+            }
+        }
+    }
+}
+
+int http_metrics_page(const struct web_request *request, struct exposition *out)
+{
+    struct http *self = request->context;
+    const struct metrics_source source = { .monitor = self->monitor,
+                                           .state_dir = self->state_dir,
+                                           .db = request->local,
+                                           .session = self->cluster,
+                                           .prefix = self->prefix,
+                                           .before = &self->before,
+                                           .requests = put_requests,
+                                           .context = self };
+    return metrics_page(&source, web_header(request, "Accept"), out);
 }
 
 struct feed *http_feed(const struct web_request *request)
@@ -123,9 +161,18 @@ int http_open(struct http **out, const struct http_options *options, struct diag
         return ERR_MEMORY;
     }
     self->door = options->door;
+    self->monitor = options->monitor;
+    self->prefix = options->prefix;
     int rc = file_path(self->programs, sizeof(self->programs), options->state_dir, "programs");
     rc = rc == OK ? file_path(logs, sizeof(logs), options->state_dir, "logs") : rc;
     rc = rc == OK ? log_files_init(&self->logs, logs, 0) : rc;
+    rc = rc == OK ? file_path(self->state_dir, PATH_BYTES, options->state_dir, ".") : rc;
+    if (rc == OK) {
+        char path[PATH_BYTES];
+        rc = file_path(path, sizeof(path), options->state_dir, "cluster.id");
+        rc = rc == OK ? file_read(path, self->cluster, sizeof(self->cluster)) : rc;
+        rc = rc == ERR_NOT_FOUND ? OK : rc; /* metrics are then without SessionName */
+    }
     if (rc == OK && !slice_copy_text(slice_text(options->database), self->database, PATH_BYTES)) {
         rc = ERR_TOO_LARGE;
     }

@@ -7,6 +7,7 @@
 #include "common/web/web.h"
 #include "head/door.h"
 #include "head/log_files.h"
+#include "head/metrics_page.h"
 
 struct http;
 struct feed;
@@ -17,6 +18,8 @@ struct http_options {
     const char *host;
     uint16_t port;
     struct door *door;
+    struct monitor *monitor;
+    enum metric_prefix prefix; /* of names at /metrics */
 };
 
 /*  `why` says what is wrong, for people. */
@@ -32,6 +35,8 @@ const struct log_files *http_log_files(const struct web_request *request);
 const char *http_programs(const struct web_request *request); /* the content store's folder */
 const char *http_database(const struct web_request *request); /* path, for more connections */
 struct feed *http_feed(const struct web_request *request);    /* of http_events.h */
+/*  /metrics, in the format that the request asks for; on OK the caller frees it. */
+MUST_CHECK int http_metrics_page(const struct web_request *request, struct exposition *out);
 /*  Whose things the bearer sees; 0: everybody's. */
 uint64_t http_owner(const struct web_request *request);
 #endif

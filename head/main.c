@@ -16,6 +16,7 @@ static const char usage[] =
     "  --host ADDRESS         where to listen (default 127.0.0.1; another one needs --key-file)\n"
     "  --port N               default 6399; 0: any\n"
     "  --address ADDR         instead of host and port, as ZeroMQ writes it: tcp://..., ipc://...\n"
+    "  --metrics-prefix P     of names at /metrics: rayc (default), ray, both\n"
     "  --http-port N          of the HTTP API (default none); 0: any, then STATE/head.http tells "
     "it\n"
     "  --key-file FILE        the cluster's key: only who has it can connect\n"
@@ -39,6 +40,7 @@ enum option_id {
     OPT_PORT,
     OPT_ADDRESS,
     OPT_HTTP_PORT,
+    OPT_PREFIX,
     OPT_KEY_FILE,
     OPT_PID_FILE,
     OPT_EMBEDDED,
@@ -58,6 +60,7 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "port", required_argument, NULL, OPT_PORT },
                                          { "address", required_argument, NULL, OPT_ADDRESS },
                                          { "http-port", required_argument, NULL, OPT_HTTP_PORT },
+                                         { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
                                          { "key-file", required_argument, NULL, OPT_KEY_FILE },
                                          { "pid-file", required_argument, NULL, OPT_PID_FILE },
                                          { "embedded", no_argument, NULL, OPT_EMBEDDED },
@@ -112,6 +115,11 @@ static void apply(struct flags *flags, int id, const char *name)
         return;
     case OPT_ADDRESS:
         flags->shell.address = optarg;
+        return;
+    case OPT_PREFIX:
+        if (!metric_prefix_find(optarg, &flags->shell.metrics_prefix)) {
+            bad(name, optarg);
+        }
         return;
     case OPT_HTTP_PORT:
         flags->shell.http_port =

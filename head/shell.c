@@ -9,13 +9,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
-#include "common/access.h"
 #include "head/door.h"
 #include "head/http.h"
+#include "head/monitor.h"
 #include "head/net.h"
 #include "head/services.h"
 #include "head/store.h"
@@ -37,6 +38,7 @@ struct shell {
     struct door *door;
     struct http *http;
     struct services *services;
+    struct monitor *monitor;
     bool embedded;
     bool stop;
     bool used; /* embedded: somebody has been here */
@@ -50,6 +52,7 @@ struct shell {
 static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
+    monitor_counts(self->monitor)->out[proto_kind(frame)]++;
     if (peer >= DOOR_PEER_FIRST) {
         door_send(self->door, peer, frame);
     } else {
@@ -89,6 +92,7 @@ static bool take_events(struct shell *self)
                       why.field ? why.field : "", why.text);
             continue;
         }
+        monitor_counts(self->monitor)->in[msg.kind]++;
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
@@ -135,6 +139,14 @@ static int wait_ms(const struct shell *self, uint64_t now_ms)
     return deadline <= now_ms ? 0 : deadline - now_ms > 60000 ? 60000 : (int)(deadline - now_ms);
 }
 
+static void tell_monitor(struct shell *self)
+{
+    struct loop_counts *counts = monitor_counts(self->monitor);
+    counts->placement = *turn_placement(self->turn);
+    counts->commit = *store_commits(self->store);
+    monitor_tell(self->monitor, turn_core(self->turn));
+}
+
 static int loop(struct shell *self)
 {
     int net_fd[2];
@@ -144,8 +156,10 @@ static int loop(struct shell *self)
                             { store_fd(self->store), POLLIN, 0 },
                             { services_fd(self->services), POLLIN, 0 },
                             { self->signal_fd, POLLIN, 0 },
-                            { door_fd(self->door), POLLIN, 0 } };
+                            { door_fd(self->door), POLLIN, 0 },
+                            { monitor_fd(self->monitor), POLLIN, 0 } };
     while (!self->stop) {
+        uint64_t begun_us = clock_us();
         bool busy = take_events(self);
         uint64_t now_ms = clock_ms();
         turn_event(self->turn, &(struct event){
@@ -161,6 +175,9 @@ static int loop(struct shell *self)
         }
         services_begin(self->services);
         end_if_idle(self, now_ms);
+        if (busy) {
+            histogram_add(&monitor_counts(self->monitor)->turn, clock_us() - begun_us);
+        }
         poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {
             uint64_t count;
@@ -176,6 +193,9 @@ static int loop(struct shell *self)
         }
         if (fds[4].revents) {
             take_signal(self);
+        }
+        if (fds[6].revents) {
+            tell_monitor(self);
         }
     }
     return OK;
@@ -318,6 +338,8 @@ static int open_http(struct shell *self, const struct shell_options *options)
     }
     const struct http_options http = { .state_dir = self->dir,
                                        .database = store_path(self->store),
+                                       .monitor = self->monitor,
+                                       .prefix = options->metrics_prefix,
                                        .host = options->http_host,
                                        .port = (uint16_t)options->http_port,
                                        .door = self->door };
@@ -397,6 +419,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;
+    code = code == OK ? monitor_open(&self->monitor) : code;
     code = code == OK ? turn_open(&self->turn, self->store, &limits, &config, seed, send_out, self)
                       : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
@@ -457,6 +480,7 @@ int shell_run(const struct shell_options *options)
     net_close(&self.net);
     turn_close(&self.turn);
     store_close(&self.store);
+    monitor_close(&self.monitor);
     if (self.signal_fd >= 0) {
         close(self.signal_fd);
     }

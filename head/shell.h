@@ -1,6 +1,7 @@
 /*  shell.h - the head as a process: its folder, its lock, its loop. */
 #ifndef RAYC_SHELL_H
 #define RAYC_SHELL_H
+#include "common/exposition.h"
 #include "common/base.h"
 #include "common/err.h"
 #include "head/core/core.h"
@@ -11,6 +12,7 @@ struct shell_options {
     const char *key_file;  /* NULL: without a key, which only a loopback or ipc address may be */
     const char *pid_file;  /* NULL: none */
     const char *http_host;
+    enum metric_prefix metrics_prefix;
     int http_port; /* 0: any; below 0: no HTTP */
     struct config config;
 };

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "head/schema.h"
@@ -297,6 +298,11 @@ const char *store_path(const struct store *self)
     return self->path;
 }
 
+const struct histogram *store_commits(const struct store *self)
+{
+    return &self->commits;
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static int bind_number(struct row_statement *self, uint32_t column, uint64_t number)
@@ -403,6 +409,7 @@ int store_apply(struct store *self, const struct batch *batch)
     if (batch->row_count == 0) {
         return OK;
     }
+    uint64_t begun_us = clock_us();
     store_take(self);
     int rc = begin(self);
     if (rc == OK) {
@@ -416,6 +423,7 @@ int store_apply(struct store *self, const struct batch *batch)
         return rc;
     }
     self->committed++;
+    histogram_add(&self->commits, clock_us() - begun_us);
     return OK;
 }
 

@@ -8,6 +8,7 @@
 #define RAYC_STORE_H
 #include "common/base.h"
 #include "common/err.h"
+#include "common/histogram.h"
 #include "head/core/core.h"
 #include "head/rows.h"
 
@@ -23,6 +24,7 @@ MUST_CHECK int store_apply(struct store *self, const struct batch *batch);
 
 /*  Commits are numbered 1, 2, ...: store_committed() is the newest, store_synced() the newest on the disk. */
 uint64_t store_committed(const struct store *self);
+const struct histogram *store_commits(const struct store *self); /* how long they took */
 void store_sync(struct store *self); /* start syncing what is committed; returns at once */
 uint64_t store_synced(const struct store *self);
 int store_fd(const struct store

@@ -43,6 +43,7 @@ struct store {
     uint64_t args_at;      /* while lending SQL_ARGS: the task of its row */
     int64_t data_version;  /* changes when another connection has written */
     uint64_t committed;
+    struct histogram commits; /* how long they took */
     _Atomic uint64_t synced;
     uint32_t wal_pages;     /* in the WAL, after the newest commit */
     uint32_t wal_pages_due; /* a checkpoint is due from here on */

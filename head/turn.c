@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "common/bug.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "head/turn_frames.h"
 
@@ -46,6 +47,7 @@ struct turn {
     uint32_t mark_first, mark_count;
     uint64_t *lookups;
     uint32_t lookup_capacity;
+    struct histogram placement;
     bool *told; /* of the starts, then of the results of a batch: those that are in a frame */
     uint32_t told_capacity;
     uint8_t secret[TICKET_SECRET_BYTES];
@@ -168,28 +170,6 @@ static int send_messages(struct turn *self, const struct batch *batch)
     return code;
 }
 
-/*  Reads the results that a start's references name, into `values`; their number in `count`. */
-static int put_values(struct turn *self, struct slice deps, uint32_t *count)
-{
-    uint64_t ids[DEPS_MAX];
-    struct list list = { deps, NONE };
-    struct rec_id id;
-    for (*count = 0; list.bytes.n > 0 && *count < DEPS_MAX && next_id(&list, &id); (*count)++) {
-        ids[*count] = id.task;
-    }
-    wire_clear(&self->values);
-    for (uint32_t i = 0; i < *count; i++) {
-        uint32_t state;
-        struct rec_result result;
-        int code = store_task_result(self->store, ids[i], &state, &result);
-        if (code != OK) {
-            return code;
-        }
-        proto_put_record(&self->values, REC_VALUE, &(struct rec_value){ result.value });
-    }
-    return OK;
-}
-
 static int put_start(struct turn *self, const struct start_send *start)
 {
     struct rec_start record = { .task = start->task,
@@ -214,7 +194,8 @@ static int put_start(struct turn *self, const struct start_send *start)
             memcpy(copy, record.args.p, record.args.n);
             memcpy(copy + record.args.n, deps.p, deps.n);
             uint32_t count = 0;
-            code = put_values(self, slice_of(copy + record.args.n, deps.n), &count);
+            code = put_values(self->store, slice_of(copy + record.args.n, deps.n), &self->values,
+                              &count);
             record.args = slice_of(copy, record.args.n);
             record.deps = wire_list(&self->values, count);
         }
@@ -490,12 +471,28 @@ static void sync_if_due(struct turn *self)
     }
 }
 
+/*  Effects that start tasks are the scheduler's: how long it thought about them is measured. */
+static bool decide(struct turn *self, struct batch *batch)
+{
+    uint64_t begun_us = clock_us();
+    bool more = core_ready(self->core, batch);
+    if (more && batch->start_count > 0) {
+        histogram_add(&self->placement, clock_us() - begun_us);
+    }
+    return more;
+}
+
+const struct histogram *turn_placement(const struct turn *self)
+{
+    return &self->placement;
+}
+
 int turn_flush(struct turn *self, uint64_t now_ms, uint64_t wall_ms)
 {
     self->now_ms = now_ms;
     self->wall_ms = wall_ms;
     struct batch batch;
-    while (core_ready(self->core, &batch)) {
+    while (decide(self, &batch)) {
         int code = carry_out(self, &batch);
         if (code != OK) {
             return code;

@@ -32,4 +32,5 @@ MUST_CHECK int turn_flush(struct turn *self, uint64_t now_ms, uint64_t wall_ms);
 MUST_CHECK int turn_synced(struct turn *self, uint64_t now_ms, uint64_t wall_ms);
 uint64_t turn_deadline_ms(const struct turn *self);
 struct core *turn_core(struct turn *self);
+const struct histogram *turn_placement(const struct turn *self); /* deciding what starts where */
 #endif

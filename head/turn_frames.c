@@ -42,6 +42,28 @@ void put_reported(const struct batch *batch, uint32_t first, bool *told, struct 
     proto_put(frame, MSG_REPORTED, &reported);
 }
 
+int put_values(struct store *store, struct slice deps, struct wire *values, uint32_t *count)
+{
+    uint64_t ids[DEPS_MAX];
+    struct list list = { deps, NONE };
+    struct rec_id id;
+    for (*count = 0; list.bytes.n > 0 && *count < DEPS_MAX && next_id(&list, &id); (*count)++) {
+        ids[*count] = id.task;
+    }
+    values->n = 0;
+    values->full = false;
+    for (uint32_t i = 0; i < *count; i++) {
+        uint32_t state;
+        struct rec_result result;
+        int code = store_task_result(store, ids[i], &state, &result);
+        if (code != OK) {
+            return code;
+        }
+        proto_put_record(values, REC_VALUE, &(struct rec_value){ result.value });
+    }
+    return OK;
+}
+
 int put_spec(struct store *store, const struct core *core, uint64_t id, struct wire *specs)
 {
     struct rec_spec spec;

@@ -370,6 +370,16 @@ int proto_decode(struct slice frame, struct msg *out, struct diag *why)
     return ERR_FRAME;
 }
 
+enum msg_kind proto_kind(struct slice frame)
+{
+    struct cursor in = cursor_of(frame);
+    uint32_t count;
+    uint64_t id;
+    bool known = wire_get_array(&in, &count) && wire_get_uint(&in, &id) && id < MSG_KINDS &&
+                 proto_message((enum msg_kind)id) != NULL;
+    return known ? (enum msg_kind)id : MSG_NONE;
+}
+
 bool proto_next(struct list *list, enum record_kind kind, void *out)
 {
     if (list->count == 0) {

@@ -25,9 +25,13 @@ typedef double bench(const struct run *run);
 struct cluster {
     const struct run *run;
     char address[BENCH_PATH];
+    bool http;
     pid_t head, worker;
 };
 void cluster_start(struct cluster *self, const struct run *run);
+void cluster_start_http(struct cluster *self, const struct run *run); /* answers HTTP, too */
+/*  As `rayc start --head` does it, which is then `head`: over TCP, with a token, and with CURVE if `key`. */
+void cluster_start_tcp(struct cluster *self, const struct run *run, bool key);
 void cluster_start_head(struct cluster *self); /* also again, after cluster_kill_head() */
 void cluster_kill_head(struct cluster *self);  /* SIGKILL; returns when it is gone */
 void cluster_stop(struct cluster *self);
@@ -41,6 +45,7 @@ pid_t process_child(pid_t pid);  /* its first child; 0: none */
 void spin(void);                 /* gives up the CPU for a moment, between two looks */
 
 void task_warm(void); /* runs some tasks: the program has arrived, the executors are there */
+double task_echo_seconds(uint32_t count); /* from the first submit to the last result */
 rayc_ref task_echo(int64_t value);
 void task_expect(rayc_ref *ref, int64_t value); /* waits for the result, compares, drops */
 void task_queue(

@@ -66,17 +66,11 @@ void cluster_alive(const struct cluster *self)
     }
 }
 
-void cluster_start_head(struct cluster *self)
+/*  Waits for a file that the head writes when it listens. */
+static void wait_file(const struct cluster *self, const char *path, char text[BENCH_PATH])
 {
-    char path[BENCH_PATH], address[BENCH_PATH];
-    snprintf(path, sizeof(path), "%s/head.address", self->run->state);
-    unlink(path); /* a killed head leaves it behind */
-    char *state = (char *)self->run->state;
-    self->head =
-        spawn(self->run, "rayc-head",
-              (char *[]){ "rayc-head", "--state-dir", state, "--address", self->address, NULL });
     uint64_t end = clock_ms() + START_MS_MAX;
-    while (file_read(path, address, sizeof(address)) < 0) {
+    while (file_read(path, text, BENCH_PATH) < 0) {
         cluster_alive(self);
         if (clock_ms() > end) {
             die("the head does not listen after %d s", START_MS_MAX / 1000);
@@ -85,10 +79,31 @@ void cluster_start_head(struct cluster *self)
     }
 }
 
-void cluster_start(struct cluster *self, const struct run *run)
+void cluster_start_head(struct cluster *self)
+{
+    char path[BENCH_PATH], address[BENCH_PATH];
+    snprintf(path, sizeof(path), "%s/head.address", self->run->state);
+    unlink(path); /* a killed head leaves it behind */
+    char *state = (char *)self->run->state;
+    char *port = self->http ? "0" : "none";
+    self->head = spawn(self->run, "rayc-head",
+                       (char *[]){ "rayc-head", "--state-dir", state, "--address", self->address,
+                                   "--http-port", port, NULL });
+    wait_file(self, path, address);
+}
+
+static void join(const char *address)
+{
+    setenv("RAYC_ADDRESS", address, 1);
+    if (rayc_init(address) < 0) {
+        die_rayc("cannot join the cluster");
+    }
+}
+
+static void start(struct cluster *self)
 {
     char cpus[16], folder[BENCH_PATH];
-    *self = (struct cluster){ .run = run };
+    const struct run *run = self->run;
     snprintf(cpus, sizeof(cpus), "%d", BENCH_CPUS);
     snprintf(folder, sizeof(folder), "%s/worker", run->state);
     snprintf(
@@ -99,10 +114,33 @@ void cluster_start(struct cluster *self, const struct run *run)
     self->worker = spawn(run, "rayc-worker",
                          (char *[]){ "rayc-worker", "--dir", folder, "--head", self->address,
                                      "--num-cpus", cpus, NULL });
-    setenv("RAYC_ADDRESS", self->address, 1);
-    if (rayc_init(self->address) < 0) {
-        die_rayc("cannot join the cluster");
-    }
+    join(self->address);
+}
+
+void cluster_start(struct cluster *self, const struct run *run)
+{
+    *self = (struct cluster){ .run = run };
+    start(self);
+}
+
+void cluster_start_http(struct cluster *self, const struct run *run)
+{
+    *self = (struct cluster){ .run = run, .http = true };
+    start(self);
+}
+
+void cluster_start_tcp(struct cluster *self, const struct run *run, bool key)
+{
+    char path[BENCH_PATH], cpus[16];
+    *self = (struct cluster){ .run = run };
+    snprintf(cpus, sizeof(cpus), "%d", BENCH_CPUS);
+    setenv("RAYC_STATE_DIR", run->state, 1);
+    self->head = spawn(run, "rayc",
+                       (char *[]){ "rayc", "start", "--head", "--block", "--port", "0",
+                                   "--num-cpus", cpus, key ? "--host" : NULL, "127.0.0.1", NULL });
+    snprintf(path, sizeof(path), "%s/head.address", run->state);
+    wait_file(self, path, self->address);
+    join(self->address);
 }
 
 void cluster_kill_head(struct cluster *self)
@@ -126,7 +164,9 @@ static void end(pid_t pid)
 
 void cluster_stop(struct cluster *self)
 {
-    end(self->worker);
+    if (self->worker > 0) {
+        end(self->worker);
+    }
     end(self->head);
 }
 

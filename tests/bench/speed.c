@@ -15,8 +15,7 @@ static void *allocate(size_t count, size_t size)
     return p;
 }
 
-/*  Seconds from the first submit to the last result of `count` tasks. */
-static double echo_seconds(uint32_t count)
+double task_echo_seconds(uint32_t count)
 {
     rayc_ref *refs = allocate(count, sizeof(*refs));
     uint64_t begun = clock_us();
@@ -36,7 +35,7 @@ double bench_throughput(const struct run *run)
     struct cluster cluster;
     cluster_start(&cluster, run);
     task_warm();
-    double seconds = echo_seconds(run->tasks);
+    double seconds = task_echo_seconds(run->tasks);
     rayc_shutdown();
     cluster_stop(&cluster);
     return run->tasks / seconds;
@@ -46,6 +45,27 @@ double bench_throughput_full(const struct run *run)
 {
     setenv("RAYC_DURABILITY", "full", 1);
     return bench_throughput(run);
+}
+
+static double throughput_tcp(const struct run *run, bool key)
+{
+    struct cluster cluster;
+    cluster_start_tcp(&cluster, run, key);
+    task_warm();
+    double seconds = task_echo_seconds(run->tasks);
+    rayc_shutdown();
+    cluster_stop(&cluster);
+    return run->tasks / seconds;
+}
+
+double bench_throughput_tcp(const struct run *run)
+{
+    return throughput_tcp(run, false);
+}
+
+double bench_throughput_curve(const struct run *run)
+{
+    return throughput_tcp(run, true);
 }
 
 double bench_roundtrip(const struct run *run)
@@ -105,10 +125,10 @@ double bench_growth(const struct run *run)
     task_warm();
     double base[GROWTH_BASE_RUNS];
     for (int i = 0; i < GROWTH_BASE_RUNS; i++) {
-        base[i] = echo_seconds(GROWTH_BASE);
+        base[i] = task_echo_seconds(GROWTH_BASE);
     }
     double few = median(base, GROWTH_BASE_RUNS) / GROWTH_BASE;
-    double many = echo_seconds(run->tasks) / run->tasks;
+    double many = task_echo_seconds(run->tasks) / run->tasks;
     rayc_shutdown();
     cluster_stop(&cluster);
     return many / few;

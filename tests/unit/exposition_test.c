@@ -7,9 +7,9 @@
 #include <cmocka.h>
 #include "common/exposition.h"
 
-static const struct metric_row odd = { "odd_seconds", METRIC_COUNTER, "seconds", "path",
+static const struct metric_row odd = { "odd_seconds", FAMILY_COUNTER, "seconds", "path",
                                        "A \"help\" with \\ and\na second line." };
-static const struct metric_row level = { "level", METRIC_GAUGE, "", "", "A level." };
+static const struct metric_row level = { "level", FAMILY_GAUGE, "", "", "A level." };
 
 static void check(struct exposition *text, const char *expected)
 {

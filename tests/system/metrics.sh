@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# metrics: the real promtool and Prometheus read /metrics of a head that has run tasks.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh" "$1"
+[[ $(type -p promtool) && $(type -p prometheus) ]] || fail "scripts/setup --test installs what is missing"
+
+expect 0 "$RAYC" submit --array 1-20 -- true
+background "$BUILD/bin/rayc-head" --state-dir "$RAYC_STATE_DIR" --port 17602 --http-port 17603
+wait_until 20 test -s "$RAYC_STATE_DIR/head.http"
+sed -n 's/.*token = "\(.*\)".*/\1/p' "$RAYC_STATE_DIR/admin.key" >"$WORK/token"
+
+read_page() { # file, header...
+    curl -sf -H "Authorization: Bearer $(<"$WORK/token")" "${@:2}" http://127.0.0.1:17603/metrics >"$1"
+}
+
+# What promtool does not like are Ray's own words.
+read_page "$WORK/out" || fail "no page"
+promtool check metrics <"$WORK/out" 2>&1 | grep -v "'snake_case'" >"$WORK/err"
+[[ ! -s $WORK/err ]] || fail "promtool complains"
+has out "rayc_build_info{"
+read_page "$WORK/out" -H 'Accept: application/openmetrics-text' || fail "no page"
+[[ $(tail -n 1 "$WORK/out") == '# EOF' ]] || fail "OpenMetrics has no end"
+[[ $(curl -s -o "$WORK/out" -w '%{http_code}' http://127.0.0.1:17603/metrics) == 401 ]] || fail "no token is needed"
+lacks out rayc_
+
+cat >"$WORK/prometheus.yml" <<YAML
+global: {scrape_interval: 1s}
+scrape_configs:
+  - job_name: rayc
+    authorization: {credentials_file: $WORK/token}
+    static_configs: [{targets: ['127.0.0.1:17603']}]
+YAML
+prometheus --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb" \
+    --web.listen-address=127.0.0.1:17604 >"$WORK/prometheus.log" 2>&1 &
+BACKGROUND+=($!)
+series() { # expression: has a value
+    [[ $(curl -s http://127.0.0.1:17604/api/v1/query --data-urlencode "query=$1" |
+        jq '.data.result | length') -gt 0 ]]
+}
+wait_until 60 series 'up{job="rayc"} == 1'
+for query in rayc_build_info 'sum(rayc_jobs)' rayc_pending_tasks 'rayc_sqlite_commit_seconds_count > 0' \
+    'rayc_sqlite_wal_bytes > 0' process_resident_memory_bytes rayc_cluster_active_nodes; do
+    wait_until 20 series "$query"
+done
