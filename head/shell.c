@@ -161,7 +161,7 @@ static int loop(struct shell *self)
     while (!self->stop) {
         uint64_t begun_us = clock_us();
         bool busy = take_events(self);
-        uint64_t now_ms = clock_ms();
+        uint64_t now_ms = clock_ms(), commits = store_committed(self->store);
         turn_event(self->turn, &(struct event){
                                    .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
         int code = turn_flush(self->turn, now_ms, clock_wall_ms());
@@ -174,6 +174,9 @@ static int loop(struct shell *self)
             services_forget(self->services, job);
         }
         services_begin(self->services);
+        if (busy || store_committed(self->store) != commits) { /* output comes in frames */
+            http_pulse(self->http);
+        }
         end_if_idle(self, now_ms);
         if (busy) {
             histogram_add(&monitor_counts(self->monitor)->turn, clock_us() - begun_us);

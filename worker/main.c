@@ -33,6 +33,10 @@ static const char usage[] =
     "  --memory BYTES         memory to offer (default: 70 % of what is available)\n"
     "  --resources K=V,...    other resources to offer\n"
     "  --key-file FILE        an access file (default: $RAYC_KEY_FILE, else none)\n"
+    "  --http-port PORT       where it answers HTTP: /metrics, /healthz/... (default: any free "
+    "one,\n"
+    "                         see DIR/http.address; off with --embedded and ipc://)\n"
+    "  --http-host HOST       likewise (default: 127.0.0.1)\n"
     "  --name NAME            for people (default: the host's name)\n"
     "  --idle-ms MS           an executor without work ends after this long (default: 1000)\n"
     "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
@@ -57,6 +61,8 @@ enum option_id {
     MEMORY,
     RESOURCES,
     KEY,
+    HTTP_PORT,
+    HTTP_HOST,
     NAME,
     IDLE,
     FILES,
@@ -79,6 +85,8 @@ static const struct option options[] = { { "head", 1, NULL, HEAD },
                                          { "memory", 1, NULL, MEMORY },
                                          { "resources", 1, NULL, RESOURCES },
                                          { "key-file", 1, NULL, KEY },
+                                         { "http-port", 1, NULL, HTTP_PORT },
+                                         { "http-host", 1, NULL, HTTP_HOST },
                                          { "name", 1, NULL, NAME },
                                          { "idle-ms", 1, NULL, IDLE },
                                          { "max-files", 1, NULL, FILES },
@@ -176,6 +184,16 @@ static void read_config(struct worker_config *config)
     }
 }
 
+/*  A private cluster has no port, unless one is asked for. */
+static void read_http(struct shell_config *config)
+{
+    bool lasting = !given[EMBEDDED] && strncmp(given[HEAD], "ipc://", 6) != 0;
+    if (lasting || given[HTTP_PORT]) {
+        config->http_host = given[HTTP_HOST] ? given[HTTP_HOST] : "127.0.0.1";
+        config->http_port = (uint16_t)number(HTTP_PORT, UINT16_MAX, 0);
+    }
+}
+
 static void read_confine(struct confine *confine)
 {
     *confine = confine_defaults();
@@ -260,6 +278,7 @@ int main(int argc, char **argv)
     open_log();
     read_config(&config.core);
     read_confine(&config.confine);
+    read_http(&config);
     confine_hide();
     int e = spawner_start(
         &spawner, &config.confine); /* before any descriptor or thread that it must not have */

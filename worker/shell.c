@@ -18,6 +18,7 @@
 #include "worker/encoder.h"
 #include "worker/executor.h"
 #include "worker/kept.h"
+#include "worker/node_http.h"
 #include "worker/packages.h"
 #include "worker/programs.h"
 #include "worker/tails.h"
@@ -29,7 +30,7 @@ enum {
     FAREWELL_MS = 20 /* for ZeroMQ's thread to send NODE_BYE */
 };
 /*  data.u64 of epoll; smaller ones are ids of executors. */
-enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES };
+enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES, FROM_HTTP };
 
 struct shell {
     const struct shell_config *config;
@@ -40,6 +41,7 @@ struct shell {
     struct packages *packages;
     struct tails *tails;
     struct asks *asks;
+    struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;
     int epoll, signals;
@@ -194,8 +196,10 @@ static void step(struct shell *self, struct worker_event *event)
 
 /* --- the head --------------------------------------------------------------------------------------------- */
 
-static void set_joined(struct shell *self, bool joined)
+static void set_joined(struct shell *self, uint64_t node)
 {
+    bool joined = node != 0;
+    node_http_joined(self->http, node);
     fetches_joined(self->fetches, joined);
     tails_joined(self->tails, joined);
     asks_joined(self->asks, joined);
@@ -210,10 +214,12 @@ static void look_at(struct shell *self, const struct msg *msg)
         tails_on_ack(self->tails, &msg->as.log_ack);
     } else if (msg->kind == MSG_DECIDED) {
         asks_on_decided(self->asks, &msg->as.decided);
+    } else if (msg->kind == MSG_TOKEN_MAY) {
+        node_http_answer(self->http, &msg->as.token_may);
     } else if (msg->kind == MSG_NODE_JOINED) {
-        set_joined(self, msg->as.node_joined.node != 0);
+        set_joined(self, msg->as.node_joined.node);
     } else if (msg->kind == MSG_WHO) {
-        set_joined(self, false);
+        set_joined(self, 0);
     } else if (msg->kind == MSG_REFUSED) {
         log_error("head.refused", "code=%s text=\"%.*s\"", err_name(msg->as.refused.code),
                   (int)msg->as.refused.text.n, (const char *)msg->as.refused.text.p);
@@ -273,7 +279,7 @@ static void take_link(struct shell *self)
             break;
         case LINK_DOWN:
             log_warn("head.disconnected", "address=%s", self->config->address);
-            set_joined(self, false);
+            set_joined(self, 0);
             step(self, &(struct worker_event){ .kind = WEV_DISCONNECTED });
             break;
         case LINK_REFUSED:
@@ -298,6 +304,7 @@ static void send_streams(struct shell *self)
     }
     struct msg_log log;
     struct msg_program_get get;
+    struct msg_token_check check;
     bool any = false;
     while (tails_next(self->tails, &log)) {
         send_msg(self, MSG_LOG, &log);
@@ -305,6 +312,9 @@ static void send_streams(struct shell *self)
     }
     while (fetches_ask(self->fetches, &get)) {
         send_msg(self, MSG_PROGRAM_GET, &get);
+    }
+    while (node_http_ask(self->http, &check)) {
+        send_msg(self, MSG_TOKEN_CHECK, &check);
     }
     if (any) {
         executors_on_tails(self->executors);
@@ -435,6 +445,7 @@ static void wait_for_news(struct shell *self)
         switch (news[i].data.u64) {
         case FROM_LINK:
         case FROM_PACKAGES:
+        case FROM_HTTP:
             break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);
@@ -478,6 +489,21 @@ static bool runs_now(const void *core, uint32_t executor, struct held *out, uint
     return worker_runs(core, executor, out, number);
 }
 
+static int open_http(struct shell *self)
+{
+    const struct shell_config *config = self->config;
+    struct diag why = { 0 };
+    struct node_http_options options = { config->http_host, config->http_port, config->dir };
+    int e = config->http_host ? node_http_open(&self->http, &options, &why) : OK;
+    if (e) {
+        log_error("http.open", "host=%s port=%u why=\"%s\"", config->http_host, config->http_port,
+                  why.text[0] ? why.text : err_text(e));
+    } else if (self->http && !add_fd(self, node_http_fd(self->http), FROM_HTTP)) {
+        e = ERR_SYSTEM;
+    }
+    return e;
+}
+
 static int open_all(struct shell *self)
 {
     const struct shell_config *config = self->config;
@@ -512,11 +538,12 @@ static int open_all(struct shell *self)
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
     }
-    return e;
+    return e ? e : open_http(self);
 }
 
 static void close_all(struct shell *self)
 {
+    node_http_close(&self->http);
     spawner_stop(&self->spawner);
     if (self->link) {
         usleep(FAREWELL_MS * 1000);

@@ -13,6 +13,8 @@ struct shell_config {
     const struct member_key *key;
     const char *key_file; /* of `key`; both NULL: none */
     struct confine confine;
+    const char *http_host; /* where it answers HTTP; NULL: nowhere */
+    uint16_t http_port;    /* 0: any free one */
 };
 
 enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */

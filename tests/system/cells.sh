@@ -114,10 +114,21 @@ has out "sum"
 expect 0 rayc submit -- sh -c 'rayc job list -o json | grep -c job_id'
 
 note "a working folder travels, and is its user's"
-mkdir "$WORK/outside/code" && echo 'echo "in $(stat -c %u .)"; touch here && ls' >"$WORK/outside/code/run.sh"
+mkdir "$WORK/outside/code" && echo 'stat -c "in %u" .; touch here && ls' >"$WORK/outside/code/run.sh"
 expect 0 rayc submit --working-dir "$WORK/outside/code" -- sh run.sh
 has out "in 200001"
 has out here
+
+note "so do the folders of trials"
+cat >"$WORK/outside/search.yaml" <<'END'
+command: [sh, -c, "id -u; rayc report loss={x}"]
+metric: loss
+mode: min
+trials: 2
+space: {x: {uniform: [0, 1]}}
+END
+expect 0 rayc tune --space "$WORK/outside/search.yaml"
+grep -qx 200001 "$RAYC_STATE_DIR"/tune/*/trial_00001/output* || fail "the trial was not user 200001"
 
 note "a program that is closed for them is told of"
 mkdir -m 700 "$WORK/closed" && cp /bin/true "$WORK/closed/program"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# metrics: the real promtool and Prometheus read /metrics of a head that has run tasks.
+# metrics: the real promtool and Prometheus read /metrics of a head that has run tasks, and of a worker.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
 [[ $(type -p promtool) && $(type -p prometheus) ]] || fail "scripts/setup --test installs what is missing"
@@ -15,7 +15,7 @@ read_page() { # file, header...
 
 # What promtool does not like are Ray's own words.
 read_page "$WORK/out" || fail "no page"
-promtool check metrics <"$WORK/out" 2>&1 | grep -v "'snake_case'" >"$WORK/err"
+promtool check metrics <"$WORK/out" 2>&1 | grep -Ev "'snake_case'|node_cpu_count|node_mem_total" >"$WORK/err"
 [[ ! -s $WORK/err ]] || fail "promtool complains"
 has out "rayc_build_info{"
 read_page "$WORK/out" -H 'Accept: application/openmetrics-text' || fail "no page"
@@ -23,12 +23,33 @@ read_page "$WORK/out" -H 'Accept: application/openmetrics-text' || fail "no page
 [[ $(curl -s -o "$WORK/out" -w '%{http_code}' http://127.0.0.1:17603/metrics) == 401 ]] || fail "no token is needed"
 lacks out rayc_
 
+# The worker asks the head whose token it is; what a WORKER token may not read is refused.
+background "$BUILD/bin/rayc-worker" --head 127.0.0.1:17602 --dir "$RAYC_STATE_DIR/worker" --num-cpus 2 --http-port 17605
+wait_until 20 test -s "$RAYC_STATE_DIR/worker/http.address"
+wait_until 20 curl -sf http://127.0.0.1:17605/healthz/ready
+for path in startup live; do
+    curl -sf "http://127.0.0.1:17605/healthz/$path" >/dev/null || fail "/healthz/$path"
+done
+read_worker() { # file, header...
+    curl -sf -H "Authorization: Bearer $(<"$WORK/token")" "${@:2}" http://127.0.0.1:17605/metrics >"$1"
+}
+read_worker "$WORK/out" || fail "no page of the worker"
+promtool check metrics <"$WORK/out" 2>&1 | grep -Ev "'snake_case'|node_cpu_count|node_mem_total" >"$WORK/err"
+[[ ! -s $WORK/err ]] || fail "promtool complains"
+has out 'Component="worker"'
+has out rayc_node_mem_total
+token=$(sed -n 's/.*token = "\(.*\)".*/\1/p' "$RAYC_STATE_DIR/worker.key")
+[[ $(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" http://127.0.0.1:17605/metrics) == 403 ]] ||
+    fail "a worker's token reads metrics"
+[[ $(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer x" http://127.0.0.1:17605/metrics) == 401 ]] ||
+    fail "anybody's token reads metrics"
+
 cat >"$WORK/prometheus.yml" <<YAML
 global: {scrape_interval: 1s}
 scrape_configs:
   - job_name: rayc
     authorization: {credentials_file: $WORK/token}
-    static_configs: [{targets: ['127.0.0.1:17603']}]
+    static_configs: [{targets: ['127.0.0.1:17603', '127.0.0.1:17605']}]
 YAML
 prometheus --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb" \
     --web.listen-address=127.0.0.1:17604 >"$WORK/prometheus.log" 2>&1 &
@@ -37,8 +58,10 @@ series() { # expression: has a value
     [[ $(curl -s http://127.0.0.1:17604/api/v1/query --data-urlencode "query=$1" |
         jq '.data.result | length') -gt 0 ]]
 }
-wait_until 60 series 'up{job="rayc"} == 1'
+wait_until 60 series 'up{job="rayc",instance="127.0.0.1:17603"} == 1'
+wait_until 20 series 'up{job="rayc",instance="127.0.0.1:17605"} == 1'
 for query in rayc_build_info 'sum(rayc_jobs)' rayc_pending_tasks 'rayc_sqlite_commit_seconds_count > 0' \
-    'rayc_sqlite_wal_bytes > 0' process_resident_memory_bytes rayc_cluster_active_nodes; do
+    'rayc_sqlite_wal_bytes > 0' process_resident_memory_bytes rayc_cluster_active_nodes \
+    rayc_node_disk_free rayc_node_cpu_utilization; do
     wait_until 20 series "$query"
 done
