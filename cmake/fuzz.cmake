@@ -22,7 +22,7 @@ if(RAYC_FUZZ)
     set(fuzz_${name}_sources $<TARGET_OBJECTS:fuzz_tune_objects>)
   endforeach()
   set(fuzz_unpack_sources common/archive/unpack.c)
-  set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/rows.c head/schema.c head/store.c head/store_sync.c
+  set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/ticket.c head/rows.c head/schema.c head/store.c head/store_sync.c
                         head/store_restore.c)
   foreach(name decode canary values body elf report spec external study step unpack websocket)
     add_executable(fuzz_${name} tests/fuzz/${name}.c ${fuzz_${name}_sources} $<TARGET_OBJECTS:fuzz_base_objects>)
