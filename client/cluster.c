@@ -35,7 +35,7 @@ static int state_paths(struct state *out)
         const char *name;
     } files[] = {
         { out->head_lock, "head.lock" },       { out->start_lock, "start.lock" },
-        { out->head_address, "head.address" }, { out->key, "cluster.key" },
+        { out->head_address, "head.address" }, { out->key, "admin.key" },
         { out->head_log, "head.err" },         { out->worker_log, "worker.err" },
         { out->worker_pid, "worker.pid" },     { out->head_pid, "head.pid" },
         { out->worker_dir, "worker" },
@@ -88,7 +88,7 @@ static int read_address(const struct state *state, char *address)
     return failure_say(ERR_NOT_FOUND, "no head runs in %s", state->dir);
 }
 
-static int load_key(const char *path, struct cluster_key *key, bool *has_key)
+static int load_key(const char *path, struct member_key *key, bool *has_key)
 {
     struct diag why = { 0 };
     struct access from = { 0 };
@@ -103,7 +103,7 @@ static int load_key(const char *path, struct cluster_key *key, bool *has_key)
 
 /*  $RAYC_KEY_FILE; else that of the state folder if the address is its head's.  Over ipc there
     are no keys. */
-static int find_key(const struct state *state, const char *address, struct cluster_key *key,
+static int find_key(const struct state *state, const char *address, struct member_key *key,
                     bool *has_key)
 {
     *has_key = false;
@@ -122,7 +122,7 @@ static int find_key(const struct state *state, const char *address, struct clust
     return OK;
 }
 
-int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct cluster_key *key,
+int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct member_key *key,
                  bool *has_key)
 {
     struct state state;

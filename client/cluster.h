@@ -14,7 +14,7 @@ enum { ADDRESS_BYTES_MAX = PATH_BYTES + 16 };
 /*  `given`, else $RAYC_ADDRESS, else that of the state folder if its head runs.  ERR_NOT_FOUND:
     there is none. Every failure is described by rayc_error(). */
 MUST_CHECK int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX],
-                            struct cluster_key *key, bool *has_key);
+                            struct member_key *key, bool *has_key);
 
 /*  Starts head and worker in the state folder, or finds that others just did.  Returns when the
     head listens. */

@@ -69,7 +69,7 @@ static int read_durability(enum durability *out)
 
 /*  Where to go: an address, or a cluster of our own that is started now. */
 static int find_or_start(const char *given, char *address, struct session_config *config,
-                         struct cluster_key *key)
+                         struct member_key *key)
 {
     bool has_key = false;
     int rc = cluster_find(given, address, key, &has_key);
@@ -85,7 +85,7 @@ static int find_or_start(const char *given, char *address, struct session_config
 static int join(const char *given)
 {
     char address[ADDRESS_BYTES_MAX], hash[HASH_TEXT_BYTES] = "";
-    struct cluster_key key;
+    struct member_key key;
     uint64_t patience_ms = number_of("RAYC_RECONNECT_MS");
     bool is_driver = getenv("RAYC_DRIVER") != NULL && getenv("RAYC_JOB_ID") != NULL &&
                      getenv("RAYC_FENCE") != NULL;

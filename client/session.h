@@ -17,8 +17,8 @@ struct session;
 
 struct session_config {
     const char *address;
-    const struct cluster_key *key; /* NULL: none */
-    uint64_t attach_job;           /* not 0: the driver's session of this job, */
+    const struct member_key *key; /* NULL: none */
+    uint64_t attach_job;          /* not 0: the driver's session of this job, */
     uint64_t attach_token;      /* by the token of its attempt; else a job of its own is opened, */
     enum durability durability; /* at this level */
     uint32_t first_ms_max;      /* give up when no head has answered by then */

@@ -44,7 +44,7 @@ struct session {
     struct session *closed_before;
     struct session_config config;
     char *address;
-    struct cluster_key key;
+    struct member_key key;
     char program[HASH_TEXT_BYTES];
 
     /*  Under the lock. */

@@ -10,23 +10,46 @@
 
 enum { TOKEN_LETTERS = 43 };
 
+static int refused(const char *path, const char *problem, struct diag *why)
+{
+    *why = (struct diag){ .field = "key" };
+    snprintf(why->text, sizeof(why->text), "key file %.90s: %s", path, problem);
+    return ERR_KEY;
+}
+
+/*  NULL: all is well, with a key or without one. */
+static const char *take_key(zconfig_t *root, struct access *out)
+{
+    const char *server = zconfig_get(root, "/curve/server-key", "");
+    const char *public_text = zconfig_get(root, "/curve/public-key", "");
+    const char *secret_text = zconfig_get(root, "/curve/secret-key", "");
+    if (*server == 0 && *public_text == 0 && *secret_text == 0) {
+        return NULL;
+    }
+    if (*server == 0) {
+        return "is the key of a head: give its admin.key or worker.key";
+    }
+    out->has_key =
+        strlen(server) == 40 && key_take(public_text, secret_text, &out->key.own) &&
+        slice_copy_text(slice_text(server), out->key.server_text, sizeof(out->key.server_text));
+    return out->has_key ? NULL : "has a damaged key";
+}
+
 static int parse(const char *path, const char *text, struct access *out, struct diag *why)
 {
+    const char *problem = NULL;
     zconfig_t *root = zconfig_str_load(text);
     *out = (struct access){ 0 };
     if (root != NULL) {
         slice_copy_text(slice_text(zconfig_get(root, "/token", "")), out->token,
                         sizeof(out->token));
-        out->has_key = key_take(zconfig_get(root, "/curve/public-key", ""),
-                                zconfig_get(root, "/curve/secret-key", ""), &out->key);
+        problem = take_key(root, out);
         zconfig_destroy(&root);
     }
-    if (out->has_key || out->token[0] != 0) {
-        return OK;
+    if (problem == NULL && !out->has_key && out->token[0] == 0) {
+        problem = "has neither a token nor a key";
     }
-    *why = (struct diag){ .field = "key" };
-    snprintf(why->text, sizeof(why->text), "key file %.90s: has neither a token nor a key", path);
-    return ERR_KEY;
+    return problem == NULL ? OK : refused(path, problem, why);
 }
 
 int access_load(const char *path, struct access *out, struct diag *why)
@@ -45,8 +68,9 @@ int access_save(const char *path, const struct access *from)
                      from->token);
     if (from->has_key) {
         n += snprintf(text + n, sizeof(text) - (size_t)n,
-                      "curve\n    public-key = \"%s\"\n    secret-key = \"%s\"\n",
-                      from->key.public_text, from->key.secret_text);
+                      "curve\n    server-key = \"%s\"\n    public-key = \"%s\"\n"
+                      "    secret-key = \"%s\"\n",
+                      from->key.server_text, from->key.own.public_text, from->key.own.secret_text);
     }
     int rc = file_write(path, text, (size_t)n, 0600);
     explicit_bzero(text, sizeof(text));
@@ -79,7 +103,8 @@ static bool token_of(const char *path, char out[ACCESS_TOKEN_MAX + 1])
     if (access_load(path, &access, &why) == OK) {
         memcpy(out, access.token, sizeof(access.token));
     } else if (key_read(path, text, sizeof(text), &why) == OK) {
-        slice_copy_text(slice_of(text, strcspn(text, " \t\r\n")), out, ACCESS_TOKEN_MAX + 1);
+        size_t n = strncmp(text, "rayc", 4) == 0 ? strcspn(text, " \t\r\n") : 0;
+        slice_copy_text(slice_of(text, n), out, ACCESS_TOKEN_MAX + 1);
     }
     explicit_bzero(&access, sizeof(access));
     return out[0] != 0;

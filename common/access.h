@@ -10,7 +10,7 @@ enum { ACCESS_TOKEN_MAX = 256 };
 
 struct access {
     char token[ACCESS_TOKEN_MAX + 1]; /* "": none */
-    struct cluster_key key;
+    struct member_key key;
     bool has_key;
 };
 

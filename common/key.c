@@ -26,7 +26,7 @@ static int open_beneath(const char *path)
         errno = ENAMETOOLONG;
         return -1;
     }
-    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC); /* it need not be readable */
     if (folder < 0) {
         return -1;
     }
@@ -106,12 +106,17 @@ int key_load(const char *path, struct cluster_key *out, struct diag *why)
     if (rc != OK) {
         return rc;
     }
+    const char *problem = NULL;
     zconfig_t *root = zconfig_str_load(text);
-    bool good = root != NULL && key_take(zconfig_get(root, "/curve/public-key", ""),
-                                         zconfig_get(root, "/curve/secret-key", ""), out);
+    if (root == NULL || !key_take(zconfig_get(root, "/curve/public-key", ""),
+                                  zconfig_get(root, "/curve/secret-key", ""), out)) {
+        problem = "is not a key with a public and a secret part";
+    } else if (zconfig_get(root, "/curve/server-key", NULL) != NULL) {
+        problem = "is an access file; a head has a key of its own";
+    }
     zconfig_destroy(&root);
     explicit_bzero(text, sizeof(text));
-    return good ? OK : refused(path, "is not a key with a public and a secret part", why);
+    return problem == NULL ? OK : refused(path, problem, why);
 }
 
 /*  Gives the whole, synced file its name, unless the name is taken. */

@@ -1,5 +1,6 @@
-/*  key.h - the key of a cluster: one CURVE key pair (czmq's zcert in a file of mode 0600) that head, workers and
-    clients share.  Whoever has it is a member. */
+/*  key.h - the CURVE keys of a cluster, in files of mode 0600.  The head has a pair of its own, which never leaves it
+    (czmq's zcert in cluster.key); all members share another one, and know the public part of the head's.  So a member
+    is let in, but cannot pass for the head. */
 #ifndef RAYC_KEY_H
 #define RAYC_KEY_H
 #include "common/base.h"
@@ -12,7 +13,14 @@ struct cluster_key {
     char secret_text[41];
 };
 
-/*  ERR_NOT_FOUND: no such file.  ERR_KEY: unreadable, not a key, or readable by others (why says which). */
+/*  What a member dials the head with. */
+struct member_key {
+    char server_text[41]; /* the public part of the head's pair */
+    struct cluster_key own;
+};
+
+/*  A pair.  ERR_NOT_FOUND: no such file.  ERR_KEY: unreadable, not a key, an access file, or readable by others (why
+    says which). */
 MUST_CHECK int key_load(const char *path, struct cluster_key *out, struct diag *why);
 /*  The text of a file that is a good place for a secret; codes as of key_load(). */
 MUST_CHECK int key_read(const char *path, char *text, size_t capacity, struct diag *why);

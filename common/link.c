@@ -12,7 +12,7 @@ enum {
 #define HTTP      "http://"
 #define HTTP_PORT ":80" /* what HTTP means without one */
 
-int link_open(struct link **out, const char *address, const struct cluster_key *key)
+int link_open(struct link **out, const char *address, const struct member_key *key)
 {
     char full[ADDRESS_MAX];
     int rc = link_address(address, full, sizeof(full));

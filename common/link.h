@@ -32,7 +32,7 @@ struct link_refusal {
 
 /*  `address`: "tcp://host:port", "host:port", "ipc://path" or "http://host:port".  `key` NULL: without encryption, as
     over HTTP always. */
-MUST_CHECK int link_open(struct link **out, const char *address, const struct cluster_key *key);
+MUST_CHECK int link_open(struct link **out, const char *address, const struct member_key *key);
 void link_close(struct link **self); /* drops what was not sent; NULL-safe */
 /*  The token that goes with the request for a connection over HTTP; to be said before the first link_next(). */
 void link_set_token(struct link *self, const char *token);

@@ -22,6 +22,6 @@ struct link {
 };
 
 /*  Addresses are those that link_address() wrote. */
-MUST_CHECK int link_open_zmq(struct link **out, const char *address, const struct cluster_key *key);
+MUST_CHECK int link_open_zmq(struct link **out, const char *address, const struct member_key *key);
 MUST_CHECK int link_open_http(struct link **out, const char *address);
 #endif

@@ -74,14 +74,24 @@ static bool set_options(void *dealer, const char *address)
     return zmq_setsockopt(dealer, ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max)) == 0;
 }
 
-/*  All members of a cluster have one key pair: it is the server's and our own. */
-static bool set_key(void *dealer, const struct cluster_key *key)
+/*  The pair of members is our own; only who has the secret part of the head's can answer. */
+static bool set_key(void *dealer, const struct member_key *key)
 {
-    const char *public_text = key->public_text;
-    return zmq_setsockopt(dealer, ZMQ_CURVE_SERVERKEY, public_text, strlen(public_text)) == 0 &&
-           zmq_setsockopt(dealer, ZMQ_CURVE_PUBLICKEY, public_text, strlen(public_text)) == 0 &&
-           zmq_setsockopt(dealer, ZMQ_CURVE_SECRETKEY, key->secret_text,
-                          strlen(key->secret_text)) == 0;
+    const struct {
+        int name;
+        const char *text;
+    } options[] = {
+        { ZMQ_CURVE_SERVERKEY, key->server_text },
+        { ZMQ_CURVE_PUBLICKEY, key->own.public_text },
+        { ZMQ_CURVE_SECRETKEY, key->own.secret_text },
+    };
+    for (size_t i = 0; i < COUNT(options); i++) {
+        if (zmq_setsockopt(dealer, options[i].name, options[i].text, strlen(options[i].text)) !=
+            0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool watch(int epoll, void *socket)
@@ -93,7 +103,7 @@ static bool watch(int epoll, void *socket)
            epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static int open_sockets(struct zmq_link *self, const char *address, const struct cluster_key *key)
+static int open_sockets(struct zmq_link *self, const char *address, const struct member_key *key)
 {
     self->context = zmq_ctx_new();
     self->dealer = self->context != NULL ? zmq_socket(self->context, ZMQ_DEALER) : NULL;
@@ -297,7 +307,7 @@ static int send_zmq(struct link *base, const void *p, size_t n)
 
 static const struct link_kind zmq_kind = { close_zmq, fd_of, next_zmq, send_zmq, NULL };
 
-int link_open_zmq(struct link **out, const char *address, const struct cluster_key *key)
+int link_open_zmq(struct link **out, const char *address, const struct member_key *key)
 {
     struct zmq_link *self = calloc(1, sizeof(*self));
     if (self == NULL) {

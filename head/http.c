@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/feed.h"
 #include "head/http_api.h"
 #include "head/http_events.h"
 #include "head/http_metrics.h"
@@ -176,7 +177,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     if (rc == OK && !slice_copy_text(slice_text(options->database), self->database, PATH_BYTES)) {
         rc = ERR_TOO_LARGE;
     }
-    rc = rc == OK ? feed_open(&self->feed, self->database) : rc;
+    rc = rc == OK ? feed_open(&self->feed, self->database, &self->logs) : rc;
     const struct web_options web = { .host = options->host,
                                      .port = options->port,
                                      .routes = routes,
@@ -202,6 +203,13 @@ void http_close(struct http **http)
         feed_close(&self->feed);
         free(self);
         *http = NULL;
+    }
+}
+
+void http_pulse(struct http *self)
+{
+    if (self != NULL) {
+        feed_pulse(self->feed);
     }
 }
 

@@ -26,6 +26,7 @@ struct http_options {
 MUST_CHECK int http_open(struct http **out, const struct http_options *options, struct diag *why);
 void http_close(struct http **self); /* NULL-safe */
 const char *http_address(const struct http *self);
+void http_pulse(struct http *self); /* rows or logs may have changed; cheap, NULL-safe */
 
 /* --- for handlers ------------------------------------------------------------------------------------- */
 
@@ -34,7 +35,7 @@ struct door *http_door(const struct web_request *request);
 const struct log_files *http_log_files(const struct web_request *request);
 const char *http_programs(const struct web_request *request); /* the content store's folder */
 const char *http_database(const struct web_request *request); /* path, for more connections */
-struct feed *http_feed(const struct web_request *request);    /* of http_events.h */
+struct feed *http_feed(const struct web_request *request);    /* of feed.h */
 /*  /metrics, in the format that the request asks for; on OK the caller frees it. */
 MUST_CHECK int http_metrics_page(const struct web_request *request, struct exposition *out);
 /*  Whose things the bearer sees; 0: everybody's. */

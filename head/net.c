@@ -8,11 +8,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "proto/proto.h"
 
-enum { FRAMES_MAX = 64, FDS_MAX = 65536, ID_BYTES = 5, PEERS_FROM = 1 << 20 };
+enum {
+    FRAMES_MAX = 64,
+    FDS_MAX = 65536,
+    ID_BYTES = 5,
+    PEERS_FROM = 1 << 20,
+    TELL_MS = 1000, /* refusals are logged so often at most */
+    /* Another pair than that of members; another idea of whom they talk to, or no key at all. */
+    REFUSALS = ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+};
 
 struct net {
     void *context;
@@ -25,6 +34,7 @@ struct net {
     uint32_t frame_count;
     uint32_t first; /* counter of the first peer that has spoken */
     bool counted;
+    uint64_t refusals, refusals_told, told_ms;
     uint32_t *peer_of_fd; /* which peer a connection belongs to; 0: none yet */
 };
 
@@ -49,7 +59,7 @@ static void id_of(const struct net *self, uint32_t peer, uint8_t *id)
     memcpy(id + 1, &counter, sizeof(counter));
 }
 
-static int set_options(struct net *self, const struct cluster_key *key)
+static int set_options(struct net *self, const struct net_keys *keys)
 {
     static const struct {
         int option, value;
@@ -65,31 +75,31 @@ static int set_options(struct net *self, const struct cluster_key *key)
     int64_t largest = FRAME_MAX;
     int server = 1;
     int rc = zmq_setsockopt(self->router, ZMQ_MAXMSGSIZE, &largest, sizeof(largest));
-    if (key && rc == 0) {
+    if (keys && rc == 0) {
         rc = zmq_setsockopt(self->router, ZMQ_CURVE_SERVER, &server, sizeof(server)) ||
-             zmq_setsockopt(self->router, ZMQ_CURVE_SECRETKEY, key->secret_text,
-                            sizeof(key->secret_text)) ||
+             zmq_setsockopt(self->router, ZMQ_CURVE_SECRETKEY, keys->server->secret_text,
+                            sizeof(keys->server->secret_text)) ||
              zmq_setsockopt(self->router, ZMQ_ZAP_DOMAIN, "rayc", 4);
     }
     return rc == 0 ? OK : ERR_SYSTEM;
 }
 
-/*  zauth lets in the keys that it finds in a folder: there is one, the cluster's. */
-static int auth_start(struct net *self, const struct cluster_key *key, const char *members)
+/*  zauth lets in the keys that it finds in a folder: there is one, that of members. */
+static int auth_start(struct net *self, const struct net_keys *keys)
 {
     char path[PATH_BYTES];
-    uint8_t public_key[32], secret_key[32];
-    if (file_make_dir(members, 0700) != OK ||
-        file_path(path, sizeof(path), members, "cluster.cert") != OK ||
-        !zmq_z85_decode(public_key, key->public_text) ||
-        !zmq_z85_decode(secret_key, key->secret_text)) {
+    uint8_t public_key[32];
+    static const uint8_t no_secret[32];
+    if (file_make_dir(keys->folder, 0700) != OK ||
+        file_path(path, sizeof(path), keys->folder, "cluster.cert") != OK ||
+        !zmq_z85_decode(public_key, keys->member)) {
         return ERR_KEY;
     }
-    zcert_t *cert = zcert_new_from(public_key, secret_key);
+    zcert_t *cert = zcert_new_from(public_key, no_secret);
     int rc = cert ? zcert_save_public(cert, path) : -1;
     zcert_destroy(&cert);
     self->auth = rc == 0 ? zactor_new(zauth, NULL) : NULL;
-    if (!self->auth || zstr_sendx(self->auth, "CURVE", members, NULL) != 0 ||
+    if (!self->auth || zstr_sendx(self->auth, "CURVE", keys->folder, NULL) != 0 ||
         zsock_wait(self->auth) != 0) {
         return ERR_KEY;
     }
@@ -101,16 +111,15 @@ static int monitor_start(struct net *self)
     static const char endpoint[] = "inproc://rayc-head-monitor";
     self->monitor = zmq_socket(self->context, ZMQ_PAIR);
     if (!self->monitor ||
-        zmq_socket_monitor(self->router, endpoint, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED) !=
-            0 ||
+        zmq_socket_monitor(self->router, endpoint,
+                           ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | REFUSALS) != 0 ||
         zmq_connect(self->monitor, endpoint) != 0) {
         return ERR_SYSTEM;
     }
     return OK;
 }
 
-int net_open(struct net **out, const char *address, const struct cluster_key *key,
-             const char *members)
+int net_open(struct net **out, const char *address, const struct net_keys *keys)
 {
     *out = NULL;
     int code = ERR_SYSTEM;
@@ -119,10 +128,10 @@ int net_open(struct net **out, const char *address, const struct cluster_key *ke
         return ERR_MEMORY;
     }
     self->peer_of_fd = calloc(FDS_MAX, sizeof(uint32_t));
-    if (key) {
+    if (keys) {
         zsys_handler_set(NULL);
         self->context = zsys_init();
-        code = auth_start(self, key, members);
+        code = auth_start(self, keys);
         if (code != OK) {
             goto fail;
         }
@@ -131,7 +140,7 @@ int net_open(struct net **out, const char *address, const struct cluster_key *ke
         self->own_context = true;
     }
     self->router = self->context ? zmq_socket(self->context, ZMQ_ROUTER) : NULL;
-    if (!self->router || !self->peer_of_fd || (code = set_options(self, key)) != OK ||
+    if (!self->router || !self->peer_of_fd || (code = set_options(self, keys)) != OK ||
         (code = monitor_start(self)) != OK) {
         goto fail;
     }
@@ -185,28 +194,62 @@ void net_fds(const struct net *self, int out[2])
     zmq_getsockopt(self->monitor, ZMQ_FD, &out[1], &n);
 }
 
-/*  The next connection that broke and that had said HELLO; 0: none. */
-static uint32_t next_gone(struct net *self)
+uint64_t net_refusals(const struct net *self)
 {
-    for (;;) {
-        zmq_msg_t event, endpoint;
-        zmq_msg_init(&event);
-        if (zmq_msg_recv(&event, self->monitor, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&event);
-            return 0;
-        }
-        uint32_t fd;
-        memcpy(&fd, (const uint8_t *)zmq_msg_data(&event) + 2, sizeof(fd));
-        zmq_msg_close(&event);
+    return self->refusals;
+}
+
+/*  Whoever dials again and again with a wrong key fills no log. */
+static void tell_refusals(struct net *self)
+{
+    uint64_t now_ms = clock_ms();
+    if (self->told_ms != 0 && now_ms - self->told_ms < TELL_MS) {
+        return;
+    }
+    log_warn("net.refused", "connections=%llu since_start=%llu why=\"not a key of members\"",
+             (unsigned long long)(self->refusals - self->refusals_told),
+             (unsigned long long)self->refusals);
+    self->refusals_told = self->refusals;
+    self->told_ms = now_ms;
+}
+
+struct monitored {
+    uint16_t event; /* 0: there is none */
+    uint32_t value;
+};
+
+static struct monitored next_monitored(struct net *self)
+{
+    zmq_msg_t msg, endpoint;
+    struct monitored out = { 0 };
+    zmq_msg_init(&msg);
+    if (zmq_msg_recv(&msg, self->monitor, ZMQ_DONTWAIT) >= 0) {
+        const uint8_t *bytes = zmq_msg_data(&msg);
+        memcpy(&out.event, bytes, sizeof(out.event));
+        memcpy(&out.value, bytes + sizeof(out.event), sizeof(out.value));
         zmq_msg_init(&endpoint);
         zmq_msg_recv(&endpoint, self->monitor, 0);
         zmq_msg_close(&endpoint);
-        if (fd < FDS_MAX && self->peer_of_fd[fd] != 0) {
-            uint32_t peer = self->peer_of_fd[fd];
-            self->peer_of_fd[fd] = 0;
+    }
+    zmq_msg_close(&msg);
+    return out;
+}
+
+/*  The next connection that broke and that had said HELLO; 0: none. */
+static uint32_t next_gone(struct net *self)
+{
+    struct monitored it;
+    while ((it = next_monitored(self)).event != 0) {
+        if (it.event & REFUSALS) {
+            self->refusals++;
+            tell_refusals(self);
+        } else if (it.value < FDS_MAX && self->peer_of_fd[it.value] != 0) {
+            uint32_t peer = self->peer_of_fd[it.value];
+            self->peer_of_fd[it.value] = 0;
             return peer;
         }
     }
+    return 0;
 }
 
 /*  Remembers whose connection this is.  The word that an older connection of the same descriptor broke comes before,

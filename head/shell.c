@@ -41,8 +41,8 @@ struct shell {
     struct monitor *monitor;
     bool embedded;
     bool stop;
-    bool used; /* embedded: somebody has been here */
-    struct cluster_key key;
+    bool used;                      /* embedded: somebody has been here */
+    struct cluster_key key, member; /* the head's own, and that of members */
     bool has_key;
     uint8_t secret[TICKET_SECRET_BYTES]; /* of tickets */
     uint64_t start_ms;
@@ -161,7 +161,7 @@ static int loop(struct shell *self)
     while (!self->stop) {
         uint64_t begun_us = clock_us();
         bool busy = take_events(self);
-        uint64_t now_ms = clock_ms();
+        uint64_t now_ms = clock_ms(), commits = store_committed(self->store);
         turn_event(self->turn, &(struct event){
                                    .kind = EV_TICK, .now_ms = now_ms, .wall_ms = clock_wall_ms() });
         int code = turn_flush(self->turn, now_ms, clock_wall_ms());
@@ -174,6 +174,9 @@ static int loop(struct shell *self)
             services_forget(self->services, job);
         }
         services_begin(self->services);
+        if (busy || store_committed(self->store) != commits) { /* output comes in frames */
+            http_pulse(self->http);
+        }
         end_if_idle(self, now_ms);
         if (busy) {
             histogram_add(&monitor_counts(self->monitor)->turn, clock_us() - begun_us);
@@ -220,7 +223,13 @@ static bool is_local(const char *address)
            strncmp(address, "tcp://[::1]:", 12) == 0;
 }
 
-/*  The key that the head is told to use; without one it listens on this machine only. */
+static int key_failed(const char *path, int code, const struct diag *why)
+{
+    log_error("head.key", "file=%s why=\"%s\"", path, why->text[0] ? why->text : err_text(code));
+    return ERR_CONFIG;
+}
+
+/*  The pair that the head is told to use; without one it listens on this machine only. */
 static int load_key(struct shell *self, const struct shell_options *options)
 {
     struct diag why = { 0 };
@@ -235,21 +244,29 @@ static int load_key(struct shell *self, const struct shell_options *options)
     }
     int code = key_load(options->key_file, &self->key, &why);
     self->has_key = code == OK;
-    if (code != OK) {
-        log_error("head.key", "file=%s why=\"%s\"", options->key_file,
-                  why.text[0] ? why.text : err_text(code));
+    return code == OK ? OK : key_failed(options->key_file, code, &why);
+}
+
+/*  The pair of members: made once, and given away in access files. */
+static int load_member(struct shell *self)
+{
+    char path[PATH_BYTES];
+    struct diag why = { 0 };
+    if (!self->has_key) {
+        return OK;
     }
-    return code == OK ? OK : ERR_CONFIG;
+    int code = file_path(path, sizeof(path), self->dir, "member.key");
+    code = code == OK ? key_load(path, &self->member, &why) : code;
+    code = code == ERR_NOT_FOUND ? key_make(path, &self->member) : code;
+    return code == OK ? OK : key_failed(path, code, &why);
 }
 
 static int open_net(struct shell *self, const struct shell_options *options)
 {
     char members[PATH_BYTES];
-    if (!self->has_key) {
-        return net_open(&self->net, options->address, NULL, NULL);
-    }
+    const struct net_keys keys = { &self->key, self->member.public_text, members };
     int code = file_path(members, sizeof(members), self->dir, "members");
-    return code == OK ? net_open(&self->net, options->address, &self->key, members) : code;
+    return code == OK ? net_open(&self->net, options->address, self->has_key ? &keys : NULL) : code;
 }
 
 static int write_text(const struct shell *self, const char *name, const char *text)
@@ -355,14 +372,14 @@ static int make_access(struct shell *self, const char *name, uint32_t role)
         log_error("head.key", "file=%s why=\"%s\"", path, why.text);
         return ERR_CONFIG;
     }
-    bool same_key =
-        access.has_key == self->has_key && memcmp(&access.key, &self->key, sizeof(self->key)) == 0;
-    if (code == ERR_NOT_FOUND || !same_key) {
+    struct member_key key = { .own = self->member }; /* all zeros without keys */
+    memcpy(key.server_text, self->key.public_text, sizeof(key.server_text));
+    if (code == ERR_NOT_FOUND || memcmp(&access.key, &key, sizeof(key)) != 0) {
         if (access.token[0] == 0) {
             token_make(access.token);
         }
         access.has_key = self->has_key;
-        access.key = self->key;
+        access.key = key;
         code = access_save(path, &access);
     }
     struct proof proof;
@@ -406,6 +423,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
     random_bytes(&seed, sizeof(seed));
     int code = load_key(self, options);
     code = code == OK ? take_lock(self, options) : code;
+    code = code == OK ? load_member(self) : code;
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;

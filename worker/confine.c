@@ -12,7 +12,9 @@
 
 struct confine confine_defaults(void)
 {
-    return (struct confine){ .files = 65536, .file_bytes = 64ull << 30, .processes = 4096 };
+    return (struct confine){
+        .files = 65536, .file_bytes = 64ull << 30, .processes = 4096, .niceness = 15
+    };
 }
 
 uint32_t confine_uid(const struct confine *limits, uint64_t user)

@@ -9,7 +9,9 @@ struct confine {
     uint64_t files;      /* descriptors of one process */
     uint64_t file_bytes; /* of one file */
     uint64_t processes;  /* of one user; of executors that have a uid of their own */
+    uint32_t niceness;   /* of executors: head, worker and people get the processors first */
     uint32_t uid_base;   /* executors of user N run as uid and gid uid_base + N; 0: as the worker */
+    bool uid_wanted;     /* somebody asked for it: not to have it is an error */
     bool memory;         /* an attempt's address space is limited to the memory that it demands */
     bool as_user; /* of an embedded cluster: executors are the user's own, with umask and secrets */
 };

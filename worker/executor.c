@@ -253,7 +253,14 @@ void executors_kill(struct executors *self, uint32_t id, int signal)
 static void on_failed(struct executor *executor, int32_t error)
 {
     size_t n = strlen(executor->problem); /* the name of the program */
-    snprintf(executor->problem + n, sizeof(executor->problem) - n, ": %s", strerror(error));
+    int told =
+        snprintf(executor->problem + n, sizeof(executor->problem) - n, ": %s", strerror(error));
+    n += (size_t)told;
+    if (error == EACCES && executor->uid != 0 && n < sizeof(executor->problem)) {
+        snprintf(executor->problem + n, sizeof(executor->problem) - n,
+                 " for uid %u, as which the worker runs it (--uid-base 0 would not)",
+                 executor->uid);
+    }
     executor->failed = true;
     executor->error = error;
 }

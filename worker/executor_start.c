@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "common/access.h"
 #include "common/file.h"
 #include "common/ids.h"
 #include "common/log.h"
@@ -25,6 +27,7 @@ struct start {
     char path[PATH_BYTES];
     char file[PATH_BYTES];
     char cwd[PATH_BYTES];
+    char key[PATH_BYTES]; /* for RAYC_KEY_FILE; "": none */
     const char *argv[2];
 };
 
@@ -178,6 +181,11 @@ static void make_environment(struct start *start, uint64_t node)
     for (const char **entry = start->command.env; *entry; entry++) {
         environment_put(env, *entry);
     }
+    struct stat home;
+    if (start->request.uid &&
+        (stat(environment_get(env, "HOME"), &home) || !(home.st_mode & S_IXOTH))) {
+        environment_print(env, "HOME=%s/scratch/%u", config->dir, start->act->executor);
+    }
     put_runtime_env(start);
     if (spec->kind == SPEC_DRIVER) {
         environment_put(env, "RAYC_DRIVER=1");
@@ -201,10 +209,39 @@ static void make_environment(struct start *start, uint64_t node)
     } else {
         put_attempt(env, &start->act->held);
     }
-    if (spec->kind == SPEC_DRIVER && config->key_file) {
-        environment_print(env, "RAYC_KEY_FILE=%s", config->key_file);
+    if (start->key[0]) {
+        environment_print(env, "RAYC_KEY_FILE=%s", start->key);
     }
     start->request.env = env->entries;
+}
+
+/*  What a driver connects with.  One of another user cannot read the worker's access file: it gets a copy of the key,
+    without the worker's token, which only its group can read. */
+static int32_t choose_key(struct start *start)
+{
+    const char *from = start->all->config.key_file;
+    struct access access;
+    struct diag why;
+    if (start->act->spec->kind != SPEC_DRIVER || !from) {
+        return 0;
+    }
+    if (!start->request.uid) {
+        snprintf(start->key, sizeof(start->key), "%s", from);
+        return 0;
+    }
+    if (access_load(from, &access, &why)) {
+        return problem(start, 0, from, "the key cannot be read");
+    }
+    bool given = !access.has_key;
+    if (access.has_key) {
+        explicit_bzero(access.token, sizeof(access.token));
+        snprintf(start->key, sizeof(start->key), "%s/scratch/%u.key", start->all->config.dir,
+                 start->act->executor);
+        given = access_save(start->key, &access) == OK &&
+                chown(start->key, 0, start->request.uid) == 0 && chmod(start->key, 0640) == 0;
+    }
+    explicit_bzero(&access, sizeof(access));
+    return given ? 0 : problem(start, errno, start->key, NULL);
 }
 
 /* --- folder and descriptors ------------------------------------------------------------------------------------------ */
@@ -344,7 +381,9 @@ static int32_t choose_program(struct start *start)
         return problem(start, 0, spec->name, "has neither a program nor argv");
     }
     /* Should it fail: */
-    snprintf(start->self->problem, sizeof(start->self->problem), "%.160s", start->request.path);
+    bool either = start->request.uid && start->request.cwd; /* may be closed for that user */
+    snprintf(start->self->problem, sizeof(start->self->problem), "%.100s%s%.100s",
+             start->request.path, either ? " in " : "", either ? start->request.cwd : "");
     return 0;
 }
 
@@ -366,9 +405,11 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     if (start.request.uid == UINT32_MAX) {
         return problem(&start, ERANGE, "the number of the job's owner", NULL);
     }
+    self->uid = start.request.uid;
+    int32_t error = choose_key(&start);
     make_environment(&start, node);
     secrets_open(&self->secrets, all->env.entries);
-    int32_t error = make_scratch(&start);
+    error = error ? error : make_scratch(&start);
     error = error ? error : open_files(&start);
     error = error ? error : choose_cwd(&start);
     error = error ? error : choose_program(&start);

@@ -21,6 +21,7 @@ struct executor {
     bool unwanted; /* a driver that was killed: its output must not hold up its end */
     uint32_t kind; /* enum spec_kind */
     uint32_t pid;
+    uint32_t uid; /* of its own; 0: the worker's */
     uint64_t started_us;
     uint64_t task, token, job;
     uint32_t attempt;

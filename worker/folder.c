@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "common/hash.h"
 #include "common/log.h"
 
@@ -51,31 +52,30 @@ int folder_key(const char *dir, char *out65)
     return file_write(path, out65, HASH_TEXT_BYTES - 1, 0600);
 }
 
-static void open_up(const char *path)
+/*  Nobody can list what may only be searched. */
+static bool open_up(const char *path)
 {
-    if (chmod(path, 0711)) {
-        log_error("folder.share", "path=\"%s\" error=\"%s\"", path, strerror(errno));
-    }
+    return chmod(path, 0711) == 0;
 }
 
-void folder_share(const char *dir)
+int folder_share(const char *dir, char closed[PATH_BYTES])
 {
-    static const char *const names[] = { "scratch", "programs" };
-    char path[PATH_BYTES];
+    static const char *const names[] = { "scratch", "programs", "packages" };
+    char path[PATH_BYTES], state[PATH_BYTES];
     struct stat info;
-    open_up(dir);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        if (file_path(path, sizeof(path), dir, names[i]) == OK) {
-            open_up(path);
-        }
+    snprintf(closed, PATH_BYTES, "%s", dir);
+    bool open = open_up(dir);
+    for (size_t i = 0; i < COUNT(names) && open; i++) {
+        open = file_path(path, sizeof(path), dir, names[i]) == OK && open_up(path);
     }
     snprintf(path, sizeof(path), "%s", dir);
-    for (char *slash; (slash = strrchr(path, '/')) != NULL && slash > path;) {
+    bool has_state = state_dir(NULL, state, sizeof(state)) == OK;
+    for (char *slash; open && (slash = strrchr(path, '/')) != NULL && slash > path;) {
         *slash = '\0';
-        if (stat(path, &info) == 0 && !(info.st_mode & S_IXOTH)) {
-            log_warn("folder.closed",
-                     "path=\"%s\" text=\"executors with a uid of their own cannot get through\"",
-                     path);
-        }
+        snprintf(closed, PATH_BYTES, "%s", path);
+        open = stat(path, &info) == 0 &&
+               ((info.st_mode & S_IXOTH) || (has_state && strcmp(path, state) == 0 &&
+                                             info.st_uid == geteuid() && open_up(path)));
     }
+    return open ? OK : ERR_FORBIDDEN;
 }

@@ -81,6 +81,9 @@ static _Noreturn void child(struct launch *self, const char *path)
         }
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (self->niceness) {
+        (void)setpriority(PRIO_PROCESS, 0, (int)self->niceness); /* never below ours: it fails */
+    }
     if (self->memory_bytes) {
         struct rlimit limit = { self->memory_bytes, self->memory_bytes };
         (void)setrlimit(RLIMIT_AS, &limit);
@@ -120,22 +123,31 @@ pid_t launch_run(struct launch *self)
     return pid;
 }
 
-static __attribute__((noinline)) pid_t start_killer(uint32_t uid)
+/*  Ends with 0 if it could become that user; with `kills`, then all other processes of the user have ended. */
+static __attribute__((noinline)) pid_t start_as(uint32_t uid, bool kills)
 {
     pid_t pid = vfork();
     if (pid == 0) {
-        if (become(uid)) {
+        bool could = become(uid);
+        if (could && kills) {
             (void)kill(-1, SIGKILL); /* itself excepted */
         }
-        _exit(0);
+        _exit(could ? 0 : 1);
     }
     return pid;
 }
 
 void launch_kill_user(uint32_t uid)
 {
-    pid_t pid = uid ? start_killer(uid) : -1;
+    pid_t pid = uid ? start_as(uid, true) : -1;
     if (pid > 0) {
         (void)waitpid(pid, NULL, 0);
     }
+}
+
+bool launch_can_be(uint32_t uid)
+{
+    int status = 1;
+    pid_t pid = start_as(uid, false);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }

@@ -1,4 +1,5 @@
-/*  launch.h - one vfork and execve, with the reason when it fails.  Used by the spawner only. */
+/*  launch.h - one vfork and execve, with the reason when it fails.  Used by the spawner, before which a worker may ask
+    what it will be able to do. */
 #ifndef RAYC_LAUNCH_H
 #define RAYC_LAUNCH_H
 #include <sys/types.h>
@@ -16,6 +17,7 @@ struct launch {
     uint64_t memory_bytes; /* limit of its address space; 0: none */
     uint32_t uid;          /* its user, and group; 0: as this process */
     uint64_t processes;    /* limit of that user's */
+    uint32_t niceness;     /* 0: that of this process */
     volatile int error;    /* out: errno of vfork, chdir or execve; 0 */
 };
 
@@ -23,4 +25,6 @@ struct launch {
 pid_t launch_run(struct launch *self);
 /*  SIGKILL for every process of a user, at once: one that forks without end has no time to do so. */
 void launch_kill_user(uint32_t uid);
+/*  Does this machine let this process act as that user? */
+MUST_CHECK bool launch_can_be(uint32_t uid);
 #endif

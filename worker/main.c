@@ -9,11 +9,19 @@
 #include "common/access.h"
 #include "common/file.h"
 #include "common/link.h"
+#include "common/log.h"
 #include "worker/folder.h"
+#include "worker/launch.h"
 #include "worker/resources.h"
 #include "worker/shell.h"
 
-enum { EXIT_USAGE = 2, IDLE_MS = 1000, GRACE_MS = 3000 };
+enum {
+    EXIT_USAGE = 2,
+    IDLE_MS = 1000,
+    GRACE_MS = 3000,
+    OWN_UID_BASE = 200000,
+    OWN_UID_LEAST = 1000
+};
 
 static const char usage[] =
     "usage: rayc-worker --head ADDRESS [OPTION...]\n"
@@ -24,7 +32,7 @@ static const char usage[] =
     "  --num-gpus N           GPUs to offer (default: those that have a device file)\n"
     "  --memory BYTES         memory to offer (default: 70 % of what is available)\n"
     "  --resources K=V,...    other resources to offer\n"
-    "  --key-file FILE        the cluster's key (default: $RAYC_KEY_FILE, else none)\n"
+    "  --key-file FILE        an access file (default: $RAYC_KEY_FILE, else none)\n"
     "  --http-port PORT       where it answers HTTP: /metrics, /healthz/... (default: any free "
     "one,\n"
     "                         see DIR/http.address; off with --embedded and ipc://)\n"
@@ -34,9 +42,11 @@ static const char usage[] =
     "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
     "  --max-file-bytes BYTES size of a file that it may write (default: 64 GiB)\n"
     "  --max-processes N      of one user; if executors have a uid of their own (default: 4096)\n"
-    "  --uid-base N           of root: executors of the cluster's user U run as uid N+U (default: "
-    "as\n"
-    "                         the worker); DIR and all above it must be open for them (o+x)\n"
+    "  --niceness N           of executors (default: 15; 0 if embedded)\n"
+    "  --uid-base N           of root: executors of the cluster's user U run as uid N+U; DIR and "
+    "all\n"
+    "                         above it must be open for them, o+x (default: 200000, where that\n"
+    "                         can be; 0: they run as the worker, as when it is embedded)\n"
     "  --limit-memory         an executor's address space is what its task demands as memory\n"
     "  --embedded             executors are the user's own: umask and environment stay\n"
     "  --pid-file FILE        write the process id there while it runs\n"
@@ -58,6 +68,7 @@ enum option_id {
     FILES,
     FILE_SIZE,
     PROCESSES,
+    NICENESS,
     UID_BASE,
     LIMIT_MEMORY,
     EMBEDDED,
@@ -81,6 +92,7 @@ static const struct option options[] = { { "head", 1, NULL, HEAD },
                                          { "max-files", 1, NULL, FILES },
                                          { "max-file-bytes", 1, NULL, FILE_SIZE },
                                          { "max-processes", 1, NULL, PROCESSES },
+                                         { "niceness", 1, NULL, NICENESS },
                                          { "uid-base", 1, NULL, UID_BASE },
                                          { "limit-memory", 0, NULL, LIMIT_MEMORY },
                                          { "embedded", 0, NULL, EMBEDDED },
@@ -188,17 +200,45 @@ static void read_confine(struct confine *confine)
     confine->files = (uint64_t)number(FILES, 1e9, (double)confine->files);
     confine->file_bytes = (uint64_t)number(FILE_SIZE, 1e18, (double)confine->file_bytes);
     confine->processes = (uint64_t)number(PROCESSES, 1e9, (double)confine->processes);
-    confine->uid_base = (uint32_t)number(UID_BASE, 2e9, 0);
-    if (confine->uid_base != 0 && (geteuid() != 0 || confine->uid_base < 1000)) {
-        refuse("--uid-base", geteuid() != 0 ? "only root can use it" : "write 1000 or more");
+    confine->niceness = (uint32_t)number(NICENESS, 19, given[EMBEDDED] ? 0 : confine->niceness);
+    bool own = geteuid() == 0 && !given[EMBEDDED];
+    confine->uid_base = (uint32_t)number(UID_BASE, 2e9, own ? OWN_UID_BASE : 0);
+    confine->uid_wanted = given[UID_BASE] != NULL;
+    if (confine->uid_base != 0 && (geteuid() != 0 || confine->uid_base < OWN_UID_LEAST)) {
+        refuse("--uid-base", geteuid() != 0 ? "only root can use it" : "write 0, or 1000 or more");
     }
     confine->memory = given[LIMIT_MEMORY] != NULL;
     confine->as_user = given[EMBEDDED] != NULL;
 }
 
+/*  Where executors cannot have a uid of their own, that is told once, and an error only if it was asked for. */
+static int share(const char *dir, struct confine *confine)
+{
+    char closed[PATH_BYTES];
+    const char *text = "this machine lets the worker take no such uid";
+    if (confine->uid_base == 0) {
+        return OK;
+    }
+    int e = launch_can_be(confine->uid_base + 1) ? OK : ERR_FORBIDDEN;
+    snprintf(closed, sizeof(closed), "uid %u", confine->uid_base + 1);
+    if (e == OK) {
+        e = folder_share(dir, closed);
+        text = "is closed for the uids of executors: chmod o+x";
+    }
+    if (e && confine->uid_wanted) {
+        fprintf(stderr, "rayc-worker: --uid-base: %s: %s\n", closed, text);
+        return e;
+    }
+    if (e) {
+        log_warn("executors.as_worker", "what=\"%s\" text=\"%s\"", closed, text);
+        confine->uid_base = 0;
+    }
+    return OK;
+}
+
 static int run(struct shell_config *config, struct spawner **spawner)
 {
-    static struct cluster_key key;
+    static struct member_key key;
     static char key_file[PATH_BYTES]; /* drivers have another working directory */
     struct diag why;
     if (given[KEY]) {
@@ -243,9 +283,7 @@ int main(int argc, char **argv)
     int e = spawner_start(
         &spawner, &config.confine); /* before any descriptor or thread that it must not have */
     e = e ? e : folder_take(given[DIR_], dir);
-    if (!e && config.confine.uid_base != 0) {
-        folder_share(dir);
-    }
+    e = e ? e : share(dir, &config.confine);
     config.dir = dir;
     config.address = given[HEAD];
     int code = e ? err_exit(e) : run(&config, &spawner);

@@ -33,6 +33,7 @@ struct packages {
     bool started, ends;
     int event;
     uint64_t bytes_max, bytes, clock;
+    const struct confine *confine;
     struct package *all;
     char dir[PATH_BYTES - 2 * HASH_TEXT];
 };
@@ -46,13 +47,23 @@ void package_path(const char *dir, const char *hash, uint64_t user, char *out, s
 /* --- the thread --------------------------------------------------------------------------------- */
 
 static __thread uint64_t counted;
+static __thread uint32_t owner; /* 0: as it is */
 
-static int count_file(const char *path, const struct stat *file, int type, struct FTW *place)
+/*  What is in a folder comes before the folder: nobody else can change what is yet to be given away. */
+static int take_file(const char *path, const struct stat *file, int type, struct FTW *place)
 {
-    (void)path;
     (void)place;
     counted += type == FTW_F ? (uint64_t)file->st_blocks * 512 : 0;
-    return 0;
+    return owner != 0 && lchown(path, owner, owner) != 0 ? errno : 0;
+}
+
+/*  Only its user gets into a folder of packages, and only into those whose names it knows. */
+static int make_folder(const char *path, uint32_t uid)
+{
+    int code = file_make_dir(path, 0755);
+    return code == OK && uid != 0 && (lchown(path, 0, uid) != 0 || chmod(path, 0710) != 0)
+               ? ERR_SYSTEM
+               : code;
 }
 
 static void unpack_one(const struct packages *self, struct package *package)
@@ -62,7 +73,8 @@ static void unpack_one(const struct packages *self, struct package *package)
     char why[UNPACK_WHY_BYTES] = "";
     snprintf(archive, sizeof(archive), "%s/programs/%s", self->dir, package->hash);
     snprintf(folder, sizeof(folder), "%s/packages/%" PRIu64, self->dir, package->user);
-    int code = file_make_dir(folder, 0755);
+    owner = confine_uid(self->confine, package->user);
+    int code = make_folder(folder, owner);
     if (code == OK) {
         code = unpack_file(archive, folder, package->hash, &limits, why);
     } else {
@@ -71,7 +83,9 @@ static void unpack_one(const struct packages *self, struct package *package)
     counted = 0;
     if (code == OK) {
         package_path(self->dir, package->hash, package->user, folder, sizeof(folder));
-        nftw(folder, count_file, 16, FTW_PHYS);
+        int error = nftw(folder, take_file, 16, FTW_PHYS | FTW_DEPTH);
+        code = error == 0 ? OK : ERR_SYSTEM;
+        snprintf(why, sizeof(why), "%s", error > 0 ? strerror(error) : "");
     }
     package->bytes = counted;
     package->code = code;
@@ -154,12 +168,13 @@ static void clear(const char *dir)
         close(fd);
     }
     snprintf(path, sizeof(path), "%s/packages", dir);
-    if (file_make_dir(path, 0755) != OK) {
+    if (file_make_dir(path, 0711) != OK) {
         log_error("packages.folder", "path=%s error=\"%s\"", path, strerror(errno));
     }
 }
 
-int packages_open(struct packages **out, const char *dir, uint64_t bytes_max)
+int packages_open(struct packages **out, const char *dir, uint64_t bytes_max,
+                  const struct confine *confine)
 {
     *out = NULL;
     struct packages *self = calloc(1, sizeof(*self));
@@ -167,6 +182,7 @@ int packages_open(struct packages **out, const char *dir, uint64_t bytes_max)
         return ERR_MEMORY;
     }
     self->bytes_max = bytes_max > 0 ? bytes_max : PACKAGES_BYTES_MAX;
+    self->confine = confine;
     self->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->work, NULL);

@@ -6,14 +6,16 @@
 #ifndef RAYC_PACKAGES_H
 #define RAYC_PACKAGES_H
 #include "common/err.h"
+#include "worker/confine.h"
 #include "worker/programs.h"
 
 struct packages;
 
 #define PACKAGES_BYTES_MAX (10ull << 30)
 
-/*  `dir` has a folder "packages".  `bytes_max` 0: PACKAGES_BYTES_MAX. */
-MUST_CHECK int packages_open(struct packages **out, const char *dir, uint64_t bytes_max);
+/*  `dir` has a folder "packages".  `bytes_max` 0: PACKAGES_BYTES_MAX.  Whose they are is as `confine` says. */
+MUST_CHECK int packages_open(struct packages **out, const char *dir, uint64_t bytes_max,
+                             const struct confine *confine);
 void packages_close(struct packages **self);  /* NULL-safe; waits for the thread */
 int packages_fd(const struct packages *self); /* readable: there may be news */
 

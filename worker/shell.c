@@ -527,7 +527,7 @@ static int open_all(struct shell *self)
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
     e = e ? e : samples_open(&self->samples, config->dir);
-    e = e ? e : packages_open(&self->packages, config->dir, 0);
+    e = e ? e : packages_open(&self->packages, config->dir, 0, &config->confine);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
                                           .key_file = config->key_file,

@@ -10,7 +10,7 @@ struct shell_config {
     struct worker_config core;
     const char *dir;     /* of the worker, absolute */
     const char *address; /* of the head */
-    const struct cluster_key *key;
+    const struct member_key *key;
     const char *key_file; /* of `key`; both NULL: none */
     struct confine confine;
     const char *http_host; /* where it answers HTTP; NULL: nowhere */

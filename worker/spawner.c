@@ -52,7 +52,7 @@ struct bytes {
 struct self {
     int socket, null, children_fd;
     pid_t pid;
-    uint64_t processes;     /* limit of executors with a uid */
+    const struct confine *confine;
     sigset_t while_waiting; /* the signal mask during wait_for_work(): SIGCHLD gets through */
     struct pool executors;
     struct map by_id, by_pid;
@@ -301,7 +301,8 @@ static void on_spawn(struct self *self, const struct spawn_frame *head, struct s
     struct launch launch = { .parent = self->pid,
                              .memory_bytes = head->memory_bytes,
                              .uid = head->uid,
-                             .processes = self->processes };
+                             .processes = self->confine->processes,
+                             .niceness = self->confine->niceness };
     uint32_t sent = 0;
     for (uint32_t i = 0; i < SPAWN_FDS_MAX; i++) {
         bool has = head->fd_mask >> i & 1u;
@@ -473,7 +474,7 @@ static void take_descriptors(struct self *self, int socket)
 
 void spawner_run(int socket, const struct confine *confine)
 {
-    struct self self = { .pid = getpid(), .processes = confine->processes };
+    struct self self = { .pid = getpid(), .confine = confine };
     (void)prctl(PR_SET_NAME, "rayc-spawner");
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)setsid();

@@ -14,9 +14,9 @@ struct ask;
 
 struct ask_to {
     const char *address;
-    const struct cluster_key *key; /* NULL: without */
-    uint32_t first_ms;             /* how long to wait for the first WELCOME */
-    uint32_t again_ms;             /* how long to wait for a head that went away */
+    const struct member_key *key; /* NULL: without */
+    uint32_t first_ms;            /* how long to wait for the first WELCOME */
+    uint32_t again_ms;            /* how long to wait for a head that went away */
     /*  Called about each second of waiting, with how long no head has answered (0: one does): an embedded cluster may
         be started again here.  May be NULL. */
     void (*turn)(void *context, uint64_t lost_ms);

@@ -99,6 +99,9 @@ static int make_key(const struct cli *cli, struct started *out)
                OK) {
         return fail(cli, ERR_TOO_LARGE, "the path of the state folder is too long");
     }
+    if (file_path(out->access_path, sizeof(out->access_path), cli->state_dir, "worker.key") != OK) {
+        return fail(cli, ERR_TOO_LARGE, "the path of the state folder is too long");
+    }
     struct cluster_key key;
     struct diag why = { 0 };
     int rc = key_load(out->key_path, &key, &why);
@@ -139,13 +142,13 @@ static int start_head(const struct cli *cli, struct started *out)
 
 static int dial(struct cli *cli, const struct started *started, uint32_t timeout_ms)
 {
-    static struct cluster_key key;
+    static struct member_key key;
     struct diag why = { 0 };
     struct access from = { 0 };
-    if (started->key_path[0]) {
-        int rc = access_load(started->key_path, &from, &why);
+    if (started->access_path[0]) {
+        int rc = access_load(started->access_path, &from, &why);
         if (rc != OK) {
-            return rc;
+            return rc == ERR_NOT_FOUND ? ERR_UNREACHABLE : rc; /* the head is about to write it */
         }
         key = from.key;
     }
@@ -195,6 +198,7 @@ static int start_worker(const struct cli *cli, struct started *out)
     if (file_path(dir, sizeof(dir), cli->state_dir, "worker") != OK) {
         return fail(cli, ERR_TOO_LARGE, "the path of the state folder is too long");
     }
+    (void)setenv("RAYC_STATE_DIR", cli->state_dir, 1); /* what it may open for executors */
     daemon_arg(&args, "--head", out->address);
     daemon_arg(&args, "--dir", dir);
     daemon_arg(&args, "--pid-file", daemon_path(cli, DAEMON_WORKER, "pid", pid_path));
@@ -212,8 +216,11 @@ static int start_worker(const struct cli *cli, struct started *out)
     if (options->resources) {
         daemon_arg(&args, "--resources", options->resources);
     }
-    if (out->key_path[0]) {
-        daemon_arg(&args, "--key-file", out->key_path);
+    if (out->access_path[0]) {
+        daemon_arg(&args, "--key-file", out->access_path);
+    }
+    if (options->uid_base) {
+        daemon_arg(&args, "--uid-base", options->uid_base);
     }
     if (options->node_name) {
         daemon_arg(&args, "--name", options->node_name);
@@ -279,7 +286,7 @@ static bool wants_worker(const struct cli *cli)
 /*  The address and key of a head that runs elsewhere. */
 static int find_head(struct cli *cli, struct started *out)
 {
-    struct cluster_key key;
+    struct member_key key;
     bool has_key = false;
     cli_export(cli);
     int rc = cluster_find(cli->options.address, out->address, &key, &has_key);
@@ -290,10 +297,9 @@ static int find_head(struct cli *cli, struct started *out)
     char own[PATH_BYTES];
     bool ipc = strncmp(out->address, "ipc://", 6) == 0;
     if (path && *path && !ipc) {
-        snprintf(out->key_path, sizeof(out->key_path), "%s", path);
-    } else if (!ipc && file_path(own, sizeof(own), cli->state_dir, "cluster.key") == OK &&
-               access(own, F_OK) == 0) {
-        snprintf(out->key_path, sizeof(out->key_path), "%s", own);
+        snprintf(out->access_path, sizeof(out->access_path), "%s", path);
+    } else if (has_key && file_path(own, sizeof(own), cli->state_dir, "worker.key") == OK) {
+        snprintf(out->access_path, sizeof(out->access_path), "%s", own);
     }
     rc = dial(cli, out, 5000);
     return rc == OK ? 0 : fail_ask(cli, rc);

@@ -8,8 +8,9 @@
 
 struct started {
     char address[ADDRESS_BYTES_MAX];
-    char key_path[PATH_BYTES];  /* empty: no key */
-    pid_t head_pid, worker_pid; /* 0: not started */
+    char key_path[PATH_BYTES];    /* of the head that is started; empty: no key */
+    char access_path[PATH_BYTES]; /* what a worker joins with; empty: no key */
+    pid_t head_pid, worker_pid;   /* 0: not started */
     int64_t node;
     char node_name[NAME_MAX_BYTES * 4 + 1];
 };

@@ -79,7 +79,7 @@ static int start_reader(struct cli *self, char address[ADDRESS_BYTES_MAX])
 }
 
 static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_BYTES_MAX],
-                struct cluster_key *key, bool *has_key)
+                struct member_key *key, bool *has_key)
 {
     int rc = cluster_find(self->options.address, address, key, has_key);
     if (rc == OK) {
@@ -105,7 +105,7 @@ static int find(struct cli *self, enum connect_mode mode, char address[ADDRESS_B
 bool cluster_runs(const struct cli *self)
 {
     char address[ADDRESS_BYTES_MAX];
-    struct cluster_key key;
+    struct member_key key;
     bool has_key;
     cli_export(self);
     return cluster_find(self->options.address, address, &key, &has_key) != ERR_NOT_FOUND;
@@ -115,7 +115,7 @@ int cli_connect(struct cli *self, enum connect_mode mode)
 {
     cli_export(self);
     char address[ADDRESS_BYTES_MAX] = "";
-    struct cluster_key key;
+    struct member_key key;
     bool has_key = false;
     bool started = !cluster_runs(self);
     int exit_code = find(self, mode, address, &key, &has_key);

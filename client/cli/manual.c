@@ -165,7 +165,7 @@ static void topic_env(FILE *out)
         { "RAYC_ADDRESS", "address of the head; --address goes before it" },
         { "RAYC_STATE_DIR",
           "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
-        { "RAYC_KEY_FILE", "key of the cluster; --key-file goes before it" },
+        { "RAYC_KEY_FILE", "access file of the cluster; --key-file goes before it" },
         { "RAYC_OUTPUT", "table or json; -o goes before it" },
         { "RAYC_PROGRAMS", "folders in which submit looks for PROGRAM, separated by colons" },
         { "RAYC_CONNECT_MS",

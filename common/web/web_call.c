@@ -74,9 +74,7 @@ static void set_deadline(struct web_call *call, uint64_t deadline_ms)
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct web_connection *own = info ? info->socket_context : NULL;
     if (own) {
-        pthread_mutex_lock(&call->web->lock);
-        own->deadline_ms = deadline_ms;
-        pthread_mutex_unlock(&call->web->lock);
+        atomic_store(&own->deadline_ms, deadline_ms);
     }
 }
 
@@ -273,7 +271,7 @@ static enum MHD_Result give_to_worker(struct web_call *call, enum web_stage stag
     call->stage = stage;
     if (!web_work_add(call)) {
         web_reply_error(&call->reply, ERR_BUSY, "too many requests are waiting; try again later");
-        return answer(call);
+        call->stage = CALL_ANSWER; /* when it is called again: it was asleep for a moment */
     }
     return MHD_YES;
 }

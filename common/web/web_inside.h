@@ -25,7 +25,7 @@ enum {
 struct web_connection {
     struct web_connection *next, *previous;
     int fd;
-    uint64_t deadline_ms; /* UINT64_MAX: none */
+    atomic_uint_fast64_t deadline_ms; /* UINT64_MAX: none */
 };
 
 enum web_stage {

@@ -67,13 +67,14 @@ static void worker_start(struct web *self)
 bool web_work_add(struct web_call *call)
 {
     struct web *self = call->web;
+    MHD_suspend_connection(
+        call->connection); /* before a worker can resume it; never under our lock */
     pthread_mutex_lock(&self->lock);
     if (self->queued >= self->idle && self->workers < self->options.workers) {
         worker_start(self);
     }
     bool room = self->queued < QUEUE_MAX && self->workers > 0 && !atomic_load(&self->ending);
     if (room) {
-        MHD_suspend_connection(call->connection); /* before a worker can resume it */
         call->next = NULL;
         if (self->last) {
             self->last->next = call;
@@ -85,6 +86,9 @@ bool web_work_add(struct web_call *call)
         pthread_cond_signal(&self->work);
     }
     pthread_mutex_unlock(&self->lock);
+    if (!room) {
+        MHD_resume_connection(call->connection);
+    }
     return room;
 }
 

@@ -58,6 +58,27 @@ note "a large file ends"
 try file "head -c 2000000 /dev/zero >\$TMPDIR/large; stat -c %s \$TMPDIR/large"
 has out 1000000
 
+note "executors are nice"
+try nice nice
+same out 15
+
+if [[ $(id -u) -eq 0 ]]; then
+    note "a fork bomb is bounded, and head and worker answer while it lasts"
+    expect 0 rayc submit --no-wait --submission-id bomb --array 1-1 --max-retries 0 -- sh -c \
+        "cd /; f() { f | f & }; f 2>/dev/null; exec perl -e 'fork while 1'"
+    bomb_grows() { [[ $(pgrep -cu 200001) -ge 90 ]]; }
+    wait_until 20 bomb_grows
+    for _ in 1 2 3; do
+        expect 0 rayc job list
+    done
+    try beside "echo here"
+    has out here
+    rayc task list --job bomb -o json >"$WORK/out"
+    expect 0 rayc task cancel "$(json 'items[0].task_id')"
+    bomb_ended() { ! pgrep -u 200001 >/dev/null; }
+    wait_until 20 bomb_ended
+fi
+
 note "who hides is gone after cancel"
 expect 0 rayc submit --no-wait --submission-id hides --array 1-1 --max-retries 0 -- sh -c \
     "cd /; trap '' TERM; (setsid env -i sh -c \"trap '' TERM; (sleep 4321 & wait) & sleep 4321\" &) ; sleep 4321"
@@ -68,4 +89,66 @@ expect 0 rayc task cancel "$(json 'items[0].task_id')"
 none() { ! pgrep -fx 'sleep 4321' >/dev/null; }
 wait_until 20 none
 kill -0 "$WORKER" || fail "the worker is gone"
+if [[ $(id -u) -ne 0 ]]; then
+    note ok
+    exit 0
+fi
+kill "$WORKER"
+wait "$WORKER" 2>/dev/null
+expect 0 rayc stop
+
+note "a lasting cluster of root's runs as others, also with a key"
+export RAYC_STATE_DIR=$WORK/host
+expect 0 rayc start --head --host 127.0.0.1 --port 0 --num-cpus 2
+expect 0 rayc submit -- sh -c 'id -u; cd; touch x; pwd'
+has out 200001
+[[ $(stat -c %a ~) == *[02468] ]] && has out "$RAYC_STATE_DIR/worker/scratch"
+cd "$WORK/outside" || exit 1
+for secret in rayc.db admin.key worker.key cluster.key head.secret worker/key; do
+    [[ -s $RAYC_STATE_DIR/$secret ]] || fail "there is no $secret"
+    expect 1 rayc submit -- cat "$RAYC_STATE_DIR/$secret"
+    has out "ermission denied"
+done
+expect 0 rayc submit parallel_compute --tasks 5 --work-us 100
+has out "sum"
+expect 0 rayc submit -- sh -c 'rayc job list -o json | grep -c job_id'
+
+note "a working folder travels, and is its user's"
+mkdir "$WORK/outside/code" && echo 'stat -c "in %u" .; touch here && ls' >"$WORK/outside/code/run.sh"
+expect 0 rayc submit --working-dir "$WORK/outside/code" -- sh run.sh
+has out "in 200001"
+has out here
+
+note "so do the folders of trials"
+cat >"$WORK/outside/search.yaml" <<'END'
+command: [sh, -c, "id -u; rayc report loss={x}"]
+metric: loss
+mode: min
+trials: 2
+space: {x: {uniform: [0, 1]}}
+END
+expect 0 rayc tune --space "$WORK/outside/search.yaml"
+grep -qx 200001 "$RAYC_STATE_DIR"/tune/*/trial_00001/output* || fail "the trial was not user 200001"
+
+note "a program that is closed for them is told of"
+mkdir -m 700 "$WORK/closed" && cp /bin/true "$WORK/closed/program"
+rayc submit -- "$WORK/closed/program" >"$WORK/out" 2>&1
+has out "for uid 200001, as which the worker runs it (--uid-base 0 would not)"
+expect 0 rayc stop
+export RAYC_STATE_DIR=$WORK/off
+expect 0 rayc start --head --port 0 --num-cpus 2 --uid-base 0
+expect 0 rayc submit -- id -u
+same out 0
+expect 0 rayc stop
+
+note "a closed state folder"
+export RAYC_STATE_DIR=$WORK/shut
+chmod 700 "$WORK"
+expect 0 rayc start --head --port 0 --num-cpus 2
+expect 0 rayc submit -- id -u
+same out 0
+grep -q "executors.as_worker" "$RAYC_STATE_DIR/worker.log" || fail "the worker has not told"
+expect 0 rayc stop
+rayc start --head --port 0 --num-cpus 2 --uid-base 200000 >"$WORK/out" 2>&1 && fail "it started"
+has out "is closed for the uids of executors"
 note ok

@@ -366,6 +366,8 @@ has out "--key-file"
 address=$(<"$RAYC_STATE_DIR/head.address")
 expect 5 rayc status --address "$address" --state-dir "$WORK/other"
 has err "--key-file"
+expect 5 rayc status --address "$address" --state-dir "$WORK/other" --key-file "$RAYC_STATE_DIR/cluster.key"
+has err "is the key of a head"
 expect 5 rayc start --address "$address" --state-dir "$WORK/other"
 expect 125 rayc submit --address "$address" --state-dir "$WORK/other" -- true
 expect 5 rayc status --address "$address" --key-file "$WORK/none"

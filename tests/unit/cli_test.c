@@ -347,8 +347,7 @@ static void play_act(const struct act *act)
     struct net *net = NULL;
     int queries = 0, fds[2];
     bool over = false;
-    while (net_open(&net, address, NULL, NULL) !=
-           OK) { /* the one before closes in another thread */
+    while (net_open(&net, address, NULL) != OK) { /* the one before closes in another thread */
         poll(NULL, 0, 1);
     }
     net_fds(net, fds);

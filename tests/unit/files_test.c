@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "common/access.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -284,6 +285,25 @@ static void a_damaged_key_is_refused(void **state)
     expect_key(in_folder("damaged"), ERR_KEY, "too large");
 }
 
+static void an_access_file_has_the_keys_of_members(void **state)
+{
+    (void)state;
+    struct cluster_key head, member, loaded;
+    struct access made = { .token = "rayc_secret", .has_key = true }, read;
+    struct diag why = { 0 };
+    assert_int_equal(key_make(in_folder("head.key"), &head), OK);
+    assert_int_equal(access_load(in_folder("head.key"), &read, &why), ERR_KEY);
+    assert_non_null(strstr(why.text, "is the key of a head"));
+    assert_int_equal(key_make(in_folder("member.key"), &member), OK);
+    made.key.own = member;
+    memcpy(made.key.server_text, head.public_text, sizeof(made.key.server_text));
+    assert_int_equal(access_save(in_folder("access.key"), &made), OK);
+    assert_int_equal(access_load(in_folder("access.key"), &read, &why), OK);
+    assert_memory_equal(&read, &made, sizeof(made));
+    assert_int_equal(key_load(in_folder("access.key"), &loaded, &why), ERR_KEY);
+    assert_non_null(strstr(why.text, "is an access file"));
+}
+
 /*  Runs with stderr in a file, and reads what was said. */
 static void log_into(const char *path, const char *value)
 {
@@ -346,6 +366,7 @@ int main(void)
         cmocka_unit_test(random_text_is_letters_and_digits),
         cmocka_unit_test(keys_are_for_their_owner_only),
         cmocka_unit_test(a_damaged_key_is_refused),
+        cmocka_unit_test(an_access_file_has_the_keys_of_members),
         cmocka_unit_test(one_event_is_one_line),
         cmocka_unit_test(clocks_go_forward),
     };

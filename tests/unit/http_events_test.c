@@ -11,12 +11,13 @@
 #include <poll.h>
 #include <sodium.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "head/http.h"
 #include "head/store.h"
 
 static char folder[] = "/tmp/rayc-events-XXXXXX";
-static char database[128];
+static char database[128], logs[64], log_file[128];
 static sqlite3 *db;
 static struct http *http;
 static char got[65536];
@@ -46,13 +47,17 @@ static int setup(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     snprintf(database, sizeof(database), "%s/rayc.db", folder);
+    snprintf(logs, sizeof(logs), "%s/logs", folder);
+    snprintf(log_file, sizeof(log_file), "%s/job-5.log", logs);
+    assert_int_equal(mkdir(logs, 0700), 0);
     assert_int_equal(store_open(&store, database, &why), OK);
     store_close(&store);
     assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
     run("PRAGMA journal_mode=WAL;"
         "INSERT INTO user VALUES(11,'root',1,0,-1,-1,1),(12,'ann',2,0,-1,-1,1);"
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(5,'j',2,2,12);"
-        "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'node.joined','old one')");
+        "INSERT INTO job(id,submission,kind,state,owner) VALUES(6,'root-job',2,2,11);"
+        "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'NODE_JOINED','old one')");
     run("UPDATE user SET role=1 WHERE id=11");
     add_token(101, 11, "root-secret");
     add_token(102, 12, "ann-secret");
@@ -74,6 +79,8 @@ static int teardown(void **state)
     unlink(command[0]);
     unlink(command[1]);
     unlink(database);
+    unlink(log_file);
+    rmdir(logs);
     rmdir(folder);
     return 0;
 }
@@ -118,11 +125,11 @@ static void test_resume(void **state)
     int fd = listen_as("root-secret", "", "Last-Event-ID: 0\r\n");
     assert_true(hear(fd, "old one"));
     assert_non_null(strstr(got, "Content-Type: text/event-stream"));
-    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(2,2,'job.started',5,'two')");
+    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(2,2,'JOB_OPENED',5,'two')");
     assert_true(hear(fd, "\"two\""));
     assert_non_null(strstr(got, "id: 2\ndata: {"));
     close(fd);
-    run("INSERT INTO event(id,at_ms,kind,text) VALUES(3,3,'node.lost','three')");
+    run("INSERT INTO event(id,at_ms,kind,text) VALUES(3,3,'NODE_LOST','three')");
     fd = listen_as("root-secret", "", "Last-Event-ID: 2\r\n");
     assert_true(hear(fd, "\"three\""));
     assert_null(strstr(got, "\"two\""));
@@ -136,7 +143,7 @@ static void test_own_only(void **state)
 {
     (void)state;
     int fd = listen_as("ann-secret", "", "Last-Event-ID: 0\r\n");
-    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(4,4,'job.ended',5,'four')");
+    run("INSERT INTO event(id,at_ms,kind,job,text) VALUES(4,4,'JOB_ENDED',5,'four')");
     assert_true(hear(fd, "\"four\""));
     assert_non_null(strstr(got, "\"two\""));
     assert_null(strstr(got, "\"three\""));
@@ -147,10 +154,63 @@ static void test_own_only(void **state)
     close(fd);
 }
 
+static void print(const char *text)
+{
+    FILE *file = fopen(log_file, "a");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_log(void **state)
+{
+    (void)state;
+    print("old a\xc3"); /* half of a letter */
+    int fd = listen_as("ann-secret", "?topics=jobs,log:j", "Last-Event-ID: 4;5=4\r\n");
+    assert_true(hear(fd, "id: 4;5=5\ndata: {\"kind\":\"JOB_LOG\",\"job_id\":\"00000005\","
+                         "\"offset\":4,\"text\":\"a\"}"));
+    print("\xa9 new");
+    assert_true(hear(fd, "\"offset\":5,\"text\":\"\xc3\xa9 new\"}"));
+    assert_non_null(strstr(got, "id: 4;5=11\n"));
+    close(fd);
+    print("er");
+    fd = listen_as("ann-secret", "?topics=log:00000005", "Last-Event-ID: 4;5=11\r\n");
+    assert_true(hear(fd, "\"offset\":11,\"text\":\"er\"}"));
+    assert_null(strstr(got, "new"));
+    close(fd);
+    fd = listen_as("ann-secret", "?topics=log:j", ""); /* begins at the end, and says where */
+    assert_true(hear(fd, "id: 4;5=13\n\n"));
+    print("est");
+    assert_true(hear(fd, "\"offset\":13,\"text\":\"est\"}"));
+    close(fd);
+}
+
+static void test_progress(void **state)
+{
+    (void)state;
+    run("UPDATE job SET total=10,finished=3,failed=1 WHERE id=5");
+    int fd = listen_as("ann-secret", "?topics=progress", "");
+    assert_true(hear(fd,
+                     "{\"kind\":\"JOB_PROGRESS\",\"job_id\":\"00000005\",\"submission_id\":\"j\","
+                     "\"total\":10,\"finished\":3,\"failed\":1}"));
+    run("UPDATE job SET finished=9 WHERE id=5");
+    assert_true(hear(fd, "\"total\":10,\"finished\":9,\"failed\":1}"));
+    assert_null(strstr(got, "00000006"));
+    close(fd);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
-    int fd = listen_as("root-secret", "?topics=cows", "");
+    int fd = listen_as("root-secret", "?topics=jobs,cows", "");
+    assert_true(hear(fd, "HTTP/1.1 400"));
+    assert_true(hear(fd, "none of them is: cows"));
+    close(fd);
+    fd = listen_as("ann-secret", "?topics=log:root-job", "");
+    assert_true(hear(fd, "HTTP/1.1 404"));
+    assert_true(hear(fd, "no such job: root-job"));
+    close(fd);
+    fd = listen_as("root-secret", "", "Last-Event-ID: 4;5=\r\n");
     assert_true(hear(fd, "HTTP/1.1 400"));
     close(fd);
     fd = listen_as("root-secret", "", "Last-Event-ID: x\r\n");
@@ -173,9 +233,10 @@ static void test_revoked(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_resume),
-                                        cmocka_unit_test(test_own_only),
-                                        cmocka_unit_test(test_refusals),
-                                        cmocka_unit_test(test_revoked) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resume),   cmocka_unit_test(test_own_only),
+        cmocka_unit_test(test_log),      cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_revoked)
+    };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

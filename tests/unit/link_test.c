@@ -197,32 +197,50 @@ static void a_new_head_hears_only_what_is_new(void **state)
     }
 }
 
-static void make_keys(struct cluster_key *a, struct cluster_key *b)
+/*  The pairs of two heads, and what members of the first one have. */
+static void make_keys(struct cluster_key *head, struct cluster_key *other,
+                      struct member_key *member)
 {
-    assert_int_equal(zmq_curve_keypair(a->public_text, a->secret_text), 0);
-    assert_int_equal(zmq_curve_keypair(b->public_text, b->secret_text), 0);
+    assert_int_equal(zmq_curve_keypair(head->public_text, head->secret_text), 0);
+    assert_int_equal(zmq_curve_keypair(other->public_text, other->secret_text), 0);
+    assert_int_equal(zmq_curve_keypair(member->own.public_text, member->own.secret_text), 0);
+    memcpy(member->server_text, head->public_text, sizeof(member->server_text));
 }
 
 static void members_have_the_key(void **state)
 {
     (void)state;
     struct cluster_key key, other;
-    make_keys(&key, &other);
+    struct member_key member;
+    make_keys(&key, &other, &member);
     open_router(&key);
-    assert_int_equal(link_open(&head_link, address, &key), OK);
+    assert_int_equal(link_open(&head_link, address, &member), OK);
     expect_up();
     say("hello");
     expect_at_router("hello", 5);
     expect_frame("welcome", 7);
 }
 
-static void another_key_is_refused(void **state)
+static void another_head_is_refused(void **state)
 {
     (void)state;
     struct cluster_key key, other;
-    make_keys(&key, &other);
-    open_router(&key);
-    assert_int_equal(link_open(&head_link, address, &other), OK);
+    struct member_key member;
+    make_keys(&key, &other, &member);
+    open_router(&other);
+    assert_int_equal(link_open(&head_link, address, &member), OK);
+    expect_news(LINK_REFUSED, &(struct link_frame){ 0 });
+}
+
+/*  Whoever has worker.key could listen at the head's address. */
+static void a_member_cannot_pass_for_the_head(void **state)
+{
+    (void)state;
+    struct cluster_key key, other;
+    struct member_key member;
+    make_keys(&key, &other, &member);
+    open_router(&member.own);
+    assert_int_equal(link_open(&head_link, address, &member), OK);
     expect_news(LINK_REFUSED, &(struct link_frame){ 0 });
 }
 
@@ -230,7 +248,8 @@ static void no_key_is_refused(void **state)
 {
     (void)state;
     struct cluster_key key, other;
-    make_keys(&key, &other);
+    struct member_key member;
+    make_keys(&key, &other, &member);
     open_router(&key);
     assert_int_equal(link_open(&head_link, address, NULL), OK);
     expect_news(LINK_REFUSED, &(struct link_frame){ 0 });
@@ -241,9 +260,10 @@ static void a_head_without_keys_is_refused(void **state)
 {
     (void)state;
     struct cluster_key key, other;
-    make_keys(&key, &other);
+    struct member_key member;
+    make_keys(&key, &other, &member);
     open_router(NULL);
-    assert_int_equal(link_open(&head_link, address, &key), OK);
+    assert_int_equal(link_open(&head_link, address, &member), OK);
     expect_news(LINK_REFUSED, &(struct link_frame){ 0 });
     expect_quiet();
 }
@@ -259,10 +279,11 @@ static void the_head_may_let_in(void **state)
 {
     (void)state;
     struct cluster_key key, other;
-    make_keys(&key, &other);
+    struct member_key member;
+    make_keys(&key, &other, &member);
     open_zap("200");
     open_router(&key);
-    assert_int_equal(link_open(&head_link, address, &key), OK);
+    assert_int_equal(link_open(&head_link, address, &member), OK);
     expect_up();
 }
 
@@ -270,10 +291,11 @@ static void the_head_may_keep_out(void **state)
 {
     (void)state;
     struct cluster_key key, other;
-    make_keys(&key, &other);
+    struct member_key member;
+    make_keys(&key, &other, &member);
     open_zap("400");
     open_router(&key);
-    assert_int_equal(link_open(&head_link, address, &key), OK);
+    assert_int_equal(link_open(&head_link, address, &member), OK);
     expect_news(LINK_REFUSED, &(struct link_frame){ 0 });
 }
 
@@ -350,7 +372,8 @@ int main(void)
         TEST(frames_go_both_ways),
         TEST(a_new_head_hears_only_what_is_new),
         TEST(members_have_the_key),
-        TEST(another_key_is_refused),
+        TEST(another_head_is_refused),
+        TEST(a_member_cannot_pass_for_the_head),
         TEST(no_key_is_refused),
         TEST(a_head_without_keys_is_refused),
         TEST(the_head_may_let_in),

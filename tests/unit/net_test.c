@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <zmq.h>
 
+#include "common/link.h"
 #include "head/net.h"
 #include "proto/proto.h"
 
@@ -22,7 +23,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(address, sizeof(address), "ipc://%s/s", folder);
     context = zmq_ctx_new();
-    int code = net_open(&net, address, NULL, NULL);
+    int code = net_open(&net, address, NULL);
     *state = net;
     return code;
 }
@@ -120,12 +121,67 @@ static void a_connection_that_breaks_is_told(void **state)
     assert_int_equal(event.peer, number);
 }
 
+/*  A head with keys, and one who dials it with `own`. */
+static uint64_t refusals_of(const struct cluster_key *server, const char *member,
+                            const struct cluster_key *own)
+{
+    char members[96], at[96], cert[128];
+    struct net *net = NULL;
+    struct link *link = NULL;
+    struct link_frame frame;
+    struct net_event event;
+    snprintf(members, sizeof(members), "%s/members", folder);
+    snprintf(at, sizeof(at), "ipc://%s/keyed", folder);
+    const struct net_keys keys = { server, member, members };
+    assert_int_equal(net_open(&net, at, &keys), OK);
+    struct member_key key = { .own = *own };
+    memcpy(key.server_text, server->public_text, sizeof(key.server_text));
+    assert_int_equal(link_open(&link, at, &key), OK);
+    int fds[2];
+    net_fds(net, fds);
+    enum link_news news = LINK_NOTHING;
+    for (int tries = 0; tries < 1000 && news == LINK_NOTHING; tries++) {
+        poll((struct pollfd[]){ { fds[0], POLLIN, 0 },
+                                { fds[1], POLLIN, 0 },
+                                { link_fd(link), POLLIN, 0 } },
+             3, 20);
+        news = link_next(link, &frame);
+        (void)net_next(net, &event);
+    }
+    assert_int_equal(news, strcmp(own->public_text, member) == 0 ? LINK_UP : LINK_REFUSED);
+    for (int tries = 0; tries < 1000 && news == LINK_REFUSED && net_refusals(net) == 0; tries++) {
+        poll((struct pollfd[]){ { fds[1], POLLIN, 0 } }, 1, 20);
+        (void)net_next(net, &event);
+    }
+    uint64_t refusals = net_refusals(net);
+    link_close(&link);
+    net_close(&net);
+    snprintf(cert, sizeof(cert), "%s/cluster.cert", members);
+    unlink(cert);
+    rmdir(members);
+    unlink(at + 6);
+    return refusals;
+}
+
+static void only_members_are_let_in_and_others_are_counted(void **state)
+{
+    (void)state;
+    struct cluster_key server, member, other;
+    assert_int_equal(zmq_curve_keypair(server.public_text, server.secret_text), 0);
+    assert_int_equal(zmq_curve_keypair(member.public_text, member.secret_text), 0);
+    assert_int_equal(zmq_curve_keypair(other.public_text, other.secret_text), 0);
+    assert_int_equal(refusals_of(&server, member.public_text, &member), 0);
+    assert_true(refusals_of(&server, member.public_text, &other) > 0);
+    assert_true(refusals_of(&server, member.public_text, &server) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_over_the_limit_is_not_heard),
         cmocka_unit_test(a_message_of_parts_is_dropped),
         cmocka_unit_test(a_connection_that_breaks_is_told),
+        cmocka_unit_test(only_members_are_let_in_and_others_are_counted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

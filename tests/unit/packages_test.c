@@ -24,7 +24,8 @@ static int setup(void **state)
     folder_new(self->dir);
     snprintf(path, sizeof(path), "%s/programs", self->dir);
     *state = self;
-    return file_make_dir(path, 0700) || packages_open(&self->packages, self->dir, 1);
+    static const struct confine confine = { 0 };
+    return file_make_dir(path, 0700) || packages_open(&self->packages, self->dir, 1, &confine);
 }
 
 static int teardown(void **state)

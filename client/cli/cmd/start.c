@@ -99,7 +99,7 @@ static void print_started(const struct cli *self, const struct started *started)
         json_t *object =
             json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "apiVersion", "rayc/v1", "kind",
                       "Start", "address", started->address, "state_dir", self->state_dir,
-                      "key_file", started->key_path, "head_pid", (int)started->head_pid,
+                      "key_file", started->access_path, "head_pid", (int)started->head_pid,
                       "worker_pid", (int)started->worker_pid, "node_id", (json_int_t)started->node);
         json_print(object);
         json_decref(object);

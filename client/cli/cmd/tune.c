@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "client/cli/connect.h"
 #include "client/cli/find.h"
@@ -105,6 +106,16 @@ static void make_name(struct tune *self)
     snprintf(self->name, sizeof(self->name), "%.*s_%s", (int)strcspn(base, "."), base, stamp);
 }
 
+/*  Trials that a worker of root's runs as other users make their folders in the state folder's, as in /tmp: if the
+    worker has opened the state folder for them. */
+static int share_storage(const struct tune *self, const char *path)
+{
+    struct stat state;
+    bool shared = geteuid() == 0 && stat(self->cli->state_dir, &state) == 0 && state.st_uid == 0 &&
+                  (state.st_mode & S_IXOTH);
+    return shared && chmod(path, 01777) != 0 ? ERR_SYSTEM : OK;
+}
+
 static int make_storage(struct tune *self)
 {
     const char *given = self->source.storage ? self->source.storage : self->spec->storage;
@@ -119,6 +130,7 @@ static int make_storage(struct tune *self)
         rc = file_path(path, sizeof(path), self->cli->state_dir, "tune");
     }
     rc = rc == OK ? file_make_dir(path, 0700) : rc;
+    rc = rc == OK && !given ? share_storage(self, path) : rc;
     if (rc != OK || !realpath(path, self->storage)) {
         return fail(self->cli, rc ? rc : ERR_SYSTEM,
                     "the folder %s of the trials cannot be made: %s", path, strerror(errno));

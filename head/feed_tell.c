@@ -1,0 +1,353 @@
+/*  feed_tell.c - a turn of the feed: rows of the table of events, how far jobs are, what their drivers printed. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "head/feed_inside.h"
+#include "head/json.h"
+
+enum {
+    CHECK_MS = 1000, /* a token is looked at again */
+    PING_MS = 15000, /* proxies cut silent connections */
+    ROWS_PER_TURN = 500,
+    LOG_PIECE = 16 << 10,
+    FRAME_MAX_BYTES = 8 * LOG_PIECE,
+    ENDED_MS = 10000 /* so long a job that has ended may still have news of its progress */
+};
+
+static sqlite3_stmt *prepare(const struct feed *self, const char *sql)
+{
+    sqlite3_stmt *out = NULL;
+    if (sqlite3_prepare_v2(self->db, sql, -1, &out, NULL) != SQLITE_OK) {
+        log_error("http.events", "error=\"%s\"", sqlite3_errmsg(self->db));
+    }
+    return out;
+}
+
+/* --- frames ------------------------------------------------------------------------------------------------ */
+
+/*  Where it is, when it has got this frame: the newest event's number; and of each log, JOB=OFFSET. */
+static void frame_id(const struct listener *self, char out[FEED_ID_BYTES])
+{
+    const struct feed_wish *wish = &self->wish;
+    int n = snprintf(out, FEED_ID_BYTES, "id: %" PRIu64, wish->after);
+    for (uint32_t i = 0; i < wish->log_count; i++) {
+        n += snprintf(out + n, FEED_ID_BYTES - (size_t)n, ";%" PRIu64 "=%" PRIu64,
+                      wish->logs[i].job, wish->logs[i].offset);
+    }
+}
+
+/*  `event` may be NULL, and `data` nothing: then it hears only where it is. */
+static void put_frame(struct listener *self, const char *event, struct slice data)
+{
+    char id[FEED_ID_BYTES];
+    struct json frame = json_new(FRAME_MAX_BYTES);
+    frame_id(self, id);
+    json_raw(&frame, id);
+    json_raw(&frame, event ? "\nevent: " : "");
+    json_raw(&frame, event ? event : "");
+    if (data.n > 0) {
+        json_raw(&frame, "\ndata: ");
+        json_bytes(&frame, data);
+    }
+    json_raw(&frame, "\n\n");
+    if (frame.full) {
+        listener_end(self);
+    } else {
+        listener_put(self, frame.p, frame.n);
+    }
+    json_free(&frame);
+    self->greeted = true;
+}
+
+/*  There is a gap: the client must read the lists again. */
+static void put_resync(struct listener *self, uint64_t id)
+{
+    self->wish.after = id;
+    self->progress = false;
+    put_frame(self, "resync", slice_text("{}"));
+}
+
+static bool full(struct listener *self)
+{
+    return listener_waits(self) >= FEED_QUEUE_MAX;
+}
+
+/* --- events ------------------------------------------------------------------------------------------------ */
+
+static uint32_t topic_of(const char *kind)
+{
+    return strncmp(kind, "JOB_", 4) == 0    ? TOPIC_JOBS
+           : strncmp(kind, "TASK_", 5) == 0 ? TOPIC_TASKS
+           : strncmp(kind, "NODE_", 5) == 0 ? TOPIC_NODES
+                                            : TOPIC_OTHERS;
+}
+
+static void put_row(struct listener *self, sqlite3_stmt *row)
+{
+    struct feed_wish *wish = &self->wish;
+    uint64_t owner = (uint64_t)sqlite3_column_int64(row, 1);
+    const char *kind = (const char *)sqlite3_column_text(row, 2);
+    const char *json = (const char *)sqlite3_column_text(row, 3);
+    wish->after = (uint64_t)sqlite3_column_int64(row, 0);
+    if (kind && json && (wish->topics & topic_of(kind)) &&
+        (wish->owner == 0 || owner == wish->owner)) {
+        put_frame(self, NULL, slice_text(json));
+    }
+}
+
+static void look(struct feed *self)
+{
+    sqlite3_stmt *row = prepare(self, "SELECT coalesce((SELECT min(id) FROM event),0),"
+                                      " coalesce((SELECT max(id) FROM event),0)");
+    if (row && sqlite3_step(row) == SQLITE_ROW) {
+        self->first = (uint64_t)sqlite3_column_int64(row, 0);
+        self->last = (uint64_t)sqlite3_column_int64(row, 1);
+    }
+    sqlite3_finalize(row);
+}
+
+/*  Rows after `after`, for all who have been told so far.  True: there are more. */
+static bool tell_events(struct feed *self, struct listener *all, uint64_t after)
+{
+    sqlite3_stmt *row =
+        prepare(self, "SELECT v.id, coalesce(j.owner,0), v.kind, json_object('event_id',v.event_id,"
+                      "'time',v.time,'time_ms',v.time_ms,'kind',v.kind,'job_id',v.job_id,"
+                      "'node_id',v.node_id,'task_id',v.task_id,'text',substr(v.text,1,2000))"
+                      " FROM events v LEFT JOIN job j ON j.id=v.job"
+                      " WHERE v.id>?1 AND v.id<=?2 ORDER BY v.id LIMIT ?3");
+    if (!row) {
+        return false;
+    }
+    sqlite3_bind_int64(row, 1, (int64_t)after);
+    sqlite3_bind_int64(row, 2, (int64_t)self->last);
+    sqlite3_bind_int64(row, 3, ROWS_PER_TURN);
+    uint64_t told = after;
+    uint32_t count = 0;
+    while (sqlite3_step(row) == SQLITE_ROW) {
+        for (struct listener *one = all; one; one = one->next) {
+            if (one->wish.after == told && !full(one)) {
+                put_row(one, row);
+            }
+        }
+        told = (uint64_t)sqlite3_column_int64(row, 0);
+        count++;
+    }
+    sqlite3_finalize(row);
+    return count == ROWS_PER_TURN;
+}
+
+static bool holds(const struct feed *self, uint64_t token)
+{
+    sqlite3_stmt *row =
+        prepare(self, "SELECT 1 FROM token t JOIN user u ON u.id=t.user WHERE t.id=?1 AND"
+                      " t.revoked_ms IS NULL AND (t.expires_ms=0 OR t.expires_ms>?2)"
+                      " AND u.disabled=0");
+    sqlite3_bind_int64(row, 1, (int64_t)token);
+    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
+    bool found = row && sqlite3_step(row) == SQLITE_ROW;
+    sqlite3_finalize(row);
+    return found;
+}
+
+/*  True: it has not heard all as yet. */
+static bool place(const struct feed *self, struct listener *one)
+{
+    struct feed_wish *wish = &one->wish;
+    if (wish->fresh) {
+        wish->fresh = false;
+        wish->after = self->last;
+    } else if (wish->after < self->last && full(one)) {
+        listener_drop(one);
+        put_resync(one, self->last);
+    } else if (wish->after > self->last || wish->after + 1 < self->first) {
+        put_resync(one, self->last);
+    }
+    if (!one->greeted) {
+        put_frame(one, NULL, (struct slice){ 0 });
+    }
+    return wish->after < self->last;
+}
+
+/* --- how far jobs are -------------------------------------------------------------------------------------- */
+
+static bool same_progress(const struct progress *a, const struct progress *b)
+{
+    return a->job == b->job && a->total == b->total && a->finished == b->finished &&
+           a->failed == b->failed;
+}
+
+static void put_progress(struct listener *all, const struct progress *now, bool changed,
+                         uint64_t owner, const char *submission)
+{
+    struct json json = json_new(FRAME_MAX_BYTES);
+    char text[160];
+    snprintf(text, sizeof(text), "{\"kind\":\"JOB_PROGRESS\",\"job_id\":\"%08" PRIx64 "\"",
+             now->job);
+    json_raw(&json, text);
+    json_raw(&json, ",\"submission_id\":");
+    json_text(&json, slice_text(submission ? submission : ""));
+    snprintf(text, sizeof(text),
+             ",\"total\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"failed\":%" PRIu64 "}", now->total,
+             now->finished, now->failed);
+    json_raw(&json, text);
+    for (struct listener *one = all; one && !json.full; one = one->next) {
+        bool may = one->wish.owner == 0 || one->wish.owner == owner;
+        if (!(one->wish.topics & TOPIC_PROGRESS) || !may || (!changed && one->progress)) {
+            continue;
+        }
+        if (full(one)) {
+            one->missed = true;
+        } else {
+            put_frame(one, NULL, slice_of(json.p, json.n));
+        }
+    }
+    json_free(&json);
+}
+
+static bool keep_progress(struct progress **all, size_t n, const struct progress *one)
+{
+    if ((n & (n - 1)) == 0) { /* grows at powers of two */
+        struct progress *grown = realloc(*all, (n ? 2 * n : 1) * sizeof(**all));
+        if (!grown) {
+            return false;
+        }
+        *all = grown;
+    }
+    (*all)[n] = *one;
+    return true;
+}
+
+static void read_progress(struct feed *self, struct listener *all, sqlite3_stmt *row)
+{
+    struct progress *kept = NULL;
+    size_t count = 0, at = 0;
+    while (sqlite3_step(row) == SQLITE_ROW) {
+        const struct progress now = { (uint64_t)sqlite3_column_int64(row, 0),
+                                      (uint64_t)sqlite3_column_int64(row, 3),
+                                      (uint64_t)sqlite3_column_int64(row, 4),
+                                      (uint64_t)sqlite3_column_int64(row, 5) };
+        while (at < self->progress_count && self->progress[at].job < now.job) {
+            at++;
+        }
+        bool known = at < self->progress_count && same_progress(&self->progress[at], &now);
+        put_progress(all, &now, !known, (uint64_t)sqlite3_column_int64(row, 1),
+                     (const char *)sqlite3_column_text(row, 2));
+        if (!keep_progress(&kept, count, &now)) {
+            break; /* the rest is told again */
+        }
+        count++;
+    }
+    free(self->progress);
+    self->progress = kept;
+    self->progress_count = count;
+}
+
+static void tell_progress(struct feed *self, struct listener *all)
+{
+    bool wanted = false;
+    for (struct listener *one = all; one; one = one->next) {
+        wanted = wanted || (one->wish.topics & TOPIC_PROGRESS);
+    }
+    sqlite3_stmt *row = !wanted ? NULL
+                                : prepare(self, "SELECT id,owner,submission,total,finished,failed"
+                                                " FROM job WHERE state<3 OR ended_ms>?1"
+                                                " ORDER BY id");
+    if (row) {
+        sqlite3_bind_int64(row, 1, (int64_t)clock_wall_ms() - ENDED_MS);
+        read_progress(self, all, row);
+        sqlite3_finalize(row);
+        for (struct listener *one = all; one; one = one->next) {
+            one->progress = !one->missed;
+            one->missed = false;
+        }
+    }
+}
+
+/* --- what drivers printed ------------------------------------------------------------------------------------ */
+
+/*  How many of the bytes end with a whole letter: a beginning of one at the end waits for its rest. */
+static size_t whole_letters(const uint8_t *p, size_t n)
+{
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        uint8_t byte = p[n - back];
+        size_t letter = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+        if (byte < 0x80 || byte >= 0xc0) {
+            return letter > back ? n - back : n;
+        }
+    }
+    return n;
+}
+
+static void put_log(struct listener *self, struct feed_log *log, struct slice text)
+{
+    struct json json = json_new(FRAME_MAX_BYTES);
+    char head[128];
+    snprintf(head, sizeof(head),
+             "{\"kind\":\"JOB_LOG\",\"job_id\":\"%08" PRIx64 "\",\"offset\":%" PRIu64 ",\"text\":",
+             log->job, log->offset);
+    json_raw(&json, head);
+    json_text(&json, text);
+    json_raw(&json, "}");
+    log->offset += text.n;
+    if (json.full) {
+        listener_end(self);
+    } else {
+        put_frame(self, NULL, slice_of(json.p, json.n));
+    }
+    json_free(&json);
+}
+
+/*  One piece.  True: there may be more. */
+static bool tell_log(const struct feed *self, struct listener *one, struct feed_log *log)
+{
+    uint8_t bytes[LOG_PIECE];
+    struct wire to = { bytes, 0, sizeof(bytes), false };
+    const struct log_name name = { .job = log->job };
+    uint64_t offset = log->offset;
+    if (full(one) || log_read(self->logs, &name, &offset, &to) != OK || to.n == 0) {
+        return false;
+    }
+    size_t n = whole_letters(bytes, to.n);
+    if (n == 0) { /* perhaps its rest is in the next file */
+        uint64_t rest = offset + to.n, wanted = rest;
+        size_t before = to.n;
+        int rc = log_read(self->logs, &name, &rest, &to);
+        if (rc != OK || to.n == before) {
+            return false;
+        }
+        n = rest == wanted ? whole_letters(bytes, to.n) : before;
+    }
+    log->offset = offset;
+    put_log(one, log, slice_of(bytes, n));
+    return n > 0;
+}
+
+/* --- a turn ---------------------------------------------------------------------------------------------------- */
+
+bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
+{
+    bool check = now_ms >= self->checked_ms + CHECK_MS, more = false;
+    self->checked_ms = check ? now_ms : self->checked_ms;
+    look(self);
+    for (struct listener *one = all; one; one = one->next) {
+        if (check && !holds(self, one->wish.token)) {
+            listener_end(one);
+        }
+        if (place(self, one)) {
+            more = tell_events(self, all, one->wish.after) || more;
+        }
+    }
+    tell_progress(self, all);
+    for (struct listener *one = all; one; one = one->next) {
+        for (uint32_t i = 0; i < one->wish.log_count; i++) {
+            more = tell_log(self, one, &one->wish.logs[i]) || more;
+        }
+        if (now_ms >= one->spoke_ms + PING_MS) {
+            listener_put(one, ": ping\n\n", 8);
+        }
+    }
+    return more;
+}
