@@ -19,7 +19,7 @@ target_link_libraries(rayc-sched-sim PRIVATE rayc_tune)
 set_target_properties(rayc-sched-sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 # Programs that system tests run as drivers.
-file(GLOB system_programs CONFIGURE_DEPENDS tests/system/*.c)
+file(GLOB system_programs CONFIGURE_DEPENDS tests/system/*.c tests/attacks/*.c)
 foreach(source ${system_programs})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
@@ -34,6 +34,16 @@ foreach(source ${system_tests})
   if(NOT name STREQUAL "lib")
     add_test(NAME system_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
     set_tests_properties(system_${name} PROPERTIES TIMEOUT 300 LABELS system)
+  endif()
+endforeach()
+
+# Attacks, likewise: tests/attacks/NAME.sh.
+file(GLOB attacks CONFIGURE_DEPENDS tests/attacks/*.sh)
+foreach(source ${attacks})
+  get_filename_component(name ${source} NAME_WE)
+  if(NOT name STREQUAL "lib")
+    add_test(NAME attacks_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
+    set_tests_properties(attacks_${name} PROPERTIES TIMEOUT 300 LABELS attacks)
   endif()
 endforeach()
 
@@ -58,6 +68,7 @@ endif()
 # Tests of programs: they run them from ../bin.
 add_dependencies(trial_command_test rayc rayc-trial)
 target_link_libraries(packed PRIVATE rayc_archive)
+target_link_libraries(make_key PRIVATE rayc_common)
 # Manual pages: every command and option is on one, and scdoc reads them all.
 find_program(SCDOC scdoc)
 if(SCDOC)

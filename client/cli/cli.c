@@ -23,6 +23,15 @@ bool cli_colour(const struct cli *self, FILE *file)
     return !(none && *none) && term && strcmp(term, "dumb") != 0 && isatty(fileno(file));
 }
 
+/*  Does a letter begin here that changes the direction of what follows, and so can show it in another order?  These
+    are U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069. */
+static bool turns_text(const uint8_t *p, size_t n)
+{
+    return n >= 3 && p[0] == 0xe2 &&
+           ((p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae))) ||
+            (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
 const char *text_clean(struct slice from, char *out, size_t capacity)
 {
     size_t n = 0;
@@ -30,10 +39,15 @@ const char *text_clean(struct slice from, char *out, size_t capacity)
         unsigned char c = from.p[i];
         bool wide = c == 0xc2 && i + 1 < from.n && from.p[i + 1] < 0xa0; /* U+0080 to U+009F */
         bool control = c < 0x20 || c == 0x7f || wide;
-        if (n + (control ? 4 : 1) >= capacity) {
+        bool turn = turns_text(from.p + i, from.n - i);
+        if (n + (turn ? 6 : control ? 4 : 1) >= capacity) {
             break;
         }
-        if (c == '\n' || c == '\t') {
+        if (turn) {
+            n += (size_t)snprintf(out + n, capacity - n, "\\u20%02x",
+                                  (from.p[i + 1] & 1u) << 6 | (from.p[i + 2] & 0x3fu));
+            i += 2;
+        } else if (c == '\n' || c == '\t') {
             n += (size_t)snprintf(out + n, capacity - n, "\\%c", c == '\n' ? 'n' : 't');
         } else if (control) {
             i += wide;

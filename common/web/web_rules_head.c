@@ -105,13 +105,14 @@ const char *web_head_wrong(struct web_call *call, const char *method, const char
         return "the version is not HTTP/1.1 or HTTP/1.0";
     }
     MHD_get_connection_values(call->connection, MHD_HEADER_KIND, look, &head);
+    head.folded = head.folded || (head.end && head.end[1] != 0); /* of the last line: a NUL in it */
     call->has_body = head.lengths + head.codings > 0;
     const struct {
         bool wrong;
         const char *why;
     } rules[] = {
         { !is_token(method), "the method is not a token" },
-        { head.folded, "a header line is folded, or does not end with CRLF" },
+        { head.folded, "a header line is folded, has a NUL, or does not end with CRLF" },
         { head.bad_name, "the name of a header is not a token" },
         { head.bad_value, "a header has control characters" },
         { head.hosts != 1, "there is not exactly one Host" },

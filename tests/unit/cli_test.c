@@ -228,6 +228,8 @@ static void text_is_cleaned(void **state)
                         "a\\x1b[31m\\n\\tb\\x7f");
     assert_string_equal(text_clean(slice_text("\u00e4 \xc2\x85"), out, sizeof(out)),
                         "\u00e4 \\x85");
+    assert_string_equal(text_clean(slice_text("a\u202egnp\u2066\u200f\u2026"), out, sizeof(out)),
+                        "a\\u202egnp\\u2066\\u200f\u2026"); /* what would turn it round is shown */
     assert_string_equal(text_clean(slice_text("\033\033"), out, 6),
                         "\\x1b"); /* an escape is whole, or not there */
 }
