@@ -2,9 +2,12 @@
 #include "common/access.h"
 
 #include <czmq.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "common/file.h"
 #include "common/hash.h"
 
@@ -61,20 +64,41 @@ int access_load(const char *path, struct access *out, struct diag *why)
     return rc;
 }
 
-int access_save(const char *path, const struct access *from)
+static size_t access_text(const struct access *from, char text[KEY_FILE_BYTES_MAX])
 {
-    char text[KEY_FILE_BYTES_MAX];
-    int n = snprintf(text, sizeof(text), "#   rayc access file: keep it secret\ntoken = \"%s\"\n",
-                     from->token);
+    int n = snprintf(text, KEY_FILE_BYTES_MAX,
+                     "#   rayc access file: keep it secret\ntoken = \"%s\"\n", from->token);
     if (from->has_key) {
-        n += snprintf(text + n, sizeof(text) - (size_t)n,
+        n += snprintf(text + n, KEY_FILE_BYTES_MAX - (size_t)n,
                       "curve\n    server-key = \"%s\"\n    public-key = \"%s\"\n"
                       "    secret-key = \"%s\"\n",
                       from->key.server_text, from->key.own.public_text, from->key.own.secret_text);
     }
-    int rc = file_write(path, text, (size_t)n, 0600);
+    return (size_t)n;
+}
+
+int access_save(const char *path, const struct access *from)
+{
+    char text[KEY_FILE_BYTES_MAX];
+    int rc = file_write(path, text, access_text(from, text), 0600);
     explicit_bzero(text, sizeof(text));
     return rc;
+}
+
+int access_give(const char *path, const struct access *from, uid_t owner)
+{
+    char text[KEY_FILE_BYTES_MAX];
+    size_t n = access_text(from, text);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && (owner == geteuid() || fchown(fd, owner, (gid_t)owner) == 0) &&
+                write(fd, text, n) == (ssize_t)n;
+    int saved = errno;
+    explicit_bzero(text, sizeof(text));
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = saved;
+    return good ? OK : ERR_SYSTEM;
 }
 
 void token_make(char out[ACCESS_TOKEN_MAX + 1])

@@ -2,6 +2,7 @@
     token that it says HELLO with.  A token is `rayc_` and 43 random letters; heads keep its hash only. */
 #ifndef RAYC_ACCESS_H
 #define RAYC_ACCESS_H
+#include <sys/types.h>
 #include "common/base.h"
 #include "common/err.h"
 #include "common/key.h"
@@ -17,6 +18,8 @@ struct access {
 /*  ERR_NOT_FOUND: no such file.  ERR_KEY: as key_load(), or it has neither a token nor a key. */
 MUST_CHECK int access_load(const char *path, struct access *out, struct diag *why);
 MUST_CHECK int access_save(const char *path, const struct access *from); /* whole and synced */
+/*  A new file, for a process of another user that starts now; not synced.  ERR_SYSTEM: errno says why. */
+MUST_CHECK int access_give(const char *path, const struct access *from, uid_t owner);
 void token_make(char out[ACCESS_TOKEN_MAX + 1]);
 void token_hash(const char *token, uint8_t out[32]); /* BLAKE2b-256, what a head keeps */
 /*  In this order: $RAYC_TOKEN; the file of $RAYC_TOKEN_FILE; that of $RAYC_KEY_FILE; NAME in the state folder.

@@ -4,6 +4,7 @@
 #ifndef RAYC_EXECUTOR_H
 #define RAYC_EXECUTOR_H
 #include "common/err.h"
+#include "common/key.h"
 #include "worker/asks.h"
 #include "worker/core/worker.h"
 #include "worker/samples.h"
@@ -19,11 +20,11 @@ struct executors_runs {
 };
 
 struct executors_config {
-    const char *dir;      /* of the worker: scratch, logs and programs are in it */
-    const char *address;  /* of the head, for RAYC_ADDRESS */
-    const char *key_file; /* for RAYC_KEY_FILE of drivers; NULL: none */
-    uint32_t capacity;    /* ids are below */
-    int epoll;            /* sockets are added to it with data.u64 = id */
+    const char *dir;              /* of the worker: scratch, logs and programs are in it */
+    const char *address;          /* of the head, for RAYC_ADDRESS */
+    const struct member_key *key; /* for the access files of drivers; NULL: none */
+    uint32_t capacity;            /* ids are below */
+    int epoll;                    /* sockets are added to it with data.u64 = id */
     struct spawner *spawner;
     const struct confine *confine;
     struct tails *tails;

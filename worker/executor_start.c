@@ -16,6 +16,8 @@
 #include "worker/executor_state.h"
 #include "worker/packages.h"
 
+#define ACCESS_NAME "access.key" /* in the scratch folder */
+
 struct start {
     struct executors *all;
     struct executor *self;
@@ -27,7 +29,6 @@ struct start {
     char path[PATH_BYTES];
     char file[PATH_BYTES];
     char cwd[PATH_BYTES];
-    char key[PATH_BYTES]; /* for RAYC_KEY_FILE; "": none */
     const char *argv[2];
 };
 
@@ -59,11 +60,18 @@ static uint64_t task_index(const struct held *held)
     return is_index ? index : task_counter((task_id){ held->task });
 }
 
-static void put_attempt(struct environment *env, const struct held *held)
+/*  Of a cluster with keys, a driver finds its ticket in an access file of its own: an environment is shown in reports
+    of crashes and by careless programs. */
+static bool has_access(const struct start *start)
+{
+    return start->act->spec->kind == SPEC_DRIVER && start->all->config.key != NULL;
+}
+
+static void put_attempt(struct environment *env, const struct held *held, bool with_file)
 {
     environment_print(env, "RAYC_TASK_ID=%016" PRIx64, held->task);
     environment_print(env, "RAYC_ATTEMPT=%u", held->attempt);
-    if (held->ticket.n > 0) {
+    if (held->ticket.n > 0 && !with_file) {
         environment_print(env, "RAYC_TOKEN=%.*s", (int)held->ticket.n,
                           (const char *)held->ticket.p);
     }
@@ -207,58 +215,50 @@ static void make_environment(struct start *start, uint64_t node)
     if (spec->kind == SPEC_FUNCTION) {
         environment_put(env, "RAYC_EXECUTOR=1");
     } else {
-        put_attempt(env, &start->act->held);
+        put_attempt(env, &start->act->held, has_access(start));
     }
-    if (start->key[0]) {
-        environment_print(env, "RAYC_KEY_FILE=%s", start->key);
+    if (has_access(start)) {
+        environment_print(env, "RAYC_KEY_FILE=%s/scratch/%u/" ACCESS_NAME, config->dir,
+                          start->act->executor);
     }
     start->request.env = env->entries;
 }
 
-/*  What a driver connects with.  One of another user cannot read the worker's access file: it gets a copy of the key,
-    without the worker's token, which only its group can read. */
-static int32_t choose_key(struct start *start)
-{
-    const char *from = start->all->config.key_file;
-    struct access access;
-    struct diag why;
-    if (start->act->spec->kind != SPEC_DRIVER || !from) {
-        return 0;
-    }
-    if (!start->request.uid) {
-        snprintf(start->key, sizeof(start->key), "%s", from);
-        return 0;
-    }
-    if (access_load(from, &access, &why)) {
-        return problem(start, 0, from, "the key cannot be read");
-    }
-    bool given = !access.has_key;
-    if (access.has_key) {
-        explicit_bzero(access.token, sizeof(access.token));
-        snprintf(start->key, sizeof(start->key), "%s/scratch/%u.key", start->all->config.dir,
-                 start->act->executor);
-        given = access_save(start->key, &access) == OK &&
-                chown(start->key, 0, start->request.uid) == 0 && chmod(start->key, 0640) == 0;
-    }
-    explicit_bzero(&access, sizeof(access));
-    return given ? 0 : problem(start, errno, start->key, NULL);
-}
-
 /* --- folder and descriptors ------------------------------------------------------------------------------------------ */
+
+static uid_t owner_of(const struct start *start)
+{
+    return start->request.uid ? start->request.uid : geteuid();
+}
 
 static int32_t make_scratch(struct start *start)
 {
-    return scratch_take(start->all->scratch, start->act->executor,
-                        start->request.uid ? start->request.uid : geteuid())
+    return scratch_take(start->all->scratch, start->act->executor, owner_of(start))
                ? problem(start, errno, "its scratch folder", NULL)
                : 0;
+}
+
+static int32_t make_access(struct start *start)
+{
+    struct slice ticket = start->act->held.ticket;
+    if (!has_access(start)) {
+        return 0;
+    }
+    struct access access = { .key = *start->all->config.key, .has_key = true };
+    slice_copy_text(ticket, access.token, sizeof(access.token));
+    snprintf(start->file, sizeof(start->file), "%s/scratch/%u/" ACCESS_NAME, start->all->config.dir,
+             start->act->executor);
+    int rc = access_give(start->file, &access, owner_of(start));
+    int32_t error = rc == OK ? 0 : problem(start, errno, "its access file", NULL);
+    explicit_bzero(&access, sizeof(access));
+    return error;
 }
 
 static int32_t open_output(struct start *start, struct output *output, const char *suffix)
 {
     snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir,
              start->act->executor, suffix);
-    uid_t owner = start->request.uid ? start->request.uid : geteuid();
+    uid_t owner = owner_of(start);
     bool shared = start->all->config.confine->uid_base != 0; /* the file may be another user's */
     return output_open(output, start->file) || (shared && fchown(output->fd, owner, (gid_t)owner))
                ? problem(start, errno, start->file, NULL)
@@ -406,10 +406,10 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
         return problem(&start, ERANGE, "the number of the job's owner", NULL);
     }
     self->uid = start.request.uid;
-    int32_t error = choose_key(&start);
     make_environment(&start, node);
     secrets_open(&self->secrets, all->env.entries);
-    error = error ? error : make_scratch(&start);
+    int32_t error = make_scratch(&start);
+    error = error ? error : make_access(&start);
     error = error ? error : open_files(&start);
     error = error ? error : choose_cwd(&start);
     error = error ? error : choose_program(&start);

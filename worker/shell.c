@@ -530,7 +530,7 @@ static int open_all(struct shell *self)
     e = e ? e : packages_open(&self->packages, config->dir, 0, &config->confine);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
-                                          .key_file = config->key_file,
+                                          .key = config->key,
                                           .capacity = limits.executors,
                                           .epoll = self->epoll,
                                           .spawner = self->spawner,

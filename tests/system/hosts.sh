@@ -45,6 +45,18 @@ has out "sum 2470"
 expect 0 "${on_one[@]}" rayc submit -- ip -o -4 address show dev veth2
 has out "10.99.0.2"
 
+note "a driver there has an access file of its own, and its ticket nowhere else"
+cat >"$WORK/who" <<'EOF'
+#!/bin/sh
+echo "token=$RAYC_TOKEN file=$(basename "$RAYC_KEY_FILE") mode=$(stat -c %a "$RAYC_KEY_FILE")"
+grep -c "rayct_" "$RAYC_KEY_FILE"
+rayc whoami
+EOF
+chmod +x "$WORK/who"
+expect 0 "${on_one[@]}" rayc submit -- "$WORK/who"
+has out "token= file=access.key mode=600"
+has out "admin (USER) at 10.99.0.1:6399"
+
 note "the network is cut, and comes back"
 background "${on_one[@]}" rayc submit --submission-id cut parallel_compute --tasks 60 --work-us 100000
 wait_until 30 eval "${on_one[*]} rayc task list --job cut --filter name=square --filter state=FINISHED -o json | grep -q square"

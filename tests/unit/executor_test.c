@@ -150,8 +150,13 @@ static void driver_output(void **state)
     struct world *self = *state;
     struct msg_log log;
     char path[256];
-    make_body(self, "echo $RAYC_KEY_FILE; echo err >&2; exit 1", NULL, NULL);
+    make_body(
+        self,
+        "[ \"$(stat -c %a $RAYC_KEY_FILE)$RAYC_TOKEN\" = 600 ] && grep -q server $RAYC_KEY_FILE && "
+        "grep -o tick $RAYC_KEY_FILE; echo err >&2; exit 1",
+        NULL, NULL);
     struct act act = spawn_act(self, SPEC_DRIVER, 1);
+    act.held.ticket = slice_text("ticket");
     executors_spawn(self->executors, &act, NODE);
     struct spawn_event news = { 0 };
     while (news.kind != SPAWN_EXITED) {
@@ -168,11 +173,11 @@ static void driver_output(void **state)
     assert_false(tails_next(self->tails, &log));
     tails_joined(self->tails, true);
     assert_true(tails_next(self->tails, &log));
-    assert_slice(log.data, "/key\nerr\n");
+    assert_slice(log.data, "tick\nerr\n");
     assert_int_equal(log.token, 77);
     executors_on_tails(self->executors);
     event = expect(self, WEV_EXITED);
-    assert_slice(event.text, "/key\nerr");
+    assert_slice(event.text, "tick\nerr");
     tails_joined(self->tails, true); /* it was away again */
     assert_true(tails_next(self->tails, &log));
     assert_int_equal(log.offset, 0);

@@ -73,9 +73,10 @@ static int setup(void **state)
     own[n > 0 ? n : 0] = 0;
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = { .events = EPOLLIN, .data.u64 = FROM_SPAWNER };
+    static const struct member_key key = { .server_text = "server" };
     struct executors_config config = { .dir = self->dir,
                                        .address = "tcp://head:1",
-                                       .key_file = "/key",
+                                       .key = &key,
                                        .capacity = CAPACITY,
                                        .epoll = self->epoll,
                                        .spawner = self->spawner,
