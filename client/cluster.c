@@ -122,13 +122,28 @@ static int find_key(const struct state *state, const char *address, struct membe
     return OK;
 }
 
+static const char *set_in(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != 0 ? value : NULL;
+}
+
+const char *cluster_wanted(const char *given)
+{
+    const char *own = given != NULL && given[0] != 0 ? given : set_in("RAYC_ADDRESS");
+    const char *rays = set_in("RAY_ADDRESS");
+    bool http =
+        rays != NULL && (strncmp(rays, "http://", 7) == 0 || strncmp(rays, "https://", 8) == 0);
+    return own != NULL ? own : http ? rays : NULL;
+}
+
 int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX], struct member_key *key,
                  bool *has_key)
 {
     struct state state;
-    const char *wanted = given != NULL && given[0] != 0 ? given : getenv("RAYC_ADDRESS");
+    const char *wanted = cluster_wanted(given);
     bool has_state = state_paths(&state) == OK;
-    if (wanted != NULL && wanted[0] != 0) {
+    if (wanted != NULL) {
         if (!slice_copy_text(slice_text(wanted), address, ADDRESS_BYTES_MAX)) {
             return failure_say(ERR_INVALID, "the address is longer than %d bytes",
                                ADDRESS_BYTES_MAX - 1);

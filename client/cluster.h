@@ -11,7 +11,11 @@
 
 enum { ADDRESS_BYTES_MAX = PATH_BYTES + 16 };
 
-/*  `given`, else $RAYC_ADDRESS, else that of the state folder if its head runs.  ERR_NOT_FOUND:
+/*  `given`, else $RAYC_ADDRESS, else $RAY_ADDRESS if it is one of http, which Ray's client of jobs has, too (its other
+    meanings are not ours); NULL: nobody wants any. */
+const char *cluster_wanted(const char *given);
+
+/*  cluster_wanted(), else that of the state folder if its head runs.  ERR_NOT_FOUND:
     there is none. Every failure is described by rayc_error(). */
 MUST_CHECK int cluster_find(const char *given, char address[ADDRESS_BYTES_MAX],
                             struct member_key *key, bool *has_key);

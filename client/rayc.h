@@ -139,9 +139,9 @@ RAYC_API extern const int rayc_any_error[1];
 
 RAYC_API rayc_options rayc_defaults(void);
 
-/*  Joins a cluster: `address` ("host:port", "tcp://host:port" or "ipc://path"), else $RAYC_ADDRESS, else the one
-    of this user's state folder, else starts a private one that ends with the program.  In an executor it serves
-    tasks and never returns.
+/*  Joins a cluster: `address` ("host:port", "tcp://host:port", "ipc://path" or "http://host:port"), else
+    $RAYC_ADDRESS, else an http:// one in $RAY_ADDRESS, else the one of this user's state folder, else starts a private
+    one that ends with the program.  In an executor it serves tasks and never returns.
     Environment: RAYC_ADDRESS; RAYC_KEY_FILE, an access file; RAYC_STATE_DIR; RAYC_DURABILITY, process (default) or
     full; RAYC_RECONNECT_MS, how long a head may be away.  */
 RAYC_API int rayc_init(const char *address);

@@ -1,8 +1,7 @@
 /*  door.c - a ring of those who wait; the loop hands each two frames and takes one back. */
-#include "head/door.h"
+#include "head/door_inside.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -10,30 +9,6 @@
 #include "common/clock.h"
 
 enum { SEQ_HELLO = 1, SEQ_REQUEST = 2, HELLO_BYTES = 1024, FRAME_EXTRA = 1 * MIB };
-
-enum step { FREE, ASKED, HELLO_SAID, SAID, DONE };
-
-/*  Of one that waits.  The frames are the loop's from ASKED until it has said that the peer is gone. */
-struct asker {
-    enum step step;
-    bool gone; /* the asker does not wait any more */
-    uint32_t peer;
-    int code;
-    struct door_answer *answer;
-    struct slice hello, request; /* malloced */
-};
-
-struct door {
-    int event_fd;
-    pthread_mutex_t lock;
-    pthread_cond_t answered;
-    bool ended;
-    uint32_t peers;    /* counts */
-    uint64_t woken_ms; /* by door_stalled_ms(), and the loop has not turned since; 0: it has */
-    struct asker askers[DOOR_ASKED_MAX];
-    struct slice given[2 * DOOR_ASKED_MAX]; /* frames to be freed at door_release() */
-    uint32_t given_count;
-};
 
 int door_open(struct door **out)
 {
@@ -62,10 +37,11 @@ void door_end(struct door *self)
     pthread_mutex_lock(&self->lock);
     self->ended = true;
     pthread_cond_broadcast(&self->answered);
+    door_links_end(self);
     pthread_mutex_unlock(&self->lock);
 }
 
-static void frame_free(struct slice *frame)
+void door_frame_free(struct slice *frame)
 {
     free((void *)(uintptr_t)frame->p);
     *frame = (struct slice){ 0 };
@@ -79,9 +55,10 @@ void door_close(struct door **door)
     }
     door_release(self);
     for (size_t i = 0; i < DOOR_ASKED_MAX; i++) {
-        frame_free(&self->askers[i].hello);
-        frame_free(&self->askers[i].request);
+        door_frame_free(&self->askers[i].hello);
+        door_frame_free(&self->askers[i].request);
     }
+    door_links_free(self);
     if (self->event_fd >= 0) {
         close(self->event_fd);
     }
@@ -91,11 +68,16 @@ void door_close(struct door **door)
     *door = NULL;
 }
 
-static void wake(const struct door *self)
+void door_wake_loop(const struct door *self)
 {
     uint64_t one = 1;
     ssize_t n = write(self->event_fd, &one, sizeof(one));
     ensure(n == sizeof(one) || errno == EAGAIN);
+}
+
+uint32_t door_new_peer(struct door *self)
+{
+    return DOOR_PEER_FIRST + (self->peers++ & (DOOR_PEER_FIRST - 1));
 }
 
 /* --- who asks ------------------------------------------------------------------------------------- */
@@ -171,15 +153,15 @@ int door_ask(struct door *self, const char *token, enum msg_kind kind, const voi
     if (asker == NULL) {
         code = code != OK ? code : self->ended ? ERR_CLOSED : ERR_BUSY;
         pthread_mutex_unlock(&self->lock);
-        frame_free(&asking.hello);
-        frame_free(&asking.request);
+        door_frame_free(&asking.hello);
+        door_frame_free(&asking.request);
         return code;
     }
-    asking.peer = DOOR_PEER_FIRST + (self->peers++ & (DOOR_PEER_FIRST - 1));
+    asking.peer = door_new_peer(self);
     *asker = asking;
-    wake(self);
+    door_wake_loop(self);
     code = wait_for(self, asker);
-    wake(self);
+    door_wake_loop(self);
     pthread_mutex_unlock(&self->lock);
     return code;
 }
@@ -190,7 +172,7 @@ uint64_t door_stalled_ms(struct door *self)
     pthread_mutex_lock(&self->lock);
     self->woken_ms = self->woken_ms != 0 ? self->woken_ms : now_ms;
     uint64_t stalled_ms = now_ms - self->woken_ms;
-    wake(self);
+    door_wake_loop(self);
     pthread_mutex_unlock(&self->lock);
     return stalled_ms;
 }
@@ -202,7 +184,7 @@ int door_fd(const struct door *self)
     return self->event_fd;
 }
 
-static void give(struct door *self, struct slice *frame, struct net_event *out)
+void door_give(struct door *self, struct slice *frame, struct net_event *out)
 {
     ensure(self->given_count < COUNT(self->given));
     self->given[self->given_count++] = *frame;
@@ -216,19 +198,19 @@ static enum net_news step(struct door *self, struct asker *asker, struct net_eve
     *out = (struct net_event){ .peer = asker->peer };
     if (asker->step == ASKED && !asker->gone) {
         asker->step = HELLO_SAID;
-        give(self, &asker->hello, out);
+        door_give(self, &asker->hello, out);
         return NET_FRAME;
     }
     if (asker->step == HELLO_SAID && !asker->gone) {
         asker->step = SAID;
-        give(self, &asker->request, out);
+        door_give(self, &asker->request, out);
         return NET_FRAME;
     }
     if (!asker->gone) {
         return NET_NOTHING;
     }
-    frame_free(&asker->hello);
-    frame_free(&asker->request);
+    door_frame_free(&asker->hello);
+    door_frame_free(&asker->request);
     asker->step = FREE;
     return NET_GONE;
 }
@@ -248,6 +230,9 @@ enum net_news door_next(struct door *self, struct net_event *out)
             news = step(self, &self->askers[i], out);
         }
     }
+    if (news == NET_NOTHING && self->given_count < COUNT(self->given)) {
+        news = door_links_next(self, out);
+    }
     pthread_mutex_unlock(&self->lock);
     return news;
 }
@@ -255,7 +240,7 @@ enum net_news door_next(struct door *self, struct net_event *out)
 void door_release(struct door *self)
 {
     for (uint32_t i = 0; i < self->given_count; i++) {
-        frame_free(&self->given[i]);
+        door_frame_free(&self->given[i]);
     }
     self->given_count = 0;
 }
@@ -279,6 +264,12 @@ static void answer(struct asker *asker, const struct msg *msg)
 void door_send(struct door *self, uint32_t peer, struct slice frame)
 {
     struct msg msg;
+    pthread_mutex_lock(&self->lock);
+    bool link = door_links_send(self, peer, frame);
+    pthread_mutex_unlock(&self->lock);
+    if (link) {
+        return;
+    }
     if (proto_decode(frame, &msg, NULL) != OK) {
         return;
     }

@@ -10,6 +10,7 @@ web_handler api_list;     /* of the view that the route's path ends with */
 web_handler api_children; /* likewise, of the {id} before it */
 web_handler api_one;      /* one of the view that comes before {id}; its name without the s */
 web_handler api_whoami;
+web_handler api_link; /* a WebSocket: the protocol */
 web_handler http_live, http_ready;
 web_handler api_job_logs, api_task_logs;
 

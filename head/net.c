@@ -108,7 +108,9 @@ static int auth_start(struct net *self, const struct net_keys *keys)
 
 static int monitor_start(struct net *self)
 {
-    static const char endpoint[] = "inproc://rayc-head-monitor";
+    char endpoint[64]; /* of its own: one that was closed just now may hold its name for a while */
+    snprintf(endpoint, sizeof(endpoint), "inproc://rayc-head-monitor-%llu",
+             (unsigned long long)clock_us());
     self->monitor = zmq_socket(self->context, ZMQ_PAIR);
     if (!self->monitor ||
         zmq_socket_monitor(self->router, endpoint,

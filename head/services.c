@@ -16,7 +16,8 @@ enum { WIRE_BYTES = FRAME_MAX + MIB };
 
 struct services {
     const struct core *core;
-    struct net *net;
+    turn_send *send;
+    void *context; /* of send */
     struct programs *programs;
     struct logs *logs;
     struct query *query;
@@ -34,7 +35,7 @@ static void say(void *context, uint32_t peer, enum msg_kind kind, const void *ms
     self->frame.full = false;
     proto_put(&self->frame, kind, msg);
     ensure(!self->frame.full);
-    net_send(self->net, peer, slice_of(self->frame.p, self->frame.n));
+    self->send(self->context, peer, slice_of(self->frame.p, self->frame.n));
 }
 
 /*  Logs of jobs that were deleted since go with the next start of a head. */
@@ -58,17 +59,18 @@ static void logs_sweep(struct services *self, const char *path)
     }
 }
 
-int services_open(struct services **out, const char *state_dir, const struct store *store,
-                  struct net *net, const struct core *core)
+int services_open(struct services **out, const struct services_options *options)
 {
+    const char *state_dir = options->state_dir;
     char path[PATH_BYTES];
     *out = NULL;
     struct services *self = calloc(1, sizeof(*self));
     if (!self) {
         return ERR_MEMORY;
     }
-    self->core = core;
-    self->net = net;
+    self->core = options->core;
+    self->send = options->send;
+    self->context = options->context;
     self->frame = (struct wire){ malloc(WIRE_BYTES), 0, WIRE_BYTES, false };
     self->data = (struct wire){ malloc(CHUNK_MAX), 0, CHUNK_MAX, false };
     int code = self->frame.p && self->data.p ? OK : ERR_MEMORY;
@@ -78,10 +80,10 @@ int services_open(struct services **out, const char *state_dir, const struct sto
     code = code == OK ? logs_open(&self->logs, path, (struct logs_limits){ 0 }) : code;
     if (code == OK) {
         logs_sweep(self, path);
-        struct followers_to to = { say, self, core, logs_files(self->logs) };
+        struct followers_to to = { say, self, self->core, logs_files(self->logs) };
         code = followers_open(&self->followers, &to);
     }
-    code = code == OK ? query_open(&self->query, store_path(store)) : code;
+    code = code == OK ? query_open(&self->query, store_path(options->store)) : code;
     if (code != OK) {
         services_close(&self);
     }
@@ -225,7 +227,7 @@ void services_answer(struct services *self)
             continue;
         }
         if (reply.code == OK && reply.frame.n > 0) {
-            net_send(self->net, reply.peer, reply.frame);
+            self->send(self->context, reply.peer, reply.frame);
         } else if (reply.code == OK) {
             say(self, reply.peer, MSG_ANSWER, &(struct msg_answer){ reply.seq, reply.json });
         } else {

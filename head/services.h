@@ -5,13 +5,20 @@
 #include "common/base.h"
 #include "common/err.h"
 #include "head/core/core.h"
-#include "head/net.h"
 #include "head/store.h"
+#include "head/turn.h"
 
 struct services;
 
-MUST_CHECK int services_open(struct services **out, const char *state_dir,
-                             const struct store *store, struct net *net, const struct core *core);
+struct services_options {
+    const char *state_dir;
+    const struct store *store;
+    const struct core *core;
+    turn_send *send;
+    void *context; /* of send */
+};
+
+MUST_CHECK int services_open(struct services **out, const struct services_options *options);
 void services_close(struct services **self); /* NULL-safe */
 /*  True: the message was for a service, and is done with.  False: it is for the core (WATCH is for both). */
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg);

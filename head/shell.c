@@ -204,6 +204,16 @@ static int loop(struct shell *self)
     return OK;
 }
 
+static int open_services(struct shell *self)
+{
+    const struct services_options options = { .state_dir = self->dir,
+                                              .store = self->store,
+                                              .core = turn_core(self->turn),
+                                              .send = send_out,
+                                              .context = self };
+    return services_open(&self->services, &options);
+}
+
 /*  The workers of an embedded cluster end with it. */
 static void say_stop(struct shell *self)
 {
@@ -436,9 +446,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? make_access(self, "worker.key", ROLE_WORKER) : code;
     code = code == OK ? open_net(self, options) : code;
     code = code == OK ? door_open(&self->door) : code;
-    code = code == OK ? services_open(&self->services, self->dir, self->store, self->net,
-                                      turn_core(self->turn))
-                      : code;
+    code = code == OK ? open_services(self) : code;
     code = code == OK && options->pid_file ? write_text(self, options->pid_file, pid) : code;
     code = code == OK ? open_http(self, options) : code;
     return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;

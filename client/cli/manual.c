@@ -163,6 +163,7 @@ static void topic_env(FILE *out)
         const char *name, *text;
     } variables[] = {
         { "RAYC_ADDRESS", "address of the head; --address goes before it" },
+        { "RAY_ADDRESS", "the same where RAYC_ADDRESS is not set, if it begins with http://" },
         { "RAYC_STATE_DIR",
           "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
         { "RAYC_KEY_FILE", "access file of the cluster; --key-file goes before it" },

@@ -13,6 +13,7 @@
 #include "client/cli/tune_open.h"
 #include "client/cli/tune_result.h"
 #include "client/cli/tune_view.h"
+#include "client/cluster.h"
 #include "client/detach.h"
 #include "client/study_link.h"
 #include "client/trial.h"
@@ -164,10 +165,10 @@ static void take_env(struct tune *self)
     static const char *const names[] = {
         "PATH=", "HOME=", "USER=", "LANG=", "LC_", "TERM=", "TZ="
     };
-    const char *address =
-        self->cli->options.address ? self->cli->options.address : getenv("RAYC_ADDRESS");
-    bool local = !address || !*address || strncmp(address, "ipc:", 4) == 0 ||
-                 strstr(address, "127.0.0.1") || strstr(address, "localhost");
+    const char *address = cluster_wanted(self->cli->options.address);
+    bool forwarded = address && strncmp(address, "http", 4) == 0; /* from wherever */
+    bool local = !address || strncmp(address, "ipc:", 4) == 0 ||
+                 (!forwarded && (strstr(address, "127.0.0.1") || strstr(address, "localhost")));
     size_t n = 0;
     for (char **entry = environ; local && *entry && n + 1 < COUNT(self->env); entry++) {
         for (size_t i = 0; i < COUNT(names); i++) {
