@@ -254,6 +254,24 @@ RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 *
 RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
 
+/*  Metrics of your own, which `/metrics` of the worker shows as rayc_NAME, with the label JobId.  In tasks, drivers and
+    commands on a cluster; elsewhere recording says RAYC_ENOTFOUND, which a program may ignore.  `labels` are names up
+    to NULL, or NULL; `values` has one for each, in the same order.  _new returns NULL when it fails: rayc_error().
+    Counters and histograms stay when the process dies; a gauge goes a minute after it. */
+typedef struct rayc_meter rayc_meter;
+
+RAYC_API rayc_meter *rayc_counter_new(const char *name, const char *help,
+                                      const char *const *labels);
+RAYC_API rayc_meter *rayc_gauge_new(const char *name, const char *help, const char *const *labels);
+/*  `bounds`: of the buckets, rising, at most 64. */
+RAYC_API rayc_meter *rayc_histogram_new(const char *name, const char *help,
+                                        const char *const *labels, const double *bounds,
+                                        size_t count);
+RAYC_API int rayc_counter_inc(const rayc_meter *, double by, const char *const *values); /* > 0 */
+RAYC_API int rayc_gauge_set(const rayc_meter *, double value, const char *const *values);
+RAYC_API int rayc_histogram_observe(const rayc_meter *, double value, const char *const *values);
+RAYC_API void rayc_meter_free(rayc_meter *); /* NULL-safe */
+
 RAYC_API void rayc_register_(const rayc_function *);
 
 /*  Defines the task `fn` (also the name of its rayc_function) and opens its body; `task` names the parameter. */

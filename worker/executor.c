@@ -61,6 +61,7 @@ int executors_open(struct executors **out, const struct executors_config *config
 static void release(struct executors *all, struct executor *self)
 {
     asks_drop(all->config.asks, (uint32_t)(self - all->all));
+    samples_end(all->config.samples, self->samples, all->now_ms);
     resident_close(&self->resident);
     if (self->kind == SPEC_DRIVER) {
         output_close(&self->out, false);

@@ -7,6 +7,7 @@
 #include "common/key.h"
 #include "worker/asks.h"
 #include "worker/core/worker.h"
+#include "worker/samples.h"
 #include "worker/spawn.h"
 #include "worker/tails.h"
 
@@ -27,6 +28,7 @@ struct executors_config {
     struct spawner *spawner;
     const struct confine *confine;
     struct tails *tails;
+    struct samples *samples;
     struct executors_runs runs;
     struct asks *asks; /* of trials */
 };

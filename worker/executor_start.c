@@ -169,6 +169,15 @@ static void put_inheritance(struct start *start)
     free(memory);
 }
 
+static void put_metrics(struct start *start)
+{
+    struct samples *samples = start->all->config.samples;
+    char key[SAMPLES_KEY_BYTES];
+    start->self->samples = samples_begin(samples, start->act->spec->submission, key);
+    environment_print(&start->all->env, "RAYC_METRICS=%s", samples_address(samples));
+    environment_print(&start->all->env, "RAYC_METRICS_KEY=%s", key);
+}
+
 static void make_environment(struct start *start, uint64_t node)
 {
     const struct executors_config *config = &start->all->config;
@@ -202,6 +211,7 @@ static void make_environment(struct start *start, uint64_t node)
     if (start->act->gpus[0]) {
         environment_print(env, "CUDA_VISIBLE_DEVICES=%s", start->act->gpus);
     }
+    put_metrics(start);
     if (spec->kind == SPEC_FUNCTION) {
         environment_put(env, "RAYC_EXECUTOR=1");
     } else {

@@ -39,6 +39,7 @@ struct executor {
     struct output out, err;
     uint64_t peek_ms; /* look at its page then */
     uint32_t peek_pause_ms;
+    uint32_t samples; /* its number as a source of metrics; 0: none */
 };
 
 struct executors {

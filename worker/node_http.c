@@ -23,6 +23,7 @@ enum { DEAD_MS = 10000 }; /* a loop that does not turn for so long does not live
 struct node_http {
     struct web *web;
     struct bearers *bearers;
+    struct samples *samples;
     char dir[PATH_BYTES], file[PATH_BYTES];
     _Atomic uint64_t node;      /* 0: not joined */
     _Atomic uint64_t pinged_ms; /* since when the loop owes an answer; 0: it does not */
@@ -72,6 +73,7 @@ static void on_metrics(struct web_request *request, struct web_reply *reply)
     machine_expose(&page, self->dir, slice_text(id), &self->machine);
     process_expose(&page, "worker", slice_text(id), &self->process);
     pthread_mutex_unlock(&self->lock);
+    samples_expose(self->samples, &page);
     if (!exposition_end(&page)) {
         exposition_fini(&page);
         web_reply_error(reply, ERR_MEMORY, "no memory for the page");
@@ -137,6 +139,7 @@ int node_http_open(struct node_http **out, const struct node_http_options *optio
         return ERR_MEMORY;
     }
     pthread_mutex_init(&self->lock, NULL);
+    self->samples = options->samples;
     int e = bearers_open(&self->bearers);
     e = e ? e : file_path(self->dir, PATH_BYTES, options->dir, ".");
     e = e ? e : file_path(self->file, PATH_BYTES, options->dir, "http.address");

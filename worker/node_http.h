@@ -7,6 +7,7 @@
 #define RAYC_NODE_HTTP_H
 #include "common/err.h"
 #include "proto/proto.h"
+#include "worker/samples.h"
 
 struct node_http;
 
@@ -14,6 +15,7 @@ struct node_http_options {
     const char *host;
     uint16_t port;   /* 0: any free one */
     const char *dir; /* of the worker */
+    struct samples *samples;
 };
 
 /*  `why` says what is wrong, for people. */

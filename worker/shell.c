@@ -21,6 +21,7 @@
 #include "worker/node_http.h"
 #include "worker/packages.h"
 #include "worker/programs.h"
+#include "worker/samples.h"
 #include "worker/tails.h"
 
 enum {
@@ -30,7 +31,7 @@ enum {
     FAREWELL_MS = 20 /* for ZeroMQ's thread to send NODE_BYE */
 };
 /*  data.u64 of epoll; smaller ones are ids of executors. */
-enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES, FROM_HTTP };
+enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES, FROM_HTTP, FROM_SAMPLES };
 
 struct shell {
     const struct shell_config *config;
@@ -41,6 +42,7 @@ struct shell {
     struct packages *packages;
     struct tails *tails;
     struct asks *asks;
+    struct samples *samples;
     struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;
@@ -414,6 +416,7 @@ static void turn(struct shell *self)
     tails_on_time(self->tails, self->now_ms);
     asks_on_time(self->asks, self->now_ms);
     fetches_on_time(self->fetches, self->now_ms);
+    samples_on_time(self->samples, self->now_ms);
     take_link(self);
     step(self, &(struct worker_event){ .kind = WEV_TICK });
     take_events(self);
@@ -426,6 +429,7 @@ static int patience(const struct shell *self)
     uint64_t due = executors_due(self->executors);
     due = self->deadline_ms < due ? self->deadline_ms : due;
     due = asks_due(self->asks) < due ? asks_due(self->asks) : due;
+    due = samples_due(self->samples) < due ? samples_due(self->samples) : due;
     uint64_t streams = tails_busy(self->tails)       ? self->now_ms + tails_pause_ms(self->tails)
                        : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
                                                      : UINT64_MAX;
@@ -449,6 +453,9 @@ static void wait_for_news(struct shell *self)
             break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);
+            break;
+        case FROM_SAMPLES:
+            samples_take(self->samples, clock_ms());
             break;
         case FROM_SIGNAL:
             take_signals(self);
@@ -493,7 +500,8 @@ static int open_http(struct shell *self)
 {
     const struct shell_config *config = self->config;
     struct diag why = { 0 };
-    struct node_http_options options = { config->http_host, config->http_port, config->dir };
+    struct node_http_options options = { config->http_host, config->http_port, config->dir,
+                                         self->samples };
     int e = config->http_host ? node_http_open(&self->http, &options, &why) : OK;
     if (e) {
         log_error("http.open", "host=%s port=%u why=\"%s\"", config->http_host, config->http_port,
@@ -518,6 +526,7 @@ static int open_all(struct shell *self)
     int e = tails_open(&self->tails);
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
+    e = e ? e : samples_open(&self->samples, config->dir);
     e = e ? e : packages_open(&self->packages, config->dir, 0, &config->confine);
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
@@ -527,6 +536,7 @@ static int open_all(struct shell *self)
                                           .spawner = self->spawner,
                                           .confine = &config->confine,
                                           .tails = self->tails,
+                                          .samples = self->samples,
                                           .runs = { runs_now, self->core },
                                           .asks = self->asks };
     e = e ? e : executors_open(&self->executors, &executors);
@@ -534,6 +544,7 @@ static int open_all(struct shell *self)
     if (!e && (!add_fd(self, spawner_fd(self->spawner), FROM_SPAWNER) ||
                !add_fd(self, self->signals, FROM_SIGNAL) ||
                !add_fd(self, packages_fd(self->packages), FROM_PACKAGES) ||
+               !add_fd(self, samples_fd(self->samples), FROM_SAMPLES) ||
                !add_fd(self, link_fd(self->link), FROM_LINK))) {
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
@@ -548,7 +559,9 @@ static void close_all(struct shell *self)
     if (self->link) {
         usleep(FAREWELL_MS * 1000);
     }
+    samples_take(self->samples, clock_ms());
     executors_close(&self->executors);
+    samples_close(&self->samples);
     packages_close(&self->packages);
     fetches_close(&self->fetches);
     tails_close(&self->tails);

@@ -44,6 +44,24 @@ token=$(sed -n 's/.*token = "\(.*\)".*/\1/p' "$RAYC_STATE_DIR/worker.key")
 [[ $(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer x" http://127.0.0.1:17605/metrics) == 401 ]] ||
     fail "anybody's token reads metrics"
 
+# A script's own metrics: its job is not its to claim, and what it counted stays when it is killed.
+export RAYC_ADDRESS=127.0.0.1:17602
+expect 0 "$RAYC" submit --submission-id counting -- bash -c "
+    $RAYC metric inc images 3 -l split=train --help-text 'Images read.' && $RAYC metric inc images 2 -l split=train &&
+    $RAYC metric observe step_seconds 0.3 --bounds 0.1,1 && $RAYC metric set map50_score 0.5"
+expect 137 "$RAYC" submit --submission-id killed -- bash -c "$RAYC metric inc images 7 && kill -9 \$\$"
+expect 2 "$RAYC" submit -- "$RAYC" metric inc pending_tasks 1
+expect 3 "$RAYC" metric inc images 1
+shows_own() { # the page has all of it
+    read_worker "$WORK/out" && grep -qF 'rayc_images_total{JobId="counting",split="train"} 5' "$WORK/out" &&
+        grep -qF 'rayc_images_total{JobId="killed"} 7' "$WORK/out" &&
+        grep -qF 'rayc_step_seconds_bucket{JobId="counting",le="1.0"} 1' "$WORK/out"
+}
+wait_until 20 shows_own
+has out 'rayc_map50_score{JobId="counting"} 0.5'
+promtool check metrics <"$WORK/out" 2>&1 | grep -Ev "'snake_case'|node_cpu_count|node_mem_total" >"$WORK/err"
+[[ ! -s $WORK/err ]] || fail "promtool complains"
+
 cat >"$WORK/prometheus.yml" <<YAML
 global: {scrape_interval: 1s}
 scrape_configs:
@@ -62,6 +80,6 @@ wait_until 60 series 'up{job="rayc",instance="127.0.0.1:17603"} == 1'
 wait_until 20 series 'up{job="rayc",instance="127.0.0.1:17605"} == 1'
 for query in rayc_build_info 'sum(rayc_jobs)' rayc_pending_tasks 'rayc_sqlite_commit_seconds_count > 0' \
     'rayc_sqlite_wal_bytes > 0' process_resident_memory_bytes rayc_cluster_active_nodes \
-    rayc_node_disk_free rayc_node_cpu_utilization; do
+    rayc_node_disk_free rayc_node_cpu_utilization 'rayc_images_total{JobId="killed"} == 7'; do
     wait_until 20 series "$query"
 done

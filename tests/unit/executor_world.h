@@ -28,6 +28,7 @@ struct world {
     char dir[64];
     struct spawner *spawner;
     struct tails *tails;
+    struct samples *samples;
     struct asks *asks;
     struct executors *executors;
     int epoll;
@@ -59,7 +60,8 @@ static int setup(void **state)
     *self = (struct world){ .dir = "/tmp/rayc-executor-XXXXXX", .now_ms = 1000 };
     self->body = (struct wire){ self->body_bytes, 0, sizeof(self->body_bytes), false };
     if (!mkdtemp(self->dir) || spawner_start(&self->spawner, &limits) || tails_open(&self->tails) ||
-        asks_open(&self->asks, CAPACITY, &(struct asks_runs){ runs_all, NULL })) {
+        asks_open(&self->asks, CAPACITY, &(struct asks_runs){ runs_all, NULL }) ||
+        samples_open(&self->samples, self->dir)) {
         return -1;
     }
     for (size_t i = 0; i < COUNT(folders); i++) {
@@ -80,6 +82,7 @@ static int setup(void **state)
                                        .spawner = self->spawner,
                                        .confine = &limits,
                                        .tails = self->tails,
+                                       .samples = self->samples,
                                        .asks = self->asks };
     *state = self;
     return symlink(own, path) ||
@@ -100,6 +103,7 @@ static int teardown(void **state)
     struct world *self = *state;
     spawner_stop(&self->spawner);
     executors_close(&self->executors);
+    samples_close(&self->samples);
     tails_close(&self->tails);
     asks_close(&self->asks);
     close(self->epoll);
