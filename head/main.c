@@ -29,6 +29,9 @@ static const char usage[] =
     "                         failure detection; see ARCHITECTURE.md (defaults 1000 5000 30000 "
     "5000 600000)\n"
     "  --keep-days N          ended jobs are deleted after so many days (default 30)\n"
+    "  --package-keep N       programs and packages that no job needs are removed after so many "
+    "seconds\n"
+    "                         (default 3600)\n"
     "  --help, --version\n\n"
     "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
     "/etc/rayc/cluster.key\n"
@@ -52,6 +55,7 @@ enum option_id {
     OPT_GONE,
     OPT_ORPHAN,
     OPT_DAYS,
+    OPT_PACKAGES,
     OPT_HELP,
     OPT_VERSION
 };
@@ -73,6 +77,7 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "gone-ms", required_argument, NULL, OPT_GONE },
                                          { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
                                          { "keep-days", required_argument, NULL, OPT_DAYS },
+                                         { "package-keep", required_argument, NULL, OPT_PACKAGES },
                                          { "help", no_argument, NULL, OPT_HELP },
                                          { "version", no_argument, NULL, OPT_VERSION },
                                          { 0 } };
@@ -158,6 +163,9 @@ static void apply(struct flags *flags, int id, const char *name)
         return;
     case OPT_DAYS:
         config->job_days_max = number(name, optarg, 36500);
+        return;
+    case OPT_PACKAGES:
+        config->package_keep_s = number(name, optarg, 36500u * 86400);
         return;
     case OPT_HELP:
         fputs(usage, stdout);
