@@ -453,6 +453,7 @@ struct ending {
     int32_t status;
     uint32_t outcome;
     uint64_t started_ms, run_us;
+    uint64_t memory_bytes; /* of what ran out of memory: what it demands */
     struct slice value, text, output, log;
     uint64_t node;
 };
