@@ -184,17 +184,17 @@ rayc_meter *rayc_gauge_new(const char *name, const char *help, const char *const
 rayc_meter *rayc_histogram_new(const char *name, const char *help, const char *const *labels,
                                const double *bounds, size_t count)
 {
+    if (count == 0 || count > SAMPLE_BOUNDS_MAX) {
+        failure_say(RAYC_EINVALID, "'%s': a histogram has 1 to %d bounds", name ? name : "",
+                    SAMPLE_BOUNDS_MAX);
+        return NULL;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(bounds[i]) || (i > 0 && bounds[i] <= bounds[i - 1])) {
             failure_say(RAYC_EINVALID, "'%s': bound %zu is not above the one before it",
                         name ? name : "", i + 1);
             return NULL;
         }
-    }
-    if (count == 0 || count > SAMPLE_BOUNDS_MAX) {
-        failure_say(RAYC_EINVALID, "'%s': a histogram has 1 to %d bounds", name ? name : "",
-                    SAMPLE_BOUNDS_MAX);
-        return NULL;
     }
     rayc_meter *self = meter_new(METRIC_HISTOGRAM, name, help, labels);
     if (self && (self->bounds = calloc(count, NUMBER_TEXT_BYTES + 1)) == NULL) {

@@ -254,20 +254,33 @@ RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 *
 RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
 
-/*  Metrics of your own, which `/metrics` of the worker shows as rayc_NAME, with the label JobId.  In tasks, drivers and
-    commands on a cluster; elsewhere recording says RAYC_ENOTFOUND, which a program may ignore.  `labels` are names up
-    to NULL, or NULL; `values` has one for each, in the same order.  _new returns NULL when it fails: rayc_error().
-    Counters and histograms stay when the process dies; a gauge goes a minute after it. */
+/*  Metrics of your own, which /metrics of the worker on this node shows as rayc_NAME, a counter as rayc_NAME_total,
+    with the label JobId.  Counters and histograms are sums over all processes of a job on the node, and stay when
+    one dies, so that a retry goes on with them; a gauge goes a minute after the process that set it last.
+
+    A meter is yours until rayc_meter_free(), which comes after its last use; until then any thread may use it.
+    _new copies its arguments and asks nobody; when it returns NULL, rayc_error() says RAYC_EINVALID or
+    RAYC_EMEMORY.  `name`: [a-zA-Z_:][a-zA-Z0-9_:]*, at most 256 bytes, the unit last ("step_seconds"), none of
+    rayc's own.  `help`: a sentence for people in UTF-8, or NULL.  `labels`: at most 16 names,
+    [a-zA-Z_][a-zA-Z0-9_]*, up to NULL; or NULL.  A worker takes 500 names and 10000 series, and for a name one kind
+    and one list of bounds; what it does not take, rayc_samples_dropped_total counts. */
 typedef struct rayc_meter rayc_meter;
 
 RAYC_API rayc_meter *rayc_counter_new(const char *name, const char *help,
                                       const char *const *labels);
 RAYC_API rayc_meter *rayc_gauge_new(const char *name, const char *help, const char *const *labels);
-/*  `bounds`: of the buckets, rising, at most 64. */
+/*  `bounds`: upper ends of the buckets, which hold what is equal to them, in the metric's unit; 1 to 64 finite numbers,
+    rising.  There is one more bucket for what is above the last. */
 RAYC_API rayc_meter *rayc_histogram_new(const char *name, const char *help,
                                         const char *const *labels, const double *bounds,
                                         size_t count);
-RAYC_API int rayc_counter_inc(const rayc_meter *, double by, const char *const *values); /* > 0 */
+/*  Record; also before rayc_init() and after rayc_shutdown().  The value is finite, a counter's more than 0.
+    `values`: for each label a line of UTF-8 that is not empty, in the order of the labels; NULL if there are none.
+    0: it is at the worker, also when this process is killed now.  Else a code: RAYC_EINVALID, a wrong value or a
+    meter of another kind; RAYC_ETOOLARGE, labels and help of more than about 64 KiB; RAYC_ENOTFOUND, no worker has
+    started this process, which a program may ignore; RAYC_ETIMEOUT, the worker has taken nothing for 5 s;
+    RAYC_ESYSTEM, it has ended; RAYC_EMEMORY. */
+RAYC_API int rayc_counter_inc(const rayc_meter *, double by, const char *const *values);
 RAYC_API int rayc_gauge_set(const rayc_meter *, double value, const char *const *values);
 RAYC_API int rayc_histogram_observe(const rayc_meter *, double value, const char *const *values);
 RAYC_API void rayc_meter_free(rayc_meter *); /* NULL-safe */

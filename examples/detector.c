@@ -6,7 +6,8 @@
     a network of one hidden layer learns by Adam to say where the box is, from the brightness of the image's columns
     and rows, and how well it does depends on all of batch_size, lr0, imgsz and epochs.  After each epoch it reports
     the average precision at an overlap of one half (mAP50; there is one class) on images that it does not learn from,
-    and saves a checkpoint, from which it goes on when its process or node dies. */
+    and saves a checkpoint, from which it goes on when its process or node dies.  On a cluster that stays, Prometheus
+    sees it learn: rayc_training_iterations_total and rayc_map50_score, as in KubeRay's demonstration. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,13 @@
 
 enum { IMAGES = 2000, TEST_IMAGES = 400, SIDE_MAX = 32, HIDDEN = 24, SIDES = 4 };
 enum { INPUTS = 2 * SIDE_MAX, WEIGHTS = HIDDEN * (INPUTS + 1) + SIDES * (HIDDEN + 1) };
-enum { NO_MEMORY = 10, NO_CHECKPOINT, NO_REPORT, BAD_PARAMETER }; /* codes of a trial that fails */
+enum {
+    NO_MEMORY = 10,
+    NO_CHECKPOINT,
+    NO_REPORT,
+    NO_METRIC,
+    BAD_PARAMETER
+}; /* codes of a trial that fails */
 
 struct box {
     double x, y, width,
@@ -32,6 +39,7 @@ struct training {
     int side; /* of an image, in pixels: imgsz / 8 */
     int batch, epochs;
     double rate;
+    rayc_meter *iterations, *score; /* for Prometheus */
     struct model model;
     double gradient[WEIGHTS];
 };
@@ -253,6 +261,31 @@ static int save(const struct model *self, const char *folder)
     return file && fclose(file) == 0 && n == 1 ? 0 : -1;
 }
 
+static int meters_open(struct training *self)
+{
+    static const char *const labels[] = { "trial", NULL };
+    self->iterations = rayc_counter_new("training_iterations", "Epochs that were trained.", NULL);
+    self->score = rayc_gauge_new("map50_score", "mAP50 after the newest epoch.", labels);
+    return self->iterations && self->score ? 0 : -1;
+}
+
+static void meters_close(struct training *self)
+{
+    rayc_meter_free(self->iterations);
+    rayc_meter_free(self->score);
+}
+
+/*  A metric that nobody takes is no reason to end a training: rayc_report() is what the search goes by. */
+static void show(rayc_task *task, const struct training *self, double score)
+{
+    char trial[16];
+    snprintf(trial, sizeof(trial), "%u", rayc_trial(task));
+    if (rayc_counter_inc(self->iterations, 1, NULL) < 0 ||
+        rayc_gauge_set(self->score, score, (const char *[]){ trial }) < 0) {
+        fprintf(stderr, "detector: %s\n", rayc_error()->text);
+    }
+}
+
 /*  Trains up to the last epoch; returns 0, or what rayc_fail() returned. */
 static int train(rayc_task *task, struct training *self)
 {
@@ -262,8 +295,10 @@ static int train(rayc_task *task, struct training *self)
         if (save(&self->model, folder) < 0) {
             return rayc_fail(task, NO_CHECKPOINT, "the checkpoint cannot be written");
         }
+        double score = evaluate(self);
+        show(task, self, score);
         rayc_metric metrics[] = { { "epoch", self->model.epoch },
-                                  { "mAP50", evaluate(self) },
+                                  { "mAP50", score },
                                   { "batch_size", self->batch },
                                   { "lr0", self->rate },
                                   { "imgsz", (double)self->side * 8 } };
@@ -293,6 +328,8 @@ RAYC_TASK(detector, task)
     if (training->side < 1 || training->side > SIDE_MAX || training->batch < 1) {
         code = rayc_fail(task, BAD_PARAMETER, "imgsz must be 8 to %d, batch_size 1 or more",
                          SIDE_MAX * 8);
+    } else if (meters_open(training) < 0) {
+        code = rayc_fail(task, NO_METRIC, "%s", rayc_error()->text);
     } else if (from && load(&training->model, from) < 0) {
         code = rayc_fail(task, NO_CHECKPOINT, "no model in %s", from);
     } else {
@@ -301,6 +338,7 @@ RAYC_TASK(detector, task)
         }
         code = train(task, training);
     }
+    meters_close(training);
     free(training);
     return code;
 }

@@ -34,8 +34,10 @@ static bool ends_with(struct slice text, const char *end)
     return text.n >= n && memcmp(text.p + text.n - n, end, n) == 0;
 }
 
+/*  A counter's name is the same with _total and without. */
 static bool is_own(struct slice name)
 {
+    name.n -= ends_with(name, "_total") ? strlen("_total") : 0;
     for (uint32_t id = 0; id < METRICS; id++) {
         if (slice_same(name, slice_text(metric_at((enum metric_id)id)->name))) {
             return true;
@@ -94,6 +96,9 @@ int sample_check(const struct rec_sample *sample, struct diag *why)
     bool total = ends_with(sample->name, "_total");
     if (!is_name(sample->name, "_:")) {
         return refuse(why, "name", "write [a-zA-Z_:][a-zA-Z0-9_:]*", sample->name);
+    }
+    if (sample->name.n > NAME_MAX_BYTES) {
+        return refuse(why, "name", "a name has at most 256 bytes", sample->name);
     }
     if (is_own(sample->name)) {
         return refuse(why, "name", "this metric is of rayc's own; choose another name",

@@ -60,11 +60,11 @@ static uint64_t task_index(const struct held *held)
     return is_index ? index : task_counter((task_id){ held->task });
 }
 
-/*  Of a cluster with keys, a driver finds its ticket in an access file of its own: an environment is shown in reports
-    of crashes and by careless programs. */
+/*  Of a cluster with keys, a driver or command finds its ticket in an access file of its own, beside what it dials the
+    head with.  It is nowhere else: an environment is shown in reports of crashes and by careless programs. */
 static bool has_access(const struct start *start)
 {
-    return start->act->spec->kind == SPEC_DRIVER && start->all->config.key != NULL;
+    return start->act->held.ticket.n > 0 && start->all->config.key != NULL;
 }
 
 static void put_attempt(struct environment *env, const struct held *held, bool with_file)
@@ -254,6 +254,19 @@ static int32_t make_access(struct start *start)
     return error;
 }
 
+/*  Of its environment and of its access file, none of which is to be in its output. */
+static void find_secrets(struct start *start)
+{
+    const struct executors_config *config = &start->all->config;
+    struct slice file[2];
+    uint32_t count = 0;
+    if (has_access(start)) {
+        file[count++] = start->act->held.ticket;
+        file[count++] = slice_text(config->key->own.secret_text);
+    }
+    secrets_open(&start->self->secrets, start->all->env.entries, file, count);
+}
+
 static int32_t open_output(struct start *start, struct output *output, const char *suffix)
 {
     snprintf(start->file, sizeof(start->file), "%s/scratch/%u.%s", start->all->config.dir,
@@ -407,7 +420,7 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     }
     self->uid = start.request.uid;
     make_environment(&start, node);
-    secrets_open(&self->secrets, all->env.entries);
+    find_secrets(&start);
     int32_t error = make_scratch(&start);
     error = error ? error : make_access(&start);
     error = error ? error : open_files(&start);

@@ -47,12 +47,29 @@ static void add_value(struct secrets *self, struct slice value)
     }
 }
 
-void secrets_open(struct secrets *self, const char *const *env)
+static const char *value_of(const char *entry)
+{
+    const char *value = entry + strcspn(entry, "=");
+    return value + (*value == '=');
+}
+
+static void keep(struct secrets *self, uint8_t **at, struct slice value)
+{
+    memcpy(*at, value.p, value.n);
+    add_value(self, slice_of(*at, value.n));
+    *at += value.n;
+}
+
+void secrets_open(struct secrets *self, const char *const *env, const struct slice *others,
+                  uint32_t count)
 {
     size_t bytes = 0;
     *self = (struct secrets){ 0 };
     for (uint32_t i = 0; env[i]; i++) {
-        bytes += secret_named(env[i]) ? strlen(env[i]) + 1 : 0;
+        bytes += secret_named(env[i]) ? strlen(value_of(env[i])) : 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += others[i].n;
     }
     if (bytes == 0) {
         return;
@@ -63,13 +80,11 @@ void secrets_open(struct secrets *self, const char *const *env)
     uint8_t *at = self->texts;
     for (uint32_t i = 0; env[i]; i++) {
         if (secret_named(env[i])) {
-            const char *value = env[i] + strcspn(env[i], "=");
-            value += *value == '=';
-            size_t n = strlen(value);
-            memcpy(at, value, n);
-            add_value(self, slice_of(at, n));
-            at += n;
+            keep(self, &at, slice_text(value_of(env[i])));
         }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        keep(self, &at, others[i]);
     }
 }
 

@@ -1,5 +1,6 @@
 /*  secrets.h - values that may not leave the worker in what a task prints: each is replaced by ***, also where it was
-    printed in pieces.  They are those of environment variables that are named like a secret, and the lines of them.
+    printed in pieces.  They are those of environment variables that are named like a secret, the lines of them, and what the
+    worker itself has given the task to come in with.
     What is printed gets shorter, never longer, so it is done in place. */
 #ifndef RAYC_SECRETS_H
 #define RAYC_SECRETS_H
@@ -19,8 +20,9 @@ struct secrets {
     bool begins[256]; /* with this byte */
 };
 
-/*  Of an environment, NULL-terminated.  Without any, all that follows is free. */
-void secrets_open(struct secrets *self, const char *const *env);
+/*  Of an environment, NULL-terminated, and others.  Without any, all that follows is free. */
+void secrets_open(struct secrets *self, const char *const *env, const struct slice *others,
+                  uint32_t count);
 void secrets_copy(struct secrets *self, const struct secrets *from);
 void secrets_close(struct secrets *self);
 

@@ -57,6 +57,29 @@ expect 0 "${on_one[@]}" rayc submit -- "$WORK/who"
 has out "token= file=access.key mode=600"
 has out "admin (USER) at 10.99.0.1:6399"
 
+note "so has a command task, which can submit and measure from there"
+cat >>"$WORK/who" <<'EOF'
+rayc metric inc seen 2 && rayc submit -- echo "nested of ${RAYC_TASK_INDEX:-a driver}"
+EOF
+expect 0 "${on_one[@]}" rayc submit --array 1-2 --submission-id many -- "$WORK/who"
+"${on_one[@]}" rayc task list --job many -o json >"$WORK/out"
+task=$(json 'items[0].task_id')
+expect 0 "${on_one[@]}" rayc task logs "$task"
+has out "token= file=access.key mode=600"
+has out "admin (USER) at 10.99.0.1:6399"
+has out "nested of"
+
+note "what is secret in it does not get into an output"
+expect 0 "${on_one[@]}" rayc submit -- sh -c 'cat "$RAYC_KEY_FILE"'
+has out 'token = "***"'
+has out 'secret-key = "***"'
+expect 0 "${on_one[@]}" rayc submit --array 1-1 --submission-id shown -- sh -c 'cat "$RAYC_KEY_FILE"'
+"${on_one[@]}" rayc task list --job shown -o json >"$WORK/out"
+task=$(json 'items[0].task_id')
+expect 0 "${on_one[@]}" rayc task logs "$task"
+has out 'token = "***"'
+has out 'secret-key = "***"'
+
 note "the network is cut, and comes back"
 background "${on_one[@]}" rayc submit --submission-id cut parallel_compute --tasks 60 --work-us 100000
 wait_until 30 eval "${on_one[*]} rayc task list --job cut --filter name=square --filter state=FINISHED -o json | grep -q square"

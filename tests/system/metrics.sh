@@ -62,6 +62,43 @@ has out 'rayc_map50_score{JobId="counting"} 0.5'
 promtool check metrics <"$WORK/out" 2>&1 | grep -Ev "'snake_case'|node_cpu_count|node_mem_total" >"$WORK/err"
 [[ ! -s $WORK/err ]] || fail "promtool complains"
 
+# By librayc: what was counted before a kill -9 stays, and the retry goes on; a name of rayc's is refused by name.
+expect 0 "$RAYC" submit --submission-id c "$BUILD/tests/counts"
+has out "'pending_tasks': this metric is of rayc's own"
+shows() { # lines: the page has all of them
+    local line
+    read_worker "$WORK/out" || return 1
+    for line in "$@"; do
+        grep -qxF "$line" "$WORK/out" || return 1
+    done
+}
+counted=('rayc_c_images_total{JobId="c",split="train"} 8' 'rayc_c_step_seconds_bucket{JobId="c",le="0.1"} 1'
+    'rayc_c_step_seconds_bucket{JobId="c",le="1.0"} 2' 'rayc_c_step_seconds_count{JobId="c"} 2')
+wait_until 20 shows "${counted[@]}" 'rayc_c_ended{JobId="c"} 1'
+
+# KubeRay's names, from the search of its demonstration: each epoch of each trial has been counted.
+expect 0 "$RAYC" tune --space "$(dirname "$0")/../../examples/yolo_search.yaml" --name yolo --trials 3 --csv "$WORK/trials.csv"
+epochs=$(python3 -c 'import csv, sys; print(sum(int(row["epoch"]) for row in csv.DictReader(sys.stdin)))' <"$WORK/trials.csv")
+trained() {
+    read_worker "$WORK/out" && [[ $(sed -n 's/^rayc_training_iterations_total{.*} //p' "$WORK/out") == "$epochs" &&
+        $(grep -c '^rayc_map50_score{JobId=".*",trial="[0-2]"} 0[.]' "$WORK/out") == 3 ]]
+}
+wait_until 20 trained
+
+# What counters say does not go down when the worker is killed, either, and starts again.
+saved() { # the worker's file, which may be a second old, has all
+    grep -B 1 ^training_iterations "$RAYC_STATE_DIR/worker/metrics" | grep -q " $epochs 0$"
+}
+wait_until 20 saved
+kill -KILL "$PID"
+wait_until 20 gone rayc-worker "$RAYC_STATE_DIR"
+background "$BUILD/bin/rayc-worker" --head 127.0.0.1:17602 --dir "$RAYC_STATE_DIR/worker" --num-cpus 2 --http-port 17605
+wait_until 20 curl -sf http://127.0.0.1:17605/healthz/ready
+shows "${counted[@]}" 'rayc_images_total{JobId="killed"} 7' || fail "the worker's end has made a counter fall"
+[[ $(sed -n 's/^rayc_training_iterations_total{.*} //p' "$WORK/out") == "$epochs" ]] || fail "training_iterations fell"
+promtool check metrics <"$WORK/out" 2>&1 | grep -Ev "'snake_case'|node_cpu_count|node_mem_total" >"$WORK/err"
+[[ ! -s $WORK/err ]] || fail "promtool complains"
+
 cat >"$WORK/prometheus.yml" <<YAML
 global: {scrape_interval: 1s}
 scrape_configs:

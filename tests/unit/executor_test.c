@@ -153,10 +153,10 @@ static void driver_output(void **state)
     make_body(
         self,
         "[ \"$(stat -c %a $RAYC_KEY_FILE)$RAYC_TOKEN\" = 600 ] && grep -q server $RAYC_KEY_FILE && "
-        "grep -o tick $RAYC_KEY_FILE; echo err >&2; exit 1",
+        "grep -o tick.*end $RAYC_KEY_FILE; echo err >&2; exit 1",
         NULL, NULL);
     struct act act = spawn_act(self, SPEC_DRIVER, 1);
-    act.held.ticket = slice_text("ticket");
+    act.held.ticket = slice_text("ticket-to-the-end");
     executors_spawn(self->executors, &act, NODE);
     struct spawn_event news = { 0 };
     while (news.kind != SPAWN_EXITED) {
@@ -173,11 +173,11 @@ static void driver_output(void **state)
     assert_false(tails_next(self->tails, &log));
     tails_joined(self->tails, true);
     assert_true(tails_next(self->tails, &log));
-    assert_slice(log.data, "tick\nerr\n");
+    assert_slice(log.data, "***\nerr\n");
     assert_int_equal(log.token, 77);
     executors_on_tails(self->executors);
     event = expect(self, WEV_EXITED);
-    assert_slice(event.text, "tick\nerr");
+    assert_slice(event.text, "***\nerr");
     tails_joined(self->tails, true); /* it was away again */
     assert_true(tails_next(self->tails, &log));
     assert_int_equal(log.offset, 0);
@@ -191,7 +191,7 @@ static void driver_output(void **state)
     tails_on_time(self->tails, 20000); /* no answer: again */
     assert_true(tails_next(self->tails, &log));
     assert_int_equal(log.offset, 5);
-    tails_on_ack(self->tails, &(struct msg_log_ack){ .token = 77, .offset = 9 });
+    tails_on_ack(self->tails, &(struct msg_log_ack){ .token = 77, .offset = 8 });
     assert_false(tails_busy(self->tails));
     assert_int_not_equal(access(path, F_OK), 0);
 }

@@ -30,11 +30,13 @@ static const char *const env[] = { "A_TOKEN=abcabcabd",
                                    "D_SECRET=\nzzzzzzzz",
                                    NULL };
 
+static const struct slice others[] = { { (const uint8_t *)"ticket-ticket", 13 } };
+
 static void expect_hidden(const char *text, int cuts, const char *wanted)
 {
     struct secrets secrets;
     char copy[256];
-    secrets_open(&secrets, env);
+    secrets_open(&secrets, env, others, COUNT(others));
     snprintf(copy, sizeof(copy), "%s", text);
     size_t n = secrets_hide(&secrets, (uint8_t *)copy, strlen(copy), cuts);
     copy[n] = 0;
@@ -54,6 +56,7 @@ static void values_are_hidden(void **state)
     expect_hidden("first line\nsecond line\nx", 0, "***");
     expect_hidden("> second line\n> first line", 0, "> ***\n> ***");
     expect_hidden("\nzzzzzzzz zzzzzzzz", 0, "*** ***");
+    expect_hidden("token = \"ticket-ticket\"", 0, "token = \"***\"");
 }
 
 static void cuts_leave_no_piece(void **state)
@@ -74,7 +77,7 @@ static void pieces_are_as_the_whole(void **state)
                                          "\n",  "second line", "x",   "zzzzzzzz", "z" };
     struct secrets secrets;
     struct prng prng = { 7 };
-    secrets_open(&secrets, env);
+    secrets_open(&secrets, env, others, COUNT(others));
     for (int round = 0; round < 20000; round++) {
         char text[256] = "", whole[256], out[256];
         while (strlen(text) < 150) {
