@@ -81,8 +81,8 @@ has err "$WORK/none"
 
 note "keys that are given: made before, taken at each start, replaced by a restart"
 keys=$WORK/keys state=$WORK/given
-start_given() { # start_given [OPTION...]: a head with these keys; its process id is in $HEAD
-    rayc-head --state-dir "$state" --host 127.0.0.1 --port 0 --key-file "$keys/cluster.key" --access-dir "$keys" "$@" \
+start_given() { # a head with these keys; its process id is in $HEAD
+    rayc-head --state-dir "$state" --host 127.0.0.1 --port 0 --key-file "$keys/cluster.key" --access-dir "$keys" \
         2>"$WORK/head.err" &
     HEAD=$!
     BACKGROUND+=("$HEAD")
