@@ -36,6 +36,9 @@ static const char usage[] =
     "                         failure detection; see ARCHITECTURE.md (defaults 1000 5000 30000 "
     "5000 600000)\n"
     "  --keep-days N          ended jobs are deleted after so many days (default 30)\n"
+    "  --package-keep N       programs and packages that no job needs are removed after so many "
+    "seconds\n"
+    "                         (default 3600)\n"
     "  --help, --version\n\n"
     "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
     "/etc/rayc/cluster.key\n"
@@ -62,6 +65,7 @@ enum option_id {
     OPT_GONE,
     OPT_ORPHAN,
     OPT_DAYS,
+    OPT_PACKAGES,
     OPT_HELP,
     OPT_VERSION
 };
@@ -85,6 +89,7 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "gone-ms", required_argument, NULL, OPT_GONE },
                                          { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
                                          { "keep-days", required_argument, NULL, OPT_DAYS },
+                                         { "package-keep", required_argument, NULL, OPT_PACKAGES },
                                          { "help", no_argument, NULL, OPT_HELP },
                                          { "version", no_argument, NULL, OPT_VERSION },
                                          { 0 } };
@@ -114,31 +119,28 @@ struct flags {
     int infeasible;       /* -1: as the kind of cluster has it */
 };
 
-static void apply_limit(struct config *config, int id, const char *name)
+/*  Options that are a number of struct config. */
+static bool apply_number(struct config *config, int id, const char *name)
 {
-    switch (id) {
-    case OPT_BEAT:
-        config->beat_ms = number(name, optarg, 60000);
-        return;
-    case OPT_SUSPECT:
-        config->suspect_ms = number(name, optarg, 3600000);
-        return;
-    case OPT_LEASE:
-        config->lease_ms = number(name, optarg, 86400000);
-        return;
-    case OPT_GONE:
-        config->gone_ms = number(name, optarg, 86400000);
-        return;
-    case OPT_ORPHAN:
-        config->orphan_ms = number(name, optarg, 86400000);
-        return;
-    case OPT_DAYS:
-        config->job_days_max = number(name, optarg, 36500);
-        return;
-    default:
-        fputs("see rayc-head --help\n", stderr);
-        exit(2);
+    static const struct {
+        enum option_id id;
+        size_t at;
+        uint32_t largest;
+    } numbers[] = { { OPT_BEAT, offsetof(struct config, beat_ms), 60000 },
+                    { OPT_SUSPECT, offsetof(struct config, suspect_ms), 3600000 },
+                    { OPT_LEASE, offsetof(struct config, lease_ms), 86400000 },
+                    { OPT_GONE, offsetof(struct config, gone_ms), 86400000 },
+                    { OPT_ORPHAN, offsetof(struct config, orphan_ms), 86400000 },
+                    { OPT_DAYS, offsetof(struct config, job_days_max), 36500 },
+                    { OPT_PACKAGES, offsetof(struct config, package_keep_s), 86400 * 36500u } };
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        if ((int)numbers[i].id == id) {
+            *(uint32_t *)((uint8_t *)config + numbers[i].at) =
+                number(name, optarg, numbers[i].largest);
+            return true;
+        }
     }
+    return false;
 }
 
 static void apply(struct flags *flags, int id, const char *name)
@@ -194,7 +196,10 @@ static void apply(struct flags *flags, int id, const char *name)
         puts("rayc-head " RAYC_VERSION);
         exit(0);
     default:
-        apply_limit(config, id, name);
+        if (!apply_number(config, id, name)) {
+            fputs("see rayc-head --help\n", stderr);
+            exit(2);
+        }
     }
 }
 

@@ -59,5 +59,7 @@ struct stored_token {
 };
 /*  The next token of this name after `io->id`.  ERR_NOT_FOUND: there is none. */
 MUST_CHECK int store_token_named(struct store *self, struct slice name, struct stored_token *io);
+/*  Does a spec or a package name this file of the content store? */
+MUST_CHECK int store_file_named(struct store *self, const char *hash, bool *named);
 const char *store_path(const struct store *self); /* for read-only connections; NULL in memory */
 #endif
