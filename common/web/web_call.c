@@ -320,10 +320,11 @@ static enum MHD_Result before_body(struct web_call *call)
         return answer(call);
     }
     if (call->stage == CALL_BODY) {
-        uint64_t bytes = call->request.route->body_max;
+        uint64_t most = call->request.route->body_max;
+        uint64_t bytes = call->body_bytes < most ? call->body_bytes : most;
         set_deadline(call, clock_ms() + IDLE_MS_MAX + bytes / BODY_BYTES_PER_MS_MIN);
     } else if (call->stage == CALL_DRAIN) {
-        set_deadline(call, clock_ms() + IDLE_MS_MAX);
+        set_deadline(call, clock_ms() + HEAD_MS_MAX); /* whoever it is has no token, or may not */
     } else if (call->request.method == WEB_GET) {
         return answer(call);
     }
