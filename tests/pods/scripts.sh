@@ -99,8 +99,9 @@ expect 0 "$RAYC" token list --no-headers --filter name=prometheus
 grep -q '^rayc_' "$STANDIN/secret.rayc-metrics" || fail "Prometheus has no token"
 at 0 clean-monitoring
 at 0 clean-monitoring
-expect 0 "$RAYC" token list --no-headers --filter name=prometheus
-same out ""
+expect 0 "$RAYC" token list -o json --filter name=prometheus
+[[ $(json 'items[0].revoked') == 20* ]] || fail "the token of Prometheus still works"
+[[ ! -e $STANDIN/secret.rayc-metrics ]] || fail "the secret of Prometheus is still there"
 
 note "cleanup, also of what hangs or is half gone"
 touch "$STANDIN/hangs"
