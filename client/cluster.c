@@ -11,6 +11,7 @@
 #include "client/failure.h"
 #include "common/access.h"
 #include "common/clock.h"
+#include "common/credentials.h"
 #include "common/log.h"
 
 enum {
@@ -101,8 +102,27 @@ static int load_key(const char *path, struct member_key *key, bool *has_key)
                                   why.text[0] != 0 ? why.text : err_text(rc));
 }
 
-/*  $RAYC_KEY_FILE; else that of the state folder if the address is its head's.  Over ipc there
-    are no keys. */
+static const char *set_in(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != 0 ? value : NULL;
+}
+
+/*  What `rayc login` has saved.  A file that cannot be used is said here, unless a token is given anyway. */
+static int saved_key(const char *address, struct member_key *key, bool *has_key)
+{
+    struct access saved;
+    struct diag why = { 0 };
+    int rc = credentials_find(address, &saved, &why);
+    *has_key = rc == OK && saved.has_key;
+    *key = saved.key;
+    explicit_bzero(&saved, sizeof(saved));
+    bool given = set_in("RAYC_TOKEN") != NULL || set_in("RAYC_TOKEN_FILE") != NULL;
+    return rc == ERR_KEY && !given ? failure_say(rc, "%s", why.text) : OK;
+}
+
+/*  $RAYC_KEY_FILE; else that of the state folder if the address is its head's; else the saved one.
+    Over ipc there are no keys. */
 static int find_key(const struct state *state, const char *address, struct member_key *key,
                     bool *has_key)
 {
@@ -119,13 +139,7 @@ static int find_key(const struct state *state, const char *address, struct membe
         file_read(state->head_address, own, sizeof(own)) == OK && strcmp(own, address) == 0) {
         return load_key(state->key, key, has_key);
     }
-    return OK;
-}
-
-static const char *set_in(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && value[0] != 0 ? value : NULL;
+    return saved_key(address, key, has_key);
 }
 
 const char *cluster_wanted(const char *given)

@@ -87,7 +87,7 @@ static int start(struct session *self)
                            rc == ERR_INVALID ? link_address_wrong(self->address) : err_text(rc));
     }
     char token[ACCESS_TOKEN_MAX + 1];
-    token_find("admin.key", token);
+    token_find("admin.key", self->address, token);
     link_set_token(self->link, token);
     explicit_bzero(token, sizeof(token));
     sigset_t all, before; /* signals are for the program's own threads */

@@ -66,7 +66,8 @@ void session_say_hello(struct session *self, uint64_t now_ms)
     self->lost_ms = self->lost_ms != 0 ? self->lost_ms : now_ms;
     self->opening_seq = ++self->seq;
     char token[ACCESS_TOKEN_MAX + 1];
-    token_find("admin.key", token); /* anew each time: it may be another one by now */
+    token_find("admin.key", self->address,
+               token); /* anew each time: it may be another one by now */
     struct msg_hello hello = { .seq = self->opening_seq,
                                .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,

@@ -47,6 +47,16 @@ foreach(source ${attacks})
   endif()
 endforeach()
 
+# Images, manifests and pods: tests/pods/NAME.sh, which says what the machine lacks when it cannot run (77: skipped).
+file(GLOB pods CONFIGURE_DEPENDS tests/pods/*.sh)
+foreach(source ${pods})
+  get_filename_component(name ${source} NAME_WE)
+  if(NOT name STREQUAL "lib")
+    add_test(NAME pods_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
+    set_tests_properties(pods_${name} PROPERTIES TIMEOUT 300 LABELS pods SKIP_RETURN_CODE 77)
+  endif()
+endforeach()
+
 # Functions on which search algorithms are judged (tests/tune/judge); scripts/bench-tune runs rayc-judge.
 add_library(tune_judged STATIC tests/tune/judge/functions.c tests/tune/judge/holdout.c)
 target_link_libraries(tune_judged PUBLIC m)

@@ -1,15 +1,18 @@
-/*  access.c - access files: czmq's zconfig in them, the rules of key.c for who may have written or read them. */
-#include "common/access.h"
+/*  access.c - access files: czmq's zconfig in them, the rules of key.c for who may have written or read them.  Where
+    programs look for a token. */
+#include "common/access_inside.h"
 
-#include <czmq.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "common/credentials.h"
 #include "common/file.h"
 #include "common/hash.h"
+#include "common/link.h"
 
 enum { TOKEN_LETTERS = 43 };
 
@@ -21,11 +24,11 @@ static int refused(const char *path, const char *problem, struct diag *why)
 }
 
 /*  NULL: all is well, with a key or without one. */
-static const char *take_key(zconfig_t *root, struct access *out)
+static const char *take_key(zconfig_t *from, struct access *out)
 {
-    const char *server = zconfig_get(root, "/curve/server-key", "");
-    const char *public_text = zconfig_get(root, "/curve/public-key", "");
-    const char *secret_text = zconfig_get(root, "/curve/secret-key", "");
+    const char *server = zconfig_get(from, "curve/server-key", "");
+    const char *public_text = zconfig_get(from, "curve/public-key", "");
+    const char *secret_text = zconfig_get(from, "curve/secret-key", "");
     if (*server == 0 && *public_text == 0 && *secret_text == 0) {
         return NULL;
     }
@@ -38,20 +41,21 @@ static const char *take_key(zconfig_t *root, struct access *out)
     return out->has_key ? NULL : "has a damaged key";
 }
 
+const char *access_take(zconfig_t *from, struct access *out)
+{
+    *out = (struct access){ 0 };
+    slice_copy_text(slice_text(zconfig_get(from, "token", "")), out->token, sizeof(out->token));
+    const char *problem = take_key(from, out);
+    return problem == NULL && !out->has_key && out->token[0] == 0 ? "has neither a token nor a key"
+                                                                  : problem;
+}
+
 static int parse(const char *path, const char *text, struct access *out, struct diag *why)
 {
-    const char *problem = NULL;
     zconfig_t *root = zconfig_str_load(text);
     *out = (struct access){ 0 };
-    if (root != NULL) {
-        slice_copy_text(slice_text(zconfig_get(root, "/token", "")), out->token,
-                        sizeof(out->token));
-        problem = take_key(root, out);
-        zconfig_destroy(&root);
-    }
-    if (problem == NULL && !out->has_key && out->token[0] == 0) {
-        problem = "has neither a token nor a key";
-    }
+    const char *problem = root != NULL ? access_take(root, out) : "has neither a token nor a key";
+    zconfig_destroy(&root);
     return problem == NULL ? OK : refused(path, problem, why);
 }
 
@@ -64,23 +68,30 @@ int access_load(const char *path, struct access *out, struct diag *why)
     return rc;
 }
 
-static size_t access_text(const struct access *from, char text[KEY_FILE_BYTES_MAX])
+size_t access_text(const struct access *from, const char *indent, char *out)
 {
-    int n = snprintf(text, KEY_FILE_BYTES_MAX,
-                     "#   rayc access file: keep it secret\ntoken = \"%s\"\n", from->token);
+    int n = snprintf(out, ACCESS_BYTES_MAX, "%stoken = \"%s\"\n", indent, from->token);
     if (from->has_key) {
-        n += snprintf(text + n, KEY_FILE_BYTES_MAX - (size_t)n,
-                      "curve\n    server-key = \"%s\"\n    public-key = \"%s\"\n"
-                      "    secret-key = \"%s\"\n",
-                      from->key.server_text, from->key.own.public_text, from->key.own.secret_text);
+        n += snprintf(out + n, ACCESS_BYTES_MAX - (size_t)n,
+                      "%scurve\n%s    server-key = \"%s\"\n%s    public-key = \"%s\"\n"
+                      "%s    secret-key = \"%s\"\n",
+                      indent, indent, from->key.server_text, indent, from->key.own.public_text,
+                      indent, from->key.own.secret_text);
     }
     return (size_t)n;
+}
+
+static size_t file_text(const struct access *from, char out[KEY_FILE_BYTES_MAX])
+{
+    static const char opening[] = "#   rayc access file: keep it secret\n";
+    memcpy(out, opening, sizeof(opening));
+    return sizeof(opening) - 1 + access_text(from, "", out + sizeof(opening) - 1);
 }
 
 int access_save(const char *path, const struct access *from)
 {
     char text[KEY_FILE_BYTES_MAX];
-    int rc = file_write(path, text, access_text(from, text), 0600);
+    int rc = file_write(path, text, file_text(from, text), 0600);
     explicit_bzero(text, sizeof(text));
     return rc;
 }
@@ -88,7 +99,7 @@ int access_save(const char *path, const struct access *from)
 int access_give(const char *path, const struct access *from, uid_t owner)
 {
     char text[KEY_FILE_BYTES_MAX];
-    size_t n = access_text(from, text);
+    size_t n = file_text(from, text);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool good = fd >= 0 && (owner == geteuid() || fchown(fd, owner, (gid_t)owner) == 0) &&
                 write(fd, text, n) == (ssize_t)n;
@@ -118,41 +129,104 @@ static const char *variable(const char *name)
     return value != NULL && value[0] != 0 ? value : NULL;
 }
 
-/*  A file with nothing but a token in it, as Kubernetes mounts secrets; or an access file. */
+bool token_from_text(const char *text, char out[ACCESS_TOKEN_MAX + 1])
+{
+    size_t blank = strspn(text, " \t\r\n");
+    size_t n = strcspn(text + blank, " \t\r\n");
+    bool rest = text[blank + n + strspn(text + blank + n, " \t\r\n")] != 0;
+    out[0] = 0;
+    for (size_t i = 0; i < n && !rest; i++) {
+        char c = text[blank + i];
+        rest = c <= ' ' || c > '~' || c == '"' || c == '\\';
+    }
+    return !rest && n > 0 && n <= ACCESS_TOKEN_MAX &&
+           slice_copy_text(slice_of(text + blank, n), out, ACCESS_TOKEN_MAX + 1);
+}
+
+int access_find(const char *path, struct access *out, struct diag *why)
+{
+    char text[KEY_FILE_BYTES_MAX + 1];
+    int rc = key_read(path, text, sizeof(text), why);
+    *out = (struct access){ 0 };
+    if (rc == OK && (strncmp(text, "rayc", 4) != 0 || !token_from_text(text, out->token))) {
+        rc = parse(path, text, out, why);
+    }
+    explicit_bzero(text, sizeof(text));
+    return rc;
+}
+
 static bool token_of(const char *path, char out[ACCESS_TOKEN_MAX + 1])
 {
     struct access access;
     struct diag why;
-    char text[KEY_FILE_BYTES_MAX + 1];
-    if (access_load(path, &access, &why) == OK) {
-        memcpy(out, access.token, sizeof(access.token));
-    } else if (key_read(path, text, sizeof(text), &why) == OK) {
-        size_t n = strncmp(text, "rayc", 4) == 0 ? strcspn(text, " \t\r\n") : 0;
-        slice_copy_text(slice_of(text, n), out, ACCESS_TOKEN_MAX + 1);
-    }
+    bool found = access_find(path, &access, &why) == OK && access.token[0] != 0;
+    memcpy(out, access.token, sizeof(access.token));
     explicit_bzero(&access, sizeof(access));
-    return out[0] != 0;
+    return found;
 }
 
-void token_find(const char *name, char out[ACCESS_TOKEN_MAX + 1])
+static bool token_set(char out[ACCESS_TOKEN_MAX + 1])
 {
-    char folder[PATH_BYTES], path[PATH_BYTES];
-    out[0] = 0;
     const char *text = variable("RAYC_TOKEN");
+    const char *file = variable("RAYC_TOKEN_FILE");
+    const char *key = variable("RAYC_KEY_FILE");
     if (text != NULL) {
         slice_copy_text(slice_text(text), out, ACCESS_TOKEN_MAX + 1);
+        return true;
+    }
+    return (file != NULL && token_of(file, out)) || (key != NULL && token_of(key, out));
+}
+
+static bool token_of_state(const char *folder, const char *name, char out[ACCESS_TOKEN_MAX + 1])
+{
+    char path[PATH_BYTES];
+    return folder[0] != 0 && file_path(path, sizeof(path), folder, name) == OK &&
+           token_of(path, out);
+}
+
+/*  Has the head of the state folder written that it listens there? */
+static bool is_own(const char *folder, const char *file, const char *address)
+{
+    char path[PATH_BYTES], text[PATH_BYTES], own[PATH_BYTES];
+    return folder[0] != 0 && file_path(path, sizeof(path), folder, file) == OK &&
+           file_read(path, text, sizeof(text)) == OK &&
+           link_address(text, own, sizeof(own)) == OK && strcmp(own, address) == 0;
+}
+
+/*  By its number, or as localhost: any other name is somebody's to give. */
+static bool is_loopback(const char *address)
+{
+    char host[64];
+    struct in_addr number;
+    const char *from = strstr(address, "://");
+    from = from != NULL ? from + 3 : address;
+    const char *colon = strrchr(from, ':');
+    return colon != NULL &&
+           slice_copy_text(slice_of(from, (size_t)(colon - from)), host, sizeof(host)) &&
+           (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+            (inet_pton(AF_INET, host, &number) == 1 && ntohl(number.s_addr) >> 24 == 127));
+}
+
+void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX + 1])
+{
+    char folder[PATH_BYTES] = "", full[PATH_BYTES] = "";
+    struct access saved;
+    struct diag why;
+    out[0] = 0;
+    if (token_set(out)) {
         return;
     }
-    const char *file = variable("RAYC_TOKEN_FILE");
-    if (file != NULL && token_of(file, out)) {
-        return;
+    if (state_dir(NULL, folder, sizeof(folder)) != OK) {
+        folder[0] = 0;
     }
-    file = variable("RAYC_KEY_FILE");
-    if (file != NULL && token_of(file, out)) {
-        return;
+    if (address == NULL || link_address(address, full, sizeof(full)) != OK ||
+        strncmp(full, "ipc://", 6) == 0 || is_own(folder, "head.address", full) ||
+        is_own(folder, "head.http", full)) {
+        (void)token_of_state(folder, name, out);
+    } else if (credentials_find(full, &saved, &why) == OK) {
+        memcpy(out, saved.token, sizeof(saved.token));
+    } else if (is_loopback(full)) {
+        (void)token_of_state(folder, name, out);
     }
-    if (state_dir(NULL, folder, sizeof(folder)) == OK &&
-        file_path(path, sizeof(path), folder, name) == OK) {
-        (void)token_of(path, out);
-    }
+    explicit_bzero(&saved, sizeof(saved));
 }

@@ -22,7 +22,13 @@ MUST_CHECK int access_save(const char *path, const struct access *from); /* whol
 MUST_CHECK int access_give(const char *path, const struct access *from, uid_t owner);
 void token_make(char out[ACCESS_TOKEN_MAX + 1]);
 void token_hash(const char *token, uint8_t out[32]); /* BLAKE2b-256, what a head keeps */
-/*  In this order: $RAYC_TOKEN; the file of $RAYC_TOKEN_FILE; that of $RAYC_KEY_FILE; NAME in the state folder.
-    "" : there is none. */
-void token_find(const char *name, char out[ACCESS_TOKEN_MAX + 1]);
+/*  The token that is all of `text`, but for blanks around it.  False: it is none. */
+bool token_from_text(const char *text, char out[ACCESS_TOKEN_MAX + 1]);
+/*  An access file, or a file with nothing but a token in it, as Kubernetes mounts secrets; as access_load(). */
+MUST_CHECK int access_find(const char *path, struct access *out, struct diag *why);
+/*  What to say HELLO with to the head at `address` (NULL: the one of the state folder), in this order: $RAYC_TOKEN; the
+    file of $RAYC_TOKEN_FILE; that of $RAYC_KEY_FILE; NAME in the state folder, if its head listens at the address; what
+    `rayc login` has saved for the address; NAME in the state folder, if the address is of loopback, as that of a
+    forwarded port.  So no other machine is ever told a token of this one.  "" : there is none. */
+void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX + 1]);
 #endif

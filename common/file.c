@@ -70,6 +70,16 @@ int state_dir(const char *given, char *out, size_t capacity)
     return dir != NULL ? join(out, capacity, dir, ".local/state/rayc") : ERR_NOT_FOUND;
 }
 
+int config_dir(char *out, size_t capacity)
+{
+    const char *dir = env("XDG_CONFIG_HOME");
+    if (dir != NULL && dir[0] == '/') {
+        return join(out, capacity, dir, "rayc");
+    }
+    dir = home_dir();
+    return dir != NULL ? join(out, capacity, dir, ".config/rayc") : ERR_NOT_FOUND;
+}
+
 static int make_one(const char *path, mode_t mode)
 {
     if (mkdir(path, mode) == 0) {

@@ -9,6 +9,8 @@ enum { PATH_BYTES = 4096 };
 
 /*  $RAYC_STATE_DIR, else $XDG_STATE_HOME/rayc, else ~/.local/state/rayc.  `given` (may be NULL) goes first. */
 MUST_CHECK int state_dir(const char *given, char *out, size_t capacity);
+/*  $XDG_CONFIG_HOME/rayc, else ~/.config/rayc: what a user keeps for all clusters. */
+MUST_CHECK int config_dir(char *out, size_t capacity);
 MUST_CHECK int file_make_dir(const char *path, mode_t mode); /* with parents; OK if it is there */
 MUST_CHECK int file_path(char *out, size_t capacity, const char *dir,
                          const char *name); /* dir/name; ERR_TOO_LARGE */

@@ -45,7 +45,7 @@ static int open_beneath(const char *path)
 /*  What is wrong with the file as a place for a secret; NULL: nothing.  Others may not read it, nor
     may another user have written it.  A file of root's may be read by a group: so Kubernetes gives
     secrets to pods that are not root. */
-static const char *refuse(int fd)
+static const char *refuse(int fd, size_t bytes_max)
 {
     struct stat info;
     ensure(fstat(fd, &info) == 0);
@@ -59,7 +59,7 @@ static const char *refuse(int fd)
     if ((info.st_mode & 0777 & ~allowed) != 0) {
         return "can be read or written by others; chmod 600 it";
     }
-    return info.st_size > KEY_FILE_BYTES_MAX ? "is too large for a key" : NULL;
+    return (size_t)info.st_size > bytes_max ? "is too large for a key" : NULL;
 }
 
 bool key_take(const char *public_text, const char *secret_text, struct cluster_key *out)
@@ -88,7 +88,7 @@ int key_read(const char *path, char *text, size_t capacity, struct diag *why)
         bool leaves = errno == EXDEV || errno == ELOOP;
         return refused(path, leaves ? "is a link that leaves its folder" : strerror(errno), why);
     }
-    const char *problem = refuse(fd);
+    const char *problem = refuse(fd, capacity - 1);
     ssize_t n = problem == NULL ? read(fd, text, capacity - 1) : 0;
     close(fd);
     if (n < 0) {

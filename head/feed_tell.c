@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "head/bearer.h"
 #include "head/feed_inside.h"
 #include "head/json.h"
 
@@ -137,19 +138,6 @@ static bool tell_events(struct feed *self, struct listener *all, uint64_t after)
     }
     sqlite3_finalize(row);
     return count == ROWS_PER_TURN;
-}
-
-static bool holds(const struct feed *self, uint64_t token)
-{
-    sqlite3_stmt *row =
-        prepare(self, "SELECT 1 FROM token t JOIN user u ON u.id=t.user WHERE t.id=?1 AND"
-                      " t.revoked_ms IS NULL AND (t.expires_ms=0 OR t.expires_ms>?2)"
-                      " AND u.disabled=0");
-    sqlite3_bind_int64(row, 1, (int64_t)token);
-    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
-    bool found = row && sqlite3_step(row) == SQLITE_ROW;
-    sqlite3_finalize(row);
-    return found;
 }
 
 /*  True: it has not heard all as yet. */
@@ -333,7 +321,7 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
     self->checked_ms = check ? now_ms : self->checked_ms;
     look(self);
     for (struct listener *one = all; one; one = one->next) {
-        if (check && !holds(self, one->wish.token)) {
+        if (check && !bearer_holds(self->db, one->wish.token)) {
             listener_end(one);
         }
         if (place(self, one)) {

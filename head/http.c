@@ -1,12 +1,9 @@
 /*  http.c - the table of routes, tokens, and what handlers find. */
 #include "head/http.h"
 
-#include <sodium.h>
 #include <stdlib.h>
-#include "common/clock.h"
 #include "common/file.h"
-#include "common/hash.h"
-#include "common/log.h"
+#include "head/bearer.h"
 #include "head/feed.h"
 #include "head/http_api.h"
 #include "head/http_events.h"
@@ -17,8 +14,6 @@
 #define SEES    (1u << ROLE_ADMIN | 1u << ROLE_USER | 1u << ROLE_VIEWER)
 #define WATCHES (1u << ROLE_ADMIN | 1u << ROLE_VIEWER | 1u << ROLE_METRICS)
 #define CHANGES (1u << ROLE_ADMIN | 1u << ROLE_USER)
-
-enum { TOKEN_BYTES = 32 };
 
 static const struct web_route routes[] = {
 #define ROUTE(method, path, roles, query, body, handler, doc)                                      \
@@ -111,34 +106,10 @@ uint64_t http_owner(const struct web_request *request)
     return all ? 0 : request->who.user;
 }
 
-/*  The weaker of the roles of the token and of its user. */
 static bool auth(void *context, void *local, const char *token, struct web_principal *out)
 {
-    static const char sql[] =
-        "SELECT u.id, t.id, max(t.role,u.role), u.name FROM token t JOIN user u ON u.id=t.user"
-        " WHERE t.hash=?1 AND t.revoked_ms IS NULL AND (t.expires_ms=0 OR t.expires_ms>?2)"
-        " AND u.disabled=0";
     (void)context;
-    uint8_t hash[TOKEN_BYTES];
-    sqlite3_stmt *row = NULL;
-    if (local == NULL || sqlite3_prepare_v2(local, sql, -1, &row, NULL) != SQLITE_OK) {
-        log_error("http.auth", "error=\"%s\"", local ? sqlite3_errmsg(local) : "no connection");
-        return false;
-    }
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)token, strlen(token), NULL, 0);
-    sqlite3_bind_blob(row, 1, hash, sizeof(hash), SQLITE_STATIC);
-    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
-    bool known = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
-    if (known) {
-        *out = (struct web_principal){ .user = (uint64_t)sqlite3_column_int64(row, 0),
-                                       .token = (uint64_t)sqlite3_column_int64(row, 1),
-                                       .role = (uint32_t)sqlite3_column_int64(row, 2) };
-        struct slice name = slice_of(sqlite3_column_blob(row, 3), 0);
-        name.n = (size_t)sqlite3_column_bytes(row, 3);
-        slice_copy_text(name, out->name, sizeof(out->name));
-    }
-    sqlite3_finalize(row);
-    return known;
+    return bearer_find(local, token, out);
 }
 
 static void *local_open(void *context)

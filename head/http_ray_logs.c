@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/clock.h"
+#include "head/bearer.h"
 #include "head/http.h"
 #include "head/query_view.h"
 #include "head/ray_text.h"
 
-enum { PIECE_BYTES = 64 * 1024, LETTER_BYTES_MAX = 4, TAIL_QUEUE_MAX = 1 * MIB };
+enum { PIECE_BYTES = 64 * 1024, LETTER_BYTES_MAX = 4, TAIL_QUEUE_MAX = 1 * MIB, CHECK_MS = 1000 };
 
 struct reading {
     const struct log_files *files;
@@ -104,13 +106,32 @@ struct tail {
     struct reading reading;
     struct web_socket *socket;
     struct ray_reader reader;
+    uint64_t token, checked_ms; /* it is looked at again now and then */
     char id[NAME_MAX_BYTES + 1];
     char text[PIECE_BYTES * RAY_TEXT_GROWS];
 };
 
+/*  False: the token is not valid any more, and the goodbye is said. */
+static bool tail_may(struct tail *self)
+{
+    uint64_t now_ms = clock_ms();
+    if (now_ms < self->checked_ms + CHECK_MS) {
+        return true;
+    }
+    self->checked_ms = now_ms;
+    bool may = bearer_holds(self->reader.db, self->token);
+    if (!may) {
+        web_socket_end(self->socket, WEBSOCKET_POLICY, "the token is not valid any more");
+    }
+    return may;
+}
+
 static void tail_ready(void *context)
 {
     struct tail *self = context;
+    if (!tail_may(self)) {
+        return;
+    }
     if (web_socket_queued(self->socket) > TAIL_QUEUE_MAX) {
         return; /* it comes again when that has left */
     }
@@ -177,6 +198,7 @@ void http_ray_tail(struct web_request *request, struct web_reply *reply)
     struct ray_reader reader = http_ray_reader(request);
     self->reader.logs = reader.logs;
     self->reader.owner = reader.owner;
+    self->token = request->who.token;
     self->reading.files = reader.logs;
     self->reading.name.job = job.number;
     snprintf(self->id, sizeof(self->id), "%s", job.id);

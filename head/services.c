@@ -11,8 +11,7 @@
 #include "head/logs.h"
 #include "head/programs.h"
 #include "head/query.h"
-
-enum { WIRE_BYTES = FRAME_MAX + MIB };
+#include "head/wires.h"
 
 struct services {
     const struct core *core;
@@ -31,11 +30,10 @@ static void say(void *context, uint32_t peer, enum msg_kind kind, const void *ms
     if (!core_knows(self->core, peer)) {
         return; /* its token was revoked meanwhile */
     }
-    self->frame.n = 0;
-    self->frame.full = false;
     proto_put(&self->frame, kind, msg);
     ensure(!self->frame.full);
     self->send(self->context, peer, slice_of(self->frame.p, self->frame.n));
+    wire_clear(&self->frame);
 }
 
 /*  Logs of jobs that were deleted since go with the next start of a head. */
@@ -71,9 +69,8 @@ int services_open(struct services **out, const struct services_options *options)
     self->core = options->core;
     self->send = options->send;
     self->context = options->context;
-    self->frame = (struct wire){ malloc(WIRE_BYTES), 0, WIRE_BYTES, false };
-    self->data = (struct wire){ malloc(CHUNK_MAX), 0, CHUNK_MAX, false };
-    int code = self->frame.p && self->data.p ? OK : ERR_MEMORY;
+    int code = wire_reserve(&self->frame) && wire_reserve(&self->data) ? OK : ERR_MEMORY;
+    self->data.capacity = CHUNK_MAX;
     code = code == OK ? file_path(path, sizeof(path), state_dir, "programs") : code;
     code = code == OK ? programs_open(&self->programs, path) : code;
     code = code == OK ? file_path(path, sizeof(path), state_dir, "logs") : code;
@@ -100,8 +97,8 @@ void services_close(struct services **self)
         followers_close(&services->followers);
         logs_close(&services->logs);
         programs_close(&services->programs);
-        free(services->frame.p);
-        free(services->data.p);
+        wire_free(&services->frame);
+        wire_free(&services->data);
         free(services);
     }
 }
@@ -127,8 +124,6 @@ static void on_program_put(struct services *self, uint32_t peer, const struct ms
 static void on_program_get(struct services *self, uint32_t peer, const struct msg_program_get *msg)
 {
     struct msg_program_data reply = { .seq = msg->seq, .hash = msg->hash, .offset = msg->offset };
-    self->data.n = 0;
-    self->data.full = false;
     int code = programs_read(self->programs, msg->hash, msg->offset, &self->data, &reply.total);
     if (code != OK && code != ERR_NOT_FOUND) {
         refuse(self, peer, msg->seq, code);
@@ -136,6 +131,7 @@ static void on_program_get(struct services *self, uint32_t peer, const struct ms
     }
     reply.data = slice_of(self->data.p, self->data.n);
     say(self, peer, MSG_PROGRAM_DATA, &reply);
+    wire_clear(&self->data);
 }
 
 static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
@@ -196,6 +192,12 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
     default:
         return false;
     }
+}
+
+void services_rest(struct services *self)
+{
+    wire_rest(&self->frame);
+    wire_rest(&self->data);
 }
 
 void services_begin(struct services *self)

@@ -26,6 +26,8 @@ void services_begin(
     struct services *self); /* after the commit of the turn: what was asked is answered */
 /*  Its files can go: the job was deleted, durably. */
 void services_forget(struct services *self, uint64_t job);
+/*  Nothing large is under way: memory of what was goes back. */
+void services_rest(struct services *self);
 void services_peer_gone(struct services *self, uint32_t peer);
 int services_fd(const struct services *self); /* readable: call services_answer() */
 void services_answer(struct services *self);  /* sends the answers of views that are there */

@@ -2,6 +2,7 @@
 #include "head/shell.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@
 
 enum {
     IDLE_MS = 300, /* an embedded head without clients and work ends after this */
+    REST_MS = 500, /* a quiet moment, and how much is said in one at most: beats, mostly */
+    REST_BYTES = 16 << 10,
     LOCK_TRIES = 50,
     LOCK_WAIT_MS = 20
 };
@@ -47,12 +50,18 @@ struct shell {
     uint8_t secret[TICKET_SECRET_BYTES]; /* of tickets */
     uint64_t start_ms;
     uint64_t idle_since_ms;
+    uint64_t moved; /* bytes of frames, in and out */
+    struct {
+        uint64_t at_ms, moved; /* the last look */
+        bool due; /* since the last rest, more was moved in one look than in a quiet one */
+    } rest;
 };
 
 static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
     monitor_counts(self->monitor)->out[proto_kind(frame)]++;
+    self->moved += frame.n;
     if (peer >= DOOR_PEER_FIRST) {
         door_send(self->door, peer, frame);
     } else {
@@ -93,6 +102,7 @@ static bool take_events(struct shell *self)
             continue;
         }
         monitor_counts(self->monitor)->in[msg.kind]++;
+        self->moved += net_event.bytes.n;
         if (!services_take(self->services, net_event.peer, &msg)) {
             event.kind = EV_MESSAGE;
             event.msg = &msg;
@@ -147,6 +157,23 @@ static void tell_monitor(struct shell *self)
     monitor_tell(self->monitor, turn_core(self->turn));
 }
 
+/*  What a burst has used goes back once it is over: a head at rest is small.  In a burst, nothing is given and taken. */
+static void rest_if_quiet(struct shell *self, uint64_t now_ms)
+{
+    if (now_ms < self->rest.at_ms + REST_MS) {
+        return;
+    }
+    bool quiet = self->moved - self->rest.moved < REST_BYTES;
+    if (quiet && self->rest.due) {
+        turn_rest(self->turn);
+        services_rest(self->services);
+        malloc_trim(0);
+    }
+    self->rest.at_ms = now_ms;
+    self->rest.moved = self->moved;
+    self->rest.due = !quiet;
+}
+
 static int loop(struct shell *self)
 {
     int net_fd[2];
@@ -174,6 +201,7 @@ static int loop(struct shell *self)
             services_forget(self->services, job);
         }
         services_begin(self->services);
+        rest_if_quiet(self, now_ms);
         if (busy || store_committed(self->store) != commits) { /* output comes in frames */
             http_pulse(self->http);
         }

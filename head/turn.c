@@ -2,15 +2,14 @@
 #include "head/turn.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "common/bug.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "head/turn_frames.h"
+#include "head/wires.h"
 
 enum {
-    WIRE_BYTES = FRAME_MAX + MIB,
     STORED_FRAME_BYTES = 2 * MIB, /* results read back from the store: a frame ends here */
     SYNC_EVERY_MS = 10,
     MARKS = 1024,
@@ -53,25 +52,6 @@ struct turn {
     uint8_t secret[TICKET_SECRET_BYTES];
 };
 
-static void *reserve(size_t n)
-{
-    void *p =
-        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
-static bool wire_reserve(struct wire *self)
-{
-    *self = (struct wire){ reserve(WIRE_BYTES), 0, WIRE_BYTES, false };
-    return self->p != NULL;
-}
-
-static void wire_clear(struct wire *self)
-{
-    self->n = 0;
-    self->full = false;
-}
-
 int turn_open(struct turn **out, struct store *store, const struct limits *limits,
               const struct config *config, uint64_t seed, turn_send *send, void *context)
 {
@@ -85,7 +65,7 @@ int turn_open(struct turn **out, struct store *store, const struct limits *limit
     self->context = context;
     self->held_end = &self->held;
     self->core_size = core_bytes(limits);
-    void *memory = reserve(self->core_size);
+    void *memory = reserve_try(self->core_size);
     if (!memory || !wire_reserve(&self->frame) || !wire_reserve(&self->elements) ||
         !wire_reserve(&self->specs) || !wire_reserve(&self->values)) {
         log_error("turn.open", "bytes=%zu why=\"no address space\"", self->core_size);
@@ -106,13 +86,9 @@ void turn_close(struct turn **self)
     }
     struct wire *wires[] = { &turn->frame, &turn->elements, &turn->specs, &turn->values };
     for (size_t i = 0; i < COUNT(wires); i++) {
-        if (wires[i]->p) {
-            munmap(wires[i]->p, WIRE_BYTES);
-        }
+        wire_free(wires[i]);
     }
-    if (turn->core) {
-        munmap(turn->core, turn->core_size);
-    }
+    reserve_free(turn->core, turn->core_size);
     while (turn->held) {
         struct held_frame *next = turn->held->next;
         free(turn->held);
@@ -121,6 +97,14 @@ void turn_close(struct turn **self)
     free(turn->lookups);
     free(turn->told);
     free(turn);
+}
+
+void turn_rest(struct turn *self)
+{
+    struct wire *wires[] = { &self->frame, &self->elements, &self->specs, &self->values };
+    for (size_t i = 0; i < COUNT(wires); i++) {
+        wire_rest(wires[i]);
+    }
 }
 
 void turn_set_secret(struct turn *self, const uint8_t secret[TICKET_SECRET_BYTES])

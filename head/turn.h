@@ -30,6 +30,8 @@ void turn_event(struct turn *self, const struct event *event);
 MUST_CHECK int turn_flush(struct turn *self, uint64_t now_ms, uint64_t wall_ms);
 /*  The store may have synced more: releases what waited. */
 MUST_CHECK int turn_synced(struct turn *self, uint64_t now_ms, uint64_t wall_ms);
+/*  Nothing large is under way, and all is flushed: memory of what was goes back. */
+void turn_rest(struct turn *self);
 uint64_t turn_deadline_ms(const struct turn *self);
 struct core *turn_core(struct turn *self);
 const struct histogram *turn_placement(const struct turn *self); /* deciding what starts where */

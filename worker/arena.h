@@ -2,8 +2,7 @@
     Address space is reserved once and touched as it is used; a large turn gives its pages back. */
 #ifndef RAYC_ARENA_H
 #define RAYC_ARENA_H
-#include <sys/mman.h>
-#include "common/base.h"
+#include "common/reserve.h"
 
 enum { ARENA_BYTES = 8 << 20, ARENA_KEPT = 256 << 10 };
 
@@ -12,14 +11,6 @@ struct arena {
     size_t n;
 };
 
-static inline void *reserve_memory(size_t bytes)
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    ensure(p != MAP_FAILED);
-    return p;
-}
-
 static inline void arena_init(struct arena *self)
 {
     *self = (struct arena){ reserve_memory(ARENA_BYTES), 0 };
@@ -27,9 +18,7 @@ static inline void arena_init(struct arena *self)
 
 static inline void arena_fini(struct arena *self)
 {
-    if (self->p) {
-        munmap(self->p, ARENA_BYTES);
-    }
+    reserve_free(self->p, ARENA_BYTES);
     *self = (struct arena){ 0 };
 }
 
@@ -51,7 +40,7 @@ static inline void *arena_take(struct arena *self, size_t n)
 static inline void arena_reset(struct arena *self)
 {
     if (self->n > ARENA_KEPT) {
-        madvise(self->p + ARENA_KEPT, ARENA_BYTES - ARENA_KEPT, MADV_DONTNEED);
+        reserve_return(self->p, ARENA_BYTES, ARENA_KEPT);
     }
     self->n = 0;
 }

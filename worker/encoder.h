@@ -21,10 +21,8 @@ static inline void encoder_init(struct encoder *self)
 
 static inline void encoder_fini(struct encoder *self)
 {
-    if (self->frame.p) {
-        munmap(self->elements.p, ENCODER_BYTES);
-        munmap(self->frame.p, ENCODER_BYTES);
-    }
+    reserve_free(self->elements.p, ENCODER_BYTES);
+    reserve_free(self->frame.p, ENCODER_BYTES);
     *self = (struct encoder){ 0 };
 }
 
@@ -33,7 +31,7 @@ static inline void encoder_reset(struct encoder *self)
     struct wire *wires[] = { &self->elements, &self->frame };
     for (size_t i = 0; i < COUNT(wires); i++) {
         if (wires[i]->n > ENCODER_KEPT) {
-            madvise(wires[i]->p + ENCODER_KEPT, ENCODER_BYTES - ENCODER_KEPT, MADV_DONTNEED);
+            reserve_return(wires[i]->p, ENCODER_BYTES, ENCODER_KEPT);
         }
         wires[i]->n = 0;
         wires[i]->full = false;

@@ -214,7 +214,7 @@ static void find_token(const struct shell *self, char token[ACCESS_TOKEN_MAX + 1
     memcpy(token, from.token, sizeof(from.token));
     explicit_bzero(&from, sizeof(from));
     if (token[0] == 0) {
-        token_find("worker.key", token);
+        token_find("worker.key", NULL, token);
     }
 }
 

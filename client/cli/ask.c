@@ -116,12 +116,22 @@ int ask_send(struct ask *self, enum msg_kind kind, void *request)
     return send_as(self, kind, request);
 }
 
+static void own_token(const struct ask *self, char token[ACCESS_TOKEN_MAX + 1])
+{
+    if (self->to.token == NULL) {
+        token_find("admin.key", self->address,
+                   token); /* anew each time: it may be another one by now */
+    } else if (!slice_copy_text(slice_text(self->to.token), token, ACCESS_TOKEN_MAX + 1)) {
+        token[0] = 0;
+    }
+}
+
 static int say_hello(struct ask *self, uint64_t now)
 {
     self->welcomed = false;
     self->hello_at = now;
     char token[ACCESS_TOKEN_MAX + 1];
-    token_find("admin.key", token);
+    own_token(self, token);
     struct msg_hello hello = { .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
                                .role = 1,
@@ -340,7 +350,7 @@ int ask_open(struct ask **out, const struct ask_to *to)
         return failed(self, rc, "cannot open a connection to %s: %s", to->address, err_text(rc));
     }
     char token[ACCESS_TOKEN_MAX + 1];
-    token_find("admin.key", token);
+    own_token(self, token);
     link_set_token(self->link, token);
     explicit_bzero(token, sizeof(token));
     return wait_welcome(self);

@@ -15,6 +15,7 @@ struct ask;
 struct ask_to {
     const char *address;
     const struct member_key *key; /* NULL: without */
+    const char *token;            /* NULL: token_find() */
     uint32_t first_ms;            /* how long to wait for the first WELCOME */
     uint32_t again_ms;            /* how long to wait for a head that went away */
     /*  Called about each second of waiting, with how long no head has answered (0: one does): an embedded cluster may

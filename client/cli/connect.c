@@ -143,3 +143,15 @@ int cli_connect(struct cli *self, enum connect_mode mode)
     }
     return 0;
 }
+
+int cli_connect_as(struct cli *self, const char *address, const char *token,
+                   const struct member_key *key)
+{
+    struct ask_to to = { .address = address,
+                         .token = token,
+                         .key = key,
+                         .first_ms = milliseconds_of("RAYC_CONNECT_MS", FIRST_MS),
+                         .again_ms = AGAIN_MS };
+    int rc = ask_open(&self->ask, &to);
+    return rc == OK ? 0 : fail_ask(self, rc);
+}

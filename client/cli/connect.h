@@ -15,6 +15,9 @@ enum connect_mode {
 int cli_connect(struct cli *self, enum connect_mode mode);
 /*  Says why a call of ask.h failed; returns the exit code. */
 int fail_ask(const struct cli *self, int code);
+/*  For cmd/login.c: a running head at `address`, with this token and key (NULL: none) and no others. */
+int cli_connect_as(struct cli *self, const char *address, const char *token,
+                   const struct member_key *key);
 /*  Is there a cluster to talk to, without starting one?  It may turn out not to answer. */
 bool cluster_runs(const struct cli *self);
 /*  The options that librayc and the daemons read from the environment. */

@@ -79,7 +79,7 @@ static int open_socket(struct web *self, struct diag *why)
 static void connection_begins(struct web *self, struct MHD_Connection *connection, void **state)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct web_connection *own = calloc(1, sizeof(*own));
     *state = own;
     if (!own || !info) {
@@ -147,8 +147,11 @@ static void on_log(void *context, const char *format, va_list arguments)
 
 /* --- begin and end ---------------------------------------------------------------------------------- */
 
-static int start_daemon(struct web *self, struct diag *why)
+int web_serve(struct web *self, struct diag *why)
 {
+    if (mhd_load(why) != OK) {
+        return ERR_SYSTEM;
+    }
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
                      MHD_USE_ITC | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem items[16] = {
@@ -172,7 +175,7 @@ static int start_daemon(struct web *self, struct diag *why)
             (struct MHD_OptionItem){ MHD_OPTION_THREAD_POOL_SIZE, self->options.threads, NULL };
         items[14] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
     }
-    self->daemon = MHD_start_daemon(flags, 0, NULL, NULL, web_access, self, MHD_OPTION_ARRAY, items,
+    self->daemon = mhd.start_daemon(flags, 0, NULL, NULL, web_access, self, MHD_OPTION_ARRAY, items,
                                     MHD_OPTION_END);
     if (!self->daemon) {
         snprintf(why->text, sizeof(why->text), "the HTTP server cannot start");
@@ -229,7 +232,6 @@ int web_open(struct web **out, const struct web_options *options, struct diag *w
     int code = self->tallies ? copy_names(self) : ERR_MEMORY;
     code = code == OK ? open_socket(self, why) : code;
     code = code == OK ? web_pump_open(&self->pump, self) : code;
-    code = code == OK ? start_daemon(self, why) : code;
     if (code != OK) {
         web_close(&self);
     }
@@ -251,7 +253,7 @@ void web_close(struct web **web)
         web_pump_close(&self->pump);
     }
     if (self->daemon) {
-        MHD_stop_daemon(self->daemon); /* closes the socket, too */
+        mhd.stop_daemon(self->daemon); /* closes the socket, too */
     } else if (self->fd >= 0) {
         close(self->fd);
     }

@@ -19,7 +19,7 @@ static const char *const method_names[WEB_METHODS] = {
 
 static const char *header(const struct web_call *call, const char *name)
 {
-    return MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
+    return mhd.lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
 }
 
 /* --- beginning -------------------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ void *web_call_new(void *context, const char *uri, struct MHD_Connection *connec
 static void name_other_side(struct web_call *call)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        mhd.get_connection_info(call->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *from = info ? info->client_addr : NULL;
     const void *bytes = NULL;
     if (from && from->sa_family == AF_INET) {
@@ -71,7 +71,7 @@ static void name_other_side(struct web_call *call)
 static void set_deadline(struct web_call *call, uint64_t deadline_ms)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        mhd.get_connection_info(call->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct web_connection *own = info ? info->socket_context : NULL;
     if (own) {
         atomic_store(&own->deadline_ms, deadline_ms);
@@ -205,7 +205,7 @@ void web_call_work(struct web_call *call, void *local)
         call->stage = CALL_ANSWER;
     }
     call->request.local = NULL;
-    MHD_resume_connection(call->connection);
+    mhd.resume_connection(call->connection);
 }
 
 /* --- the body ----------------------------------------------------------------------------------------- */
@@ -320,10 +320,11 @@ static enum MHD_Result before_body(struct web_call *call)
         return answer(call);
     }
     if (call->stage == CALL_BODY) {
-        uint64_t bytes = call->request.route->body_max;
+        uint64_t most = call->request.route->body_max;
+        uint64_t bytes = call->body_bytes < most ? call->body_bytes : most;
         set_deadline(call, clock_ms() + IDLE_MS_MAX + bytes / BODY_BYTES_PER_MS_MIN);
     } else if (call->stage == CALL_DRAIN) {
-        set_deadline(call, clock_ms() + IDLE_MS_MAX);
+        set_deadline(call, clock_ms() + HEAD_MS_MAX); /* whoever it is has no token, or may not */
     } else if (call->request.method == WEB_GET) {
         return answer(call);
     }

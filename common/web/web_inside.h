@@ -1,9 +1,9 @@
 /*  web_inside.h - a server and the requests under way; what the files of common/web share. */
 #ifndef RAYC_WEB_INSIDE_H
 #define RAYC_WEB_INSIDE_H
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "common/web/mhd.h"
 #include "common/web/web_rules.h"
 #include "common/web/web_socket.h"
 
@@ -86,6 +86,9 @@ struct web {
     struct web_pump *pump;
 };
 
+/* web.c: somebody has come. */
+MUST_CHECK int web_serve(struct web *self, struct diag *why);
+
 /* web_rules_head.c: what libmicrohttpd lets pass.  NULL: the head is as RFC 9112 wants it; else why not. */
 const char *web_head_wrong(struct web_call *call, const char *method, const char *version);
 
@@ -110,7 +113,7 @@ void web_flow_close(void *context);
 void web_flow_start(struct web *web, struct web_flow *flow, struct MHD_Connection *connection);
 void web_flows_end(struct web *self);
 
-/* web_pump.c: the thread that looks after time and WebSockets. */
+/* web_pump.c: the thread that waits for the first connection, and then looks after time and WebSockets. */
 MUST_CHECK int web_pump_open(struct web_pump **out, struct web *web);
 void web_pump_close(struct web_pump **self); /* ends all WebSockets */
 /*  Called by libmicrohttpd when a connection has become a WebSocket. */

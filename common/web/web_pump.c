@@ -1,4 +1,5 @@
-/*  web_pump.c - the one thread that looks after time (heads and bodies that take too long) and after WebSockets. */
+/*  web_pump.c - the one thread that looks after time (heads and bodies that take too long) and after WebSockets.  Before
+    all that it waits for the first connection, without which there is no libmicrohttpd. */
 #include "common/web/web_inside.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct web_pump {
     struct web_socket *sockets;
     uint8_t *buffer; /* for reading; made with the first socket */
     uint64_t ticked_ms;
+    bool knocked, told; /* the server is to be started; it could not be, and that is in the log */
 };
 
 static void poke(struct web_pump *self)
@@ -193,7 +195,7 @@ static void socket_free(struct web_socket *self)
 {
     self->kind->close(self->context);
     websocket_reader_fini(&self->reader);
-    MHD_upgrade_action(self->handle, MHD_UPGRADE_ACTION_CLOSE); /* closes fd */
+    mhd.upgrade_action(self->handle, MHD_UPGRADE_ACTION_CLOSE); /* closes fd */
     free(self->early);
     free(self->out);
     free(self);
@@ -226,7 +228,7 @@ void web_pump_take(void *context, struct MHD_Connection *connection, void *reque
     uint8_t *early = extra_n > 0 ? malloc(extra_n) : NULL;
     if (!socket || (extra_n > 0 && !early) || atomic_load(&pump->ending)) {
         joining->kind->close(joining->context);
-        MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+        mhd.upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
         free(socket);
         free(early);
         free(joining);
@@ -333,6 +335,10 @@ static void cut_late(struct web *web)
 static void on_event(struct web_pump *self, const struct epoll_event *event)
 {
     struct web_socket *socket = event->data.ptr;
+    if (event->data.ptr == self) {
+        self->knocked = true;
+        return;
+    }
     if (!socket) {
         uint64_t count;
         ssize_t n = read(self->event_fd, &count, sizeof(count));
@@ -350,6 +356,24 @@ static void on_event(struct web_pump *self, const struct epoll_event *event)
     }
 }
 
+/*  Who knocks waits in the socket's queue: where the server cannot start now, it may in a second. */
+static void serve(struct web_pump *self)
+{
+    struct diag why = { 0 };
+    self->knocked = web_serve(self->web, &why) != OK;
+    if (self->knocked && !self->told) {
+        self->told = true;
+        log_error("http.start", "address=%s why=\"%s\"", self->web->address, why.text);
+    }
+}
+
+static bool listen_once(const struct web_pump *self)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT,
+                                 .data.ptr = (void *)(uintptr_t)self };
+    return epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, self->web->fd, &event) == 0;
+}
+
 static void *pump_main(void *context)
 {
     struct web_pump *self = context;
@@ -362,6 +386,9 @@ static void *pump_main(void *context)
         take_fresh(self);
         uint64_t now_ms = clock_ms();
         bool tick = now_ms >= self->ticked_ms + TICK_MS;
+        if (self->knocked && (tick || !self->told)) {
+            serve(self);
+        }
         if (tick) {
             self->ticked_ms = now_ms;
             cut_late(self->web);
@@ -388,6 +415,7 @@ int web_pump_open(struct web_pump **out, struct web *web)
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     self->running = self->epoll_fd >= 0 && self->event_fd >= 0 &&
                     epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, self->event_fd, &event) == 0 &&
+                    listen_once(self) &&
                     pthread_create(&self->thread, &attributes, pump_main, self) == 0;
     pthread_attr_destroy(&attributes);
     if (!self->running) {

@@ -35,7 +35,7 @@ const char *web_query(const struct web_request *request, const char *name)
 
 const char *web_header(const struct web_request *request, const char *name)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+    return mhd.lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 bool web_query_u64(const struct web_request *request, const char *name, uint64_t otherwise,
@@ -187,7 +187,7 @@ void web_wake(struct web_flow *flow)
     flow->woken = true;
     if (flow->suspended) {
         flow->suspended = false;
-        MHD_resume_connection(flow->connection);
+        mhd.resume_connection(flow->connection);
     }
     pthread_mutex_unlock(&flow->lock);
 }
@@ -210,7 +210,7 @@ int64_t web_flow_read(void *context, uint64_t at, char *to, size_t capacity)
         bool sleeps = !flow->woken && !atomic_load(&flow->web->ending);
         if (sleeps) {
             flow->suspended = true;
-            MHD_suspend_connection(flow->connection);
+            mhd.suspend_connection(flow->connection);
         }
         pthread_mutex_unlock(&flow->lock);
         if (sleeps) {
@@ -273,7 +273,7 @@ static struct MHD_Response *socket_response(struct web_call *call)
         return NULL;
     }
     *joining = (struct web_joining){ call->web, call->reply.socket, call->reply.socket_context };
-    struct MHD_Response *response = MHD_create_response_for_upgrade(web_pump_take, joining);
+    struct MHD_Response *response = mhd.create_response_for_upgrade(web_pump_take, joining);
     if (!response) {
         free(joining);
         return NULL;
@@ -292,19 +292,19 @@ static struct MHD_Response *response_of(struct web_call *call)
     if (reply->flow) {
         struct web_flow *flow = reply->flow;
         web_flow_start(call->web, flow, call->connection);
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FLOW_BYTES,
+        response = mhd.create_response_from_callback(MHD_SIZE_UNKNOWN, FLOW_BYTES,
                                                      (MHD_ContentReaderCallback)web_flow_read, flow,
                                                      web_flow_close);
         reply->flow = response ? NULL : flow;
         return response;
     }
     if (reply->fd >= 0) {
-        response = MHD_create_response_from_fd_at_offset64(reply->bytes, reply->fd, reply->offset);
+        response = mhd.create_response_from_fd_at_offset64(reply->bytes, reply->fd, reply->offset);
         reply->fd = response ? -1 : reply->fd;
         return response;
     }
     bool own = reply->owned && reply->owned == reply->body.p;
-    response = MHD_create_response_from_buffer(reply->body.n, (void *)(uintptr_t)reply->body.p,
+    response = mhd.create_response_from_buffer(reply->body.n, (void *)(uintptr_t)reply->body.p,
                                                own ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
     reply->owned = response && own ? NULL : reply->owned;
     return response;
@@ -320,16 +320,16 @@ static void add_headers(const struct web_reply *reply, struct MHD_Response *resp
         { "Cross-Origin-Resource-Policy", "same-origin" },
     };
     for (size_t i = 0; i < COUNT(always); i++) {
-        MHD_add_response_header(response, always[i][0], always[i][1]);
+        mhd.add_response_header(response, always[i][0], always[i][1]);
     }
     if (reply->close) {
-        MHD_add_response_header(response, "Connection", "close");
+        mhd.add_response_header(response, "Connection", "close");
     }
     for (uint32_t i = 0; i < reply->header_count; i++) {
-        MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+        mhd.add_response_header(response, reply->headers[i].name, reply->headers[i].value);
     }
     if (reply->status != 101) {
-        MHD_add_response_header(response, "Content-Type",
+        mhd.add_response_header(response, "Content-Type",
                                 reply->type ? reply->type : "application/json");
     }
 }
@@ -341,7 +341,7 @@ enum MHD_Result web_reply_send(struct web_call *call)
         return MHD_NO;
     }
     add_headers(&call->reply, response);
-    enum MHD_Result result = MHD_queue_response(call->connection, call->reply.status, response);
-    MHD_destroy_response(response);
+    enum MHD_Result result = mhd.queue_response(call->connection, call->reply.status, response);
+    mhd.destroy_response(response);
     return result;
 }

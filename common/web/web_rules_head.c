@@ -104,7 +104,7 @@ const char *web_head_wrong(struct web_call *call, const char *method, const char
     if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0) {
         return "the version is not HTTP/1.1 or HTTP/1.0";
     }
-    MHD_get_connection_values(call->connection, MHD_HEADER_KIND, look, &head);
+    mhd.get_connection_values(call->connection, MHD_HEADER_KIND, look, &head);
     head.folded = head.folded || (head.end && head.end[1] != 0); /* of the last line: a NUL in it */
     call->has_body = head.lengths + head.codings > 0;
     const struct {

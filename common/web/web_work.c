@@ -67,7 +67,7 @@ static void worker_start(struct web *self)
 bool web_work_add(struct web_call *call)
 {
     struct web *self = call->web;
-    MHD_suspend_connection(
+    mhd.suspend_connection(
         call->connection); /* before a worker can resume it; never under our lock */
     pthread_mutex_lock(&self->lock);
     if (self->queued >= self->idle && self->workers < self->options.workers) {
@@ -87,7 +87,7 @@ bool web_work_add(struct web_call *call)
     }
     pthread_mutex_unlock(&self->lock);
     if (!room) {
-        MHD_resume_connection(call->connection);
+        mhd.resume_connection(call->connection);
     }
     return room;
 }

@@ -39,8 +39,8 @@ static int hello_fault(const struct core *core, const struct msg_hello *msg,
     int code = proof_check(core, proof, out);
     if (code != OK) {
         *why = "no token, or one that is unknown, expired or revoked: a client reads RAYC_TOKEN, "
-               "RAYC_TOKEN_FILE, RAYC_KEY_FILE, or admin.key in the head's state folder; a worker "
-               "reads worker.key";
+               "RAYC_TOKEN_FILE, RAYC_KEY_FILE, admin.key in the head's state folder, or what rayc "
+               "login has saved; a worker reads worker.key";
         return code;
     }
     if (msg->role == 2 && out->may != ROLE_WORKER) {

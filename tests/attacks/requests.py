@@ -1,11 +1,14 @@
 """requests.py - attacks on the head's HTTP port, one a function.  usage: requests.py URL ATTACK [ARGUMENT...]
 Exit status 0: the head has answered as it should; else the last line says what it did."""
+import base64
+import io
 import json
 import os
 import select
 import socket
 import sys
 import time
+import zipfile
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
@@ -150,6 +153,8 @@ def smuggled(server, token):
         "space before colon": head + "Content-Length : 0\r\n\r\n" + inner,
         "two Host": head + "Host: evil.test\r\n\r\n" + inner,
         "NUL": head + "X-A: a\0b\r\n\r\n" + inner,
+        "control character": head + "X-A: a\x01b\r\n\r\n" + inner,
+        "form feed": head + "Transfer-Encoding: \fchunked\r\n\r\n0\r\n\r\n" + inner,
     }
     for name, data in tries.items():
         status, _, _, replies, closed = server.raw(data.encode("latin-1"))
@@ -157,11 +162,17 @@ def smuggled(server, token):
     for size in ("ffffffffffffffff1", "-1", "10000000000000000", "g"):
         status, _, _, replies, closed = server.raw((chunked + f"\r\n{size}\r\nx\r\n0\r\n\r\n" + inner).encode())
         ensure(closed and replies <= (status == 413), f"chunk of {size}: {status}, {replies} others, closed: {closed}")
+    for body in ("2\r\n{}\r\n0\r\n\r\n", "2\n{}\n0\n\n", "2;a=\nb\r\n{}\r\n0\r\n\r\n", "02\r\n{}\r\n0\r\nX: y\r\n\r\n"):
+        status, _, _, replies, closed = server.raw((chunked + "\r\n" + body + inner).encode())
+        ensure(closed and replies == 0, f"chunks {body!r}: {status}, {replies} others, closed: {closed}")
 
 
 def slow(server, token, count):
-    """Sockets that send a byte now and then are cut at ten seconds; meanwhile others are served."""
+    """Sockets that send a byte now and then are cut at ten seconds, whether it is a head or the body of a request without
+    a token; meanwhile others are served."""
     count, sockets = int(count), []
+    begins = (b"P", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-",
+              b"POST /api/jobs/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
     begun = time.monotonic()
     for i in range(count):
         try:
@@ -171,7 +182,7 @@ def slow(server, token, count):
         connection.setblocking(False)
         sockets.append(connection)
         try:
-            connection.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-" if i % 2 else b"P")
+            connection.send(begins[i % len(begins)])
         except OSError:
             pass
     other = Server(f"http://127.0.0.2:{server.port}")  # another address of this machine
@@ -187,7 +198,7 @@ def slow(server, token, count):
     for fd in alive:
         poll.register(fd, select.POLLIN | select.POLLHUP | select.POLLERR)
     dripped = begun
-    while alive and time.monotonic() < begun + 30:
+    while alive and time.monotonic() < begun + 28: # libmicrohttpd's own limit is 30 s
         for fd, _ in poll.poll(500):
             try:
                 ended = alive[fd].recv(65536) == b""
@@ -205,7 +216,7 @@ def slow(server, token, count):
                     connection.send(b"a")
                 except OSError:
                     pass
-    ensure(not alive, f"{len(alive)} of {len(sockets)} are still connected after 30 s")
+    ensure(not alive, f"{len(alive)} of {len(sockets)} are still connected after 28 s")
 
 
 NASTY = ["<script>alert(1)</script>", "javascript:alert(1)", "\x1b[2J\x1b]0;owned\x07", "line\r\nSet-Cookie: a=b\nforged log line",
@@ -229,6 +240,15 @@ def fields(server, token):
             ensure("\x1b" not in answer.decode() and "\n" not in answer.decode().strip(), f"{answer} is not escaped")
         status, _, answer, _, _ = server.ask("POST", "/api/jobs/", token, JSON, job(f"n-{text}"))
         ensure(status in (200, 400), f"{text!r} as a submission id: {status} {answer}")
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("../\x1b[2J\nforged log line", "")
+    path = "/api/packages/gcs/_ray_pkg_forged.zip"
+    status, _, answer, _, _ = server.ask("PUT", path, token, (), package.getvalue())
+    ensure(status == 200, f"PUT {path}: {status} {answer}")
+    body = job("nasty-package", runtime_env={"working_dir": "gcs://_ray_pkg_forged.zip"})
+    status, _, answer, _, _ = server.ask("POST", "/api/jobs/", token, JSON, body)
+    ensure(status == 200, f"a job with that package: {status} {answer}")
     status = server.ask("GET", "/api/jobs/", token)[0]
     ensure(status == 200, f"the list: {status}")
 
@@ -240,9 +260,10 @@ def urls(server, token):
     port = trap.getsockname()[1]
     for i, url in enumerate((f"http://127.0.0.1:{port}/a.zip", f"https://127.0.0.1:{port}/a.zip", "http://169.254.169.254/a.zip",
                              f"s3://127.0.0.1:{port}/a.zip", f"file://127.0.0.1:{port}/etc/passwd", "gs://a/b.zip")):
-        body = job(f"url-{i}", runtime_env={"working_dir": url})
-        status = server.ask("POST", "/api/jobs/", token, JSON, body)[0]
-        ensure(status in (200, 400), f"a working_dir of {url}: {status}")
+        for path, env in (("/api/jobs/", {"working_dir": url}), ("/api/jobs/", {"py_modules": [url]}),
+                          ("/api/v1/jobs", {"working_dir": url})):
+            status = server.ask("POST", path, token, JSON, job(f"url-{i}", runtime_env=env))[0]
+            ensure(status == 400, f"{path} with {env}: {status}") # so that nobody fetches it later
     try:
         trap.accept()
         sys.exit("the head has fetched a URL")
@@ -257,17 +278,56 @@ def user_of_other(server, token, name, task):
         theirs, none = (server.ask(method, path.format(x), token) for x in (name, "x" * len(name)))
         ensure(theirs[0] == none[0] and theirs[0] != 200 and theirs[0] != 403, f"{method} {path}: {theirs[0]}, {none[0]}")
         ensure(theirs[2].replace(name.encode(), b"x" * len(name)) == none[2], f"{method} {path}: {theirs[2]}")
-    for path in ("/api/jobs/", "/api/v0/tasks", "/api/v0/jobs", "/api/v0/tasks/summarize", "/api/v0/cluster_events"):
+    for method, path in (("GET", "jobs/{}"), ("GET", "jobs/{}/logs"), ("POST", "jobs/{}/stop"), ("DELETE", "jobs/{}"),
+                         ("GET", "events/stream?topics=log:{}")):
+        theirs, none = (server.ask(method, "/api/v1/" + path.format(x), token) for x in (name, "x" * len(name)))
+        ensure(theirs[0] == none[0] == 404, f"{method} {path}: {theirs[0]}, {none[0]}")
+        ensure(theirs[2].replace(name.encode(), b"x" * len(name)) == none[2], f"{method} {path}: {theirs[2]}")
+    for method, path in (("GET", "tasks/{}"), ("GET", "tasks/{}/attempts"), ("GET", "tasks/{}/logs"),
+                         ("POST", "tasks/{}/retry")):
+        status, _, body, _, _ = server.ask(method, "/api/v1/" + path.format(task), token)
+        ensure(status == 404 and name.encode() not in body, f"{method} {path}: {status} {body}")
+    for path in ("/api/jobs/", "/api/v0/tasks", "/api/v0/jobs", "/api/v0/tasks/summarize", "/api/v0/cluster_events",
+                 "/api/v1/jobs", "/api/v1/tasks", "/api/v1/events", "/api/v1/tokens", "/api/v1/users"):
         status, _, body, _, _ = server.ask("GET", path, token)
         ensure(status == 200 and name.encode() not in body and task.encode() not in body, f"GET {path}: {status} {body}")
+    for path in ("/metrics", "/api/v1/audits"):
+        status, _, body, _, _ = server.ask("GET", path, token)
+        ensure(name.encode() not in body and (status == 403 or b'"total":0' in body), f"GET {path}: {status} {body}")
 
 
 def revoked(server, token):
     ensure(server.ask("GET", "/api/jobs/", token)[0] == 401, "a revoked token is taken")
 
 
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+           f"Sec-WebSocket-Key: {base64.b64encode(b'0123456789abcdef').decode()}")
+
+
+def streams(server, token, name, ready):
+    """Opens what goes on after its request: events, and the tail of a job's log.  Tells so by making a file, and waits to
+    be cut."""
+    sockets = []
+    for path, headers, begin in (("/api/v1/events/stream", (), b"retry:"),
+                                 (f"/api/jobs/{name}/logs/tail", UPGRADE, b"HTTP/1.1 101")):
+        connection = server.open()
+        lines = (f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {token}", *headers, "", "")
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b""
+        while begin not in answer:
+            more = connection.recv(65536)
+            ensure(more, f"GET {path}: {answer}")
+            answer += more
+        sockets.append(connection)
+    with open(ready, "w", encoding="ascii"):
+        pass
+    for connection in sockets:
+        while connection.recv(65536):
+            pass
+
+
 ATTACKS = {f.__name__: f for f in (no_token, hosts, cross_site, user_agents, paths, smuggled, slow, fields, urls,
-                                   user_of_other, revoked)}
+                                   user_of_other, revoked, streams)}
 
 if __name__ == "__main__":
     ATTACKS[sys.argv[2]](Server(sys.argv[1]), *sys.argv[3:])

@@ -12,6 +12,7 @@ user_new ann user
 user_new bob user
 as ann
 background "${whose[@]}" rayc submit --submission-id secret-of-ann -- sleep 600
+expect 0 "${whose[@]}" rayc submit --submission-id secret-of-ann-too -- true
 lease() {
     sql "SELECT t.id||' '||l.token||' '||l.node FROM lease l JOIN task t ON l.first=t.id AND t.state=4"
 }
@@ -55,6 +56,9 @@ for command in "job list" "task list" "task list --filter state=RUNNING"; do
     lacks out secret-of-ann
     lacks out "$(printf %016x "$task")"
 done
+# The beginning of a name finds nothing either, and nobody is told of the several that begin so.
+expect 3 "${whose[@]}" rayc job get secret
+lacks err secret-of-ann
 attack_http user_of_other "$bob" secret-of-ann "$(printf %016x "$task")"
 expect 0 rayc job get secret-of-ann
 has out RUNNING
@@ -65,11 +69,15 @@ background timeout 60 python3 -B "$ATTACKS/peers.py" "$PORT" connected "$(token_
 user_peer=$PID
 background timeout 60 python3 -B "$ATTACKS/peers.py" "$PORT" connected "$second" 2 "$WORK/ready-worker"
 worker_peer=$PID
-wait_until 20 test -e "$WORK/ready-user" -a -e "$WORK/ready-worker"
+expect 0 "${whose[@]}" rayc submit --submission-id of-bob --no-wait -- sleep 600
+background timeout 60 python3 -B "$ATTACKS/requests.py" "$HTTP" streams "$(token_in "$WORK/open.key")" of-bob "$WORK/ready-http"
+http_client=$PID
+wait_until 20 test -e "$WORK/ready-user" -a -e "$WORK/ready-worker" -a -e "$WORK/ready-http"
 for name in open second; do
     expect 0 rayc token revoke "$(sql "SELECT id FROM token WHERE name='$name'")"
 done
 wait "$user_peer" || fail "row 7: a user's connection goes on after its token was revoked: $(<"$WORK/bg.out")"
 wait "$worker_peer" || fail "row 7: a worker's connection goes on after its token was revoked: $(<"$WORK/bg.err")"
+wait "$http_client" || fail "row 7: events or a tail go on after the token was revoked: $(<"$WORK/bg.err")"
 attack_http revoked "$(token_in "$WORK/open.key")"
 pass 7 "a token that is revoked: its connections are cut, and it opens no other"

@@ -3,7 +3,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
 root=$(realpath "$(dirname "$0")/../..")
-boards=("$root"/k8s/monitoring/rayc-*.json)
+boards=("$root"/k8s/components/monitoring/dashboards/rayc-*.json)
 for program in promtool prometheus jq curl python3; do
     command -v "$program" >/dev/null || fail "$program is missing; scripts/setup --test installs it"
 done
@@ -20,7 +20,7 @@ jq -e 'all(.panels[].targets[]?.datasource; .uid == "${datasource}") and .schema
     and ([.panels[].id] | length == (unique | length))' "${boards[@]}" >/dev/null || fail "not as Grafana reads it"
 
 note "alerts"
-expect 0 promtool check rules "$root/k8s/monitoring/rayc-alerts.yaml"
+expect 0 promtool check rules "$root/k8s/components/monitoring/rayc-alerts.yaml"
 expect 0 promtool test rules "$root/tests/monitoring/alerts_test.yaml"
 # A test that cannot fail proves nothing.
 sed "s|\.\./\.\./k8s|$root/k8s|; s|0+60x13|0+30x13|" "$root/tests/monitoring/alerts_test.yaml" >"$WORK/wrong_test.yaml"
@@ -55,7 +55,7 @@ sed -n 's/.*token = "\(.*\)".*/\1/p' "$RAYC_STATE_DIR/admin.key" >"$WORK/token"
 worker=$(<"$RAYC_STATE_DIR/worker/http.address")
 cat >"$WORK/prometheus.yml" <<YAML
 global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: [$root/k8s/monitoring/rayc-alerts.yaml]
+rule_files: [$root/k8s/components/monitoring/rayc-alerts.yaml]
 scrape_configs:
   - job_name: rayc
     authorization: {credentials_file: $WORK/token}
@@ -100,7 +100,7 @@ jobs=$(jq -r '[.data.result[].metric.JobId] | length' "$WORK/answer")
 one=$(jq -r '.data.result[0].metric.JobId' "$WORK/answer")
 [[ $jobs -ge 3 ]] || fail "$jobs jobs have tasks"
 query=$(jq -r '.panels[] | select(.title == "Tasks Done by Job" or .title == "Tasks by State") | .targets[0].expr' \
-    "$root/k8s/monitoring/rayc-jobs.json" | tail -n 1 | sed "s/\$JobId/$one/; s/\$[A-Za-z]*/.*/g")
+    "$root/k8s/components/monitoring/dashboards/rayc-jobs.json" | tail -n 1 | sed "s/\$JobId/$one/; s/\$[A-Za-z]*/.*/g")
 wait_until 20 series "$query"
 all=$(ask "sum(rayc_tasks)" && jq -r '.data.result[0].value[1]' "$WORK/answer")
 mine=$(ask "sum($query)" && jq -r '.data.result[0].value[1]' "$WORK/answer")

@@ -142,6 +142,63 @@ expect 5 env "RAYC_STATE_DIR=$WORK/laptop" "RAYC_TOKEN=$(secret "$STATE/worker.k
 expect 4 env "RAYC_STATE_DIR=$WORK/laptop" "RAYC_TOKEN=$ADMIN" rayc status --address "http://${ADDRESS#tcp://}"
 has err "speaks ZeroMQ on this port, not HTTP"
 
+note "login: tried, then saved for this address"
+laptop=(env "RAYC_STATE_DIR=$WORK/laptop" rayc)
+expect 5 "${laptop[@]}" whoami --address "$FAR"
+has err "rayc login"
+printf rayc_wrong >"$WORK/token"
+chmod 600 "$WORK/token"
+expect 5 "${laptop[@]}" login "$FAR" --token-file "$WORK/token"
+has err "refused the token"
+[[ ! -e $XDG_CONFIG_HOME/rayc/credentials ]] || fail "a wrong token was saved"
+expect 4 "${laptop[@]}" login "http://${ADDRESS#tcp://}" --token-file "$WORK/token"
+expect 2 "${laptop[@]}" login "$FAR/path" --token-file "$WORK/token"
+printf %s "$ADMIN" >"$WORK/token"
+chmod 644 "$WORK/token"
+expect 5 "${laptop[@]}" login "$FAR" --token-file "$WORK/token"
+has err "chmod 600"
+expect 2 setsid "${laptop[@]}" login "$FAR"
+has err "there is no terminal"
+expect 0 env "RAYC_STATE_DIR=$WORK/laptop" sh -c 'printf "%s\n" "$1" | rayc login "$2" --token-file - -o json' sh "$ADMIN" "$FAR"
+[[ $(json kind)/$(json user) == Login/admin ]] || fail "login as JSON"
+[[ $(stat -c %a "$XDG_CONFIG_HOME/rayc/credentials") == 600 ]] || fail "the mode of the credentials"
+expect 0 "${laptop[@]}" whoami --address "$FAR/"
+expect 0 "${laptop[@]}" submit --address "$FAR" "$BUILD/examples/parallel_compute" --tasks 2 --work-us 100
+RAYC_STATE_DIR=$WORK/laptop RAYC_ADDRESS=$FAR expect 0 "$BUILD/examples/parallel_compute" --tasks 2 --work-us 100
+chmod 640 "$XDG_CONFIG_HOME/rayc/credentials"
+expect 5 "${laptop[@]}" whoami --address "$FAR"
+has err "chmod 600"
+chmod 600 "$XDG_CONFIG_HOME/rayc/credentials"
+expect 0 "${laptop[@]}" logout "$FAR"
+expect 3 "${laptop[@]}" logout "$FAR"
+expect 0 "${laptop[@]}" logout --all
+expect 5 "${laptop[@]}" whoami --address "$FAR"
+
+note "login on a terminal, which does not show the token"
+cat >"$WORK/type.py" <<'PYTHON'
+import os, pty, sys
+
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("rayc", ["rayc", "login", sys.argv[1]])
+shown = b""
+while b"Token for" not in shown:
+    shown += os.read(terminal, 4096)
+os.write(terminal, sys.argv[2].encode().replace(b"^C", b"\x03") + b"\n")
+try:
+    while piece := os.read(terminal, 4096):
+        shown += piece
+except OSError:
+    pass
+sys.stdout.write(shown.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
+PYTHON
+expect 0 env "RAYC_STATE_DIR=$WORK/laptop" python3 "$WORK/type.py" "$FAR" "$ADMIN"
+has out "admin (ADMIN)"
+lacks out "$ADMIN"
+expect 0 "${laptop[@]}" whoami --address "$FAR"
+expect 254 env "RAYC_STATE_DIR=$WORK/laptop" python3 "$WORK/type.py" "$FAR" "^C" # by SIGINT
+
 note "a token that is revoked is cut off"
 expect 0 rayc user add ann --role user
 expect 0 rayc token create --user ann --name laptop --out "$WORK/ann.key"

@@ -1,4 +1,5 @@
-/*  http_events_test.c - the stream of events over HTTP: what is new, what was missed, whose it is, and its end. */
+/*  http_events_test.c - what is told over HTTP as it happens: the stream of events, what is new, what was missed, whose
+    it is; and its end, and that of the tail of a log, when the token is revoked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,9 +102,9 @@ static bool hear(int fd, const char *what)
     return true;
 }
 
-static int listen_as(const char *secret, const char *query, const char *headers)
+static int ask_as(const char *secret, const char *target, const char *headers)
 {
-    char request[512];
+    char request[1024];
     uint16_t port = (uint16_t)atoi(strrchr(http_address(http), ':') + 1);
     struct sockaddr_in to = { .sin_family = AF_INET,
                               .sin_port = htons(port),
@@ -111,12 +112,18 @@ static int listen_as(const char *secret, const char *query, const char *headers)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     int n = snprintf(request, sizeof(request),
-                     "GET /api/v1/events/stream%s HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
-                     "Bearer %s\r\n%s\r\n",
-                     query, secret, headers);
+                     "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s\r\n",
+                     target, secret, headers);
     assert_int_equal(send(fd, request, (size_t)n, 0), n);
     got[0] = 0;
     return fd;
+}
+
+static int listen_as(const char *secret, const char *query, const char *headers)
+{
+    char target[256];
+    snprintf(target, sizeof(target), "/api/v1/events/stream%s", query);
+    return ask_as(secret, target, headers);
 }
 
 static void test_resume(void **state)
@@ -221,11 +228,20 @@ static void test_refusals(void **state)
 static void test_revoked(void **state)
 {
     (void)state;
+    int tail = ask_as("ann-secret", "/api/jobs/j/logs/tail",
+                      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    assert_true(hear(tail, "HTTP/1.1 101"));
+    print("to the tail");
+    assert_true(hear(tail, "to the tail"));
     int fd = listen_as("ann-secret", "", "");
     assert_true(hear(fd, "retry:"));
     run("UPDATE token SET revoked_ms=1 WHERE id=102");
     assert_false(hear(fd, "never said"));
     close(fd);
+    got[0] = 0;
+    assert_true(hear(tail, "the token is not valid any more"));
+    close(tail);
     fd = listen_as("ann-secret", "", "");
     assert_true(hear(fd, "HTTP/1.1 401"));
     close(fd);

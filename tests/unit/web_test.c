@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "common/web/mhd.h"
 #include "common/web/web_rules.h"
 #include "common/web/web_socket.h"
 
@@ -253,6 +254,17 @@ static int ask(const char *bytes)
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST TOKEN "\r\n"
 
 /* --- tests --------------------------------------------------------------------------------------------------- */
+
+/*  Before all others: a server to which nobody speaks costs a socket and a thread. */
+static void test_first(void **state)
+{
+    struct diag why = { 0 };
+    (void)state;
+    assert_null(mhd.start_daemon);
+    assert_int_equal(ask(GET("/api/v1/things")), 200);
+    assert_int_equal(mhd_load(&why), OK); /* again */
+    assert_non_null(mhd.start_daemon);
+}
 
 static void test_replies(void **state)
 {
@@ -569,11 +581,12 @@ static void test_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replies), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_hosts),   cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_paths),   cmocka_unit_test(test_smuggling),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_upload),
-        cmocka_unit_test(test_stream),  cmocka_unit_test(test_socket),
+        cmocka_unit_test(test_first),     cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_tokens),    cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_origins),   cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_smuggling), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_upload),    cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_socket),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
