@@ -65,6 +65,28 @@ static _Noreturn void help(void)
     exit(0);
 }
 
+/*  Options that are a number of struct config. */
+static void apply_number(struct config *config, enum flag_id id)
+{
+    static const struct {
+        enum flag_id id;
+        size_t at;
+        uint32_t largest;
+    } numbers[] = { { OPT_BEAT, offsetof(struct config, beat_ms), 60000 },
+                    { OPT_SUSPECT, offsetof(struct config, suspect_ms), 3600000 },
+                    { OPT_LEASE, offsetof(struct config, lease_ms), 86400000 },
+                    { OPT_GONE, offsetof(struct config, gone_ms), 86400000 },
+                    { OPT_ORPHAN, offsetof(struct config, orphan_ms), 86400000 },
+                    { OPT_DAYS, offsetof(struct config, job_days_max), 36500 },
+                    { OPT_PACKAGES, offsetof(struct config, package_keep_s), 86400 * 36500u } };
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        if (numbers[i].id == id) {
+            *(uint32_t *)((uint8_t *)config + numbers[i].at) =
+                number(flag_rows[id].name, optarg, numbers[i].largest);
+        }
+    }
+}
+
 static void apply(struct flags *flags, enum flag_id id)
 {
     struct config *config = &flags->shell.config;
@@ -107,22 +129,13 @@ static void apply(struct flags *flags, enum flag_id id)
         }
         return;
     case OPT_BEAT:
-        config->beat_ms = number(name, optarg, 60000);
-        return;
     case OPT_SUSPECT:
-        config->suspect_ms = number(name, optarg, 3600000);
-        return;
     case OPT_LEASE:
-        config->lease_ms = number(name, optarg, 86400000);
-        return;
     case OPT_GONE:
-        config->gone_ms = number(name, optarg, 86400000);
-        return;
     case OPT_ORPHAN:
-        config->orphan_ms = number(name, optarg, 86400000);
-        return;
     case OPT_DAYS:
-        config->job_days_max = number(name, optarg, 36500);
+    case OPT_PACKAGES:
+        apply_number(config, id);
         return;
     case OPT_HELP:
         help();

@@ -200,6 +200,7 @@ static int loop(struct shell *self)
         for (uint64_t job; (job = core_forgotten(turn_core(self->turn))) != 0;) {
             services_forget(self->services, job);
         }
+        services_sweep(self->services, now_ms, clock_wall_ms());
         services_begin(self->services);
         rest_if_quiet(self, now_ms);
         if (busy || store_committed(self->store) != commits) { /* output comes in frames */
@@ -232,10 +233,11 @@ static int loop(struct shell *self)
     return OK;
 }
 
-static int open_services(struct shell *self)
+static int open_services(struct shell *self, uint32_t package_keep_s)
 {
     const struct services_options options = { .state_dir = self->dir,
                                               .store = self->store,
+                                              .package_keep_s = package_keep_s,
                                               .core = turn_core(self->turn),
                                               .send = send_out,
                                               .context = self };
@@ -474,7 +476,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
     code = code == OK ? make_access(self, "worker.key", ROLE_WORKER) : code;
     code = code == OK ? open_net(self, options) : code;
     code = code == OK ? door_open(&self->door) : code;
-    code = code == OK ? open_services(self) : code;
+    code = code == OK ? open_services(self, config.package_keep_s) : code;
     code = code == OK && options->pid_file ? write_text(self, options->pid_file, pid) : code;
     code = code == OK ? open_http(self, options) : code;
     return code == OK ? write_text(self, "head.address", net_address(self->net)) : code;

@@ -52,5 +52,7 @@ MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *ou
                           struct slice *submission);
 /*  What STUDY_OPENED tells of a study beyond what the core knows: its texts, its seed, how many rows there are. */
 MUST_CHECK int store_study(struct store *self, uint64_t study, struct msg_study_opened *out);
+/*  Does a spec or a package name this file of the content store? */
+MUST_CHECK int store_file_named(struct store *self, const char *hash, bool *named);
 const char *store_path(const struct store *self); /* for read-only connections; NULL in memory */
 #endif
