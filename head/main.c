@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/flags.h"
 #include "common/log.h"
+#include "head/keys.h"
 #include "head/shell.h"
 
 static const char before[] =
@@ -16,9 +17,9 @@ static const char before[] =
 static const char after[] =
     "\nExample: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
     "/etc/rayc/cluster.key\n"
-    "Exit codes: 0 ended in order, 2 usage, 5 or 78 keys, 8 newer database, 70 bug, 74 database, "
-    "75 folder "
-    "in use.\n";
+    "Exit codes: 0 ended in order, 2 usage, 8 newer database, 70 bug, 74 database, 75 folder in "
+    "use,\n"
+    "78 a key or access file that is missing or cannot be used.\n";
 
 enum flag_id {
 #define FLAG(id, name, argument, help) OPT_##id,
@@ -54,7 +55,8 @@ struct flags {
     struct shell_options shell;
     const char *host;
     uint32_t port;
-    int infeasible; /* -1: as the kind of cluster has it */
+    const char *keys_dir; /* not NULL: only make keys there */
+    int infeasible;       /* -1: as the kind of cluster has it */
 };
 
 static _Noreturn void help(void)
@@ -116,6 +118,12 @@ static void apply(struct flags *flags, enum flag_id id)
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
         return;
+    case OPT_ACCESS_DIR:
+        flags->shell.access_dir = optarg;
+        return;
+    case OPT_MAKE_KEYS:
+        flags->keys_dir = optarg;
+        return;
     case OPT_PID_FILE:
         flags->shell.pid_file = optarg;
         return;
@@ -169,6 +177,10 @@ int main(int argc, char **argv)
     if (optind < argc) {
         fprintf(stderr, "rayc-head: unexpected argument %s; see rayc-head --help\n", argv[optind]);
         return 2;
+    }
+    if (flags.keys_dir) {
+        int code = keys_make(flags.keys_dir);
+        return code == OK ? 0 : err_exit(code);
     }
     if (!flags.shell.address) {
         if (flags.port == 0) {

@@ -60,15 +60,16 @@ enum outcome {
     OUTCOME_OK = 0,    /* the function returned; the command exited with 0 */
     OUTCOME_APP_ERROR, /* rayc_fail(); status is the application's code */
     OUTCOME_EXIT, /* the process ended by itself with this status: of a command, a result; of an executor, a death */
-    OUTCOME_SIGNAL,       /* the process was killed; status is -signal */
-    OUTCOME_RUN_TIMEOUT,  /* killed by the worker: run_ms_max */
-    OUTCOME_CANCELLED,    /* killed by the worker: the head asked for it */
-    OUTCOME_SETUP_FAILED, /* the process could not be started; text says why */
-    OUTCOME_BAD_ARGUMENT, /* the function read an argument as another kind */
-    OUTCOME_NO_SUCH_TASK, /* the program has no function of this name */
-    OUTCOME_TOO_LARGE,    /* the result is over PAYLOAD_MAX */
-    OUTCOME_RETURNED,     /* it had not started, and will not here */
-    OUTCOME_ENV_FAILED,   /* its files or environment could not be set up; text says why */
+    OUTCOME_SIGNAL,        /* the process was killed; status is -signal */
+    OUTCOME_RUN_TIMEOUT,   /* killed by the worker: run_ms_max */
+    OUTCOME_CANCELLED,     /* killed by the worker: the head asked for it */
+    OUTCOME_SETUP_FAILED,  /* the process could not be started; text says why */
+    OUTCOME_BAD_ARGUMENT,  /* the function read an argument as another kind */
+    OUTCOME_NO_SUCH_TASK,  /* the program has no function of this name */
+    OUTCOME_TOO_LARGE,     /* the result is over PAYLOAD_MAX */
+    OUTCOME_RETURNED,      /* it had not started, and will not here */
+    OUTCOME_ENV_FAILED,    /* its files or environment could not be set up; text says why */
+    OUTCOME_OUT_OF_MEMORY, /* as EXIT or SIGNAL, and the kernel has killed for want of memory */
     OUTCOMES
 };
 

@@ -11,6 +11,7 @@
 #include "common/flags.h"
 #include "common/link.h"
 #include "common/log.h"
+#include "worker/cgroup.h"
 #include "worker/folder.h"
 #include "worker/launch.h"
 #include "worker/resources.h"
@@ -155,6 +156,33 @@ static void read_confine(struct confine *confine)
     confine->as_user = given[EMBEDDED] != NULL;
 }
 
+/*  NULL where there are none, which is told once, and an error only if it was asked for. */
+static const struct cgroups *open_cgroups(void)
+{
+    static struct cgroups cgroups;
+    const struct cgroup_world world = { "/proc/self/mountinfo", "/proc/self/cgroup" };
+    const char *where = given[CGROUP] ? given[CGROUP] : "auto";
+    bool found = strcmp(where, "auto") == 0;
+    struct diag why;
+    if (strcmp(where, "off") == 0) {
+        return NULL;
+    }
+    if (!found && where[0] != '/') {
+        refuse("--cgroup", "write auto, off, or a group as in /proc/PID/cgroup: /...");
+    }
+    if (cgroups_open(&cgroups, &world, found ? NULL : where, &why)) {
+        if (!found) {
+            refuse("--cgroup", why.text);
+        }
+        log_info("executors.no_cgroup", "why=\"%s\"", why.text);
+        return NULL;
+    }
+    log_info("executors.cgroup", "version=%d pids=%d path=\"%s\"", (int)cgroups.kind,
+             cgroups.count > 1 || (cgroups.folders[0].controllers & CGROUP_PIDS) != 0,
+             cgroups.folders[0].path);
+    return &cgroups;
+}
+
 /*  Where executors cannot have a uid of their own, that is told once, and an error only if it was asked for. */
 static int share(const char *dir, struct confine *confine)
 {
@@ -224,6 +252,7 @@ int main(int argc, char **argv)
     read_confine(&config.confine);
     read_http(&config);
     confine_hide();
+    config.confine.cgroups = open_cgroups();
     int e = spawner_start(
         &spawner, &config.confine); /* before any descriptor or thread that it must not have */
     e = e ? e : folder_take(given[DIR_], dir);
@@ -232,5 +261,8 @@ int main(int argc, char **argv)
     config.address = given[HEAD];
     int code = e ? err_exit(e) : run(&config, &spawner);
     spawner_stop(&spawner);
+    if (config.confine.cgroups) {
+        cgroups_close(config.confine.cgroups);
+    }
     return code;
 }

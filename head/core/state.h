@@ -454,7 +454,7 @@ struct ending {
     uint32_t failure; /* 0: FINISHED */
     int32_t status;
     uint32_t outcome;
-    uint64_t started_ms, run_us;
+    uint64_t started_ms, run_us, memory_bytes; /* the last: of OUT_OF_MEMORY, what it demands */
     struct slice value, text, output, log;
     uint64_t node;
 };
