@@ -27,15 +27,30 @@ static bool uri_of(const struct web_request *request, struct web_reply *reply,
     return true;
 }
 
+static void name_package(struct web_request *request, struct web_reply *reply, const char *uri,
+                         const char *hash, uint64_t bytes)
+{
+    const struct msg_package_put put = { .uri = slice_text(uri),
+                                         .hash = slice_text(hash),
+                                         .bytes = bytes };
+    if (http_ray_change(request, reply, MSG_PACKAGE_PUT, &put) == OK) {
+        http_ray_text(reply, 200, "%s", "");
+    }
+}
+
 void http_ray_package(struct web_request *request, struct web_reply *reply)
 {
     char uri[NAME_MAX_BYTES + 1], hash[HASH_TEXT_BYTES];
+    uint64_t bytes = 0;
     if (!uri_of(request, reply, uri)) {
         return;
     }
     int rc = ray_package_find(http_ray_reader(request).db, request->who.user, uri, hash);
-    if (rc == OK) {
+    rc = rc == OK ? package_file_bytes(http_programs(request), hash, &bytes) : rc;
+    if (rc == OK && request->who.role == ROLE_VIEWER) {
         http_ray_text(reply, 200, "%s", "");
+    } else if (rc == OK) {
+        name_package(request, reply, uri, hash, bytes); /* anew: its time begins again */
     } else if (rc == ERR_NOT_FOUND) {
         http_ray_text(reply, 404, "Package %s does not exist", uri);
     } else {
@@ -83,10 +98,5 @@ void http_ray_package_put(struct web_request *request, struct web_reply *reply)
         http_ray_text(reply, 500, "RuntimeError: the package cannot be kept: %s\n", err_text(rc));
         return;
     }
-    const struct msg_package_put put = { .uri = slice_text(uri),
-                                         .hash = slice_text(hash),
-                                         .bytes = bytes };
-    if (http_ray_change(request, reply, MSG_PACKAGE_PUT, &put) == OK) {
-        http_ray_text(reply, 200, "%s", "");
-    }
+    name_package(request, reply, uri, hash, bytes);
 }

@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "common/log.h"
+#include "head/keys.h"
 #include "head/shell.h"
 
 static const char usage[] =
@@ -21,6 +22,12 @@ static const char usage[] =
     "it\n"
     "  --key-file FILE        the head's CURVE keys; only who has an access file of it can "
     "connect\n"
+    "  --access-dir DIR       whose admin.key and worker.key (access files) open this head, "
+    "instead "
+    "of\n"
+    "                         those that it makes in its state folder; read at each start\n"
+    "  --make-keys DIR        makes what is missing of DIR/cluster.key, admin.key and worker.key, "
+    "and ends\n"
     "  --pid-file FILE        write the process id there\n"
     "  --embedded             end when no client is attached and no job is unfinished\n"
     "  --if-infeasible WHAT   a demand that no node can meet: fail, or wait (default; embedded: "
@@ -29,11 +36,15 @@ static const char usage[] =
     "                         failure detection; see ARCHITECTURE.md (defaults 1000 5000 30000 "
     "5000 600000)\n"
     "  --keep-days N          ended jobs are deleted after so many days (default 30)\n"
+    "  --package-keep N       programs and packages that no job needs are removed after so many "
+    "seconds\n"
+    "                         (default 3600)\n"
     "  --help, --version\n\n"
     "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
     "/etc/rayc/cluster.key\n"
-    "Exit codes: 0 ended in order, 2 usage, 5 key, 8 newer database, 70 bug, 74 database, 75 "
-    "folder in use.\n";
+    "Exit codes: 0 ended in order, 2 usage, 8 newer database, 70 bug, 74 database, 75 folder in "
+    "use,\n"
+    "78 a key or access file that is missing or cannot be used.\n";
 
 enum option_id {
     OPT_STATE_DIR = 256,
@@ -43,6 +54,8 @@ enum option_id {
     OPT_HTTP_PORT,
     OPT_PREFIX,
     OPT_KEY_FILE,
+    OPT_ACCESS_DIR,
+    OPT_MAKE_KEYS,
     OPT_PID_FILE,
     OPT_EMBEDDED,
     OPT_INFEASIBLE,
@@ -52,6 +65,7 @@ enum option_id {
     OPT_GONE,
     OPT_ORPHAN,
     OPT_DAYS,
+    OPT_PACKAGES,
     OPT_HELP,
     OPT_VERSION
 };
@@ -63,6 +77,8 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "http-port", required_argument, NULL, OPT_HTTP_PORT },
                                          { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
                                          { "key-file", required_argument, NULL, OPT_KEY_FILE },
+                                         { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
+                                         { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
                                          { "pid-file", required_argument, NULL, OPT_PID_FILE },
                                          { "embedded", no_argument, NULL, OPT_EMBEDDED },
                                          { "if-infeasible", required_argument, NULL,
@@ -73,6 +89,7 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "gone-ms", required_argument, NULL, OPT_GONE },
                                          { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
                                          { "keep-days", required_argument, NULL, OPT_DAYS },
+                                         { "package-keep", required_argument, NULL, OPT_PACKAGES },
                                          { "help", no_argument, NULL, OPT_HELP },
                                          { "version", no_argument, NULL, OPT_VERSION },
                                          { 0 } };
@@ -98,8 +115,33 @@ struct flags {
     struct shell_options shell;
     const char *host;
     uint32_t port;
-    int infeasible; /* -1: as the kind of cluster has it */
+    const char *keys_dir; /* not NULL: only make keys there */
+    int infeasible;       /* -1: as the kind of cluster has it */
 };
+
+/*  Options that are a number of struct config. */
+static bool apply_number(struct config *config, int id, const char *name)
+{
+    static const struct {
+        enum option_id id;
+        size_t at;
+        uint32_t largest;
+    } numbers[] = { { OPT_BEAT, offsetof(struct config, beat_ms), 60000 },
+                    { OPT_SUSPECT, offsetof(struct config, suspect_ms), 3600000 },
+                    { OPT_LEASE, offsetof(struct config, lease_ms), 86400000 },
+                    { OPT_GONE, offsetof(struct config, gone_ms), 86400000 },
+                    { OPT_ORPHAN, offsetof(struct config, orphan_ms), 86400000 },
+                    { OPT_DAYS, offsetof(struct config, job_days_max), 36500 },
+                    { OPT_PACKAGES, offsetof(struct config, package_keep_s), 86400 * 36500u } };
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        if ((int)numbers[i].id == id) {
+            *(uint32_t *)((uint8_t *)config + numbers[i].at) =
+                number(name, optarg, numbers[i].largest);
+            return true;
+        }
+    }
+    return false;
+}
 
 static void apply(struct flags *flags, int id, const char *name)
 {
@@ -129,6 +171,12 @@ static void apply(struct flags *flags, int id, const char *name)
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
         return;
+    case OPT_ACCESS_DIR:
+        flags->shell.access_dir = optarg;
+        return;
+    case OPT_MAKE_KEYS:
+        flags->keys_dir = optarg;
+        return;
     case OPT_PID_FILE:
         flags->shell.pid_file = optarg;
         return;
@@ -141,24 +189,6 @@ static void apply(struct flags *flags, int id, const char *name)
             bad(name, optarg);
         }
         return;
-    case OPT_BEAT:
-        config->beat_ms = number(name, optarg, 60000);
-        return;
-    case OPT_SUSPECT:
-        config->suspect_ms = number(name, optarg, 3600000);
-        return;
-    case OPT_LEASE:
-        config->lease_ms = number(name, optarg, 86400000);
-        return;
-    case OPT_GONE:
-        config->gone_ms = number(name, optarg, 86400000);
-        return;
-    case OPT_ORPHAN:
-        config->orphan_ms = number(name, optarg, 86400000);
-        return;
-    case OPT_DAYS:
-        config->job_days_max = number(name, optarg, 36500);
-        return;
     case OPT_HELP:
         fputs(usage, stdout);
         exit(0);
@@ -166,8 +196,10 @@ static void apply(struct flags *flags, int id, const char *name)
         puts("rayc-head " RAYC_VERSION);
         exit(0);
     default:
-        fputs("see rayc-head --help\n", stderr);
-        exit(2);
+        if (!apply_number(config, id, name)) {
+            fputs("see rayc-head --help\n", stderr);
+            exit(2);
+        }
     }
 }
 
@@ -185,6 +217,10 @@ int main(int argc, char **argv)
     if (optind < argc) {
         fprintf(stderr, "rayc-head: unexpected argument %s; see rayc-head --help\n", argv[optind]);
         return 2;
+    }
+    if (flags.keys_dir) {
+        int code = keys_make(flags.keys_dir);
+        return code == OK ? 0 : err_exit(code);
     }
     if (!flags.shell.address) {
         if (flags.port == 0) {

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "common/file.h"
 #include "common/log.h"
 
 enum { NAME_LETTERS = 20 };
@@ -97,4 +99,16 @@ void package_file_close(struct package_file **file)
     }
     free(self);
     *file = NULL;
+}
+
+int package_file_bytes(const char *dir, const char *hash, uint64_t *bytes)
+{
+    char path[PATH_BYTES];
+    struct stat file;
+    int rc = file_path(path, sizeof(path), dir, hash);
+    if (rc == OK && stat(path, &file) != 0) {
+        rc = errno == ENOENT ? ERR_NOT_FOUND : refused("look at", hash);
+    }
+    *bytes = rc == OK ? (uint64_t)file.st_size : 0;
+    return rc;
 }

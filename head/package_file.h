@@ -17,4 +17,6 @@ MUST_CHECK int package_file_add(struct package_file *self, struct slice bytes);
 MUST_CHECK int package_file_keep(struct package_file *self, char hash[HASH_TEXT_BYTES],
                                  uint64_t *bytes);
 void package_file_close(struct package_file **self); /* drops what was not kept; NULL-safe */
+/*  Of one that is whole.  ERR_NOT_FOUND: there is none. */
+MUST_CHECK int package_file_bytes(const char *dir, const char *hash, uint64_t *bytes);
 #endif

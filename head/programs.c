@@ -12,6 +12,8 @@
 #include "common/hash.h"
 #include "common/log.h"
 
+enum { SWEEP_FILES = 512 }; /* at a time: some milliseconds of the loop */
+
 struct upload {
     int fd; /* below 0: this slot is free */
     char name[HASH_TEXT_BYTES];
@@ -23,6 +25,7 @@ struct upload {
 
 struct programs {
     int dir;
+    DIR *sweep;     /* where programs_sweep() goes on; NULL: from the beginning */
     uint64_t clock; /* counts pieces */
     struct upload uploads[UPLOADS_MAX];
 };
@@ -47,16 +50,25 @@ static void upload_drop(struct programs *self, struct upload *upload)
     upload->fd = -1;
 }
 
-/*  What an earlier head left unfinished. */
-static int drop_parts(struct programs *self)
+static DIR *list(const struct programs *self)
 {
     int fd = openat(self->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
     if (names == NULL) {
+        (void)refused("list", ".");
         if (fd >= 0) {
             close(fd);
         }
-        return refused("list", ".");
+    }
+    return names;
+}
+
+/*  What an earlier head left unfinished. */
+static int drop_parts(struct programs *self)
+{
+    DIR *names = list(self);
+    if (names == NULL) {
+        return ERR_SYSTEM;
     }
     for (struct dirent *file = readdir(names); file != NULL; file = readdir(names)) {
         const char *dot = strrchr(file->d_name, '.');
@@ -102,6 +114,9 @@ void programs_close(struct programs **programs)
         if (self->uploads[i].fd >= 0) {
             upload_drop(self, &self->uploads[i]);
         }
+    }
+    if (self->sweep != NULL) {
+        closedir(self->sweep);
     }
     if (self->dir >= 0) {
         close(self->dir);
@@ -293,7 +308,52 @@ int programs_put(struct programs *self, const struct msg_program_put *piece,
     int rc = programs_size(self, piece->hash, &has->offset);
     if (rc == OK) {
         has->complete = 1;
-        return OK;
+        return utimensat(self->dir, name, NULL, 0) == 0 ? OK : refused("renew", name);
     }
     return rc == ERR_NOT_FOUND ? upload_piece(self, name, piece, has) : rc;
+}
+
+/* --- sweeping --------------------------------------------------------------------------------- */
+
+static bool is_old(struct programs *self, const char *name, uint64_t since_ms)
+{
+    struct stat file;
+    return fstatat(self->dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (uint64_t)file.st_mtim.tv_sec * 1000 + (uint64_t)file.st_mtim.tv_nsec / 1000000 <
+               since_ms;
+}
+
+/*  First out of its name, which a thread may have given to a new upload just now: that one gets it back. */
+static void sweep_one(struct programs *self, const char *name, uint64_t since_ms)
+{
+    char gone[HASH_TEXT_BYTES + 10]; /* if we are killed here, it goes with the next start */
+    snprintf(gone, sizeof(gone), "%s.gone.part", name);
+    if (renameat(self->dir, name, self->dir, gone) != 0) {
+        (void)refused("sweep", name);
+    } else if (!is_old(self, gone, since_ms)) {
+        if (renameat(self->dir, gone, self->dir, name) != 0) {
+            (void)refused("keep", name);
+        }
+    } else if (unlinkat(self->dir, gone, 0) != 0) {
+        (void)refused("remove", name);
+    } else {
+        log_info("programs.swept", "program=%s", name);
+    }
+}
+
+bool programs_sweep(struct programs *self, uint64_t since_ms, programs_named *named, void *context)
+{
+    self->sweep = self->sweep ? self->sweep : list(self);
+    for (int i = 0; self->sweep != NULL && i < SWEEP_FILES; i++) {
+        const struct dirent *file = readdir(self->sweep);
+        bool is_named = true;
+        if (file == NULL) {
+            closedir(self->sweep);
+            self->sweep = NULL;
+        } else if (hash_is_text(slice_text(file->d_name)) && is_old(self, file->d_name, since_ms) &&
+                   named(context, file->d_name, &is_named) == OK && !is_named) {
+            sweep_one(self, file->d_name, since_ms);
+        }
+    }
+    return self->sweep != NULL;
 }

@@ -3,7 +3,8 @@
 
     A program arrives in pieces, in order, into HASH.part; it gets its name only when all of it is
     there, its hash is right, and it is on the disk.  So a file without .part is whole, whatever
-    was killed when.  Uploads that a head did not finish are dropped at the next start, and begin
+    was killed when.  A file is as old as its newest upload, or question whether it is there; old ones that nothing
+    names are swept.  Uploads that a head did not finish are dropped at the next start, and begin
     anew.  Used from one thread. */
 #ifndef RAYC_PROGRAMS_H
 #define RAYC_PROGRAMS_H
@@ -28,4 +29,8 @@ MUST_CHECK int programs_size(struct programs *self, struct slice hash, uint64_t 
 /*  Appends to `to` what fits from `offset` on; nothing at the end.  ERR_NOT_FOUND, ERR_SYSTEM. */
 MUST_CHECK int programs_read(struct programs *self, struct slice hash, uint64_t offset,
                              struct wire *to, uint64_t *total);
+/*  Removes files that nobody has put or asked for since `since_ms` (wall clock), and that `named` does not know.  Looks
+    at some at each call; true: there are more.  Files that other threads put meanwhile (package_file.h) stay. */
+typedef int programs_named(void *context, const char *hash, bool *named);
+bool programs_sweep(struct programs *self, uint64_t since_ms, programs_named *named, void *context);
 #endif

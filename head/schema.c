@@ -260,6 +260,18 @@ static const char job_view_3[] =
     " j.owner AS owner, j.id AS job FROM job j LEFT JOIN job_state_name n ON n.value=state"
     " LEFT JOIN user u ON u.id=j.owner;";
 
+/*  What specs name of the content store, since version 4.  A hash in a SPEC record is a string of 64 bytes (d9 40). */
+static const char file_tables[] =
+    "CREATE TABLE spec_file(spec INTEGER, hash TEXT, PRIMARY KEY(spec, hash)) WITHOUT ROWID;"
+    "CREATE INDEX spec_file_hash ON spec_file(hash);"
+    "CREATE INDEX package_hash ON package(hash);"
+    "CREATE TRIGGER spec_gone AFTER DELETE ON spec BEGIN"
+    " DELETE FROM spec_file WHERE spec=old.id; END;"
+    "WITH RECURSIVE part(spec, rest) AS (SELECT id, record FROM spec UNION ALL"
+    " SELECT spec, substr(rest, instr(rest, x'd940')+2) FROM part WHERE instr(rest, x'd940')>0)"
+    "INSERT OR IGNORE INTO spec_file SELECT spec, CAST(substr(rest,1,64) AS TEXT) FROM part"
+    " WHERE CAST(substr(rest,1,64) AS TEXT) NOT GLOB '*[^0-9a-f]*' AND length(rest)>=64;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -290,6 +302,7 @@ static const char *const steps[][8] = {
     { tables, job_view, task_view, attempt_view, node_view, event_view },
     { study_tables, study_view, trial_view, report_view },
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
+    { file_tables },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "head/followers.h"
 #include "head/logs.h"
@@ -13,11 +14,22 @@
 #include "head/query.h"
 #include "head/wires.h"
 
+enum { SWEEP_MS = 60 * 1000 };
+
+struct hold { /* a client that has put a program may name it much later */
+    uint32_t peer;
+    char hash[HASH_TEXT_BYTES];
+};
+
 struct services {
     const struct core *core;
     turn_send *send;
     void *context; /* of send */
+    struct store *store;
     struct programs *programs;
+    struct hold *holds;
+    uint32_t hold_count;
+    uint64_t keep_ms, sweep_ms; /* how long a file without a name stays; when to look again */
     struct logs *logs;
     struct query *query;
     struct wire frame, data;
@@ -67,6 +79,8 @@ int services_open(struct services **out, const struct services_options *options)
         return ERR_MEMORY;
     }
     self->core = options->core;
+    self->store = options->store;
+    self->keep_ms = (uint64_t)options->package_keep_s * 1000;
     self->send = options->send;
     self->context = options->context;
     int code = wire_reserve(&self->frame) && wire_reserve(&self->data) ? OK : ERR_MEMORY;
@@ -97,6 +111,7 @@ void services_close(struct services **self)
         followers_close(&services->followers);
         logs_close(&services->logs);
         programs_close(&services->programs);
+        free(services->holds);
         wire_free(&services->frame);
         wire_free(&services->data);
         free(services);
@@ -108,6 +123,89 @@ static void refuse(struct services *self, uint32_t peer, uint64_t seq, int code)
     say(self, peer, MSG_REFUSED, &(struct msg_refused){ seq, code, slice_text(err_text(code)) });
 }
 
+/* --- the content store ---------------------------------------------------------------------------- */
+
+static void hold_add(struct services *self, uint32_t peer, struct slice hash)
+{
+    struct hold hold = { .peer = peer };
+    slice_copy_text(hash, hold.hash, sizeof(hold.hash));
+    for (uint32_t i = 0; i < self->hold_count; i++) {
+        if (memcmp(&self->holds[i], &hold, sizeof(hold)) == 0) {
+            return;
+        }
+    }
+    self->holds = realloc(self->holds, (self->hold_count + 1) * sizeof(hold));
+    ensure(self->holds != NULL);
+    self->holds[self->hold_count++] = hold;
+}
+
+static void holds_of_the_gone(struct services *self)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->hold_count; i++) {
+        if (core_knows(self->core, self->holds[i].peer)) {
+            self->holds[count++] = self->holds[i];
+        }
+    }
+    self->hold_count = count;
+}
+
+static int is_named(void *context, const char *hash, bool *named)
+{
+    struct services *self = context;
+    for (uint32_t i = 0; i < self->hold_count; i++) {
+        if (strcmp(self->holds[i].hash, hash) == 0) {
+            *named = true;
+            return OK;
+        }
+    }
+    return store_file_named(self->store, hash, named);
+}
+
+void services_sweep(struct services *self, uint64_t now_ms, uint64_t wall_ms)
+{
+    if (now_ms < self->sweep_ms || wall_ms < self->keep_ms) {
+        return;
+    }
+    holds_of_the_gone(self);
+    if (!programs_sweep(self->programs, wall_ms - self->keep_ms, is_named, self)) {
+        self->sweep_ms = now_ms + (self->keep_ms < SWEEP_MS ? self->keep_ms : SWEEP_MS);
+    }
+}
+
+/*  False: it is not in the content store, and that was said. */
+static bool is_here(struct services *self, uint32_t peer, uint64_t seq, struct slice hash)
+{
+    uint64_t bytes;
+    char text[160];
+    if (programs_size(self->programs, hash, &bytes) != ERR_NOT_FOUND) {
+        return true;
+    }
+    snprintf(text, sizeof(text), "the head has no file %.*s (any more): send it first",
+             (int)(hash.n < 12 ? hash.n : 12), (const char *)hash.p);
+    say(self, peer, MSG_REFUSED, &(struct msg_refused){ seq, ERR_NOT_FOUND, slice_text(text) });
+    return false;
+}
+
+/*  No job begins that names what is not here; what it names stays until it is forgotten. */
+static bool files_are_here(struct services *self, uint32_t peer, const struct msg_job_open *msg)
+{
+    struct list specs = msg->specs;
+    struct rec_spec spec;
+    struct rec_package package;
+    while (next_spec(&specs, &spec)) {
+        if (spec.program.n > 0 && !is_here(self, peer, msg->seq, spec.program)) {
+            return false;
+        }
+        while (next_package(&spec.packages, &package)) {
+            if (!is_here(self, peer, msg->seq, package.hash)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void on_program_put(struct services *self, uint32_t peer, const struct msg_program_put *msg)
 {
     struct msg_program_has has = { 0 };
@@ -115,6 +213,9 @@ static void on_program_put(struct services *self, uint32_t peer, const struct ms
     if (code != OK) {
         refuse(self, peer, msg->seq, code);
         return;
+    }
+    if (has.complete) {
+        hold_add(self, peer, msg->hash);
     }
     has.seq = msg->seq;
     has.hash = msg->hash;
@@ -134,7 +235,8 @@ static void on_program_get(struct services *self, uint32_t peer, const struct ms
     wire_clear(&self->data);
 }
 
-static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
+/*  False: a log of an attempt has begun, which the core is to know. */
+static bool on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
 {
     uint64_t next = msg->offset + msg->data.n; /* what nobody wants is taken, and dropped */
     bool wanted = core_attempt_ok(self->core, msg) && core_runs_task(self->core, peer, msg->task);
@@ -144,6 +246,7 @@ static void on_log(struct services *self, uint32_t peer, const struct msg_log *m
     say(self, peer, MSG_LOG_ACK, &(struct msg_log_ack){ msg->seq, msg->token, next });
     struct log_name name = { msg->job, msg->attempt ? msg->task : 0, msg->attempt };
     followers_grew(self->followers, &name);
+    return !(wanted && msg->attempt != 0 && msg->offset == 0 && next > 0);
 }
 
 /*  True: it was about a task, whose state is told here; of a job's, the core tells. */
@@ -169,9 +272,13 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
     case MSG_PROGRAM_GET:
         on_program_get(self, peer, &msg->as.program_get);
         return true;
+    case MSG_JOB_OPEN:
+        return !files_are_here(self, peer, &msg->as.job_open);
+    case MSG_PACKAGE_PUT:
+        return hash_is_text(msg->as.package_put.hash) &&
+               !is_here(self, peer, msg->as.seq, msg->as.package_put.hash);
     case MSG_LOG:
-        on_log(self, peer, &msg->as.log);
-        return true;
+        return on_log(self, peer, &msg->as.log);
     case MSG_QUERY: {
         int code = query_ask(self->query, peer, &reader, &msg->as.query);
         if (code != OK) {

@@ -12,7 +12,8 @@ struct services;
 
 struct services_options {
     const char *state_dir;
-    const struct store *store;
+    struct store *store;
+    uint32_t package_keep_s; /* what nobody needs stays in the content store so long */
     const struct core *core;
     turn_send *send;
     void *context; /* of send */
@@ -20,12 +21,14 @@ struct services_options {
 
 MUST_CHECK int services_open(struct services **out, const struct services_options *options);
 void services_close(struct services **self); /* NULL-safe */
-/*  True: the message was for a service, and is done with.  False: it is for the core (WATCH is for both). */
+/*  True: the message was for a service, and is done with.  False: it is for the core (WATCH and the LOG that begins a log are for both). */
 bool services_take(struct services *self, uint32_t peer, const struct msg *msg);
 void services_begin(
     struct services *self); /* after the commit of the turn: what was asked is answered */
 /*  Its files can go: the job was deleted, durably. */
 void services_forget(struct services *self, uint64_t job);
+/*  After each commit: removes files that nothing names, some at a time. */
+void services_sweep(struct services *self, uint64_t now_ms, uint64_t wall_ms);
 /*  Nothing large is under way: memory of what was goes back. */
 void services_rest(struct services *self);
 void services_peer_gone(struct services *self, uint32_t peer);

@@ -32,6 +32,8 @@ static const char *const sqls[SQLS] = {
     [SQL_ENDED] = "SELECT state,spec FROM task WHERE id=?1 AND state IN (5,6)",
     [SQL_SPEC] = "SELECT c.record,s.job,j.submission FROM spec c JOIN session s ON s.id=c.session"
                  " JOIN job j ON j.id=s.job WHERE c.id=?1",
+    [SQL_FILE] = "SELECT 1 FROM spec_file WHERE hash=?1"
+                 " UNION ALL SELECT 1 FROM package WHERE hash=?1",
     [SQL_STUDY] = "SELECT s.seed,f.definition,f.settings,"
                   "(SELECT count(*) FROM trial WHERE study=s.id),"
                   "(SELECT count(*) FROM report WHERE study=s.id)"
@@ -531,4 +533,13 @@ int store_study(struct store *self, uint64_t study, struct msg_study_opened *out
     out->trials = column_u64(row, 3);
     out->reports = column_u64(row, 4);
     return OK;
+}
+
+int store_file_named(struct store *self, const char *hash, bool *named)
+{
+    store_take(self);
+    sqlite3_bind_text(self->sql[SQL_FILE], 1, hash, -1, SQLITE_TRANSIENT);
+    int rc = lend(self, SQL_FILE);
+    *named = rc == OK;
+    return rc == ERR_NOT_FOUND ? OK : rc;
 }

@@ -31,6 +31,7 @@ enum {
     SQL_ENDED,
     SQL_SPEC,
     SQL_STUDY,
+    SQL_FILE,
     SQLS
 };
 

@@ -60,30 +60,17 @@ enum outcome {
     OUTCOME_OK = 0,    /* the function returned; the command exited with 0 */
     OUTCOME_APP_ERROR, /* rayc_fail(); status is the application's code */
     OUTCOME_EXIT, /* the process ended by itself with this status: of a command, a result; of an executor, a death */
-    OUTCOME_SIGNAL,       /* the process was killed; status is -signal */
-    OUTCOME_RUN_TIMEOUT,  /* killed by the worker: run_ms_max */
-    OUTCOME_CANCELLED,    /* killed by the worker: the head asked for it */
-    OUTCOME_SETUP_FAILED, /* the process could not be started; text says why */
-    OUTCOME_BAD_ARGUMENT, /* the function read an argument as another kind */
-    OUTCOME_NO_SUCH_TASK, /* the program has no function of this name */
-    OUTCOME_TOO_LARGE,    /* the result is over PAYLOAD_MAX */
-    OUTCOME_RETURNED,     /* it had not started, and will not here */
-    OUTCOME_ENV_FAILED,   /* its files or environment could not be set up; text says why */
+    OUTCOME_SIGNAL,        /* the process was killed; status is -signal */
+    OUTCOME_RUN_TIMEOUT,   /* killed by the worker: run_ms_max */
+    OUTCOME_CANCELLED,     /* killed by the worker: the head asked for it */
+    OUTCOME_SETUP_FAILED,  /* the process could not be started; text says why */
+    OUTCOME_BAD_ARGUMENT,  /* the function read an argument as another kind */
+    OUTCOME_NO_SUCH_TASK,  /* the program has no function of this name */
+    OUTCOME_TOO_LARGE,     /* the result is over PAYLOAD_MAX */
+    OUTCOME_RETURNED,      /* it had not started, and will not here */
+    OUTCOME_ENV_FAILED,    /* its files or environment could not be set up; text says why */
+    OUTCOME_OUT_OF_MEMORY, /* as EXIT or SIGNAL, and the kernel has killed for want of memory */
     OUTCOMES
-};
-
-/*  Why a task is not running (EXPLAINED). */
-enum why {
-    WHY_ENDED = 1,  /* it has ended */
-    WHY_RUNNING,    /* it runs; reasons[0] names the node */
-    WHY_LEASED,     /* a worker has it and will start it soon */
-    WHY_DEPENDENCY, /* `other` has not finished */
-    WHY_BACKOFF,    /* a retry, in wait_ms */
-    WHY_NO_NODES,   /* there is no worker */
-    WHY_INFEASIBLE, /* no node is large enough */
-    WHY_RESOURCES,  /* all nodes that are large enough are full */
-    WHY_QUEUE,      /* it could run now but for `other` tasks before it */
-    WHY_AFTER       /* its job waits for the job `other` */
 };
 
 struct list {
@@ -262,6 +249,13 @@ enum role {
     ROLES = 6
 };
 #undef ROLE
+/*  Why a task is not running (EXPLAINED). */
+#define WHY(NAME, value, text) WHY_##NAME = value,
+enum why {
+#include "proto/states.def"
+    WHYS = 11
+};
+#undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,
 enum job_error {
     JOB_ERROR_NONE = 0,
@@ -286,6 +280,8 @@ const char *role_name(uint32_t role); /* "ADMIN" */
 uint32_t role_within(uint32_t user,
                      uint32_t token);       /* what a token gives to such a user; 0: nothing */
 const char *job_error_name(uint32_t error); /* Ray's error type; "" for none */
+const char *why_name(uint32_t why);         /* "BACKOFF" */
+const char *why_text(uint32_t why);         /* "It failed, and waits for its next try." */
 const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
 const char *failure_text(uint32_t failure); /* "the process of the task died" */
 int failure_code(uint32_t failure);         /* of err.def; 0 for FAILURE_NONE */

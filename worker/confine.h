@@ -5,6 +5,8 @@
 #define RAYC_CONFINE_H
 #include "common/base.h"
 
+struct cgroups;
+
 struct confine {
     uint64_t files;      /* descriptors of one process */
     uint64_t file_bytes; /* of one file */
@@ -13,6 +15,7 @@ struct confine {
     uint32_t uid_base;   /* executors of user N run as uid and gid uid_base + N; 0: as the worker */
     bool uid_wanted;     /* somebody asked for it: not to have it is an error */
     bool memory;         /* an attempt's address space is limited to the memory that it demands */
+    const struct cgroups *cgroups; /* for limits of whole attempts; NULL: none */
     bool as_user; /* of an embedded cluster: executors are the user's own, with umask and secrets */
 };
 

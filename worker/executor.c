@@ -426,6 +426,7 @@ static enum next tell_exited(struct executors *self, struct executor *executor,
     out->kind = WEV_EXITED;
     out->pid = executor->pid;
     out->status = executor->exited.status;
+    out->out_of_memory = executor->exited.out_of_memory;
     out->run_us = clock_us() - executor->started_us;
     executor_put_results(self, executor, out);
     if (token != 0) {

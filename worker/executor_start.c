@@ -427,6 +427,7 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
     error = error ? error : choose_cwd(&start);
     error = error ? error : choose_program(&start);
     if (!error) {
+        start.request.group_bytes = act->spec->memory_bytes;
         start.request.memory_bytes = all->config.confine->memory ? act->spec->memory_bytes : 0;
         e = spawner_spawn(all->config.spawner, &start.request);
         error =

@@ -63,6 +63,12 @@ static _Noreturn void child(struct launch *self, const char *path)
     sigset_t none;
     sigemptyset(&none);
     (void)setsid();
+    for (uint32_t i = 0; i < self->group_count; i++) {
+        if (write(self->groups[i], "0", 1) != 1) {
+            self->error = errno;
+            _exit(127);
+        }
+    }
     if (self->uid) {
         struct rlimit limit = { self->processes, self->processes };
         (void)setrlimit(RLIMIT_NPROC, &limit);

@@ -17,8 +17,10 @@ struct launch {
     uint64_t memory_bytes; /* limit of its address space; 0: none */
     uint32_t uid;          /* its user, and group; 0: as this process */
     uint64_t processes;    /* limit of that user's */
-    uint32_t niceness;     /* 0: that of this process */
-    volatile int error;    /* out: errno of vfork, chdir or execve; 0 */
+    const int *groups;     /* cgroup.procs of those that it joins */
+    uint32_t group_count;
+    uint32_t niceness;  /* 0: that of this process */
+    volatile int error; /* out: errno of vfork, chdir or execve; 0 */
 };
 
 /*  Returns when the child runs the program, or has failed and is reaped: then error says why. */

@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/link.h"
 #include "common/log.h"
+#include "worker/cgroup.h"
 #include "worker/folder.h"
 #include "worker/launch.h"
 #include "worker/resources.h"
@@ -47,6 +48,11 @@ static const char usage[] =
     "all\n"
     "                         above it must be open for them, o+x (default: 200000, where that\n"
     "                         can be; 0: they run as the worker, as when it is embedded)\n"
+    "  --cgroup WHERE         auto (default): what demands memory runs in a cgroup with so much of "
+    "it\n"
+    "                         and --max-processes, where this machine lets the worker make some; "
+    "off;\n"
+    "                         or a group that was delegated to it, as in /proc/PID/cgroup\n"
     "  --limit-memory         an executor's address space is what its task demands as memory\n"
     "  --embedded             executors are the user's own: umask and environment stay\n"
     "  --pid-file FILE        write the process id there while it runs\n"
@@ -70,6 +76,7 @@ enum option_id {
     PROCESSES,
     NICENESS,
     UID_BASE,
+    CGROUP,
     LIMIT_MEMORY,
     EMBEDDED,
     PID,
@@ -94,6 +101,7 @@ static const struct option options[] = { { "head", 1, NULL, HEAD },
                                          { "max-processes", 1, NULL, PROCESSES },
                                          { "niceness", 1, NULL, NICENESS },
                                          { "uid-base", 1, NULL, UID_BASE },
+                                         { "cgroup", 1, NULL, CGROUP },
                                          { "limit-memory", 0, NULL, LIMIT_MEMORY },
                                          { "embedded", 0, NULL, EMBEDDED },
                                          { "pid-file", 1, NULL, PID },
@@ -211,6 +219,33 @@ static void read_confine(struct confine *confine)
     confine->as_user = given[EMBEDDED] != NULL;
 }
 
+/*  NULL where there are none, which is told once, and an error only if it was asked for. */
+static const struct cgroups *open_cgroups(void)
+{
+    static struct cgroups cgroups;
+    const struct cgroup_world world = { "/proc/self/mountinfo", "/proc/self/cgroup" };
+    const char *where = given[CGROUP] ? given[CGROUP] : "auto";
+    bool found = strcmp(where, "auto") == 0;
+    struct diag why;
+    if (strcmp(where, "off") == 0) {
+        return NULL;
+    }
+    if (!found && where[0] != '/') {
+        refuse("--cgroup", "write auto, off, or a group as in /proc/PID/cgroup: /...");
+    }
+    if (cgroups_open(&cgroups, &world, found ? NULL : where, &why)) {
+        if (!found) {
+            refuse("--cgroup", why.text);
+        }
+        log_info("executors.no_cgroup", "why=\"%s\"", why.text);
+        return NULL;
+    }
+    log_info("executors.cgroup", "version=%d pids=%d path=\"%s\"", (int)cgroups.kind,
+             cgroups.count > 1 || (cgroups.folders[0].controllers & CGROUP_PIDS) != 0,
+             cgroups.folders[0].path);
+    return &cgroups;
+}
+
 /*  Where executors cannot have a uid of their own, that is told once, and an error only if it was asked for. */
 static int share(const char *dir, struct confine *confine)
 {
@@ -234,6 +269,18 @@ static int share(const char *dir, struct confine *confine)
         confine->uid_base = 0;
     }
     return OK;
+}
+
+/*  It is beside this program. */
+static const char *find_unpack(void)
+{
+    static const char name[] = "rayc-unpack";
+    static char path[PATH_BYTES];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+    path[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(path, '/');
+    strcpy(slash ? slash + 1 : path, name);
+    return path;
 }
 
 static int run(struct shell_config *config, struct spawner **spawner)
@@ -280,13 +327,18 @@ int main(int argc, char **argv)
     read_confine(&config.confine);
     read_http(&config);
     confine_hide();
+    config.confine.cgroups = open_cgroups();
     int e = spawner_start(
         &spawner, &config.confine); /* before any descriptor or thread that it must not have */
     e = e ? e : folder_take(given[DIR_], dir);
     e = e ? e : share(dir, &config.confine);
     config.dir = dir;
     config.address = given[HEAD];
+    config.unpack = find_unpack();
     int code = e ? err_exit(e) : run(&config, &spawner);
     spawner_stop(&spawner);
+    if (config.confine.cgroups) {
+        cgroups_close(config.confine.cgroups);
+    }
     return code;
 }

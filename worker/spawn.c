@@ -176,6 +176,7 @@ int spawner_spawn(struct spawner *self, const struct spawn_request *request)
                                 .mark = request->mark,
                                 .has_cwd = request->cwd != NULL,
                                 .memory_bytes = request->memory_bytes,
+                                .group_bytes = request->group_bytes,
                                 .uid = request->uid };
     size_t n = sizeof(head) + strlen(request->path) + 1 +
                (request->cwd ? strlen(request->cwd) + 1 : 0) +

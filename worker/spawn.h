@@ -24,7 +24,8 @@ struct spawn_request {
     int fds
         [SPAWN_FDS_MAX]; /* become 0, 1, 2, ... of the child; -1: /dev/null for 0 to 2, closed else.  Still the caller's. */
     uint64_t memory_bytes; /* limit of its address space; 0: none */
-    uint32_t uid;          /* its user, and group; 0: as the worker */
+    uint64_t group_bytes; /* of the memory of its cgroup, if the worker has some; 0: it gets none */
+    uint32_t uid;         /* its user, and group; 0: as the worker */
     uint64_t
         mark; /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
 };
@@ -37,6 +38,7 @@ struct spawn_event {
     int32_t error; /* FAILED: errno of chdir or execve */
     int32_t
         status; /* EXITED: exit status, or -signal; its process group and descendants are gone */
+    bool out_of_memory; /* likewise: the kernel killed one of its processes for that */
     uint64_t max_rss_bytes, cpu_us;
 };
 

@@ -19,7 +19,7 @@ struct spawn_frame {
     uint32_t argc;
     uint32_t envc;
     uint32_t has_cwd;
-    uint64_t memory_bytes; /* 0: no limit */
+    uint64_t memory_bytes, group_bytes; /* 0: no limit */
     uint32_t uid, padding;
 };
 

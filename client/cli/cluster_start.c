@@ -219,6 +219,9 @@ static int start_worker(const struct cli *cli, struct started *out)
     if (out->access_path[0]) {
         daemon_arg(&args, "--key-file", out->access_path);
     }
+    if (options->cgroup) {
+        daemon_arg(&args, "--cgroup", options->cgroup);
+    }
     if (options->uid_base) {
         daemon_arg(&args, "--uid-base", options->uid_base);
     }

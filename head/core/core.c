@@ -26,7 +26,8 @@ struct config core_config(void)
                             .lease_ms = 30000,
                             .orphan_ms = 600000,
                             .gone_ms = 5000,
-                            .job_days_max = 30 };
+                            .job_days_max = 30,
+                            .package_keep_s = 3600 };
 }
 
 /*  Carves the memory; with base NULL it only adds up. */
@@ -193,6 +194,7 @@ static void scan(struct core *self)
     peer_scan(self);
     lease_balance(self);
     job_forget_old(self);
+    package_scan(self);
 }
 
 /*  The head stood still itself (a stopped process, a sleeping machine): what was said meanwhile is still to be read,
@@ -237,6 +239,7 @@ static void dispatch(struct core *self, uint32_t peer, const struct msg *msg)
         ON(JOB_STOP, job_stop)
         ON(JOB_DELETE, job_delete)
         ON(WATCH, watch)
+        ON(LOG, log)
         ON(EXPLAIN, explain)
         ON(NODE_JOIN, node_join)
         ON(NODE_BEAT, node_beat)

@@ -39,7 +39,8 @@ struct config {
         gone_ms; /* a peer whose connection broke and did not come back is given up this soon */
     uint32_t fail_infeasible; /* 1: a demand that no node can meet fails at once */
     uint32_t embedded;
-    uint32_t job_days_max; /* an ended job is deleted after so many days */
+    uint32_t job_days_max;   /* an ended job is deleted after so many days */
+    uint32_t package_keep_s; /* what no job needs stays in the content store so long, or longer */
     char version[32];
     char cluster[HASH_TEXT + 1];
 };

@@ -8,6 +8,8 @@ static int32_t exit_code_of(const struct ending *how)
         return how->status > 0 ? how->status : 1;
     case OUTCOME_SIGNAL:
         return 128 - how->status;
+    case OUTCOME_OUT_OF_MEMORY:
+        return how->status > 0 ? how->status : 128 - how->status;
     case OUTCOME_SETUP_FAILED:
     case OUTCOME_ENV_FAILED:
         return how->status == 126 || how->status == 127 ? how->status : 125;
@@ -43,6 +45,7 @@ static uint32_t error_of(const struct ending *how)
     case FAILURE_WORKER_DIED:
     case FAILURE_ARGUMENT:
     case FAILURE_RUN_TIMEOUT:
+    case FAILURE_OUT_OF_MEMORY:
     case FAILURE_QUARANTINED:
     case FAILURE_TOO_LARGE:
     case FAILURE_UNKNOWN_TASK:

@@ -26,6 +26,7 @@ static void job_gone(struct core *core, uint32_t index)
     watchers_end(core, job);
     EMIT(core, ids_used, core->job_last, core->session_last);
     EMIT(core, job_delete, job->id);
+    core->packages_ms = core->wall_ms;
     if (job->forgetting) {
         core->forgetting--;
         emit_event(core, "JOB_DELETED", job->id, 0, 0, slice_text(job->submission));

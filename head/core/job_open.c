@@ -97,8 +97,7 @@ static int first_spec(struct core *core, uint32_t job, uint32_t session, struct 
         return code;
     }
     core->spec_last++;
-    EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index, record.kind,
-         record.title.n > 0 ? record.title : record.name, bytes);
+    spec_save(core, spec, &record, bytes);
     if (job_at(core, job)->kind == JOB_DRIVER) {
         spec_at(core, spec)->kind = SPEC_DRIVER;
         uint64_t id = task_id_of(session_at(core, session)->id, 1).v;

@@ -408,6 +408,11 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         how.failure = FAILURE_WORKER_DIED;
         task_attempt_failed(core, index, &how, true, true);
         return;
+    case OUTCOME_OUT_OF_MEMORY:
+        how.failure = FAILURE_OUT_OF_MEMORY;
+        how.memory_bytes = core->demands[spec->demand].need.of[KIND_MEMORY];
+        task_attempt_failed(core, index, &how, true, false);
+        return;
     case OUTCOME_RUN_TIMEOUT:
         how.failure = FAILURE_RUN_TIMEOUT;
         task_attempt_failed(core, index, &how, true, false);

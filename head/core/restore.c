@@ -272,6 +272,8 @@ void restore_end(struct core *core)
                             ? core->report_last
                             : core->epoch << REPORT_EPOCH_SHIFT;
     EMIT(core, head_start, core->epoch);
+    core->package_put_ms = core->wall_ms; /* or before */
+    package_scan(core);
     users_restored(core);
     emit_event(core, "HEAD_STARTED", 0, 0, 0, (struct slice){ 0 });
 }

@@ -108,6 +108,21 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
     return index;
 }
 
+void spec_save(struct core *core, uint32_t spec, const struct rec_spec *record, struct slice bytes)
+{
+    uint64_t id = spec_at(core, spec)->id;
+    EMIT(core, spec_new, id, session_at(core, spec_at(core, spec)->session)->id, record->index,
+         record->kind, record->title.n > 0 ? record->title : record->name, bytes);
+    if (record->program.n > 0) {
+        EMIT(core, spec_file, id, record->program);
+    }
+    struct list packages = record->packages;
+    struct rec_package package;
+    while (next_package(&packages, &package)) {
+        EMIT(core, spec_file, id, package.hash);
+    }
+}
+
 void spec_free(struct core *core, uint32_t index)
 {
     struct spec *spec = spec_at(core, index);

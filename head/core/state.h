@@ -284,6 +284,8 @@ struct core {
     uint64_t epoch, token_next;
     uint64_t job_last, session_last, spec_last, node_last, study_last, report_last;
     uint64_t user_last, token_last;
+    uint64_t packages_ms;    /* when names of packages are looked at; UINT64_MAX: when a job goes */
+    uint64_t package_put_ms; /* the newest of them is of then */
     uint64_t expiry_ms; /* when the next token expires, by the wall clock; UINT64_MAX: none does */
     bool admin_kept;    /* the first user has its row */
     bool restoring;
@@ -452,7 +454,7 @@ struct ending {
     uint32_t failure; /* 0: FINISHED */
     int32_t status;
     uint32_t outcome;
-    uint64_t started_ms, run_us;
+    uint64_t started_ms, run_us, memory_bytes; /* the last: of OUT_OF_MEMORY, what it demands */
     struct slice value, text, output, log;
     uint64_t node;
 };
@@ -542,9 +544,9 @@ void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg);
 void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *msg);
 void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete *msg);
 void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
+void on_log(struct core *core, uint32_t peer, const struct msg_log *msg);
 uint32_t job_find(const struct core *core, uint64_t id);
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission,
-                 uint32_t user); /* NONE: no room */
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user);
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
 void session_due(struct core *core, uint32_t index);
@@ -557,6 +559,8 @@ void node_tell(struct core *core);    /* likewise */
 void ack_soon(struct core *core);
 uint32_t spec_new(struct core *core, uint32_t session, uint64_t id, const struct rec_spec *record,
                   int *code);
+/*  Its rows.  `bytes`: the record as it was sent. */
+void spec_save(struct core *core, uint32_t spec, const struct rec_spec *record, struct slice bytes);
 uint32_t spec_find(const struct core *core, const struct session *session, uint32_t index);
 void spec_free(struct core *core, uint32_t index);
 struct slice job_message(struct core *core, const struct job *job); /* for the turn */

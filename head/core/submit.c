@@ -20,8 +20,7 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
             return code;
         }
         core->spec_last++;
-        EMIT(core, spec_new, core->spec_last, session_at(core, session)->id, record.index,
-             record.kind, record.title.n > 0 ? record.title : record.name, bytes);
+        spec_save(core, index, &record, bytes);
     }
     return OK;
 }

@@ -175,11 +175,11 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
 
 static const char *outcome_name(uint32_t outcome)
 {
-    static const char *const names[OUTCOMES + 1] = { "FINISHED",     "APP_ERROR",    "EXIT",
-                                                     "SIGNAL",       "RUN_TIMEOUT",  "CANCELLED",
-                                                     "SETUP_FAILED", "BAD_ARGUMENT", "NO_SUCH_TASK",
-                                                     "TOO_LARGE",    "RETURNED",     "ENV_FAILED",
-                                                     "NODE_DIED" };
+    static const char *const names[OUTCOMES + 1] = {
+        "FINISHED",  "APP_ERROR",    "EXIT",          "SIGNAL",       "RUN_TIMEOUT",
+        "CANCELLED", "SETUP_FAILED", "BAD_ARGUMENT",  "NO_SUCH_TASK", "TOO_LARGE",
+        "RETURNED",  "ENV_FAILED",   "OUT_OF_MEMORY", "NODE_DIED"
+    };
     ensure(outcome <= OUTCOMES);
     return names[outcome];
 }
@@ -206,6 +206,11 @@ static struct slice sentence_of(struct core *core, const struct ending *how)
     if (how->failure == FAILURE_QUARANTINED || how->failure == FAILURE_UNKNOWN) {
         text = text_in(buffer, sizeof(buffer));
         text_add(&text, failure_text(how->failure));
+    }
+    if (how->memory_bytes > 0) {
+        text_add(&text, " (it demands ");
+        text_u64(&text, how->memory_bytes);
+        text_add(&text, " bytes)");
     }
     if (how->text.n > 0) {
         if (text.n > 0) {

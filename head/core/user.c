@@ -425,6 +425,23 @@ void token_scan(struct core *core)
 
 /* --- packages --------------------------------------------------------------------------------- */
 
+static uint64_t package_keep_ms(const struct core *core)
+{
+    return (uint64_t)core->config.package_keep_s * 1000;
+}
+
+/*  Names that are old, and of what no kept job needs, go; the content store drops what has no name. */
+void package_scan(struct core *core)
+{
+    if (core->wall_ms < core->packages_ms) {
+        return;
+    }
+    uint64_t kept_ms = package_keep_ms(core);
+    EMIT(core, package_forget, core->wall_ms > kept_ms ? core->wall_ms - kept_ms : 0);
+    bool younger = core->package_put_ms + kept_ms > core->wall_ms;
+    core->packages_ms = younger ? core->package_put_ms + kept_ms : UINT64_MAX;
+}
+
 void on_package_put(struct core *core, uint32_t peer, const struct msg_package_put *msg)
 {
     if (msg->uri.n == 0 || msg->hash.n != HASH_TEXT) {
@@ -433,6 +450,10 @@ void on_package_put(struct core *core, uint32_t peer, const struct msg_package_p
         return;
     }
     const struct user *user = user_at(core, user_of(core, peer));
+    core->package_put_ms = core->wall_ms;
+    if (core->packages_ms == UINT64_MAX) {
+        core->packages_ms = core->wall_ms + package_keep_ms(core);
+    }
     EMIT(core, package_put, user->id, msg->uri, msg->hash, msg->bytes, core->wall_ms);
     audit(core, peer, MSG_PACKAGE_PUT, msg->uri, OK);
     changed(core, peer, msg->seq, user->id);

@@ -465,13 +465,16 @@ static void seen_event(struct sim *sim, const void *from)
 }
 
 /*  Rows of used numbers, users, tokens and packages have no rule of their own here. */
-#define seen_ids_used     seen_event
-#define seen_user_put     seen_event
-#define seen_token_new    seen_event
-#define seen_token_end    seen_event
-#define seen_token_forget seen_event
-#define seen_audit        seen_event
-#define seen_package_put  seen_event
+#define seen_ids_used       seen_event
+#define seen_user_put       seen_event
+#define seen_token_new      seen_event
+#define seen_token_end      seen_event
+#define seen_token_forget   seen_event
+#define seen_task_log       seen_event
+#define seen_audit          seen_event
+#define seen_package_put    seen_event
+#define seen_package_forget seen_event
+#define seen_spec_file      seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

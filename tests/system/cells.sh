@@ -62,6 +62,29 @@ note "executors are nice"
 try nice nice
 same out 15
 
+note "what needs more memory than it demands ends, with all that it started, and that is told"
+GROUP=$(sed -n 's/.* info executors.cgroup .*path="\(.*\)"$/\1/p' "$WORK/bg.err")
+if [[ -n $GROUP ]]; then
+    # hungry NAME OPTION... -- SCRIPT: a task that asks for 64 MiB
+    hungry() {
+        rayc submit --no-wait --submission-id "$1" --memory 64M --array 1-1 "${@:2}" >/dev/null 2>&1
+        timeout 60 rayc job wait "$1" >/dev/null 2>&1
+        rayc task list --job "$1" -o json >"$WORK/out" 2>/dev/null
+        kill -0 "$WORKER" || fail "$1: the worker is gone"
+    }
+    hungry greedy --max-retries 1 -- perl -e '$x = q(a) x (300 << 20)'
+    [[ $(json 'items[0].error_type') == OUT_OF_MEMORY && $(json 'items[0].attempt') -eq 2 ]] || fail "it was not told so"
+    has out "because its memory ran out (it demands 67108864 bytes)"
+    hungry child --max-retries 0 -- sh -c 'perl -e "\$x = q(a) x (300 << 20)"; exit 3'
+    [[ $(json 'items[0].error_type') == OUT_OF_MEMORY ]] || fail "what its child needed was not told"
+    hungry modest --max-retries 0 -- perl -e '$x = q(a) x (10 << 20); exit 3'
+    [[ $(json 'items[0].error_type') == TASK_EXECUTION_EXCEPTION ]] || fail "one that needs less was not left alone"
+    no_groups() { [[ -z $(find "$GROUP" -mindepth 1 -type d) ]]; }
+    wait_until 20 no_groups
+else
+    note "left out: $(grep -o 'executors.no_cgroup .*' "$WORK/bg.err")"
+fi
+
 if [[ $(id -u) -eq 0 ]]; then
     note "a fork bomb is bounded, and head and worker answer while it lasts"
     expect 0 rayc submit --no-wait --submission-id bomb --array 1-1 --max-retries 0 -- sh -c \
@@ -89,12 +112,13 @@ expect 0 rayc task cancel "$(json 'items[0].task_id')"
 none() { ! pgrep -fx 'sleep 4321' >/dev/null; }
 wait_until 20 none
 kill -0 "$WORKER" || fail "the worker is gone"
+kill "$WORKER"
+wait "$WORKER" 2>/dev/null
+[[ -z $GROUP || ! -e $GROUP ]] || fail "its cgroup is still there"
 if [[ $(id -u) -ne 0 ]]; then
     note ok
     exit 0
 fi
-kill "$WORKER"
-wait "$WORKER" 2>/dev/null
 expect 0 rayc stop
 
 note "a lasting cluster of root's runs as others, also with a key"

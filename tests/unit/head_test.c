@@ -93,6 +93,32 @@ static void failures_are_retried_within_budget(void **unused)
     world_free(w);
 }
 
+static void running_out_of_memory_is_charged_and_told(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_spec spec = spec_of(w, 1);
+    spec.max_retries = 1;
+    spec.crash_limit = 1; /* it is not the program that is broken */
+    submit(w, session, 1, 1, spec);
+    struct rec_start start;
+    for (uint32_t attempt = 1; attempt <= 2; attempt++) {
+        assert_true(start_at(w, 0, &start));
+        assert_int_equal(start.attempt, attempt);
+        struct rec_start copy = start;
+        done(w, node, &copy, OUTCOME_OUT_OF_MEMORY, -9);
+    }
+    struct rec_result result;
+    assert_true(result_of(w, start.task, &result));
+    assert_int_equal(result.failure, FAILURE_OUT_OF_MEMORY);
+    assert_string_equal(failure_type(result.failure), "OUT_OF_MEMORY");
+    assert_true(
+        slice_same(result.text, slice_text("the task was killed because its memory ran out")));
+    world_free(w);
+}
+
 static void application_errors_are_final_by_default(void **unused)
 {
     (void)unused;
@@ -415,6 +441,7 @@ int main(void)
         cmocka_unit_test(slots_limit_what_runs),
         cmocka_unit_test(resent_calls_are_taken_once),
         cmocka_unit_test(failures_are_retried_within_budget),
+        cmocka_unit_test(running_out_of_memory_is_charged_and_told),
         cmocka_unit_test(application_errors_are_final_by_default),
         cmocka_unit_test(late_reports_are_fenced),
         cmocka_unit_test(a_restart_adopts),

@@ -3,7 +3,7 @@
 #include "tests/unit/head_world.h"
 
 struct asked { /* of a job with a driver on the cluster */
-    const char *submission, *after[3];
+    const char *submission, *package, *after[3];
     uint32_t condition[3];
     int32_t max_retries;
     uint32_t retry_mode, queue_ms_max;
@@ -21,6 +21,13 @@ static struct msg_job_open message(struct world *w, const struct asked *asked)
                              .queue_ms_max = asked->queue_ms_max,
                              .if_infeasible = INFEASIBLE_FAIL };
     size_t from = w->wire.n;
+    if (asked->package) {
+        struct rec_package package = { .hash = slice_text(asked->package),
+                                       .kind = PACKAGE_WORKING_DIR };
+        proto_put_record(&w->wire, REC_PACKAGE, &package);
+        spec.packages = (struct list){ slice_of(w->list + from, w->wire.n - from), 1 };
+    }
+    from = w->wire.n;
     proto_put_record(&w->wire, REC_SPEC, &spec);
     struct msg_job_open open = { .submission = slice_text(asked->submission),
                                  .kind = asked->kind ? asked->kind : JOB_DRIVER,
@@ -248,6 +255,7 @@ static void the_error_says_why(void **unused)
         { OUTCOME_EXIT, 2, ERROR_JOB_ENTRYPOINT_COMMAND_ERROR },
         { OUTCOME_SIGNAL, -11, ERROR_JOB_ENTRYPOINT_COMMAND_ERROR },
         { OUTCOME_RUN_TIMEOUT, 0, ERROR_JOB_ENTRYPOINT_COMMAND_ERROR },
+        { OUTCOME_OUT_OF_MEMORY, -9, ERROR_JOB_ENTRYPOINT_COMMAND_ERROR },
         { OUTCOME_SETUP_FAILED, 127, ERROR_JOB_ENTRYPOINT_COMMAND_START_ERROR },
         { OUTCOME_ENV_FAILED, 0, ERROR_RUNTIME_ENV_SETUP_FAILURE },
     };
@@ -327,6 +335,51 @@ static void an_ended_job_can_be_deleted(void **unused)
     world_free(w);
 }
 
+static bool is_named(struct world *w, const char *hash)
+{
+    bool named;
+    assert_int_equal(store_file_named(w->store, hash, &named), OK);
+    return named;
+}
+
+static void put_package(struct world *w, const char *uri, const char *hash)
+{
+    hello(w, CLIENT, 1);
+    say(w, CLIENT, MSG_PACKAGE_PUT,
+        &(struct msg_package_put){ .uri = slice_text(uri), .hash = slice_text(hash), .bytes = 5 });
+    must_hear(w, MSG_CHANGED);
+}
+
+/*  A package has a name while it is young, and while a job that is kept needs it; also over a restart. */
+static void packages_are_named_while_needed(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    char hash[HASH_TEXT + 1] = "", other[HASH_TEXT + 1] = "";
+    memset(hash, 'a', HASH_TEXT);
+    memset(other, 'b', HASH_TEXT);
+    put_package(w, "gcs://one", hash);
+    put_package(w, "gcs://two", other);
+    uint64_t job = open_driver(w, (struct asked){ .submission = "one", .package = hash });
+    pass(w, 3500 * 1000);
+    assert_true(is_named(w, hash) && is_named(w, other));
+    put_package(w, "gcs://two", other); /* again: its time begins anew */
+    pass(w, 200 * 1000);
+    assert_true(is_named(w, hash) && is_named(w, other));
+    pass(w, 3500 * 1000);
+    assert_true(is_named(w, hash) && !is_named(w, other));
+    world_restart(w);
+    pass(w, 1000);
+    assert_true(is_named(w, hash));
+    hello(w, CLIENT, 1);
+    say(w, CLIENT, MSG_JOB_STOP, &(struct msg_job_stop){ 1, job });
+    pass(w, 1000);
+    delete_job(w, job, OK);
+    pass(w, 1000);
+    assert_false(is_named(w, hash));
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +393,7 @@ int main(void)
         cmocka_unit_test(the_error_says_why),
         cmocka_unit_test(a_lost_node_is_the_supervisor_s_death),
         cmocka_unit_test(an_ended_job_can_be_deleted),
+        cmocka_unit_test(packages_are_named_while_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,11 +3,13 @@
 #include "head/programs.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 #include "common/hash.h"
+#include "head/package_file.h"
 #include "tests/unit/rows_put.h"
 
 enum { PROGRAM_BYTES = 3 * MIB + 5 };
@@ -212,15 +214,103 @@ static void many_uploads_make_room(void **state)
     put_rest(self, 0);
 }
 
+/*  Makes the file as old as one of 1970. */
+static void age(const struct fixture *self)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "%s/%s", self->dir, self->hash);
+    const struct timespec then[2] = { { 1, 0 }, { 1, 0 } };
+    assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
+}
+
+struct naming {
+    struct fixture *fixture;
+    bool named, puts_again; /* as a thread of HTTP's does, just now */
+    uint32_t asked;
+};
+
+static int named(void *context, const char *hash, bool *out)
+{
+    struct naming *self = context;
+    assert_string_equal(hash, self->fixture->hash);
+    self->asked++;
+    if (self->puts_again) {
+        struct package_file *file;
+        char again[HASH_TEXT_BYTES];
+        uint64_t bytes;
+        assert_int_equal(package_file_open(&file, self->fixture->dir), OK);
+        assert_int_equal(package_file_add(file, slice_of(self->fixture->bytes, PROGRAM_BYTES)), OK);
+        assert_int_equal(package_file_keep(file, again, &bytes), OK);
+        package_file_close(&file);
+    }
+    *out = self->named;
+    return OK;
+}
+
+static bool is_here(struct fixture *self)
+{
+    uint64_t bytes;
+    int rc = programs_size(self->programs, slice_text(self->hash), &bytes);
+    assert_true(rc == OK ? bytes == PROGRAM_BYTES : rc == ERR_NOT_FOUND);
+    return rc == OK;
+}
+
+static void sweep(struct naming *self)
+{
+    while (programs_sweep(self->fixture->programs, 5000, named, self)) {}
+}
+
+/*  Only what is old and has no name goes; a question whether it is there makes it young. */
+static void old_files_without_a_name_are_swept(void **state)
+{
+    struct fixture *self = *state;
+    struct naming naming = { .fixture = self };
+    struct msg_program_has has;
+    put_rest(self, 0);
+    sweep(&naming);
+    assert_true(is_here(self) && naming.asked == 0);
+    age(self);
+    naming.named = true;
+    sweep(&naming);
+    assert_true(is_here(self) && naming.asked == 1);
+    naming.named = false;
+    assert_int_equal(put(self, 0, 0, &has), OK);
+    assert_true(has.complete);
+    sweep(&naming);
+    assert_true(is_here(self) && naming.asked == 1);
+    age(self);
+    sweep(&naming);
+    assert_false(is_here(self));
+    assert_int_equal(files_in(self->dir), 0);
+    put_rest(self, 0);
+    assert_true(is_here(self));
+}
+
+static void an_upload_during_a_sweep_stays(void **state)
+{
+    struct fixture *self = *state;
+    struct naming naming = { .fixture = self, .puts_again = true };
+    put_rest(self, 0);
+    age(self);
+    sweep(&naming);
+    assert_true(is_here(self) && naming.asked == 1);
+    assert_int_equal(files_in(self->dir), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(pieces_become_a_program),   TEST(pieces_out_of_place_change_nothing),
-        TEST(program_is_read_in_pieces), TEST(wrong_bytes_are_dropped),
-        TEST(names_are_hashes),          TEST(parts_do_not_survive),
+        TEST(pieces_become_a_program),
+        TEST(pieces_out_of_place_change_nothing),
+        TEST(program_is_read_in_pieces),
+        TEST(wrong_bytes_are_dropped),
+        TEST(names_are_hashes),
+        TEST(parts_do_not_survive),
         TEST(many_uploads_make_room),
+        TEST(old_files_without_a_name_are_swept),
+        TEST(an_upload_during_a_sweep_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

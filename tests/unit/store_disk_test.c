@@ -47,13 +47,33 @@ static void newer_schema_is_refused(void **state)
     refuse(self, ERR_STORE_NEWER, "schema 99");
 }
 
+static void put_spec_with_files(struct fixture *self)
+{
+    char program[HASH_TEXT], package[HASH_TEXT];
+    memset(program, 'a', HASH_TEXT);
+    memset(package, 'b', HASH_TEXT);
+    uint8_t bytes[1024];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    struct rec_package of = { .hash = slice_of(package, HASH_TEXT), .kind = PACKAGE_WORKING_DIR };
+    proto_put_record(&wire, REC_PACKAGE, &of);
+    struct rec_spec spec = { .kind = SPEC_DRIVER, .program = slice_of(program, HASH_TEXT) };
+    spec.packages = wire_list(&wire, 1);
+    size_t from = wire.n;
+    proto_put_record(&wire, REC_SPEC, &spec);
+    PUT(&self->rows, spec_new, .id = 9, .session = 1, .kind = SPEC_DRIVER,
+        .record = slice_of(bytes + from, wire.n - from));
+    apply(self);
+}
+
 /*  What version 1 did not have comes with the first start of a newer head; nothing else changes. */
 static void older_schema_is_raised(void **state)
 {
     struct fixture *self = *state;
     put_job(self, 3);
+    put_spec_with_files(self);
     store_close(&self->store);
-    run_sql(self, "DROP VIEW users; DROP VIEW tokens; DROP VIEW audits; DROP VIEW jobs;"
+    run_sql(self, "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
+                  "tokens; DROP VIEW audits; DROP VIEW jobs;"
                   "DROP VIEW tasks; ALTER TABLE session DROP COLUMN high;"
                   "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
                   "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
@@ -71,7 +91,9 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(*) FROM studies", "0");
     expect(self, "SELECT name FROM study_state_name WHERE value=2", "INTERRUPTED");
     expect(self, "SELECT owner FROM job WHERE id=1", "1");
-    expect(self, "PRAGMA user_version", "3");
+    expect(self, "SELECT group_concat(spec||substr(hash,1,2)||length(hash),' ') FROM spec_file",
+           "9aa64 9bb64");
+    expect(self, "PRAGMA user_version", "4");
 }
 
 static void other_programs_files_are_refused(void **state)

@@ -81,6 +81,28 @@ static void test_start_up_failures(void **state)
     world_free(world);
 }
 
+/*  Who is killed for want of memory is told apart from who is killed; a command that ends well is well. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    static const int32_t statuses[] = { -SIGKILL, 137, 0 };
+    struct world *world = joined(30000, 0);
+    for (uint32_t i = 0; i < COUNT(statuses); i++) {
+        start(world, &COMMAND, i + 1, 1);
+        uint32_t executor = runs_task(world, i + 1);
+        world->executors[executor].live = false;
+        world_tell(world, (struct worker_event){ .kind = WEV_EXITED,
+                                                 .executor = executor,
+                                                 .status = statuses[i],
+                                                 .number = 1,
+                                                 .out_of_memory = true });
+        assert_int_equal(outcome_of(world, i + 1),
+                         statuses[i] ? OUTCOME_OUT_OF_MEMORY : OUTCOME_OK);
+    }
+    assert_int_equal(done_of(world, 1, 1001)->status, -SIGKILL);
+    world_free(world);
+}
+
 static void test_take_back(void **state)
 {
     (void)state;
@@ -543,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_death_charges_one),
         cmocka_unit_test(test_start_up_failures),
+        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_take_back),
         cmocka_unit_test(test_taken_work_moves),
         cmocka_unit_test(test_run_timeout),

@@ -197,6 +197,14 @@ void on_taken(struct worker *self, const struct worker_event *event)
     self->admit = true;
 }
 
+/*  A command may well go on without a process of its own that was killed, and end with 0. */
+static enum outcome death(const struct worker_event *event)
+{
+    return event->out_of_memory && event->status != 0 ? OUTCOME_OUT_OF_MEMORY
+           : event->status < 0                        ? OUTCOME_SIGNAL
+                                                      : OUTCOME_EXIT;
+}
+
 /*  It had begun, and its process died in it. */
 static void died(struct worker *self, uint32_t index, const struct worker_event *event)
 {
@@ -210,9 +218,7 @@ static void died(struct worker *self, uint32_t index, const struct worker_event 
     uint64_t run_us = resident ? (self->now_ms - executor->began_ms) * 1000 : event->run_us;
     bool ok = event->status == 0 && !resident;
     attempt_end(self, index,
-                &(struct rec_done){ .outcome = ok                  ? OUTCOME_OK
-                                               : event->status < 0 ? OUTCOME_SIGNAL
-                                                                   : OUTCOME_EXIT,
+                &(struct rec_done){ .outcome = ok ? OUTCOME_OK : death(event),
                                     .status = event->status,
                                     .started_ms = attempt->started_ms != 0 ? attempt->started_ms
                                                                            : self->wall_ms,
@@ -228,12 +234,11 @@ static void start_failed(struct worker *self, struct lane *lane, const struct wo
 {
     lane->start_failures++;
     if (lane->start_failures >= START_FAILURES_MAX && lane->waiting.count > 0) {
-        attempt_end(
-            self, lane->waiting.first,
-            &(struct rec_done){ .outcome = event->status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT,
-                                .status = event->status,
-                                .started_ms = self->wall_ms,
-                                .text = event->text });
+        attempt_end(self, lane->waiting.first,
+                    &(struct rec_done){ .outcome = death(event),
+                                        .status = event->status,
+                                        .started_ms = self->wall_ms,
+                                        .text = event->text });
     }
 }
 

@@ -55,8 +55,9 @@ struct worker_event {
     uint64_t wall_ms;
     const struct msg *msg;
     uint32_t frame;
-    struct slice hash; /* hex digits, as in spec_view.program */
-    bool package;      /* WEV_PROGRAM: not a program, but a package of `user`, unpacked */
+    struct slice hash;  /* hex digits, as in spec_view.program */
+    bool out_of_memory; /* WEV_EXITED: the kernel killed one of its processes for that */
+    bool package;       /* WEV_PROGRAM: not a program, but a package of `user`, unpacked */
     uint64_t user;
     uint32_t executor;
     uint32_t number;
