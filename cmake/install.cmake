@@ -14,6 +14,8 @@ list(TRANSFORM example_targets REPLACE "^.*/|[.]c$" "")
 if(example_targets)
   install(TARGETS ${example_targets} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/rayc/examples)
 endif()
+# What the above copies, and no test: for images.
+add_custom_target(installed DEPENDS rayc rayc-head rayc-worker rayc-trial rayc_shared rayc_static ${example_targets})
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE TYPE DOC)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs FILES_MATCHING PATTERN "*.md")
