@@ -20,6 +20,9 @@ static const char usage[] =
     "  --metrics-prefix P     of names at /metrics: rayc (default), ray, both\n"
     "  --http-port N          of the HTTP API (default none); 0: any, then STATE/head.http tells "
     "it\n"
+    "  --http-host-name NAME  by which HTTP clients may call this head, as a service or an ingress "
+    "does;\n"
+    "                         up to 16 times; addresses and localhost always may\n"
     "  --key-file FILE        the head's CURVE keys; only who has an access file of it can "
     "connect\n"
     "  --access-dir DIR       whose admin.key and worker.key (access files) open this head, "
@@ -52,6 +55,7 @@ enum option_id {
     OPT_PORT,
     OPT_ADDRESS,
     OPT_HTTP_PORT,
+    OPT_HTTP_NAME,
     OPT_PREFIX,
     OPT_KEY_FILE,
     OPT_ACCESS_DIR,
@@ -70,29 +74,31 @@ enum option_id {
     OPT_VERSION
 };
 
-static const struct option options[] = { { "state-dir", required_argument, NULL, OPT_STATE_DIR },
-                                         { "host", required_argument, NULL, OPT_HOST },
-                                         { "port", required_argument, NULL, OPT_PORT },
-                                         { "address", required_argument, NULL, OPT_ADDRESS },
-                                         { "http-port", required_argument, NULL, OPT_HTTP_PORT },
-                                         { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
-                                         { "key-file", required_argument, NULL, OPT_KEY_FILE },
-                                         { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
-                                         { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
-                                         { "pid-file", required_argument, NULL, OPT_PID_FILE },
-                                         { "embedded", no_argument, NULL, OPT_EMBEDDED },
-                                         { "if-infeasible", required_argument, NULL,
-                                           OPT_INFEASIBLE },
-                                         { "beat-ms", required_argument, NULL, OPT_BEAT },
-                                         { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
-                                         { "lease-ms", required_argument, NULL, OPT_LEASE },
-                                         { "gone-ms", required_argument, NULL, OPT_GONE },
-                                         { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
-                                         { "keep-days", required_argument, NULL, OPT_DAYS },
-                                         { "package-keep", required_argument, NULL, OPT_PACKAGES },
-                                         { "help", no_argument, NULL, OPT_HELP },
-                                         { "version", no_argument, NULL, OPT_VERSION },
-                                         { 0 } };
+static const struct option options[] = {
+    { "state-dir", required_argument, NULL, OPT_STATE_DIR },
+    { "host", required_argument, NULL, OPT_HOST },
+    { "port", required_argument, NULL, OPT_PORT },
+    { "address", required_argument, NULL, OPT_ADDRESS },
+    { "http-port", required_argument, NULL, OPT_HTTP_PORT },
+    { "http-host-name", required_argument, NULL, OPT_HTTP_NAME },
+    { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
+    { "key-file", required_argument, NULL, OPT_KEY_FILE },
+    { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
+    { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
+    { "pid-file", required_argument, NULL, OPT_PID_FILE },
+    { "embedded", no_argument, NULL, OPT_EMBEDDED },
+    { "if-infeasible", required_argument, NULL, OPT_INFEASIBLE },
+    { "beat-ms", required_argument, NULL, OPT_BEAT },
+    { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
+    { "lease-ms", required_argument, NULL, OPT_LEASE },
+    { "gone-ms", required_argument, NULL, OPT_GONE },
+    { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
+    { "keep-days", required_argument, NULL, OPT_DAYS },
+    { "package-keep", required_argument, NULL, OPT_PACKAGES },
+    { "help", no_argument, NULL, OPT_HELP },
+    { "version", no_argument, NULL, OPT_VERSION },
+    { 0 }
+};
 
 static void bad(const char *option, const char *value)
 {
@@ -167,6 +173,12 @@ static void apply(struct flags *flags, int id, const char *name)
     case OPT_HTTP_PORT:
         flags->shell.http_port =
             strcmp(optarg, "none") == 0 ? -1 : (int)number(name, optarg, 65535);
+        return;
+    case OPT_HTTP_NAME:
+        if (optarg[0] == 0 || flags->shell.http_name_count == HTTP_NAMES_MAX) {
+            bad(name, optarg);
+        }
+        flags->shell.http_names[flags->shell.http_name_count++] = optarg;
         return;
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
