@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "head/shell.h"
 
 static const char usage[] =
@@ -192,6 +193,7 @@ int main(int argc, char **argv)
                            .infeasible = -1,
                            .shell.http_port = -1 };
     char address[300];
+    process_hide(); /* it knows keys, and executors of its user's may run beside it */
     for (int id, index = 0; (id = getopt_long(argc, argv, "", options, &index)) != -1;) {
         apply(&flags, id, options[index].name);
     }
