@@ -134,6 +134,19 @@ static int publish(const char *temporary, const char *path)
     return rc;
 }
 
+static zcert_t *new_pair(struct cluster_key *out)
+{
+    zcert_t *cert = zcert_new();
+    ensure(cert != NULL && key_take(zcert_public_txt(cert), zcert_secret_txt(cert), out));
+    return cert;
+}
+
+void key_new(struct cluster_key *out)
+{
+    zcert_t *cert = new_pair(out);
+    zcert_destroy(&cert);
+}
+
 int key_make(const char *path, struct cluster_key *out)
 {
     char temporary[PATH_BYTES];
@@ -147,8 +160,7 @@ int key_make(const char *path, struct cluster_key *out)
         return ERR_SYSTEM;
     }
     close(fd);
-    zcert_t *cert = zcert_new();
-    ensure(cert != NULL && key_take(zcert_public_txt(cert), zcert_secret_txt(cert), out));
+    zcert_t *cert = new_pair(out);
     int rc = ERR_SYSTEM;
     if (zcert_save_secret(cert, temporary) != 0) {
         log_error("key.write", "path=\"%s\" error=\"cannot write the key\"", path);

@@ -26,6 +26,7 @@ MUST_CHECK int key_load(const char *path, struct cluster_key *out, struct diag *
 MUST_CHECK int key_read(const char *path, char *text, size_t capacity, struct diag *why);
 /*  False: these are not the two parts of a key. */
 bool key_take(const char *public_text, const char *secret_text, struct cluster_key *out);
+void key_new(struct cluster_key *out); /* a new pair, in memory only */
 MUST_CHECK int key_make(const char *path,
                         struct cluster_key *out); /* ERR_CONFLICT: the file exists */
 #endif

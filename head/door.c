@@ -245,7 +245,7 @@ void door_release(struct door *self)
     self->given_count = 0;
 }
 
-static void answer(struct asker *asker, const struct msg *msg)
+static void answer(struct asker *asker, const struct msg *msg, struct slice frame)
 {
     asker->step = DONE;
     asker->code = msg->kind == MSG_REFUSED ? msg->as.refused.code : OK;
@@ -258,6 +258,11 @@ static void answer(struct asker *asker, const struct msg *msg)
         asker->answer->id = msg->as.changed.id;
     } else if (msg->kind == MSG_RETRIED) {
         asker->answer->id = msg->as.retried.task;
+    } else if (msg->kind == MSG_EXPLAINED) {
+        uint8_t *copy = malloc(frame.n);
+        ensure(copy != NULL);
+        memcpy(copy, frame.p, frame.n);
+        asker->answer->frame = slice_of(copy, frame.n);
     }
 }
 
@@ -279,7 +284,7 @@ void door_send(struct door *self, uint32_t peer, struct slice frame)
     for (size_t i = 0; i < DOOR_ASKED_MAX && ours; i++) {
         struct asker *asker = &self->askers[i];
         if (asker->step != FREE && asker->peer == peer && asker->step < DONE && !asker->gone) {
-            answer(asker, &msg);
+            answer(asker, &msg, frame);
             pthread_cond_broadcast(&self->answered);
         }
     }

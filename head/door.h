@@ -20,6 +20,7 @@ struct door_answer {
     enum msg_kind kind;   /* of what came back */
     uint64_t id;          /* JOB_OPENED: the job; CHANGED: what was changed; RETRIED: the task */
     char text[DOOR_TEXT]; /* of a refusal */
+    struct slice frame;   /* EXPLAINED, whole: for door_frame_free() */
 };
 
 MUST_CHECK int door_open(struct door **out);
@@ -29,6 +30,7 @@ void door_close(struct door **self); /* NULL-safe; nobody is in door_ask() */
 
 /*  Says it and waits for its answer.  ERR_BUSY: too many ask.  ERR_TIMEOUT, ERR_CLOSED: it may or may not have been
     done.  Else OK, or the code of the refusal. */
+void door_frame_free(struct slice *frame);
 MUST_CHECK int door_ask(struct door *self, const char *token, enum msg_kind kind, const void *msg,
                         struct door_answer *out);
 

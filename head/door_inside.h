@@ -35,7 +35,6 @@ struct door {
 uint32_t door_new_peer(struct door *self);
 void door_wake_loop(const struct door *self);
 void door_give(struct door *self, struct slice *frame, struct net_event *out);
-void door_frame_free(struct slice *frame);
 
 /*  What the loop is told of the links next. */
 enum net_news door_links_next(struct door *self, struct net_event *out);

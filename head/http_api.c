@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "head/http_api_inside.h"
 #include "head/query_view.h"
+#include "proto/explained.h"
 
 enum {
     LIMIT_DEFAULT = 100,
@@ -162,6 +163,26 @@ void api_whoami(struct web_request *request, struct web_reply *reply)
                              "token_id", (json_int_t)request->who.token);
     api_reply_json(reply, 200, root);
     json_decref(root);
+}
+
+/*  The loop knows, not the database: it is asked as by any other client. */
+void api_task_explain(struct web_request *request, struct web_reply *reply)
+{
+    struct msg_explain explain = { 0 };
+    struct door_answer answer;
+    struct msg msg;
+    if (!api_number(request, "task", "task_id", &explain.task, reply)) {
+        return;
+    }
+    int rc = door_ask(http_door(request), request->bearer, MSG_EXPLAIN, &explain, &answer);
+    if (rc != OK) {
+        web_reply_error(reply, rc, "%s", answer.text[0] ? answer.text : err_text(rc));
+    } else if (proto_decode(answer.frame, &msg, NULL) == OK && msg.kind == MSG_EXPLAINED) {
+        json_t *root = explained_json(&msg.as.explained);
+        api_reply_json(reply, 200, root);
+        json_decref(root);
+    }
+    door_frame_free(&answer.frame);
 }
 
 /* --- health --------------------------------------------------------------------------------------- */

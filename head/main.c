@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/process.h"
+#include "head/keys.h"
 #include "head/shell.h"
 
 static const char usage[] =
@@ -22,6 +23,12 @@ static const char usage[] =
     "it\n"
     "  --key-file FILE        the head's CURVE keys; only who has an access file of it can "
     "connect\n"
+    "  --access-dir DIR       whose admin.key and worker.key (access files) open this head, "
+    "instead "
+    "of\n"
+    "                         those that it makes in its state folder; read at each start\n"
+    "  --make-keys DIR        makes what is missing of DIR/cluster.key, admin.key and worker.key, "
+    "and ends\n"
     "  --pid-file FILE        write the process id there\n"
     "  --embedded             end when no client is attached and no job is unfinished\n"
     "  --if-infeasible WHAT   a demand that no node can meet: fail, or wait (default; embedded: "
@@ -36,8 +43,9 @@ static const char usage[] =
     "  --help, --version\n\n"
     "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
     "/etc/rayc/cluster.key\n"
-    "Exit codes: 0 ended in order, 2 usage, 5 key, 8 newer database, 70 bug, 74 database, 75 "
-    "folder in use.\n";
+    "Exit codes: 0 ended in order, 2 usage, 8 newer database, 70 bug, 74 database, 75 folder in "
+    "use,\n"
+    "78 a key or access file that is missing or cannot be used.\n";
 
 enum option_id {
     OPT_STATE_DIR = 256,
@@ -47,6 +55,8 @@ enum option_id {
     OPT_HTTP_PORT,
     OPT_PREFIX,
     OPT_KEY_FILE,
+    OPT_ACCESS_DIR,
+    OPT_MAKE_KEYS,
     OPT_PID_FILE,
     OPT_EMBEDDED,
     OPT_INFEASIBLE,
@@ -68,6 +78,8 @@ static const struct option options[] = { { "state-dir", required_argument, NULL,
                                          { "http-port", required_argument, NULL, OPT_HTTP_PORT },
                                          { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
                                          { "key-file", required_argument, NULL, OPT_KEY_FILE },
+                                         { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
+                                         { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
                                          { "pid-file", required_argument, NULL, OPT_PID_FILE },
                                          { "embedded", no_argument, NULL, OPT_EMBEDDED },
                                          { "if-infeasible", required_argument, NULL,
@@ -104,7 +116,8 @@ struct flags {
     struct shell_options shell;
     const char *host;
     uint32_t port;
-    int infeasible; /* -1: as the kind of cluster has it */
+    const char *keys_dir; /* not NULL: only make keys there */
+    int infeasible;       /* -1: as the kind of cluster has it */
 };
 
 /*  Options that are a number of struct config. */
@@ -159,6 +172,12 @@ static void apply(struct flags *flags, int id, const char *name)
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
         return;
+    case OPT_ACCESS_DIR:
+        flags->shell.access_dir = optarg;
+        return;
+    case OPT_MAKE_KEYS:
+        flags->keys_dir = optarg;
+        return;
     case OPT_PID_FILE:
         flags->shell.pid_file = optarg;
         return;
@@ -200,6 +219,10 @@ int main(int argc, char **argv)
     if (optind < argc) {
         fprintf(stderr, "rayc-head: unexpected argument %s; see rayc-head --help\n", argv[optind]);
         return 2;
+    }
+    if (flags.keys_dir) {
+        int code = keys_make(flags.keys_dir);
+        return code == OK ? 0 : err_exit(code);
     }
     if (!flags.shell.address) {
         if (flags.port == 0) {

@@ -10,13 +10,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "common/access.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "head/door.h"
 #include "head/http.h"
+#include "head/keys.h"
 #include "head/monitor.h"
 #include "head/net.h"
 #include "head/services.h"
@@ -44,9 +44,8 @@ struct shell {
     struct monitor *monitor;
     bool embedded;
     bool stop;
-    bool used;                      /* embedded: somebody has been here */
-    struct cluster_key key, member; /* the head's own, and that of members */
-    bool has_key;
+    bool used; /* embedded: somebody has been here */
+    struct keys keys;
     uint8_t secret[TICKET_SECRET_BYTES]; /* of tickets */
     uint64_t start_ms;
     uint64_t idle_since_ms;
@@ -263,50 +262,25 @@ static bool is_local(const char *address)
            strncmp(address, "tcp://[::1]:", 12) == 0;
 }
 
-static int key_failed(const char *path, int code, const struct diag *why)
+/*  Without keys it listens on this machine only. */
+static int load_keys(struct shell *self, const struct shell_options *options)
 {
-    log_error("head.key", "file=%s why=\"%s\"", path, why->text[0] ? why->text : err_text(code));
-    return ERR_CONFIG;
-}
-
-/*  The pair that the head is told to use; without one it listens on this machine only. */
-static int load_key(struct shell *self, const struct shell_options *options)
-{
-    struct diag why = { 0 };
-    if (!options->key_file && is_local(options->address)) {
-        return OK;
-    }
-    if (!options->key_file) {
+    if (options->key_file == NULL && !is_local(options->address)) {
         log_error("head.key",
                   "address=%s why=\"without a key the head listens on this machine only\"",
                   options->address);
         return ERR_CONFIG;
     }
-    int code = key_load(options->key_file, &self->key, &why);
-    self->has_key = code == OK;
-    return code == OK ? OK : key_failed(options->key_file, code, &why);
-}
-
-/*  The pair of members: made once, and given away in access files. */
-static int load_member(struct shell *self)
-{
-    char path[PATH_BYTES];
-    struct diag why = { 0 };
-    if (!self->has_key) {
-        return OK;
-    }
-    int code = file_path(path, sizeof(path), self->dir, "member.key");
-    code = code == OK ? key_load(path, &self->member, &why) : code;
-    code = code == ERR_NOT_FOUND ? key_make(path, &self->member) : code;
-    return code == OK ? OK : key_failed(path, code, &why);
+    return keys_load(&self->keys, options->key_file, options->access_dir);
 }
 
 static int open_net(struct shell *self, const struct shell_options *options)
 {
     char members[PATH_BYTES];
-    const struct net_keys keys = { &self->key, self->member.public_text, members };
+    const struct net_keys keys = { &self->keys.own, self->keys.member.public_text, members };
     int code = file_path(members, sizeof(members), self->dir, "members");
-    return code == OK ? net_open(&self->net, options->address, self->has_key ? &keys : NULL) : code;
+    return code == OK ? net_open(&self->net, options->address, self->keys.has_key ? &keys : NULL)
+                      : code;
 }
 
 static int write_text(const struct shell *self, const char *name, const char *text)
@@ -399,39 +373,53 @@ static int open_http(struct shell *self, const struct shell_options *options)
     return write_text(self, "head.http", http_address(self->http));
 }
 
-/*  The access file of a role: made if it is missing, and with the cluster's key in it if that has one.  Its token is
-    known to the core from then on; one that was revoked stays so. */
-static int make_access(struct shell *self, const char *name, uint32_t role)
+static void own_event(struct shell *self, struct msg *msg)
 {
-    char path[PATH_BYTES];
-    struct access access = { 0 };
-    struct diag why = { 0 };
-    int code = file_path(path, sizeof(path), self->dir, name);
-    code = code == OK ? access_load(path, &access, &why) : code;
-    if (code != OK && code != ERR_NOT_FOUND) {
-        log_error("head.key", "file=%s why=\"%s\"", path, why.text);
-        return ERR_CONFIG;
-    }
-    struct member_key key = { .own = self->member }; /* all zeros without keys */
-    memcpy(key.server_text, self->key.public_text, sizeof(key.server_text));
-    if (code == ERR_NOT_FOUND || memcmp(&access.key, &key, sizeof(key)) != 0) {
-        if (access.token[0] == 0) {
-            token_make(access.token);
-        }
-        access.has_key = self->has_key;
-        access.key = key;
-        code = access_save(path, &access);
-    }
-    struct proof proof;
-    struct msg msg = { .kind = MSG_TOKEN_PUT };
-    proof_read(self->secret, slice_text(access.token), &proof);
-    explicit_bzero(&access, sizeof(access));
-    msg.as.token_put = (struct msg_token_put){ .name = slice_text(name),
-                                               .role = role,
-                                               .hash = slice_of(proof.hash, sizeof(proof.hash)) };
     turn_event(self->turn,
                &(struct event){
-                   .kind = EV_OWN, .now_ms = clock_ms(), .wall_ms = clock_wall_ms(), .msg = &msg });
+                   .kind = EV_OWN, .now_ms = clock_ms(), .wall_ms = clock_wall_ms(), .msg = msg });
+}
+
+/*  Tokens that earlier starts have taken from a folder that was given end with the file that they were in. */
+static int end_replaced(struct shell *self, struct slice name, const uint8_t *hash)
+{
+    int code;
+    struct stored_token token = { 0 };
+    while ((code = store_token_named(self->store, name, &token)) == OK) {
+        bool same = memcmp(token.hash, hash, sizeof(token.hash)) == 0;
+        if (same && token.revoked) {
+            log_warn("head.token",
+                     "name=%.*s why=\"it was revoked: nobody gets in with this file; "
+                     "replace it by one of rayc-head --make-keys DIR\"",
+                     (int)name.n, (const char *)name.p);
+        } else if (!same && !token.revoked) {
+            log_info("head.token", "name=%.*s token=%llu state=replaced", (int)name.n,
+                     (const char *)name.p, (unsigned long long)token.id);
+            own_event(self, &(struct msg){ .kind = MSG_TOKEN_END,
+                                           .as.token_end = { .token = token.id } });
+        }
+    }
+    return code == ERR_NOT_FOUND ? OK : code;
+}
+
+/*  From then on the core knows the tokens of the access files; one that was revoked stays so. */
+static int take_tokens(struct shell *self)
+{
+    int code = OK;
+    for (uint32_t i = 0; code == OK && i < KEYS_ACCESS; i++) {
+        struct proof proof;
+        const struct access_file *file = keys_access_file(i);
+        bool given = self->keys.access_dir != NULL;
+        struct slice name = slice_text(given ? file->given_name : file->name);
+        proof_read(self->secret, slice_text(self->keys.access[i].token), &proof);
+        code = given ? end_replaced(self, name, proof.hash) : OK;
+        own_event(self, &(struct msg){
+                            .kind = MSG_TOKEN_PUT,
+                            .as.token_put = { .name = name,
+                                              .role = file->role,
+                                              .hash = slice_of(proof.hash, sizeof(proof.hash)) } });
+    }
+    keys_forget_access(&self->keys);
     return code;
 }
 
@@ -461,9 +449,9 @@ static int open_all(struct shell *self, const struct shell_options *options)
     snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     uint64_t seed;
     random_bytes(&seed, sizeof(seed));
-    int code = load_key(self, options);
+    int code = load_keys(self, options);
     code = code == OK ? take_lock(self, options) : code;
-    code = code == OK ? load_member(self) : code;
+    code = code == OK ? keys_keep(&self->keys, self->dir) : code;
     code = code == OK ? take_signals(self) : code;
     code = code == OK ? cluster_id(self, config.cluster, sizeof(config.cluster)) : code;
     code = code == OK ? open_store(self) : code;
@@ -472,8 +460,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
                       : code;
     code = code == OK ? turn_restore(self->turn, clock_ms(), clock_wall_ms()) : code;
     code = code == OK ? load_secret(self) : code;
-    code = code == OK ? make_access(self, "admin.key", ROLE_ADMIN) : code;
-    code = code == OK ? make_access(self, "worker.key", ROLE_WORKER) : code;
+    code = code == OK ? take_tokens(self) : code;
     code = code == OK ? open_net(self, options) : code;
     code = code == OK ? door_open(&self->door) : code;
     code = code == OK ? open_services(self, config.package_keep_s) : code;

@@ -7,10 +7,11 @@
 #include "head/core/core.h"
 
 struct shell_options {
-    const char *state_dir; /* NULL: as common/file.h says */
-    const char *address;   /* as ZeroMQ binds it */
-    const char *key_file;  /* NULL: without a key, which only a loopback or ipc address may be */
-    const char *pid_file;  /* NULL: none */
+    const char *state_dir;  /* NULL: as common/file.h says */
+    const char *address;    /* as ZeroMQ binds it */
+    const char *key_file;   /* NULL: without a key, which only a loopback or ipc address may be */
+    const char *access_dir; /* NULL: access files are made in the state folder */
+    const char *pid_file;   /* NULL: none */
     const char *http_host;
     enum metric_prefix metrics_prefix;
     int http_port; /* 0: any; below 0: no HTTP */

@@ -52,6 +52,13 @@ MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *ou
                           struct slice *submission);
 /*  What STUDY_OPENED tells of a study beyond what the core knows: its texts, its seed, how many rows there are. */
 MUST_CHECK int store_study(struct store *self, uint64_t study, struct msg_study_opened *out);
+struct stored_token {
+    uint64_t id;
+    bool revoked;
+    uint8_t hash[TOKEN_HASH_BYTES];
+};
+/*  The next token of this name after `io->id`.  ERR_NOT_FOUND: there is none. */
+MUST_CHECK int store_token_named(struct store *self, struct slice name, struct stored_token *io);
 /*  Does a spec or a package name this file of the content store? */
 MUST_CHECK int store_file_named(struct store *self, const char *hash, bool *named);
 const char *store_path(const struct store *self); /* for read-only connections; NULL in memory */

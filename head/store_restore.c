@@ -199,3 +199,28 @@ int store_restore(struct store *store, void (*each)(void *context, const struct 
     }
     return OK;
 }
+
+int store_token_named(struct store *self, struct slice name, struct stored_token *io)
+{
+    sqlite3_stmt *row = NULL;
+    store_take(self);
+    int rc = sqlite3_prepare_v2(self->db,
+                                "SELECT id,revoked_ms,hash FROM token WHERE name=?1 AND id>?2"
+                                " ORDER BY id LIMIT 1",
+                                -1, &row, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_text(row, 1, (const char *)name.p, (int)name.n, SQLITE_STATIC);
+        sqlite3_bind_int64(row, 2, (sqlite3_int64)io->id);
+        rc = sqlite3_step(row);
+    }
+    if (rc == SQLITE_ROW) {
+        struct slice hash = column_slice(row, 2);
+        io->id = column_u64(row, 0);
+        io->revoked = column_u64(row, 1) != 0;
+        memset(io->hash, 0, sizeof(io->hash));
+        memcpy(io->hash, hash.p, hash.n < sizeof(io->hash) ? hash.n : sizeof(io->hash));
+    }
+    rc = rc == SQLITE_ROW ? OK : rc == SQLITE_DONE ? ERR_NOT_FOUND : store_failed(self, "token");
+    sqlite3_finalize(row);
+    return rc;
+}

@@ -73,20 +73,6 @@ enum outcome {
     OUTCOMES
 };
 
-/*  Why a task is not running (EXPLAINED). */
-enum why {
-    WHY_ENDED = 1,  /* it has ended */
-    WHY_RUNNING,    /* it runs; reasons[0] names the node */
-    WHY_LEASED,     /* a worker has it and will start it soon */
-    WHY_DEPENDENCY, /* `other` has not finished */
-    WHY_BACKOFF,    /* a retry, in wait_ms */
-    WHY_NO_NODES,   /* there is no worker */
-    WHY_INFEASIBLE, /* no node is large enough */
-    WHY_RESOURCES,  /* all nodes that are large enough are full */
-    WHY_QUEUE,      /* it could run now but for `other` tasks before it */
-    WHY_AFTER       /* its job waits for the job `other` */
-};
-
 struct list {
     struct slice bytes; /* encoded elements, checked by proto_decode() */
     uint32_t count;
@@ -263,6 +249,13 @@ enum role {
     ROLES = 6
 };
 #undef ROLE
+/*  Why a task is not running (EXPLAINED). */
+#define WHY(NAME, value, text) WHY_##NAME = value,
+enum why {
+#include "proto/states.def"
+    WHYS = 11
+};
+#undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,
 enum job_error {
     JOB_ERROR_NONE = 0,
@@ -287,6 +280,8 @@ const char *role_name(uint32_t role); /* "ADMIN" */
 uint32_t role_within(uint32_t user,
                      uint32_t token);       /* what a token gives to such a user; 0: nothing */
 const char *job_error_name(uint32_t error); /* Ray's error type; "" for none */
+const char *why_name(uint32_t why);         /* "BACKOFF" */
+const char *why_text(uint32_t why);         /* "It failed, and waits for its next try." */
 const char *failure_type(uint32_t failure); /* "WORKER_DIED" */
 const char *failure_text(uint32_t failure); /* "the process of the task died" */
 int failure_code(uint32_t failure);         /* of err.def; 0 for FAILURE_NONE */

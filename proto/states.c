@@ -43,6 +43,16 @@ static const char *const job_errors[] = {
 #include "proto/states.def"
 #undef JOB_ERROR
 };
+static const char *const why_names[] = {
+#define WHY(NAME, value, text) [value] = #NAME,
+#include "proto/states.def"
+#undef WHY
+};
+static const char *const why_texts[] = {
+#define WHY(NAME, value, text) [value] = text,
+#include "proto/states.def"
+#undef WHY
+};
 static const struct failure_row failures[] = {
     [FAILURE_NONE] = { OK, "", "" },
 #define FAILURE(NAME, value, code, type, text) [value] = { code, type, text },
@@ -57,6 +67,7 @@ _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more th
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
 _Static_assert(COUNT(roles) == ROLES, "ROLES is one more than the last role");
 _Static_assert(COUNT(job_errors) == JOB_ERRORS, "JOB_ERRORS is one more than the last error");
+_Static_assert(COUNT(why_names) == WHYS, "WHYS is one more than the last reason");
 _Static_assert(COUNT(failures) == FAILURES, "FAILURES is one more than the last failure");
 
 static const char *name_of(const char *const *names, uint32_t count, uint32_t value)
@@ -116,6 +127,17 @@ uint32_t role_within(uint32_t user, uint32_t token)
 const char *job_error_name(uint32_t error)
 {
     return name_of(job_errors, COUNT(job_errors), error);
+}
+
+const char *why_name(uint32_t why)
+{
+    return name_of(why_names, COUNT(why_names), why);
+}
+
+const char *why_text(uint32_t why)
+{
+    bool known = why < COUNT(why_texts) && why_texts[why] != NULL;
+    return known ? why_texts[why] : "The reason is not known to this rayc.";
 }
 
 const char *failure_type(uint32_t failure)

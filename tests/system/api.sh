@@ -71,6 +71,33 @@ call 409 DELETE /api/v1/jobs/long
 call 200 POST /api/v1/jobs/long/stop
 wait_until 20 is long STOPPED
 
+# --- why a task does not run -----------------------------------------------------------------------------------------
+call 200 POST /api/v1/jobs -d '{"entrypoint": "true", "submission_id": "huge", "entrypoint_num_cpus": 64}'
+call 200 GET '/api/v1/tasks?job=huge'
+huge=$(value items.0.task_id)
+call 200 GET "/api/v1/tasks/$huge/explain"
+expect_value why INFEASIBLE
+expect_value nodes.0.total 2.0
+rayc task explain "$huge" -o json >"$WORK/explained"
+python3 - "$WORK/out" "$WORK/explained" <<'PY' || fail "it is not what rayc task explain -o json says"
+import json, sys
+http, command = (json.load(open(path)) for path in sys.argv[1:])
+sys.exit(http != command)
+PY
+rayc submit --no-wait --submission-id later --after huge:any -- true >/dev/null || fail "a job after another"
+call 200 GET '/api/v1/tasks?job=later'
+call 200 GET "/api/v1/tasks/$(value items.0.task_id)/explain"
+expect_value why AFTER
+call 200 GET /api/v1/jobs/huge
+number=$(value job_id)
+rayc task explain -o json "$(rayc task list --job later -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["items"][0]["task_id"])')" >"$WORK/out"
+expect_value after "$number"
+call 404 GET /api/v1/tasks/zzz/explain
+call 200 POST /api/v1/jobs/huge/stop
+wait_until 20 is later SUCCEEDED
+call 200 DELETE /api/v1/jobs/later
+call 200 DELETE /api/v1/jobs/huge
+
 # --- lists are those of the command ----------------------------------------------------------------------------------
 call 200 GET /api/v1/jobs
 rayc job list -o json >"$WORK/list"
@@ -120,7 +147,7 @@ call 200 GET /api/v1/whoami
 expect_value user ann
 call 200 GET /api/v1/jobs
 expect_value total 0
-for path in jobs/short jobs/short/logs "tasks/$task" "tasks/$task/logs" "tasks/$task/attempts"; do
+for path in jobs/short jobs/short/logs "tasks/$task" "tasks/$task/logs" "tasks/$task/explain" "tasks/$task/attempts"; do
     call 404 GET "/api/v1/$path"
 done
 call 404 POST /api/v1/jobs/short/stop

@@ -78,3 +78,66 @@ code=0
 "$1/bin/rayc-head" --state-dir "$WORK/new" --host 0.0.0.0 --port 0 --key-file "$WORK/none" 2>"$WORK/err" || code=$?
 [[ $code == 78 ]] || fail "a key file that is missing: $code"
 has err "$WORK/none"
+
+note "keys that are given: made before, taken at each start, replaced by a restart"
+keys=$WORK/keys state=$WORK/given
+start_given() { # a head with these keys; its process id is in $HEAD
+    rayc-head --state-dir "$state" --host 127.0.0.1 --port 0 --key-file "$keys/cluster.key" --access-dir "$keys" \
+        2>"$WORK/head.err" &
+    HEAD=$!
+    BACKGROUND+=("$HEAD")
+    wait_until 20 test -s "$state/head.address"
+    key_of "$keys/admin.key"
+    whose+=("RAYC_ADDRESS=$(<"$state/head.address")")
+}
+end_given() {
+    kill "$HEAD"
+    wait "$HEAD" || fail "the head ended with $?"
+}
+refused_given() { # refused_given TEXT [OPTION...]: 78, and one line that says so
+    local text=$1
+    shift
+    expect 78 rayc-head --state-dir "$state" --host 127.0.0.1 --port 0 --key-file "$keys/cluster.key" \
+        --access-dir "$keys" "$@"
+    has err "$text"
+    [[ $(wc -l <"$WORK/err") == 1 ]] || fail "not one line"
+}
+expect 0 rayc-head --make-keys "$keys"
+[[ $(stat -c %a "$keys"/*.key | sort -u) == 600 && $(ls "$keys") == $'admin.key\ncluster.key\nworker.key' ]] ||
+    fail "the keys that were made"
+start_given
+[[ ! -e $state/admin.key && ! -e $state/member.key ]] || fail "the head has made keys of its own"
+expect 0 "${whose[@]}" rayc whoami
+has out "admin (ADMIN)"
+expect 0 "${whose[@]}" rayc token create --role worker --name worker.key --out "$WORK/stays.key"
+end_given
+cp "$keys/admin.key" "$WORK/old.key"
+rm "$keys/admin.key"
+refused_given "there is no such file"
+expect 0 rayc-head --make-keys "$keys"
+start_given
+expect 0 "${whose[@]}" rayc whoami
+key_of "$WORK/old.key"
+expect 5 "${whose[@]}" "RAYC_ADDRESS=$(<"$state/head.address")" rayc whoami
+key_of "$WORK/stays.key"
+expect 5 "${whose[@]}" "RAYC_ADDRESS=$(<"$state/head.address")" rayc job list # a worker's, but not revoked
+has err "worker"
+end_given
+cp "$WORK/old.key" "$keys/admin.key"
+start_given
+expect 5 "${whose[@]}" rayc whoami
+grep -q "it was revoked" "$WORK/head.err" || fail "the head does not say that the token was revoked"
+end_given
+
+note "keys that are given, and bad"
+chmod 644 "$keys/worker.key"
+refused_given "chmod 600"
+chmod 600 "$keys/worker.key"
+if ((EUID == 0)); then
+    chown 65534 "$keys/worker.key"
+    refused_given "belongs to another user"
+    chown 0 "$keys/worker.key"
+fi
+expect 0 rayc-head --make-keys "$WORK/other"
+refused_given "is of another head" --key-file "$WORK/other/cluster.key"
+expect 78 rayc-head --make-keys /proc/rayc

@@ -3,28 +3,7 @@
 #include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
-
-/*  How each enum why is told; the words are also those of -o json. */
-static const struct {
-    const char *word, *sentence;
-} reasons[] = {
-    [WHY_ENDED] = { "ENDED", "It has ended." },
-    [WHY_RUNNING] = { "RUNNING", "It is running." },
-    [WHY_LEASED] = { "LEASED", "A worker has it and will start it soon." },
-    [WHY_DEPENDENCY] = { "DEPENDENCY", "An argument is not there yet." },
-    [WHY_BACKOFF] = { "BACKOFF", "It failed, and waits for its next try." },
-    [WHY_NO_NODES] = { "NO_NODES",
-                       "There is no worker: start one with 'rayc start --address HOST:PORT'." },
-    [WHY_INFEASIBLE] = { "INFEASIBLE", "No node is large enough, even when idle." },
-    [WHY_RESOURCES] = { "RESOURCES", "All nodes that are large enough are full." },
-    [WHY_QUEUE] = { "QUEUE", "Other tasks come before it." },
-};
-
-static double amount(const struct rec_reason *reason, uint64_t units)
-{
-    bool memory = slice_same(reason->resource, slice_text("memory"));
-    return memory ? (double)units : (double)units / UNITS_PER_ONE;
-}
+#include "proto/explained.h"
 
 static void print_reason(const struct rec_reason *reason, uint32_t why)
 {
@@ -37,8 +16,9 @@ static void print_reason(const struct rec_reason *reason, uint32_t why)
         printf("  node %llu (%s): has room for it now\n", (unsigned long long)reason->node, name);
     } else {
         printf("  node %llu (%s): needs %s %.10g, has %.10g of %.10g free%s\n",
-               (unsigned long long)reason->node, name, resource, amount(reason, reason->needed),
-               amount(reason, reason->available), amount(reason, reason->total),
+               (unsigned long long)reason->node, name, resource,
+               reason_amount(reason, reason->needed), reason_amount(reason, reason->available),
+               reason_amount(reason, reason->total),
                reason->needed > reason->total ? " (too small)" : "");
     }
 }
@@ -47,12 +27,12 @@ static void print_sentences(const struct msg_explained *told)
 {
     printf("task %016" PRIx64 ": %s\n", told->task,
            told->why == WHY_ENDED ? "ended" : task_state_name(told->state));
-    printf("%s\n", told->why < COUNT(reasons) && reasons[told->why].sentence
-                       ? reasons[told->why].sentence
-                       : "The reason is not known to this rayc.");
+    printf("%s\n", why_text(told->why));
     if (told->why == WHY_DEPENDENCY && told->other) {
         printf("  it waits for task %016" PRIx64 ": rayc task explain %016" PRIx64 "\n",
                told->other, told->other);
+    } else if (told->why == WHY_AFTER) {
+        printf("  job %08" PRIx64 ": rayc job get %08" PRIx64 "\n", told->other, told->other);
     } else if (told->why == WHY_BACKOFF) {
         printf("  in %.1f s\n", (double)told->wait_ms / 1000);
     } else if (told->why == WHY_QUEUE) {
@@ -63,38 +43,6 @@ static void print_sentences(const struct msg_explained *told)
     while (next_reason(&nodes, &reason)) {
         print_reason(&reason, told->why);
     }
-}
-
-static json_t *reason_json(const struct rec_reason *reason)
-{
-    return json_pack("{s:I, s:s%, s:s%, s:f, s:f, s:f}", "node_id", (json_int_t)reason->node,
-                     "name", reason->node_name.p ? (const char *)reason->node_name.p : "",
-                     reason->node_name.n, "resource",
-                     reason->resource.p ? (const char *)reason->resource.p : "", reason->resource.n,
-                     "needed", amount(reason, reason->needed), "available",
-                     amount(reason, reason->available), "total", amount(reason, reason->total));
-}
-
-static void print_json(const struct msg_explained *told)
-{
-    json_t *list = json_array();
-    struct list nodes = told->nodes;
-    struct rec_reason reason;
-    while (next_reason(&nodes, &reason)) {
-        json_array_append_new(list, reason_json(&reason));
-    }
-    const char *why =
-        told->why < COUNT(reasons) && reasons[told->why].word ? reasons[told->why].word : "UNKNOWN";
-    json_t *object = json_pack(
-        "{s:s, s:s, s:o, s:s, s:s, s:I, s:o}", "apiVersion", "rayc/v1", "kind", "TaskExplain",
-        "task_id", json_sprintf("%016" PRIx64, told->task), "state", task_state_name(told->state),
-        "why", why, "wait_ms", (json_int_t)told->wait_ms, "nodes", list);
-    bool task = told->why == WHY_DEPENDENCY;
-    json_object_set_new(object, task ? "waits_for" : "ahead",
-                        task ? json_sprintf("%016" PRIx64, told->other)
-                             : json_integer((json_int_t)told->other));
-    json_print(object);
-    json_decref(object);
 }
 
 int cmd_task_explain(struct cli *self)
@@ -113,7 +61,9 @@ int cmd_task_explain(struct cli *self)
         return fail_ask(self, rc);
     }
     if (cli_json(self)) {
-        print_json(&reply.as.explained);
+        json_t *object = explained_json(&reply.as.explained);
+        json_print(object);
+        json_decref(object);
     } else {
         print_sentences(&reply.as.explained);
     }

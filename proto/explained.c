@@ -1,0 +1,54 @@
+/*  explained.c - one object, with one element of `nodes` per reason. */
+#include "proto/explained.h"
+
+#include <inttypes.h>
+
+double reason_amount(const struct rec_reason *reason, uint64_t units)
+{
+    bool memory = slice_same(reason->resource, slice_text("memory"));
+    return memory ? (double)units : (double)units / UNITS_PER_ONE;
+}
+
+static json_t *text_json(struct slice text)
+{
+    return json_stringn(text.p != NULL ? (const char *)text.p : "", text.n);
+}
+
+static json_t *reason_json(const struct rec_reason *reason)
+{
+    return json_pack("{s:I, s:o, s:o, s:f, s:f, s:f}", "node_id", (json_int_t)reason->node, "name",
+                     text_json(reason->node_name), "resource", text_json(reason->resource),
+                     "needed", reason_amount(reason, reason->needed), "available",
+                     reason_amount(reason, reason->available), "total",
+                     reason_amount(reason, reason->total));
+}
+
+/*  What `other` is depends on the reason. */
+static void add_other(json_t *object, const struct msg_explained *told)
+{
+    if (told->why == WHY_DEPENDENCY) {
+        json_object_set_new(object, "waits_for", json_sprintf("%016" PRIx64, told->other));
+    } else if (told->why == WHY_AFTER) {
+        json_object_set_new(object, "after", json_sprintf("%08" PRIx64, told->other));
+    } else {
+        json_object_set_new(object, "ahead", json_integer((json_int_t)told->other));
+    }
+}
+
+json_t *explained_json(const struct msg_explained *told)
+{
+    json_t *list = json_array();
+    struct list nodes = told->nodes;
+    struct rec_reason reason;
+    while (next_reason(&nodes, &reason)) {
+        json_array_append_new(list, reason_json(&reason));
+    }
+    json_t *state = told->state > 0 ? json_string(task_state_name(told->state)) : json_null();
+    json_t *object =
+        json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:o}", "apiVersion", "rayc/v1", "kind",
+                  "TaskExplain", "task_id", json_sprintf("%016" PRIx64, told->task), "state", state,
+                  "why", why_name(told->why), "text", why_text(told->why), "wait_ms",
+                  (json_int_t)told->wait_ms, "nodes", list);
+    add_other(object, told);
+    return object;
+}
