@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/flags.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "head/keys.h"
 #include "head/shell.h"
 
@@ -89,6 +90,14 @@ static void apply_number(struct config *config, enum flag_id id)
     }
 }
 
+static void add_http_name(struct shell_options *shell, const char *option)
+{
+    if (optarg[0] == 0 || shell->http_name_count == HTTP_NAMES_MAX) {
+        bad(option, optarg);
+    }
+    shell->http_names[shell->http_name_count++] = optarg;
+}
+
 static void apply(struct flags *flags, enum flag_id id)
 {
     struct config *config = &flags->shell.config;
@@ -114,6 +123,9 @@ static void apply(struct flags *flags, enum flag_id id)
     case OPT_HTTP_PORT:
         flags->shell.http_port =
             strcmp(optarg, "none") == 0 ? -1 : (int)number(name, optarg, 65535);
+        return;
+    case OPT_HTTP_NAME:
+        add_http_name(&flags->shell, name);
         return;
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
@@ -163,6 +175,7 @@ int main(int argc, char **argv)
                            .infeasible = -1,
                            .shell.http_port = -1 };
     char address[300];
+    process_hide(); /* it knows keys, and executors of its user's may run beside it */
     if (argc == 2 && strcmp(argv[1], "__man") == 0) { /* for scripts/man */
         flags_page(stdout, flag_rows, OPTS);
         return 0;
