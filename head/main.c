@@ -19,7 +19,11 @@ static const char usage[] =
     "  --address ADDR         instead of host and port, as ZeroMQ writes it: tcp://..., ipc://...\n"
     "  --metrics-prefix P     of names at /metrics: rayc (default), ray, both\n"
     "  --http-port N          of the HTTP API (default none); 0: any, then STATE/head.http tells "
-    "it\n"
+    "it;\n"
+    "                         auto: 8265, or any when another program has that\n"
+    "  --http-host-name NAME  that requests may have as Host, beside addresses and localhost, as "
+    "an\n"
+    "                         ingress sends them; may be given again, or with commas between\n"
     "  --key-file FILE        the head's CURVE keys; only who has an access file of it can "
     "connect\n"
     "  --access-dir DIR       whose admin.key and worker.key (access files) open this head, "
@@ -52,6 +56,7 @@ enum option_id {
     OPT_PORT,
     OPT_ADDRESS,
     OPT_HTTP_PORT,
+    OPT_HTTP_NAME,
     OPT_PREFIX,
     OPT_KEY_FILE,
     OPT_ACCESS_DIR,
@@ -70,29 +75,31 @@ enum option_id {
     OPT_VERSION
 };
 
-static const struct option options[] = { { "state-dir", required_argument, NULL, OPT_STATE_DIR },
-                                         { "host", required_argument, NULL, OPT_HOST },
-                                         { "port", required_argument, NULL, OPT_PORT },
-                                         { "address", required_argument, NULL, OPT_ADDRESS },
-                                         { "http-port", required_argument, NULL, OPT_HTTP_PORT },
-                                         { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
-                                         { "key-file", required_argument, NULL, OPT_KEY_FILE },
-                                         { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
-                                         { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
-                                         { "pid-file", required_argument, NULL, OPT_PID_FILE },
-                                         { "embedded", no_argument, NULL, OPT_EMBEDDED },
-                                         { "if-infeasible", required_argument, NULL,
-                                           OPT_INFEASIBLE },
-                                         { "beat-ms", required_argument, NULL, OPT_BEAT },
-                                         { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
-                                         { "lease-ms", required_argument, NULL, OPT_LEASE },
-                                         { "gone-ms", required_argument, NULL, OPT_GONE },
-                                         { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
-                                         { "keep-days", required_argument, NULL, OPT_DAYS },
-                                         { "package-keep", required_argument, NULL, OPT_PACKAGES },
-                                         { "help", no_argument, NULL, OPT_HELP },
-                                         { "version", no_argument, NULL, OPT_VERSION },
-                                         { 0 } };
+static const struct option options[] = {
+    { "state-dir", required_argument, NULL, OPT_STATE_DIR },
+    { "host", required_argument, NULL, OPT_HOST },
+    { "port", required_argument, NULL, OPT_PORT },
+    { "address", required_argument, NULL, OPT_ADDRESS },
+    { "http-port", required_argument, NULL, OPT_HTTP_PORT },
+    { "http-host-name", required_argument, NULL, OPT_HTTP_NAME },
+    { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
+    { "key-file", required_argument, NULL, OPT_KEY_FILE },
+    { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
+    { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
+    { "pid-file", required_argument, NULL, OPT_PID_FILE },
+    { "embedded", no_argument, NULL, OPT_EMBEDDED },
+    { "if-infeasible", required_argument, NULL, OPT_INFEASIBLE },
+    { "beat-ms", required_argument, NULL, OPT_BEAT },
+    { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
+    { "lease-ms", required_argument, NULL, OPT_LEASE },
+    { "gone-ms", required_argument, NULL, OPT_GONE },
+    { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
+    { "keep-days", required_argument, NULL, OPT_DAYS },
+    { "package-keep", required_argument, NULL, OPT_PACKAGES },
+    { "help", no_argument, NULL, OPT_HELP },
+    { "version", no_argument, NULL, OPT_VERSION },
+    { 0 }
+};
 
 static void bad(const char *option, const char *value)
 {
@@ -109,6 +116,31 @@ static uint32_t number(const char *option, const char *value, uint32_t largest)
         bad(option, value);
     }
     return (uint32_t)n;
+}
+
+static int http_port(const char *option, const char *value)
+{
+    return strcmp(value, "none") == 0   ? HTTP_PORT_NONE
+           : strcmp(value, "auto") == 0 ? HTTP_PORT_AUTO
+                                        : (int)number(option, value, 65535);
+}
+
+/*  Names with commas between, which are cut apart where they are. */
+static void add_names(struct shell_options *to, const char *option, char *list)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    char *next = NULL;
+    for (char *name = list; name != NULL; name = next) {
+        size_t n = strcspn(name, ",");
+        next = name[n] ? name + n + 1 : NULL;
+        name[n] = 0;
+        if (n == 0 || n > 253 || name[strspn(name, letters)] ||
+            to->http_name_count == HTTP_NAMES_MAX) {
+            bad(option, name);
+        }
+        to->http_names[to->http_name_count++] = name;
+    }
 }
 
 struct flags {
@@ -165,8 +197,10 @@ static void apply(struct flags *flags, int id, const char *name)
         }
         return;
     case OPT_HTTP_PORT:
-        flags->shell.http_port =
-            strcmp(optarg, "none") == 0 ? -1 : (int)number(name, optarg, 65535);
+        flags->shell.http_port = http_port(name, optarg);
+        return;
+    case OPT_HTTP_NAME:
+        add_names(&flags->shell, name, optarg);
         return;
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
@@ -209,7 +243,7 @@ int main(int argc, char **argv)
                            .host = "127.0.0.1",
                            .port = 6399,
                            .infeasible = -1,
-                           .shell.http_port = -1 };
+                           .shell.http_port = HTTP_PORT_NONE };
     char address[300];
     for (int id, index = 0; (id = getopt_long(argc, argv, "", options, &index)) != -1;) {
         apply(&flags, id, options[index].name);

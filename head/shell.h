@@ -5,6 +5,7 @@
 #include "common/base.h"
 #include "common/err.h"
 #include "head/core/core.h"
+#include "head/http.h"
 
 struct shell_options {
     const char *state_dir;  /* NULL: as common/file.h says */
@@ -14,7 +15,9 @@ struct shell_options {
     const char *pid_file;   /* NULL: none */
     const char *http_host;
     enum metric_prefix metrics_prefix;
-    int http_port; /* 0: any; below 0: no HTTP */
+    int http_port;                          /* 0: any; else HTTP_PORT_... */
+    const char *http_names[HTTP_NAMES_MAX]; /* that Host may have */
+    uint32_t http_name_count;
     struct config config;
 };
 
