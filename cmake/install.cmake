@@ -1,7 +1,7 @@
 # `cmake --install BUILD --prefix P`: programs, librayc with its pkg-config file and CMake package, examples, docs.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS rayc rayc-head rayc-worker rayc-trial RUNTIME)
+install(TARGETS rayc rayc-head rayc-worker rayc-unpack rayc-trial RUNTIME)
 install(TARGETS rayc_shared LIBRARY)
 install(TARGETS rayc_static ARCHIVE)
 install(FILES client/rayc.h TYPE INCLUDE)

@@ -31,6 +31,10 @@ target_link_libraries(rayc-head PRIVATE rayc_head)
 add_executable(rayc-worker worker/main.c)
 target_link_libraries(rayc-worker PRIVATE rayc_worker)
 
+# Reads archives of strangers, so that the worker need not.
+add_executable(rayc-unpack worker/unpack/main.c worker/confine.c)
+target_link_libraries(rayc-unpack PRIVATE rayc_common rayc_archive)
+
 file(GLOB cli_sources CONFIGURE_DEPENDS client/cli/*.c client/cli/cmd/*.c)
 add_executable(rayc ${cli_sources})
 target_link_libraries(rayc PRIVATE rayc_driver rayc_archive)

@@ -77,6 +77,10 @@ if(PYTHON3)
 endif()
 # Tests of programs: they run them from ../bin.
 add_dependencies(trial_command_test rayc rayc-trial)
+foreach(name archive_test packages_test unpack_test)
+  add_dependencies(${name} rayc-unpack)
+  target_link_libraries(${name} PRIVATE rayc_archive)
+endforeach()
 target_link_libraries(packed PRIVATE rayc_archive)
 target_link_libraries(make_key PRIVATE rayc_common)
 # Manual pages: every command and option is on one, and scdoc reads them all.

@@ -55,10 +55,29 @@ void listener_put(struct listener *self, const char *p, size_t n)
     self->spoke_ms = clock_ms();
 }
 
+/*  Of what waits, how many bytes at most `most` end with a frame's end; 0: none. */
+static size_t whole(const struct listener *self, size_t most)
+{
+    for (size_t i = most; i >= 2; i--) {
+        if (self->p[self->at + i - 1] == '\n' && self->p[self->at + i - 2] == '\n') {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/*  The rest of a frame that was begun stays. */
+static size_t begun_bytes(const struct listener *self)
+{
+    const char *end =
+        self->begun ? memmem(self->p + self->at, self->n - self->at, "\n\n", 2) : NULL;
+    return end ? (size_t)(end - self->p) + 2 - self->at : 0;
+}
+
 void listener_drop(struct listener *self)
 {
     pthread_mutex_lock(&self->feed->lock);
-    self->n = self->at; /* nothing that was begun is in it: frames are taken whole */
+    self->n = self->at + begun_bytes(self);
     pthread_mutex_unlock(&self->feed->lock);
 }
 
@@ -69,28 +88,27 @@ void listener_end(struct listener *self)
     pthread_mutex_unlock(&self->feed->lock);
 }
 
-/*  Whole frames only, so that what is left can be dropped between two of them. */
-static size_t whole(const struct listener *self, size_t capacity)
+/*  Whole frames, so that what is left can be dropped between two of them; but a part of one that is larger than
+    `capacity`, which does not end between the two letters that are a frame's end. */
+static size_t take(struct listener *self, size_t capacity)
 {
     size_t n = self->n - self->at;
-    if (n <= capacity) {
-        return n;
+    if (n > capacity) {
+        n = whole(self, capacity);
+        self->begun = n == 0;
+        n = n > 0 ? n : capacity;
+        return self->begun && self->p[self->at + n - 1] == '\n' ? n - 1 : n;
     }
-    for (size_t i = capacity; i >= 2; i--) {
-        if (self->p[self->at + i - 1] == '\n' && self->p[self->at + i - 2] == '\n') {
-            return i;
-        }
-    }
-    return 0;
+    self->begun = false;
+    return n;
 }
 
 static int64_t listener_read(void *context, char *to, size_t capacity)
 {
     struct listener *self = context;
     pthread_mutex_lock(&self->feed->lock);
-    size_t waiting = self->n - self->at;
-    size_t n = whole(self, capacity);
-    int64_t result = self->ended || (n == 0 && waiting > 0) ? -1 : (int64_t)n;
+    size_t n = self->ended ? 0 : take(self, capacity);
+    int64_t result = self->ended ? -1 : (int64_t)n;
     if (result > 0) {
         memcpy(to, self->p + self->at, n);
         self->at += n;

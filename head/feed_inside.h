@@ -20,6 +20,7 @@ struct listener {
     uint64_t spoke_ms;
     /* under the lock */
     bool listed, ended, gone;
+    bool begun; /* a part of the first frame was sent */
     char *p;
     size_t n, at, capacity; /* p[at..n) is to be sent: whole frames */
 };

@@ -235,7 +235,8 @@ static void on_program_get(struct services *self, uint32_t peer, const struct ms
     wire_clear(&self->data);
 }
 
-static void on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
+/*  False: a log of an attempt has begun, which the core is to know. */
+static bool on_log(struct services *self, uint32_t peer, const struct msg_log *msg)
 {
     uint64_t next = msg->offset + msg->data.n; /* what nobody wants is taken, and dropped */
     bool wanted = core_attempt_ok(self->core, msg) && core_runs_task(self->core, peer, msg->task);
@@ -245,6 +246,7 @@ static void on_log(struct services *self, uint32_t peer, const struct msg_log *m
     say(self, peer, MSG_LOG_ACK, &(struct msg_log_ack){ msg->seq, msg->token, next });
     struct log_name name = { msg->job, msg->attempt ? msg->task : 0, msg->attempt };
     followers_grew(self->followers, &name);
+    return !(wanted && msg->attempt != 0 && msg->offset == 0 && next > 0);
 }
 
 /*  True: it was about a task, whose state is told here; of a job's, the core tells. */
@@ -276,8 +278,7 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
         return hash_is_text(msg->as.package_put.hash) &&
                !is_here(self, peer, msg->as.seq, msg->as.package_put.hash);
     case MSG_LOG:
-        on_log(self, peer, &msg->as.log);
-        return true;
+        return on_log(self, peer, &msg->as.log);
     case MSG_QUERY: {
         int code = query_ask(self->query, peer, &reader, &msg->as.query);
         if (code != OK) {

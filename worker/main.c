@@ -271,6 +271,18 @@ static int share(const char *dir, struct confine *confine)
     return OK;
 }
 
+/*  It is beside this program. */
+static const char *find_unpack(void)
+{
+    static const char name[] = "rayc-unpack";
+    static char path[PATH_BYTES];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+    path[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(path, '/');
+    strcpy(slash ? slash + 1 : path, name);
+    return path;
+}
+
 static int run(struct shell_config *config, struct spawner **spawner)
 {
     static struct member_key key;
@@ -322,6 +334,7 @@ int main(int argc, char **argv)
     e = e ? e : share(dir, &config.confine);
     config.dir = dir;
     config.address = given[HEAD];
+    config.unpack = find_unpack();
     int code = e ? err_exit(e) : run(&config, &spawner);
     spawner_stop(&spawner);
     if (config.confine.cgroups) {

@@ -11,9 +11,10 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "common/archive/unpack.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/tree.h"
+#include "worker/unpack.h"
 
 enum state { WANTED, QUEUED, ENDED, HERE, GONE, GONE_TOLD };
 
@@ -34,6 +35,7 @@ struct packages {
     int event;
     uint64_t bytes_max, bytes, clock;
     const struct confine *confine;
+    const char *unpack;
     struct package *all;
     char dir[PATH_BYTES - 2 * HASH_TEXT];
 };
@@ -69,14 +71,15 @@ static int make_folder(const char *path, uint32_t uid)
 static void unpack_one(const struct packages *self, struct package *package)
 {
     char archive[PATH_BYTES], folder[PATH_BYTES];
-    struct unpack_limits limits = unpack_limits();
     char why[UNPACK_WHY_BYTES] = "";
     snprintf(archive, sizeof(archive), "%s/programs/%s", self->dir, package->hash);
     snprintf(folder, sizeof(folder), "%s/packages/%" PRIu64, self->dir, package->user);
     owner = confine_uid(self->confine, package->user);
     int code = make_folder(folder, owner);
     if (code == OK) {
-        code = unpack_file(archive, folder, package->hash, &limits, why);
+        code = unpack_run(&(struct unpack_job){ self->unpack, archive, folder, package->hash,
+                                                self->confine->uid_base },
+                          why);
     } else {
         snprintf(why, sizeof(why), "%.400s: %s", folder, err_text(code));
     }
@@ -173,22 +176,22 @@ static void clear(const char *dir)
     }
 }
 
-int packages_open(struct packages **out, const char *dir, uint64_t bytes_max,
-                  const struct confine *confine)
+int packages_open(struct packages **out, const struct packages_options *options)
 {
     *out = NULL;
     struct packages *self = calloc(1, sizeof(*self));
     if (!self) {
         return ERR_MEMORY;
     }
-    self->bytes_max = bytes_max > 0 ? bytes_max : PACKAGES_BYTES_MAX;
-    self->confine = confine;
+    self->bytes_max = options->bytes_max > 0 ? options->bytes_max : PACKAGES_BYTES_MAX;
+    self->confine = options->confine;
+    self->unpack = options->unpack;
     self->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->work, NULL);
-    bool fits = slice_copy_text(slice_text(dir), self->dir, sizeof(self->dir));
+    bool fits = slice_copy_text(slice_text(options->dir), self->dir, sizeof(self->dir));
     if (fits && self->event >= 0) {
-        clear(dir);
+        clear(options->dir);
         self->started = pthread_create(&self->thread, NULL, run, self) == 0;
     }
     if (!self->started) {

@@ -1,5 +1,5 @@
 /*  packages.h - packages of this node, DIR/packages/USER/HASH: archives that `fetches` has brought, unpacked once for each
-    user by a thread.  An earlier worker's are removed when this one begins: nothing of it runs any more.
+    user, by rayc-unpack, on behalf of a thread.  An earlier worker's are removed when this one begins: nothing of it runs any more.
 
     The folders of all together stay below a limit, as far as nothing needs them: the one that was not used for longest
     goes first. */
@@ -13,9 +13,13 @@ struct packages;
 
 #define PACKAGES_BYTES_MAX (10ull << 30)
 
-/*  `dir` has a folder "packages".  `bytes_max` 0: PACKAGES_BYTES_MAX.  Whose they are is as `confine` says. */
-MUST_CHECK int packages_open(struct packages **out, const char *dir, uint64_t bytes_max,
-                             const struct confine *confine);
+struct packages_options {
+    const char *dir;               /* has a folder "packages" */
+    uint64_t bytes_max;            /* 0: PACKAGES_BYTES_MAX */
+    const struct confine *confine; /* whose they are; it and the next stay the caller's */
+    const char *unpack;            /* rayc-unpack, with its path */
+};
+MUST_CHECK int packages_open(struct packages **out, const struct packages_options *options);
 void packages_close(struct packages **self);  /* NULL-safe; waits for the thread */
 int packages_fd(const struct packages *self); /* readable: there may be news */
 

@@ -13,6 +13,7 @@ struct shell_config {
     const struct member_key *key;
     const char *key_file; /* of `key`; both NULL: none */
     struct confine confine;
+    const char *unpack;    /* rayc-unpack, with its path */
     const char *http_host; /* where it answers HTTP; NULL: nowhere */
     uint16_t http_port;    /* 0: any free one */
 };

@@ -71,7 +71,10 @@ int shell_open(struct shell *self)
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
     e = e ? e : samples_open(&self->samples, config->dir);
-    e = e ? e : packages_open(&self->packages, config->dir, 0, &config->confine);
+    e = e ? e
+          : packages_open(&self->packages, &(struct packages_options){ .dir = config->dir,
+                                                                       .confine = &config->confine,
+                                                                       .unpack = config->unpack });
     struct executors_config executors = { .dir = config->dir,
                                           .address = config->address,
                                           .key = config->key,

@@ -66,6 +66,7 @@ static int on_log(struct watching *self, const struct msg_job_log *log)
     fwrite(log->data.p + known, 1, log->data.n - known, stdout);
     fflush(stdout);
     self->of->printed += log->data.n - known;
+    self->of->attempt_printed = log->attempt;
     self->offset = end;
     return OK;
 }

@@ -5,10 +5,11 @@
 
 struct task_watch {
     uint64_t job, task;
-    uint32_t attempt; /* 0: the current one, and those that come after it */
-    bool until_end;   /* else only what is there now */
-    uint64_t tail;    /* so many of the last lines; 0: all */
-    uint64_t printed; /* out: bytes */
+    uint32_t attempt;         /* 0: the current one, and those that come after it */
+    bool until_end;           /* else only what is there now */
+    uint64_t tail;            /* so many of the last lines; 0: all */
+    uint64_t printed;         /* out: bytes, */
+    uint32_t attempt_printed; /* and of which attempt the last of them are */
 };
 
 /*  Prints it to stdout.  0, or the exit code of what was said. */

@@ -4,7 +4,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -405,70 +404,15 @@ int unpack_bytes(struct slice archive, int root, const struct unpack_limits *lim
     return read_all(&self, archive_read_open_memory(self.from, archive.p, archive.n));
 }
 
-static int unpack_into(const char *archive, int root, const struct unpack_limits *limits, char *why)
+int unpack_file(int archive, int root, const struct unpack_limits *limits, char *why)
 {
     struct unpacking self = { .from = reader_new(), .limits = *limits, .root = root, .why = why };
     struct stat file = { 0 };
-    int fd = open(archive, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &file) != 0) {
+    if (fstat(archive, &file) != 0) {
         int rc = system_fault(&self, "the archive");
         archive_read_free(self.from);
         return rc;
     }
     self.in = (uint64_t)file.st_size;
-    int rc = read_all(&self, archive_read_open_fd(self.from, fd, BLOCK_BYTES));
-    close(fd);
-    return rc;
-}
-
-int unpack_file(const char *archive, const char *dir, const char *name,
-                const struct unpack_limits *limits, char *why)
-{
-    char part[NAME_MAX + 1];
-    struct unpacking self = { .why = why };
-    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0) {
-        return system_fault(&self, dir);
-    }
-    snprintf(part, sizeof(part), "%.200s.part", name);
-    remove_tree(at, part);
-    int rc = mkdirat(at, part, 0755) == 0 ? OK : system_fault(&self, part);
-    int root = rc == OK ? openat(at, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    rc = rc == OK && root < 0 ? system_fault(&self, part) : rc;
-    rc = rc == OK ? unpack_into(archive, root, limits, why) : rc;
-    if (rc == OK && renameat2(at, part, at, name, RENAME_NOREPLACE) != 0 && errno != EEXIST) {
-        rc = system_fault(&self, name);
-    }
-    if (root >= 0) {
-        close(root);
-    }
-    remove_tree(at, part);
-    close(at);
-    return rc;
-}
-
-/* --- removing --------------------------------------------------------------------------------- */
-
-void remove_tree(int dir, const char *name)
-{
-    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT) {
-        return;
-    }
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
-    if (folder == NULL) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return;
-    }
-    fchmod(fd, 0700); /* what a job has made may be closed */
-    struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            remove_tree(fd, entry->d_name);
-        }
-    }
-    closedir(folder);
-    unlinkat(dir, name, AT_REMOVEDIR);
+    return read_all(&self, archive_read_open_fd(self.from, archive, BLOCK_BYTES));
 }

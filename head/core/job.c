@@ -154,6 +154,15 @@ bool core_attempt_ok(const struct core *core, const struct msg_log *of)
            task_at(core, task_find(core, of->task))->token == of->token;
 }
 
+/*  The head has begun a log: the task's row knows, should nobody be left to say how the attempt ended. */
+void on_log(struct core *core, uint32_t peer, const struct msg_log *msg)
+{
+    if (msg->attempt != 0 && core_attempt_ok(core, msg) && core_runs_task(core, peer, msg->task)) {
+        EMIT(core, task_log, msg->task, msg->job, msg->attempt);
+    }
+}
+
+/*  NONE: no room. */
 uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user)
 {
     uint32_t index = pool_take(&core->jobs);

@@ -544,9 +544,9 @@ void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg);
 void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *msg);
 void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete *msg);
 void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
+void on_log(struct core *core, uint32_t peer, const struct msg_log *msg);
 uint32_t job_find(const struct core *core, uint64_t id);
-uint32_t job_new(struct core *core, uint64_t id, struct slice submission,
-                 uint32_t user); /* NONE: no room */
+uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user);
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
 void session_due(struct core *core, uint32_t index);

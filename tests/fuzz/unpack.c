@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/archive/unpack.h"
+#include "common/tree.h"
 
 enum { BYTES_MAX = 1 << 20, ENTRIES_MAX = 50 };
 

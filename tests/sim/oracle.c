@@ -470,6 +470,7 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_token_new      seen_event
 #define seen_token_end      seen_event
 #define seen_token_forget   seen_event
+#define seen_task_log       seen_event
 #define seen_audit          seen_event
 #define seen_package_put    seen_event
 #define seen_package_forget seen_event

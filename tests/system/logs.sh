@@ -79,4 +79,12 @@ wait_until 20 logs_have before "$TASK"
 kill -KILL "$(process_of rayc-worker "$RAYC_STATE_DIR")"
 expect 0 rayc task logs "$TASK"
 same out before
+same err ""
+expect 0 rayc start --address "$(<"$RAYC_STATE_DIR/head.address")" --num-cpus 1
+expect 1 rayc job wait lost
+expect 0 rayc task logs "$TASK"
+same out before
+same err "attempt 1 ended UNKNOWN_OUTCOME: contact was lost; whether the task ran is not known"
+expect 0 rayc task get "$TASK" -o json
+[[ $(json 'attempts[0].log') == "logs/job-"*".1.log" ]] || fail "the attempt says nothing of its log"
 note ok

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 #include "common/archive/ignore.h"
 #include "common/archive/pack.h"
-#include "common/archive/unpack.h"
 #include "common/file.h"
 #include "common/hash.h"
+#include "common/tree.h"
+#include "tests/unit/program.h"
 #include "tests/unit/rows_put.h"
+#include "worker/unpack.h"
 
 struct fixture {
     char dir[64];
@@ -86,8 +88,23 @@ static bool is_there(const struct fixture *self, const char *name)
 
 static int unpack(struct fixture *self, const char *archive, const char *name)
 {
-    struct unpack_limits limits = unpack_limits();
-    return unpack_file(path_in(self, archive), self->dir, name, &limits, self->why);
+    char program[PATH_BYTES];
+    program_path("rayc-unpack", program);
+    const struct unpack_job job = { program, path_in(self, archive), self->dir, name, 0 };
+    return unpack_run(&job, self->why);
+}
+
+/*  By this process, which may have other limits. */
+static int unpack_within(struct fixture *self, struct unpack_limits limits)
+{
+    put_dir(self, "within");
+    int archive = open(path_in(self, "a"), O_RDONLY | O_CLOEXEC);
+    int root = open(path_in(self, "within"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = unpack_file(archive, root, &limits, self->why);
+    close(archive);
+    close(root);
+    remove_tree(AT_FDCWD, path_in(self, "within"));
+    return code;
 }
 
 /* --- patterns --------------------------------------------------------------------------------- */
@@ -352,12 +369,10 @@ static void bombs_are_refused(void **state)
     refuse(self, ENTRIES({ .name = "zeros", .zeros = 80 << 20 }), ERR_TOO_LARGE, "bomb");
     struct unpack_limits limits = { .bytes_max = 10, .entries_max = 2, .ratio_max = 200 };
     write_archive(self, "a", ENTRIES(PLAIN("a", "123456"), PLAIN("b", "123456")), true);
-    assert_int_equal(unpack_file(path_in(self, "a"), self->dir, "out", &limits, self->why),
-                     ERR_TOO_LARGE);
+    assert_int_equal(unpack_within(self, limits), ERR_TOO_LARGE);
     limits.bytes_max = 100;
     write_archive(self, "a", ENTRIES(PLAIN("a", "1"), PLAIN("b", "2"), PLAIN("c", "3")), true);
-    assert_int_equal(unpack_file(path_in(self, "a"), self->dir, "out", &limits, self->why),
-                     ERR_TOO_LARGE);
+    assert_int_equal(unpack_within(self, limits), ERR_TOO_LARGE);
     assert_non_null(strstr(self->why, "more files"));
     assert_false(is_there(self, "out") || is_there(self, "out.part"));
 }

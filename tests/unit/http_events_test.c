@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sodium.h>
 #include <sys/socket.h>
@@ -21,7 +23,8 @@ static char folder[] = "/tmp/rayc-events-XXXXXX";
 static char database[128], logs[64], log_file[128];
 static sqlite3 *db;
 static struct http *http;
-static char got[65536];
+static char got[1 << 18];
+static bool small_windows;
 
 static void run(const char *sql)
 {
@@ -102,6 +105,26 @@ static bool hear(int fd, const char *what)
     return true;
 }
 
+/*  As hear(), of any length: forgets what has passed.  It must come. */
+static void pass_by(int fd, const char *what)
+{
+    size_t n = strlen(what), kept = 0;
+    static char piece[1 << 18];
+    for (;;) {
+        struct pollfd wait = { fd, POLLIN, 0 };
+        assert_int_equal(poll(&wait, 1, 30000), 1);
+        ssize_t more = recv(fd, piece + kept, sizeof(piece) - kept, 0);
+        assert_true(more > 0);
+        kept += (size_t)more;
+        if (memmem(piece, kept, what, n)) {
+            return;
+        }
+        size_t rest = kept < n - 1 ? kept : n - 1;
+        memmove(piece, piece + kept - rest, rest);
+        kept = rest;
+    }
+}
+
 static int ask_as(const char *secret, const char *target, const char *headers)
 {
     char request[1024];
@@ -110,6 +133,11 @@ static int ask_as(const char *secret, const char *target, const char *headers)
                               .sin_port = htons(port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (small_windows) { /* so that the kernel keeps little of what is not read */
+        const int bytes = 4096, segment = 536;
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)), 0);
+    }
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     int n = snprintf(request, sizeof(request),
                      "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s\r\n",
@@ -206,6 +234,80 @@ static void test_progress(void **state)
     close(fd);
 }
 
+/*  A frame that is larger than what the server sends at once. */
+static void test_large(void **state)
+{
+    enum { BYTES = 16384 };
+    char text[BYTES + 1];
+    (void)state;
+    memset(text, '\x01', BYTES); /* six letters of JSON each */
+    text[BYTES] = 0;
+    print(text);
+    int fd = listen_as("ann-secret", "?topics=log:j", "Last-Event-ID: 4;5=16\r\n");
+    assert_true(hear(fd, "\"offset\":16,\"text\":\"\\u0001"));
+    assert_true(hear(fd, "\\u0001\"}"));
+    print("small again");
+    assert_true(hear(fd, "\"text\":\"small again\"}"));
+    close(fd);
+}
+
+static size_t memory_held(void)
+{
+    struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
+
+/*  Who does not read costs no more than a queue, keeps nobody waiting, and hears of the gap when it reads again. */
+static void test_slow(void **state)
+{
+    enum { BATCHES = 20, HELD_MAX = 2 << 20 }; /* the half of what it does not read */
+    char batch[300], last[32];
+    (void)state;
+    small_windows = true;
+    int slow = listen_as("root-secret", "?topics=nodes", "");
+    small_windows = false;
+    assert_true(hear(slow, "id: "));
+    int quick = listen_as("root-secret", "?topics=nodes", "");
+    assert_true(hear(quick, "id: "));
+    run("PRAGMA cache_size=-64");
+    size_t before = memory_held();
+    for (int i = 1; i <= BATCHES; i++) {
+        snprintf(batch, sizeof(batch),
+                 "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i<99)"
+                 " INSERT INTO event(id,at_ms,kind,text)"
+                 " SELECT %d+i,1,'NODE_LOST',printf('%%02000d',i) FROM n",
+                 1000 * i);
+        run(batch);
+        snprintf(last, sizeof(last), "id: %d\n", 1000 * i + 99);
+        pass_by(quick, last);
+    }
+    assert_true(memory_held() < before + HELD_MAX);
+    pass_by(slow, "event: resync\ndata: {}\n\n");
+    run("INSERT INTO event(id,at_ms,kind,text) VALUES(30001,1,'NODE_LOST','after the gap')");
+    pass_by(slow, "after the gap");
+    pass_by(quick, "after the gap");
+    close(slow);
+    close(quick);
+}
+
+/*  The rows that it has not heard are gone: it is told so, and goes on with what comes. */
+static void test_too_late(void **state)
+{
+    (void)state;
+    run("DELETE FROM event WHERE id<30001");
+    int fd = listen_as("root-secret", "", "Last-Event-ID: 29999\r\n");
+    assert_true(hear(fd, "id: 30001\nevent: resync\ndata: {}\n\n"));
+    run("INSERT INTO event(id,at_ms,kind,text) VALUES(30002,1,'NODE_LOST','the next one')");
+    assert_true(hear(fd, "the next one"));
+    assert_null(strstr(got, "after the gap"));
+    close(fd);
+    fd = listen_as("root-secret", "", "Last-Event-ID: 30000\r\n"); /* none is missing */
+    assert_true(hear(fd, "the next one"));
+    assert_non_null(strstr(got, "after the gap"));
+    assert_null(strstr(got, "resync"));
+    close(fd);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -252,7 +354,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),   cmocka_unit_test(test_own_only),
         cmocka_unit_test(test_log),      cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_revoked)
+        cmocka_unit_test(test_large),    cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_too_late), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_revoked)
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include "common/archive/pack.h"
 #include "common/file.h"
+#include "tests/unit/program.h"
 #include "tests/unit/rows_put.h"
 #include "worker/command.h"
 
@@ -25,7 +26,12 @@ static int setup(void **state)
     snprintf(path, sizeof(path), "%s/programs", self->dir);
     *state = self;
     static const struct confine confine = { 0 };
-    return file_make_dir(path, 0700) || packages_open(&self->packages, self->dir, 1, &confine);
+    static char unpack[PATH_BYTES];
+    program_path("rayc-unpack", unpack);
+    const struct packages_options options = {
+        .dir = self->dir, .bytes_max = 1, .confine = &confine, .unpack = unpack
+    };
+    return file_make_dir(path, 0700) || packages_open(&self->packages, &options);
 }
 
 static int teardown(void **state)

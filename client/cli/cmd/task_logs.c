@@ -73,6 +73,26 @@ static int64_t number_of(const json_t *row, const char *name)
     return (int64_t)json_integer_value(json_object_get(row, name));
 }
 
+/*  How the attempt ended whose output was printed, if not well: the output does not say so, and may be cut. */
+static int say_end(struct cli *self, const char *task, uint32_t attempt)
+{
+    int exit_code = 0;
+    json_t *rows = query_view(self, "attempts", task, &exit_code);
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(rows, "items"), i, row)
+    {
+        const char *outcome = json_string_value(json_object_get(row, "outcome"));
+        const char *why = json_string_value(json_object_get(row, "error_message"));
+        if (number_of(row, "attempt") == attempt && outcome && strcmp(outcome, "FINISHED") != 0) {
+            fflush(stdout);
+            note(self, "attempt %u ended %s: %s", attempt, outcome, why ? why : "");
+        }
+    }
+    json_decref(rows);
+    return exit_code;
+}
+
 /*  What the head has of it.  *printed: there was something. */
 static int watch(struct cli *self, const json_t *task, bool *printed)
 {
@@ -90,7 +110,10 @@ static int watch(struct cli *self, const json_t *task, bool *printed)
     };
     int exit_code = task_watch(self, &of);
     *printed = of.printed > 0;
-    return exit_code;
+    return exit_code || !*printed
+               ? exit_code
+               : say_end(self, json_string_value(json_object_get(task, "task_id")),
+                         of.attempt_printed);
 }
 
 /*  A command that has ended, and printed no more than fits its result, where stdout and stderr are apart. */
