@@ -83,9 +83,8 @@ foreach(name archive_test packages_test unpack_test)
 endforeach()
 target_link_libraries(packed PRIVATE rayc_archive)
 target_link_libraries(make_key PRIVATE rayc_common)
-# Manual pages: every command and option is on one, and scdoc reads them all.
-find_program(SCDOC scdoc)
+# Manual pages: every command, option, key and function is on one, and mandoc reads them all.
 if(SCDOC)
-  add_test(NAME man_pages COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/man $<TARGET_FILE:rayc> ${CMAKE_BINARY_DIR}/man)
+  add_test(NAME man_pages COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/man --check $<TARGET_FILE_DIR:rayc> ${CMAKE_BINARY_DIR}/man-checked)
   set_tests_properties(man_pages PROPERTIES TIMEOUT 60 LABELS unit)
 endif()

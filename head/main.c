@@ -5,100 +5,33 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "common/flags.h"
 #include "common/log.h"
 #include "head/keys.h"
 #include "head/shell.h"
 
-static const char usage[] =
+static const char before[] =
     "Usage: rayc-head [OPTIONS]\n"
-    "The head of a rayc cluster: one per state folder.  `rayc start --head` runs it for you.\n\n"
-    "  --state-dir DIR        where everything is kept (default: $RAYC_STATE_DIR, else the XDG "
-    "state folder)\n"
-    "  --host ADDRESS         where to listen (default 127.0.0.1; another one needs --key-file)\n"
-    "  --port N               default 6399; 0: any\n"
-    "  --address ADDR         instead of host and port, as ZeroMQ writes it: tcp://..., ipc://...\n"
-    "  --metrics-prefix P     of names at /metrics: rayc (default), ray, both\n"
-    "  --http-port N          of the HTTP API (default none); 0: any, then STATE/head.http tells "
-    "it;\n"
-    "                         auto: 8265, or any when another program has that\n"
-    "  --http-host-name NAME  that requests may have as Host, beside addresses and localhost, as "
-    "an\n"
-    "                         ingress sends them; may be given again, or with commas between\n"
-    "  --key-file FILE        the head's CURVE keys; only who has an access file of it can "
-    "connect\n"
-    "  --access-dir DIR       whose admin.key and worker.key (access files) open this head, "
-    "instead "
-    "of\n"
-    "                         those that it makes in its state folder; read at each start\n"
-    "  --make-keys DIR        makes what is missing of DIR/cluster.key, admin.key and worker.key, "
-    "and ends\n"
-    "  --pid-file FILE        write the process id there\n"
-    "  --embedded             end when no client is attached and no job is unfinished\n"
-    "  --if-infeasible WHAT   a demand that no node can meet: fail, or wait (default; embedded: "
-    "fail)\n"
-    "  --beat-ms N --suspect-ms N --lease-ms N --gone-ms N --orphan-ms N\n"
-    "                         failure detection; see ARCHITECTURE.md (defaults 1000 5000 30000 "
-    "5000 600000)\n"
-    "  --keep-days N          ended jobs are deleted after so many days (default 30)\n"
-    "  --package-keep N       programs and packages that no job needs are removed after so many "
-    "seconds\n"
-    "                         (default 3600)\n"
-    "  --help, --version\n\n"
-    "Example: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
+    "The head of a rayc cluster: one per state folder.  `rayc start --head` runs it for you.\n\n";
+
+static const char after[] =
+    "\nExample: rayc-head --state-dir /var/lib/rayc --host 10.0.0.5 --key-file "
     "/etc/rayc/cluster.key\n"
     "Exit codes: 0 ended in order, 2 usage, 8 newer database, 70 bug, 74 database, 75 folder in "
     "use,\n"
     "78 a key or access file that is missing or cannot be used.\n";
 
-enum option_id {
-    OPT_STATE_DIR = 256,
-    OPT_HOST,
-    OPT_PORT,
-    OPT_ADDRESS,
-    OPT_HTTP_PORT,
-    OPT_HTTP_NAME,
-    OPT_PREFIX,
-    OPT_KEY_FILE,
-    OPT_ACCESS_DIR,
-    OPT_MAKE_KEYS,
-    OPT_PID_FILE,
-    OPT_EMBEDDED,
-    OPT_INFEASIBLE,
-    OPT_BEAT,
-    OPT_SUSPECT,
-    OPT_LEASE,
-    OPT_GONE,
-    OPT_ORPHAN,
-    OPT_DAYS,
-    OPT_PACKAGES,
-    OPT_HELP,
-    OPT_VERSION
+enum flag_id {
+#define FLAG(id, name, argument, help) OPT_##id,
+#include "head/flags.def"
+#undef FLAG
+    OPTS
 };
 
-static const struct option options[] = {
-    { "state-dir", required_argument, NULL, OPT_STATE_DIR },
-    { "host", required_argument, NULL, OPT_HOST },
-    { "port", required_argument, NULL, OPT_PORT },
-    { "address", required_argument, NULL, OPT_ADDRESS },
-    { "http-port", required_argument, NULL, OPT_HTTP_PORT },
-    { "http-host-name", required_argument, NULL, OPT_HTTP_NAME },
-    { "metrics-prefix", required_argument, NULL, OPT_PREFIX },
-    { "key-file", required_argument, NULL, OPT_KEY_FILE },
-    { "access-dir", required_argument, NULL, OPT_ACCESS_DIR },
-    { "make-keys", required_argument, NULL, OPT_MAKE_KEYS },
-    { "pid-file", required_argument, NULL, OPT_PID_FILE },
-    { "embedded", no_argument, NULL, OPT_EMBEDDED },
-    { "if-infeasible", required_argument, NULL, OPT_INFEASIBLE },
-    { "beat-ms", required_argument, NULL, OPT_BEAT },
-    { "suspect-ms", required_argument, NULL, OPT_SUSPECT },
-    { "lease-ms", required_argument, NULL, OPT_LEASE },
-    { "gone-ms", required_argument, NULL, OPT_GONE },
-    { "orphan-ms", required_argument, NULL, OPT_ORPHAN },
-    { "keep-days", required_argument, NULL, OPT_DAYS },
-    { "package-keep", required_argument, NULL, OPT_PACKAGES },
-    { "help", no_argument, NULL, OPT_HELP },
-    { "version", no_argument, NULL, OPT_VERSION },
-    { 0 }
+static const struct flag flag_rows[OPTS] = {
+#define FLAG(id, name, argument, help) { name, argument, help },
+#include "head/flags.def"
+#undef FLAG
 };
 
 static void bad(const char *option, const char *value)
@@ -151,11 +84,19 @@ struct flags {
     int infeasible;       /* -1: as the kind of cluster has it */
 };
 
+static _Noreturn void help(void)
+{
+    fputs(before, stdout);
+    flags_help(stdout, flag_rows, OPTS);
+    fputs(after, stdout);
+    exit(0);
+}
+
 /*  Options that are a number of struct config. */
-static bool apply_number(struct config *config, int id, const char *name)
+static void apply_number(struct config *config, enum flag_id id)
 {
     static const struct {
-        enum option_id id;
+        enum flag_id id;
         size_t at;
         uint32_t largest;
     } numbers[] = { { OPT_BEAT, offsetof(struct config, beat_ms), 60000 },
@@ -166,18 +107,17 @@ static bool apply_number(struct config *config, int id, const char *name)
                     { OPT_DAYS, offsetof(struct config, job_days_max), 36500 },
                     { OPT_PACKAGES, offsetof(struct config, package_keep_s), 86400 * 36500u } };
     for (size_t i = 0; i < COUNT(numbers); i++) {
-        if ((int)numbers[i].id == id) {
+        if (numbers[i].id == id) {
             *(uint32_t *)((uint8_t *)config + numbers[i].at) =
-                number(name, optarg, numbers[i].largest);
-            return true;
+                number(flag_rows[id].name, optarg, numbers[i].largest);
         }
     }
-    return false;
 }
 
-static void apply(struct flags *flags, int id, const char *name)
+static void apply(struct flags *flags, enum flag_id id)
 {
     struct config *config = &flags->shell.config;
+    const char *name = flag_rows[id].name;
     switch (id) {
     case OPT_STATE_DIR:
         flags->shell.state_dir = optarg;
@@ -223,17 +163,22 @@ static void apply(struct flags *flags, int id, const char *name)
             bad(name, optarg);
         }
         return;
+    case OPT_BEAT:
+    case OPT_SUSPECT:
+    case OPT_LEASE:
+    case OPT_GONE:
+    case OPT_ORPHAN:
+    case OPT_DAYS:
+    case OPT_PACKAGES:
+        apply_number(config, id);
+        return;
     case OPT_HELP:
-        fputs(usage, stdout);
-        exit(0);
+        help();
     case OPT_VERSION:
         puts("rayc-head " RAYC_VERSION);
         exit(0);
-    default:
-        if (!apply_number(config, id, name)) {
-            fputs("see rayc-head --help\n", stderr);
-            exit(2);
-        }
+    case OPTS:
+        return;
     }
 }
 
@@ -245,8 +190,16 @@ int main(int argc, char **argv)
                            .infeasible = -1,
                            .shell.http_port = HTTP_PORT_NONE };
     char address[300];
-    for (int id, index = 0; (id = getopt_long(argc, argv, "", options, &index)) != -1;) {
-        apply(&flags, id, options[index].name);
+    if (argc == 2 && strcmp(argv[1], "__man") == 0) { /* for scripts/man */
+        flags_page(stdout, flag_rows, OPTS);
+        return 0;
+    }
+    for (int id; (id = flags_next(flag_rows, OPTS, argc, argv)) != FLAGS_END;) {
+        if (id == FLAGS_WRONG) {
+            fputs("see rayc-head --help\n", stderr);
+            return 2;
+        }
+        apply(&flags, (enum flag_id)id);
     }
     if (optind < argc) {
         fprintf(stderr, "rayc-head: unexpected argument %s; see rayc-head --help\n", argv[optind]);

@@ -25,7 +25,7 @@
 
 enum {
     IDLE_MS = 300, /* an embedded head without clients and work ends after this */
-    REST_MS = 500, /* a quiet moment, and how much is said in one at most: beats, mostly */
+    REST_MS = 250, /* a quiet moment, and how much is said in one at most: beats, mostly */
     REST_BYTES = 16 << 10,
     LOCK_TRIES = 50,
     LOCK_WAIT_MS = 20
@@ -53,7 +53,7 @@ struct shell {
     uint64_t tokens_refused;
     struct {
         uint64_t at_ms, moved; /* the last look */
-        bool due; /* since the last rest, more was moved in one look than in a quiet one */
+        bool due;              /* the look before saw a burst */
     } rest;
 };
 
@@ -150,6 +150,10 @@ static int wait_ms(const struct shell *self, uint64_t now_ms)
     uint64_t deadline = turn_deadline_ms(self->turn);
     if (self->embedded && now_ms + IDLE_MS < deadline) {
         deadline = now_ms + IDLE_MS;
+    }
+    bool rests = self->rest.due || self->moved - self->rest.moved >= REST_BYTES;
+    if (rests && self->rest.at_ms + REST_MS < deadline) {
+        deadline = self->rest.at_ms + REST_MS;
     }
     return deadline <= now_ms ? 0 : deadline - now_ms > 60000 ? 60000 : (int)(deadline - now_ms);
 }
@@ -505,6 +509,8 @@ int shell_run(const struct shell_options *options)
         .lock_fd = -1, .signal_fd = -1, .embedded = options->config.embedded, .start_ms = clock_ms()
     };
     self.idle_since_ms = self.start_ms;
+    self.rest.at_ms = self.start_ms;
+    self.rest.due = true; /* what the start has used */
     int code = open_all(&self, options);
     if (code == OK) {
         log_info("head.listening", "address=%s epoch=%llu", net_address(self.net),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "common/access.h"
 #include "common/file.h"
+#include "common/flags.h"
 #include "common/link.h"
 #include "common/log.h"
 #include "worker/cgroup.h"
@@ -24,94 +25,25 @@ enum {
     OWN_UID_LEAST = 1000
 };
 
-static const char usage[] =
-    "usage: rayc-worker --head ADDRESS [OPTION...]\n"
-    "Offers this machine's resources to a head, and runs what the head starts.\n\n"
-    "  --head ADDRESS         tcp://HOST:PORT, HOST:PORT or ipc://PATH (default: $RAYC_ADDRESS)\n"
-    "  --dir DIR              the worker's folder (default: worker in the state folder)\n"
-    "  --num-cpus N           CPUs to offer (default: those this process may use)\n"
-    "  --num-gpus N           GPUs to offer (default: those that have a device file)\n"
-    "  --memory BYTES         memory to offer (default: 70 % of what is available)\n"
-    "  --resources K=V,...    other resources to offer\n"
-    "  --key-file FILE        an access file (default: $RAYC_KEY_FILE, else none)\n"
-    "  --http-port PORT       where it answers HTTP: /metrics, /healthz/... (default: any free "
-    "one,\n"
-    "                         see DIR/http.address; off with --embedded and ipc://)\n"
-    "  --http-host HOST       likewise (default: 127.0.0.1)\n"
-    "  --name NAME            for people (default: the host's name)\n"
-    "  --idle-ms MS           an executor without work ends after this long (default: 1000)\n"
-    "  --max-files N          descriptors that a process of an executor may open (default: 65536)\n"
-    "  --max-file-bytes BYTES size of a file that it may write (default: 64 GiB)\n"
-    "  --max-processes N      of one user; if executors have a uid of their own (default: 4096)\n"
-    "  --niceness N           of executors (default: 15; 0 if embedded)\n"
-    "  --uid-base N           of root: executors of the cluster's user U run as uid N+U; DIR and "
-    "all\n"
-    "                         above it must be open for them, o+x (default: 200000, where that\n"
-    "                         can be; 0: they run as the worker, as when it is embedded)\n"
-    "  --cgroup WHERE         auto (default): what demands memory runs in a cgroup with so much of "
-    "it\n"
-    "                         and --max-processes, where this machine lets the worker make some; "
-    "off;\n"
-    "                         or a group that was delegated to it, as in /proc/PID/cgroup\n"
-    "  --limit-memory         an executor's address space is what its task demands as memory\n"
-    "  --embedded             executors are the user's own: umask and environment stay\n"
-    "  --pid-file FILE        write the process id there while it runs\n"
-    "  --log-file FILE        append the log there (default: stderr)\n"
-    "  --help, --version\n";
+static const char before[] =
+    "Usage: rayc-worker --head ADDRESS [OPTION...]\n"
+    "Offers this machine's resources to a head, and runs what the head starts.\n\n";
 
-enum option_id {
-    HEAD = 1,
-    DIR_,
-    CPUS,
-    GPUS,
-    MEMORY,
-    RESOURCES,
-    KEY,
-    HTTP_PORT,
-    HTTP_HOST,
-    NAME,
-    IDLE,
-    FILES,
-    FILE_SIZE,
-    PROCESSES,
-    NICENESS,
-    UID_BASE,
-    CGROUP,
-    LIMIT_MEMORY,
-    EMBEDDED,
-    PID,
-    LOG,
-    HELP,
-    VERSION
+enum flag_id {
+#define FLAG(id, name, argument, help) id,
+#include "worker/flags.def"
+#undef FLAG
+    FLAGS
 };
 
-static const struct option options[] = { { "head", 1, NULL, HEAD },
-                                         { "dir", 1, NULL, DIR_ },
-                                         { "num-cpus", 1, NULL, CPUS },
-                                         { "num-gpus", 1, NULL, GPUS },
-                                         { "memory", 1, NULL, MEMORY },
-                                         { "resources", 1, NULL, RESOURCES },
-                                         { "key-file", 1, NULL, KEY },
-                                         { "http-port", 1, NULL, HTTP_PORT },
-                                         { "http-host", 1, NULL, HTTP_HOST },
-                                         { "name", 1, NULL, NAME },
-                                         { "idle-ms", 1, NULL, IDLE },
-                                         { "max-files", 1, NULL, FILES },
-                                         { "max-file-bytes", 1, NULL, FILE_SIZE },
-                                         { "max-processes", 1, NULL, PROCESSES },
-                                         { "niceness", 1, NULL, NICENESS },
-                                         { "uid-base", 1, NULL, UID_BASE },
-                                         { "cgroup", 1, NULL, CGROUP },
-                                         { "limit-memory", 0, NULL, LIMIT_MEMORY },
-                                         { "embedded", 0, NULL, EMBEDDED },
-                                         { "pid-file", 1, NULL, PID },
-                                         { "log-file", 1, NULL, LOG },
-                                         { "help", 0, NULL, HELP },
-                                         { "version", 0, NULL, VERSION },
-                                         { 0 } };
+static const struct flag flag_rows[FLAGS] = {
+#define FLAG(id, name, argument, help) { name, argument, help },
+#include "worker/flags.def"
+#undef FLAG
+};
 
 /*  What the command line says, as text. */
-static const char *given[VERSION + 1];
+static const char *given[FLAGS];
 
 static _Noreturn void refuse(const char *option, const char *text)
 {
@@ -119,7 +51,7 @@ static _Noreturn void refuse(const char *option, const char *text)
     exit(EXIT_USAGE);
 }
 
-static double number(enum option_id id, double most, double otherwise)
+static double number(enum flag_id id, double most, double otherwise)
 {
     if (!given[id]) {
         return otherwise;
@@ -127,21 +59,26 @@ static double number(enum option_id id, double most, double otherwise)
     char *end;
     double value = strtod(given[id], &end);
     if (end == given[id] || *end || !(value >= 0 && value <= most)) {
-        refuse(options[id - 1].name, "not a number, or out of range");
+        refuse(flag_rows[id].name, "not a number, or out of range");
     }
     return value;
 }
 
 static void read_options(int argc, char **argv)
 {
-    for (int id; (id = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (id == '?') {
+    if (argc == 2 && strcmp(argv[1], "__man") == 0) { /* for scripts/man */
+        flags_page(stdout, flag_rows, FLAGS);
+        exit(0);
+    }
+    for (int id; (id = flags_next(flag_rows, FLAGS, argc, argv)) != FLAGS_END;) {
+        if (id == FLAGS_WRONG) {
             exit(EXIT_USAGE);
         }
-        given[id] = optarg ? optarg : "";
+        given[id] = flag_rows[id].argument[0] ? optarg : "";
     }
     if (given[HELP]) {
-        fputs(usage, stdout);
+        fputs(before, stdout);
+        flags_help(stdout, flag_rows, FLAGS);
         exit(0);
     }
     if (given[VERSION]) {

@@ -28,7 +28,8 @@ struct node_http {
     _Atomic uint64_t node;      /* 0: not joined */
     _Atomic uint64_t pinged_ms; /* since when the loop owes an answer; 0: it does not */
     atomic_bool was_joined;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock;        /* of what follows */
+    char cluster[HASH_TEXT + 1]; /* empty: not joined yet */
     struct process_before process;
     struct machine_before machine;
 };
@@ -63,9 +64,13 @@ static void on_metrics(struct web_request *request, struct web_reply *reply)
 {
     struct node_http *self = request->context;
     struct exposition page;
-    char id[24];
+    char id[24], cluster[HASH_TEXT + 1];
     snprintf(id, sizeof(id), "%" PRIu64, atomic_load(&self->node));
+    pthread_mutex_lock(&self->lock);
+    memcpy(cluster, self->cluster, sizeof(cluster));
+    pthread_mutex_unlock(&self->lock);
     exposition_init(&page, web_header(request, "Accept"));
+    page.session = cluster[0] ? cluster : NULL;
     exposition_metric(&page, METRIC_BUILD_INFO);
     EXPOSE(&page, 1, slice_text(RAYC_VERSION), slice_text("worker"));
     put_requests(self, &page);
@@ -181,9 +186,12 @@ int node_http_fd(const struct node_http *self)
     return self ? bearers_fd(self->bearers) : -1;
 }
 
-void node_http_joined(struct node_http *self, uint64_t node)
+void node_http_joined(struct node_http *self, uint64_t node, const char *cluster)
 {
     if (self) {
+        pthread_mutex_lock(&self->lock);
+        slice_copy_text(slice_text(cluster), self->cluster, sizeof(self->cluster));
+        pthread_mutex_unlock(&self->lock);
         atomic_store(&self->node, node);
         if (node != 0) {
             atomic_store(&self->was_joined, true);

@@ -26,7 +26,8 @@ void node_http_close(struct node_http **self);
 /*  The loop's side.  The descriptor is readable when node_http_ask() has something to say, or somebody wants to know
     whether the loop lives. */
 int node_http_fd(const struct node_http *self);
-void node_http_joined(struct node_http *self, uint64_t node); /* 0: the head is away */
+void node_http_joined(struct node_http *self, uint64_t node,
+                      const char *cluster); /* 0: the head is away */
 bool node_http_ask(struct node_http *self, struct msg_token_check *out);
 void node_http_answer(struct node_http *self, const struct msg_token_may *msg);
 #endif

@@ -155,7 +155,7 @@ static void step(struct shell *self, struct worker_event *event)
 static void set_joined(struct shell *self, uint64_t node)
 {
     bool joined = node != 0;
-    node_http_joined(self->http, node);
+    node_http_joined(self->http, node, worker_stats(self->core).cluster);
     fetches_joined(self->fetches, joined);
     tails_joined(self->tails, joined);
     asks_joined(self->asks, joined);

@@ -72,14 +72,17 @@ const char *command_near(int argc, char **argv)
     struct near near_one, near_two;
     near_begin(&near_one, argv[0]);
     near_begin(&near_two, typed);
+    const char *verb = NULL; /* as in `ray logs`: said without its noun */
     for (size_t i = 0; i < COUNT(spellings); i++) {
         if (spellings[i].noun[0]) {
             near_offer(&near_two, spellings[i].whole);
             near_offer(&near_one, spellings[i].noun);
+            bool said = verb == NULL && strcmp(argv[0], spellings[i].verb) == 0;
+            verb = said ? spellings[i].whole : verb;
         } else {
             near_offer(&near_one, spellings[i].whole);
         }
     }
     const char *two = argc > 1 ? near_found(&near_two) : NULL;
-    return two ? two : near_found(&near_one);
+    return two ? two : verb ? verb : near_found(&near_one);
 }

@@ -93,6 +93,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "__man") == 0) {
         return print_pages(argc - 2, argv + 2);
     }
+    if (argc == 3 && strcmp(argv[1], "__man-part") == 0) {
+        return pages_part(stdout, argv[2]) ? 0 : EXIT_USAGE;
+    }
     static struct cli self;
     options_init(&self.options);
     int exit_code = dispatch(&self, argc, argv);

@@ -120,92 +120,119 @@ void manual_command(FILE *out, const struct command *command)
     }
 }
 
-static void topic_exit_codes(FILE *out)
-{
-    fputs("Exit codes of rayc\n"
-          "  0    done; of submit and job wait: the job succeeded\n"
-          "  1    the operation failed\n"
-          "  2    the command line is wrong\n"
-          "  3    there is no such job, task, node or study\n"
-          "  4    the head cannot be reached\n"
-          "  5    the cluster's key is missing or was refused\n"
-          "  6    no node can ever meet the demand\n"
-          "  7    it exists already, with another content\n"
-          "  8    the other side, or the database, is of another version\n"
-          "  74   the database cannot be read or written\n"
-          "  75   another process is using this state folder\n"
-          "\nOf submit and job wait, which pass the job's own exit code on:\n"
-          "  0-123  of the job's driver; an array: 0, or 1 if a task failed\n"
-          "  124    job wait --timeout: the time is over, the job goes on\n"
-          "  125    rayc itself failed (the head unreachable, no node large enough, ...; "
-          "error.code with -o json);\n"
-          "         but 2 and 7 as above\n"
-          "  126    the program cannot be executed\n"
-          "  127    the program was not found\n"
-          "  128+n  the driver was killed by signal n\n"
-          "  130    the job was stopped, or Ctrl-C has detached this command from it\n"
-          "\nOf tune and tune resume:\n"
-          "  0      the study has ended\n"
-          "  1      every trial failed\n"
-          "  130    it was stopped, or Ctrl-C has interrupted it: tune resume goes on\n"
-          "\nOf report, in a trial:\n"
-          "  0 go on, 75 stop now, 76 pause: end with a checkpoint, 2 the report was refused\n"
-          "\nFailures by name (error.code with -o json):\n",
-          out);
-#define ERR(name, code, exit, text) fprintf(out, "  %-12s %3d  %s\n", #name, exit, text);
+/*  --- topics that are tables -------------------------------------------------------------------------------- */
+
+/*  A line: a word and what it is; without a word: what the next lines, or those before, are about. */
+static const struct manual_row exit_codes[] = {
+    { NULL, "Exit codes of rayc" },
+    { "0", "done; of submit and job wait: the job succeeded" },
+    { "1", "the operation failed" },
+    { "2", "the command line is wrong" },
+    { "3", "there is no such job, task, node or study" },
+    { "4", "the head cannot be reached" },
+    { "5", "the cluster's key or the token is missing or was refused, or may not do that" },
+    { "6", "no node can ever meet the demand" },
+    { "7", "it exists already, with another content" },
+    { "8", "the other side, or the database, is of another version" },
+    { "74", "the database cannot be read or written" },
+    { "75", "another process is using this state folder" },
+    { "78", "a file that it was told to use is missing or cannot be used" },
+    { NULL, "Of submit and job wait, which pass the job's own exit code on" },
+    { "0-123", "of the job's driver; an array: 0, or 1 if a task failed" },
+    { "124", "job wait --timeout: the time is over, the job goes on" },
+    { "125", "rayc itself failed (the head unreachable, no node large enough, ...; error.code with "
+             "-o json); but 2 and 7 as above" },
+    { "126", "the program cannot be executed" },
+    { "127", "the program was not found" },
+    { "128+n", "the driver was killed by signal n" },
+    { "130", "the job was stopped, or Ctrl-C has detached this command from it" },
+    { NULL, "Of tune and tune resume" },
+    { "0", "the study has ended" },
+    { "1", "every trial failed" },
+    { "130", "it was stopped, or Ctrl-C has interrupted it: tune resume goes on" },
+    { NULL, "Of report, in a trial" },
+    { "0", "go on" },
+    { "2", "the report was refused" },
+    { "75", "stop now" },
+    { "76", "pause: end with a checkpoint" },
+};
+
+static const struct manual_row environment[] = {
+    { NULL, "Environment of rayc" },
+    { "RAYC_ADDRESS", "address of the head; --address goes before it" },
+    { "RAY_ADDRESS", "the same where RAYC_ADDRESS is not set, if it begins with http://" },
+    { "RAYC_STATE_DIR", "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
+    { "RAYC_TOKEN", "the token to say who one is with; else see RAYC_TOKEN_FILE and rayc login" },
+    { "RAYC_TOKEN_FILE", "a file with nothing but it, or an access file" },
+    { "RAYC_KEY_FILE", "access file of the cluster; --key-file goes before it" },
+    { "RAYC_OUTPUT", "table or json; -o goes before it" },
+    { "RAYC_PROGRAMS", "folders in which submit looks for PROGRAM, separated by colons" },
+    { "RAYC_CONNECT_MS",
+      "how long to wait for a head that was given by its address (default 5000)" },
+    { "RAYC_RECONNECT_MS", "how long submit, job wait, job logs -f and programs with tasks wait "
+                           "for a head that went away (default 600000)" },
+    { "RAYC_DURABILITY", "process (default) or full: of the tasks of a program that is its own "
+                         "driver; --durability says it of a job" },
+    { "RAYC_LOG", "error, warn, info or debug: log lines of rayc, head and worker on stderr" },
+    { "NO_COLOR", "set and not empty: no colours; nor with TERM=dumb" },
+    { "COLUMNS", "width of tables (default: the terminal's; not a terminal: as wide as it needs)" },
+    { NULL, "Set for a job" },
+    { "RAYC_ADDRESS", "the cluster's head, for programs that submit tasks" },
+    { "RAYC_JOB_ID", "the job's number" },
+    { "RAYC_SUBMISSION_ID", "and its submission id" },
+    { "RAYC_TASK_ID", "the task's id" },
+    { "RAYC_TASK_INDEX", "of a task of an array: its index" },
+    { "RAYC_ATTEMPT", "1, 2, ..." },
+    { "RAYC_FENCE", "grows with each attempt: outside systems can refuse a lower one" },
+    { "RAYC_SCRATCH", "an empty folder, also TMPDIR, that goes when the attempt has ended" },
+    { "CUDA_VISIBLE_DEVICES", "the GPUs that the attempt holds" },
+    { NULL, "A job gets the environment of its worker (without RAYC_*), over it, if the cluster is "
+            "on this machine, the submitter's PATH, HOME, USER, LANG, LC_*, TERM and TZ, and over "
+            "it what --env and --env-file name." },
+};
+
+#define ERR(name, code, exit, text) { #name, #exit "  " text },
+static const struct manual_row failures[] = {
+    { NULL, "Failures by name, with the exit code (error.code with -o json)" },
 #include "common/err.def"
+};
 #undef ERR
+
+#define TABLE(rows)                                                                                \
+    {                                                                                              \
+        rows, COUNT(rows)                                                                          \
+    }
+static const struct manual_table exit_tables[] = { TABLE(exit_codes), TABLE(failures), { 0 } };
+static const struct manual_table environment_tables[] = { TABLE(environment), { 0 } };
+
+static void print_sentence(FILE *out, const char *text)
+{
+    while (strlen(text) > PAGE_COLUMNS) {
+        size_t n = PAGE_COLUMNS;
+        while (n > 1 && text[n] != ' ') {
+            n--;
+        }
+        fprintf(out, "%.*s\n", (int)n, text);
+        text += n + 1;
+    }
+    fprintf(out, "%s\n", text);
 }
 
-static void topic_env(FILE *out)
+static void print_tables(FILE *out, const struct manual_table *tables)
 {
-    static const struct {
-        const char *name, *text;
-    } variables[] = {
-        { "RAYC_ADDRESS", "address of the head; --address goes before it" },
-        { "RAY_ADDRESS", "the same where RAYC_ADDRESS is not set, if it begins with http://" },
-        { "RAYC_STATE_DIR",
-          "state folder (default: $XDG_STATE_HOME/rayc, else ~/.local/state/rayc)" },
-        { "RAYC_KEY_FILE", "access file of the cluster; --key-file goes before it" },
-        { "RAYC_TOKEN",
-          "the token to say who one is with; else see RAYC_TOKEN_FILE and rayc login" },
-        { "RAYC_TOKEN_FILE", "a file with nothing but it, or an access file" },
-        { "RAYC_OUTPUT", "table or json; -o goes before it" },
-        { "RAYC_PROGRAMS", "folders in which submit looks for PROGRAM, separated by colons" },
-        { "RAYC_CONNECT_MS",
-          "how long to wait for a head that was given by its address (default 5000)" },
-        { "RAYC_RECONNECT_MS", "how long submit, job wait and job logs -f wait for a head that "
-                               "went away (default 600000)" },
-        { "RAYC_LOG", "error, warn, info or debug: log lines of rayc, head and worker on stderr" },
-        { "NO_COLOR", "set and not empty: no colours; nor with TERM=dumb" },
-        { "COLUMNS",
-          "width of tables (default: the terminal's; not a terminal: as wide as it needs)" },
-    };
-    static const struct {
-        const char *name, *text;
-    } inside[] = {
-        { "RAYC_ADDRESS", "the cluster's head, for programs that submit tasks" },
-        { "RAYC_JOB_ID", "the job's number" },
-        { "RAYC_SUBMISSION_ID", "and its submission id" },
-        { "RAYC_TASK_ID", "the task's id" },
-        { "RAYC_TASK_INDEX", "of a task of an array: its index" },
-        { "RAYC_ATTEMPT", "1, 2, ..." },
-        { "RAYC_FENCE", "grows with each attempt: outside systems can refuse a lower one" },
-        { "CUDA_VISIBLE_DEVICES", "the GPUs that the attempt holds" },
-    };
-    fputs("Environment of rayc\n", out);
-    for (size_t i = 0; i < COUNT(variables); i++) {
-        print_entry(out, variables[i].name, variables[i].text);
+    bool first = true;
+    for (; tables->rows; tables++) {
+        for (size_t i = 0; i < tables->count; i++) {
+            const struct manual_row *row = &tables->rows[i];
+            if (row->name) {
+                print_entry(out, row->name, row->text);
+                continue;
+            }
+            fputs(first ? "" : "\n", out);
+            print_sentence(out, row->text);
+            first = false;
+        }
     }
-    fputs("\nSet for a job\n", out);
-    for (size_t i = 0; i < COUNT(inside); i++) {
-        print_entry(out, inside[i].name, inside[i].text);
-    }
-    fputs("\nA job gets the environment of its worker (without RAYC_*), over it, if the cluster is "
-          "on this machine, the\n"
-          "submitter's PATH, HOME, USER, LANG, LC_*, TERM and TZ, and over it what --env and "
-          "--env-file name.\n",
-          out);
 }
 
 static void topic_protocol(FILE *out)
@@ -240,22 +267,39 @@ static void topic_protocol(FILE *out)
 
 static const struct topic {
     const char *name;
-    void (*print)(FILE *out);
+    const struct manual_table *tables;
+    void (*print)(FILE *out); /* if it is no table */
 } topics[] = {
-    { "exit-codes", topic_exit_codes },
-    { "env", topic_env },
-    { "protocol", topic_protocol },
+    { "exit-codes", exit_tables, NULL },
+    { "env", environment_tables, NULL },
+    { "protocol", NULL, topic_protocol },
 };
+
+static const struct topic *topic_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT(topics); i++) {
+        if (strcmp(topics[i].name, name) == 0) {
+            return &topics[i];
+        }
+    }
+    return NULL;
+}
+
+const struct manual_table *manual_tables(const char *topic)
+{
+    const struct topic *found = topic_find(topic);
+    return found ? found->tables : NULL;
+}
 
 bool manual_topic(FILE *out, const char *topic)
 {
-    for (size_t i = 0; i < COUNT(topics); i++) {
-        if (strcmp(topics[i].name, topic) == 0) {
-            topics[i].print(out);
-            return true;
-        }
+    const struct topic *found = topic_find(topic);
+    if (found && found->tables) {
+        print_tables(out, found->tables);
+    } else if (found) {
+        found->print(out);
     }
-    return false;
+    return found != NULL;
 }
 
 const char *manual_topic_near(const char *typed)

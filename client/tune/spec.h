@@ -118,6 +118,18 @@ MUST_CHECK int spec_read(struct study_spec **out, const struct spec_source *sour
 void spec_close(struct study_spec **spec);
 /*  All top-level keys, for flags, --help and near misses: NULL after the last. */
 const char *spec_key(uint32_t i);
+/*  For the manual page: every key, in the order of spec_keys.def; false after the last. */
+struct spec_key_row {
+    const char *section; /* "" is the top, else as a path: "search", "stop.study" */
+    const char *name;
+    const char *type; /* "a number"; NULL: it has a form of its own */
+    bool ranges;      /* from least to most */
+    double least, most;
+    const char *same_section; /* of the key that it is another name for */
+    const char *same_as;      /* that key's name; NULL: it is none */
+    bool refused;             /* known, and not there yet */
+};
+bool spec_key_row(uint32_t i, struct spec_key_row *out);
 /*  A search.yaml's scalar for a parameter ("0.5", "adam") as a number of a point: OK, or ERR_INVALID. */
 MUST_CHECK int param_read(const struct param *param, struct slice text, double *out);
 

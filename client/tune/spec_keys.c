@@ -66,6 +66,32 @@ const char *spec_key(uint32_t i)
     return NULL;
 }
 
+bool spec_key_row(uint32_t i, struct spec_key_row *out)
+{
+    static const char *const types[] = {
+        [TYPE_TEXT] = "a text",           [TYPE_COUNT] = "a whole number",
+        [TYPE_SIGNED] = "a whole number", [TYPE_NUMBER] = "a number",
+        [TYPE_BOOL] = "true or false",    [TYPE_DURATION] = "a time",
+        [TYPE_DURATION32] = "a time",     [TYPE_BYTES] = "bytes",
+    };
+    if (i >= COUNT(keys)) {
+        return false;
+    }
+    const struct key *key = &keys[i];
+    bool ranges = key->type == TYPE_COUNT || key->type == TYPE_SIGNED || key->type == TYPE_NUMBER;
+    enum section of = key->kind == KIND_SHORT ? key->of : key->section;
+    *out = (struct spec_key_row){ .section = section_names[key->section],
+                                  .name = key->name,
+                                  .type = key->kind == KIND_VALUE ? types[key->type] : NULL,
+                                  .ranges = key->kind == KIND_VALUE && ranges,
+                                  .same_section = section_names[of],
+                                  .least = key->least,
+                                  .most = key->most,
+                                  .same_as = key->ours,
+                                  .refused = key->kind == KIND_NOT_DUE };
+    return true;
+}
+
 /*  By its name, or another name of it. */
 static const struct key *key_find(enum section section, const char *name)
 {

@@ -15,15 +15,6 @@ rayc-worker --head "$(<"$RAYC_STATE_DIR/head.address")" --num-cpus 2 --dir "$WOR
     >"$WORK/worker.log" 2>&1 </dev/null &
 BACKGROUND+=("$!")
 
-# call STATUS METHOD PATH [CURL OPTION...]: the body of the answer is in $WORK/out.
-call() {
-    local wanted=$1 method=$2 path=$3 got
-    shift 3
-    got=$(curl -sS -g -o "$WORK/out" -w '%{http_code}' -X "$method" -H "Authorization: Bearer $TOKEN" \
-        "$@" "$HTTP$path" 2>"$WORK/err") || fail "$method $path: $(<"$WORK/err")"
-    [[ $got == "$wanted" ]] || fail "$method $path $* answered $got, not $wanted: $(<"$WORK/out")"
-}
-
 # value PATH: as in items.0.task_id, of the object in $WORK/out.
 value() {
     python3 -c '

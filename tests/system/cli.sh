@@ -39,6 +39,7 @@ done <<<"$commands"
 rayc_says_usage "did you mean 'rayc submit'?" submti
 rayc_says_usage "did you mean 'rayc job logs'?" job lgos
 rayc_says_usage "did you mean 'rayc job list'?" jop list
+rayc_says_usage "did you mean 'rayc job logs'?" logs rayc_1
 rayc_says_usage "did you mean '--limit'?" job list --limti 3
 rayc_says_usage "belongs to 'start'" job list --host x
 rayc_says_usage "did you mean 'json'?" job list -o jsno

@@ -16,6 +16,12 @@ export RAYC_STATE_DIR=$work/state
 unset RAYC_ADDRESS
 "$prefix/bin/rayc" version
 
+if [[ $(type -p scdoc) ]]; then
+    for page in man1/rayc.1 man1/rayc-submit.1 man3/rayc.3 man5/search.yaml.5 man7/rayc.7 man8/rayc-head.8 man8/rayc-worker.8; do
+        test -s "$prefix/share/man/$page" || { echo "install: no $page" >&2; exit 1; }
+    done
+fi
+
 # The examples' project, outside the tree: nothing but the installed files can help it.
 cp -r "$source/examples/outside" "$work/outside"
 programs=("$work/outside/hello.c")

@@ -138,23 +138,23 @@ wait_until 20 test -s "$RAYC_STATE_DIR/head.address" -a -s "$RAYC_STATE_DIR/head
 export RAYC_ADDRESS
 RAYC_ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
 background rayc start --address "$RAYC_ADDRESS" --num-cpus 2 --block
-package=$(<"$RAYC_STATE_DIR/head.http")/api/packages/gcs/_ray_pkg_1.zip
-http_code() { curl -s -o "$WORK/out" -w '%{http_code}' -H "Authorization: Bearer $(rayc token show)" "$@"; }
+HTTP=$(<"$RAYC_STATE_DIR/head.http") TOKEN=$(rayc token show)
+package=/api/packages/gcs/_ray_pkg_1.zip
 echo swept >"$WORK/project/file" # no kept job has this
 for i in 1 2; do
-    [[ $(http_code -T "$WORK/env.yaml" "$package") == 200 && $(http_code "$package") == 200 ]] ||
-        fail "the package is not taken: $(<"$WORK/out")"
+    call 200 PUT "$package" -T "$WORK/env.yaml"
+    call 200 GET "$package"
     stored_is 1 || fail "of the package there are $(stored) files"
     expect 0 rayc submit --submission-id "kept$i" --working-dir "$WORK/project" -- cat file
     wait_until 20 stored_is 1 # the package of Ray's client is gone, that of the job is not
-    [[ $(http_code "$package") == 404 ]] || fail "the package is gone, and said to be there"
+    call 404 GET "$package"
     expect 0 rayc job delete "kept$i"
     wait_until 20 stored_is 0
 done
-[[ $(http_code -T "$WORK/env.yaml" "$package") == 200 ]] || fail "the package is not taken again"
+call 200 PUT "$package" -T "$WORK/env.yaml"
 rm "$RAYC_STATE_DIR"/programs/*
-http_code -d '{"entrypoint": "true", "submission_id": "lost",
-    "runtime_env": {"working_dir": "gcs://_ray_pkg_1.zip"}}' "${package%/packages/*}/jobs/" >/dev/null
+call 404 POST /api/jobs/ -d '{"entrypoint": "true", "submission_id": "lost",
+    "runtime_env": {"working_dir": "gcs://_ray_pkg_1.zip"}}'
 has out "send it first"
 is_gone lost || fail "a job is accepted whose files are lost"
 kill -TERM "$head"

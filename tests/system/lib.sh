@@ -120,3 +120,12 @@ gone() {
 note() {
     echo "$(basename "$0" .sh): $*"
 }
+
+# call STATUS METHOD PATH [CURL OPTION...]: asks the head at $HTTP as $TOKEN; the body of the answer is in $WORK/out.
+call() {
+    local wanted=$1 method=$2 path=$3 got
+    shift 3
+    got=$(curl -sS -g -o "$WORK/out" -w '%{http_code}' -X "$method" -H "Authorization: Bearer $TOKEN" \
+        "$@" "$HTTP$path" 2>"$WORK/err") || fail "$method $path: $(<"$WORK/err")"
+    [[ $got == "$wanted" ]] || fail "$method $path $* answered $got, not $wanted: $(<"$WORK/out")"
+}

@@ -30,10 +30,16 @@ wait_until 20 curl -sf http://127.0.0.1:17605/healthz/ready
 for path in startup live; do
     curl -sf "http://127.0.0.1:17605/healthz/$path" >/dev/null || fail "/healthz/$path"
 done
-read_worker() { # file, header...
-    curl -sf -H "Authorization: Bearer $(<"$WORK/token")" "${@:2}" http://127.0.0.1:17605/metrics >"$1"
+worker_page() { # header...
+    curl -sf -H "Authorization: Bearer $(<"$WORK/token")" "$@" http://127.0.0.1:17605/metrics
 }
-read_worker "$WORK/out" || fail "no page of the worker"
+session="SessionName=\"$(<"$RAYC_STATE_DIR/cluster.id")\""
+worker_page >"$WORK/out" || fail "no page of the worker"
+! grep -v '^#' "$WORK/out" | grep -qvF "$session}" || fail "a sample does not name the cluster"
+read_worker() { # file, header...; without what all samples have
+    worker_page "${@:2}" | sed "s/,\?$session//; s/{}//" >"$1"
+}
+read_worker "$WORK/out"
 promtool check metrics <"$WORK/out" 2>&1 | grep -Ev "'snake_case'|node_cpu_count|node_mem_total" >"$WORK/err"
 [[ ! -s $WORK/err ]] || fail "promtool complains"
 has out 'Component="worker"'

@@ -35,15 +35,6 @@ BACKGROUND+=("$!")
 
 # --- asking ----------------------------------------------------------------------------------------------------------
 
-# call STATUS METHOD PATH [CURL OPTION...]: the body of the answer is in $WORK/out.
-call() {
-    local wanted=$1 method=$2 path=$3 got
-    shift 3
-    got=$(curl -sS -o "$WORK/out" -w '%{http_code}' -X "$method" -H "Authorization: Bearer $TOKEN" \
-        "$@" "$HTTP$path" 2>"$WORK/err") || fail "$method $path: $(<"$WORK/err")"
-    [[ $got == "$wanted" ]] || fail "$method $path $* answered $got, not $wanted"
-}
-
 post() { # STATUS JSON
     call "$1" POST /api/jobs/ -H 'Content-Type: application/json' --data-binary "$2"
 }

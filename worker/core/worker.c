@@ -285,5 +285,6 @@ struct worker_stats worker_stats(const struct worker *self)
                                   .unreported =
                                       self->attempts.taken - self->waiting - self->running,
                                   .node = self->node,
-                                  .epoch = self->epoch };
+                                  .epoch = self->epoch,
+                                  .cluster = self->cluster };
 }

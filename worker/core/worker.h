@@ -156,12 +156,13 @@ bool worker_check(const struct worker *self, struct diag *why);
 struct worker_stats {
     uint32_t waiting, running, executors, unreported;
     uint64_t node, epoch;
+    const char *cluster; /* its id; empty before the first WELCOME */
 };
 struct worker_stats worker_stats(const struct worker *self);
-/*  Was this attempt given to this executor, and has it not ended? */
 /*  Does anything that waits or runs need this package of the user's?  If not, its folder can go: say so with a WEV_PROGRAM
     whose code is ERR_CLOSED. */
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user);
+/*  Was this attempt given to this executor, and has it not ended? */
 bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
 /*  The attempt that an executor is in, without its arguments; false: it is in none. */
 bool worker_runs(const struct worker *self, uint32_t executor, struct held *out, uint32_t *number);
