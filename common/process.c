@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include "common/clock.h"
@@ -91,4 +92,9 @@ void process_expose(struct exposition *out, const char *component, struct slice 
     expose_one(out, METRIC_PROCESS_FDS, now.fds);
     expose_one(out, METRIC_PROCESS_FDS_MAX, now.fds_max);
     expose_one(out, METRIC_PROCESS_START, now.start_seconds);
+}
+
+void process_hide(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

@@ -1,4 +1,5 @@
-/*  process.h - what /proc says of this process, and how it is shown: process_* and component_* of metrics.def. */
+/*  process.h - what /proc says of this process, and how it is shown: process_* and component_* of metrics.def.
+    And what others may see of it. */
 #ifndef RAYC_PROCESS_H
 #define RAYC_PROCESS_H
 #include "common/exposition.h"
@@ -12,4 +13,6 @@ struct process_before {
 /*  `component`: head or worker; `node`: label NodeId, empty: none. */
 void process_expose(struct exposition *out, const char *component, struct slice node,
                     struct process_before *before);
+/*  Others of the same user may not read this process's memory, environment or descriptors. */
+void process_hide(void);
 #endif

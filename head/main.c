@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/flags.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "head/keys.h"
 #include "head/shell.h"
 
@@ -190,6 +191,7 @@ int main(int argc, char **argv)
                            .infeasible = -1,
                            .shell.http_port = HTTP_PORT_NONE };
     char address[300];
+    process_hide(); /* it knows keys, and executors of its user's may run beside it */
     if (argc == 2 && strcmp(argv[1], "__man") == 0) { /* for scripts/man */
         flags_page(stdout, flag_rows, OPTS);
         return 0;

@@ -70,8 +70,3 @@ void confine_self(const struct confine *limits)
         umask(077);
     }
 }
-
-void confine_hide(void)
-{
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}

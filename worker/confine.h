@@ -24,6 +24,4 @@ struct confine confine_defaults(void);
 uint32_t confine_uid(const struct confine *limits, uint64_t user);
 /*  Of the spawner, before it starts anything. */
 void confine_self(const struct confine *limits);
-/*  Others of the same user may not read this process's memory or environment. */
-void confine_hide(void);
 #endif

@@ -11,6 +11,7 @@
 #include "common/flags.h"
 #include "common/link.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "worker/cgroup.h"
 #include "worker/folder.h"
 #include "worker/launch.h"
@@ -263,7 +264,7 @@ int main(int argc, char **argv)
     read_config(&config.core);
     read_confine(&config.confine);
     read_http(&config);
-    confine_hide();
+    process_hide();
     config.confine.cgroups = open_cgroups();
     int e = spawner_start(
         &spawner, &config.confine); /* before any descriptor or thread that it must not have */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include "common/list.h"
 #include "common/map.h"
+#include "common/process.h"
 #include "common/log.h"
 #include "worker/cgroup.h"
 #include "worker/family.h"
@@ -518,7 +519,7 @@ void spawner_run(int socket, const struct confine *confine)
     (void)setsid();
     take_signals(&self);
     take_descriptors(&self, socket);
-    confine_hide();
+    process_hide();
     if (confine->cgroups && cgroups_begin(confine->cgroups)) {
         log_error("spawner.cgroup", "error=\"%s\"", strerror(errno));
     } else {

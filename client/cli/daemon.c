@@ -41,6 +41,21 @@ const char *daemon_path(const struct cli *cli, enum daemon_kind kind, const char
     return file_path(out, PATH_BYTES, cli->state_dir, name) == OK ? out : "/dev/null";
 }
 
+/*  The name of a process of this user's that hides the rest: the daemons do. */
+static bool name_of(pid_t pid, char exe[PATH_BYTES])
+{
+    char path[64], text[4096], name[32];
+    unsigned uid;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    const char *line = file_read(path, text, sizeof(text)) == OK ? strstr(text, "\nUid:") : NULL;
+    if (!line || sscanf(line, "\nUid: %u", &uid) != 1 || uid != geteuid() ||
+        sscanf(text, "Name: %31s", name) != 1) {
+        return false;
+    }
+    snprintf(exe, PATH_BYTES, "%s", name);
+    return true;
+}
+
 /*  The program of a process, without the mark of a deleted file. */
 static bool program_of(pid_t pid, char exe[PATH_BYTES])
 {
@@ -48,7 +63,10 @@ static bool program_of(pid_t pid, char exe[PATH_BYTES])
     snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
     ssize_t n = readlink(link, exe, PATH_BYTES - 1);
     if (n <= 0) {
-        return false;
+        int saved = errno;
+        bool known = saved == EACCES && name_of(pid, exe);
+        errno = saved;
+        return known;
     }
     exe[n] = 0;
     char *deleted = strstr(exe, " (deleted)");
@@ -81,7 +99,7 @@ enum daemon_state daemon_look(const struct cli *cli, enum daemon_kind kind, pid_
         return gone ? DAEMON_NONE : DAEMON_FOREIGN;
     }
     const char *base = strrchr(exe, '/');
-    return base && strcmp(base + 1, names[kind]) == 0 ? DAEMON_RUNS : DAEMON_FOREIGN;
+    return strcmp(base ? base + 1 : exe, names[kind]) == 0 ? DAEMON_RUNS : DAEMON_FOREIGN;
 }
 
 static bool program_beside(enum daemon_kind kind, char out[PATH_BYTES])

@@ -26,15 +26,21 @@ pass 11 "User-Agent decides nothing"
 
 # What the head opens meanwhile: nothing outside of its folder, of files that are none of a library's.
 expect 0 rayc submit --submission-id kept -- true
-strace -f -qq -e trace=%file -p "$HEAD" -o "$WORK/opened" &
-tracer=$!
-BACKGROUND+=("$tracer")
-wait_until 20 grep -q '^TracerPid:[[:space:]]*[1-9]' "/proc/$HEAD/status"
-attack_http paths "$admin"
-expect 0 rayc job logs kept # this is seen, so the trace works
-kill -INT "$tracer"
-wait "$tracer"
-grep -q "$RAYC_STATE_DIR" "$WORK/opened" || fail "row 12: strace saw nothing"
+if ((EUID == 0)); then # nobody else may trace a head
+    strace -f -qq -e trace=%file -p "$HEAD" -o "$WORK/opened" &
+    tracer=$!
+    BACKGROUND+=("$tracer")
+    wait_until 20 grep -q '^TracerPid:[[:space:]]*[1-9]' "/proc/$HEAD/status"
+    attack_http paths "$admin"
+    expect 0 rayc job logs kept # this is seen, so the trace works
+    kill -INT "$tracer"
+    wait "$tracer"
+    grep -q "$RAYC_STATE_DIR" "$WORK/opened" || fail "row 12: strace saw nothing"
+else
+    note "not root: what row 12 opens is not traced"
+    attack_http paths "$admin"
+    : >"$WORK/opened"
+fi
 ! grep -E '"[^"]*(\.\.|passwd|%2e|etc/)' "$WORK/opened" >"$WORK/err" || fail "row 12: the head opened these"
 ! grep -F 'open' "$WORK/opened" | grep -vE "\"($RAYC_STATE_DIR|/proc|/sys|/usr|/lib|/dev)" >"$WORK/err" ||
     fail "row 12: the head opened these"
