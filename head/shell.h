@@ -14,10 +14,10 @@ struct shell_options {
     const char *access_dir; /* NULL: access files are made in the state folder */
     const char *pid_file;   /* NULL: none */
     const char *http_host;
-    enum metric_prefix metrics_prefix;
-    int http_port;                          /* 0: any; else HTTP_PORT_... */
-    const char *http_names[HTTP_NAMES_MAX]; /* that Host may have */
+    const char *http_names[HTTP_NAMES_MAX]; /* that Host may have, beside addresses and localhost */
     uint32_t http_name_count;
+    enum metric_prefix metrics_prefix;
+    int http_port; /* 0: any; else HTTP_PORT_... */
     struct config config;
 };
 
