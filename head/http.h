@@ -26,8 +26,6 @@ struct http_options {
     const char *const *names; /* that Host may have, beside addresses and localhost */
     uint32_t name_count;
     uint16_t port;
-    const char *const *names; /* that Host may have beside addresses and localhost */
-    uint32_t name_count;
     struct door *door;
     struct monitor *monitor;
     enum metric_prefix prefix; /* of names at /metrics */
