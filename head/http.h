@@ -12,10 +12,19 @@
 struct http;
 struct feed;
 
+enum {
+    HTTP_PORT_RAYS = 8265,
+    HTTP_PORT_NONE = -1,
+    HTTP_PORT_AUTO = -2, /* Ray's, or any if another program has that */
+    HTTP_NAMES_MAX = 32
+};
+
 struct http_options {
     const char *state_dir;
     const char *database;
     const char *host;
+    const char *const *names; /* that Host may have, beside addresses and localhost */
+    uint32_t name_count;
     uint16_t port;
     struct door *door;
     struct monitor *monitor;
