@@ -499,6 +499,7 @@ static void test_packages(void **state)
     assert_int_equal(world->fetched, 2);
     assert_false(worker_needs(world->worker, slice_text("cafe"), 8));
     assert_true(worker_needs(world->worker, slice_text("cafe"), 7));
+    assert_true(worker_needs(world->worker, slice_text("beef"), 0));
     world_tell(world, (struct worker_event){ .kind = WEV_PROGRAM, .hash = slice_text("beef") });
     assert_int_equal(world->spawned, 0);
     struct worker_event package = {
@@ -511,8 +512,12 @@ static void test_packages(void **state)
     package.code = ERR_CLOSED; /* nothing needs it: its folder is gone */
     assert_false(worker_needs(world->worker, slice_text("cafe"), 7));
     world_tell(world, package);
+    assert_false(worker_needs(world->worker, slice_text("beef"), 0));
+    world_tell(world, (struct worker_event){ .kind = WEV_PROGRAM, /* its program is gone, too */
+                                             .hash = slice_text("beef"),
+                                             .code = ERR_CLOSED });
     start(world, &packed, 2, 1);
-    assert_int_equal(world->fetched, 3);
+    assert_int_equal(world->fetched, 4);
     package.code = ERR_INVALID;
     package.text = slice_text("a name with .. in it");
     world_tell(world, package);

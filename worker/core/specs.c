@@ -253,7 +253,7 @@ static bool lane_needs(const struct lane *lane, uint32_t program)
 
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user)
 {
-    uint32_t index = program_find(self, hash, true, user);
+    uint32_t index = program_find(self, hash, user != 0, user);
     for (uint32_t i = 0; index != NONE && i < self->lanes.fresh; i++) {
         const struct lane *lane = lane_at(self, i);
         if (lane_needs(lane, index) &&
