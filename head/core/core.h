@@ -106,7 +106,8 @@ struct restored {
     struct {
         uint64_t id;
         struct slice key, name, capacity;
-        uint32_t dead;
+        uint32_t dead, draining;
+        uint64_t drain_ms, drain_until_ms; /* its grace; the end of it, wall clock */
     } node; /* those that were not DEAD, or still have leases; `dead` says which */
     struct {
         uint64_t id, spec, fence, submitted_ms;
