@@ -41,6 +41,7 @@ struct packages {
     bool started, ends;
     int event;
     uint64_t bytes_max, bytes, clock; /* bytes: of all that is HERE */
+    uint32_t most, count;             /* likewise */
     const struct confine *confine;
     const char *unpack;
     struct package *all;
@@ -218,6 +219,19 @@ static struct package *add(struct packages *self, const char *hash, uint64_t use
     return package;
 }
 
+static void be_here(struct packages *self, struct package *package)
+{
+    package->state = HERE;
+    self->bytes += package->bytes;
+    self->count++;
+}
+
+static void be_not_here(struct packages *self, const struct package *package)
+{
+    self->bytes -= package->bytes;
+    self->count--;
+}
+
 /*  A program is here: so much of the limit is its. */
 static void count_program(struct packages *self, struct package *program)
 {
@@ -225,8 +239,7 @@ static void count_program(struct packages *self, struct package *program)
     struct stat file;
     file_of(self, program->hash, path);
     program->bytes = stat(path, &file) == 0 ? (uint64_t)file.st_blocks * 512 : 0;
-    program->state = HERE;
-    self->bytes += program->bytes;
+    be_here(self, program);
 }
 
 static void find_left(struct packages *self)
@@ -254,6 +267,7 @@ int packages_open(struct packages **out, const struct packages_options *options)
         return ERR_MEMORY;
     }
     self->bytes_max = options->bytes_max > 0 ? options->bytes_max : PACKAGES_BYTES_MAX;
+    self->most = options->most > 0 ? options->most : PACKAGES_MOST;
     self->confine = options->confine;
     self->unpack = options->unpack;
     self->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -319,7 +333,7 @@ void packages_want_program(struct packages *self, const char *hash)
     pthread_mutex_lock(&self->lock);
     struct package *program = program_of(self, hash);
     if (program) { /* left by an earlier worker */
-        self->bytes -= program->bytes;
+        be_not_here(self, program);
         program->left = false;
     } else {
         program = add(self, hash, NO_USER);
@@ -373,9 +387,8 @@ static void tell(struct packages *self, struct package **at, struct package_news
     memcpy(out->hash, package->hash, sizeof(out->hash));
     memcpy(out->text, package->text, sizeof(out->text));
     if (package->code == OK) {
-        package->state = HERE;
         package->used = ++self->clock;
-        self->bytes += package->bytes;
+        be_here(self, package);
     } else {
         *at = package->next;
         free(package);
@@ -415,7 +428,7 @@ bool packages_next(struct packages *self, struct package_news *out)
 static void evict(struct packages *self, struct package *package)
 {
     char path[PATH_BYTES];
-    self->bytes -= package->bytes;
+    be_not_here(self, package);
     if (!package->left) {
         struct package *told = add(self, package->hash, package->user);
         told->state = ENDED;
@@ -455,7 +468,8 @@ void packages_evict(struct packages *self, packages_needs *needs, const void *co
 {
     pthread_mutex_lock(&self->lock);
     struct package *oldest = NULL;
-    while (self->bytes > self->bytes_max && (oldest = oldest_idle(self, needs, context)) != NULL) {
+    while ((self->bytes > self->bytes_max || self->count > self->most) &&
+           (oldest = oldest_idle(self, needs, context)) != NULL) {
         evict(self, oldest);
     }
     pthread_mutex_unlock(&self->lock);

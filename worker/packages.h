@@ -2,7 +2,7 @@
     brought, unpacked once for each user, by rayc-unpack, on behalf of a thread.  An earlier worker's are removed when this
     one begins: nothing of it runs any more.  And programs, DIR/programs/HASH, which are as they were brought, and stay.
 
-    All together stay below a limit, as far as nothing needs them: what was not used for longest goes first. */
+    All together stay below limits of bytes and number, as far as nothing needs them: what was not used for longest goes first. */
 #ifndef RAYC_PACKAGES_H
 #define RAYC_PACKAGES_H
 #include "common/err.h"
@@ -12,10 +12,12 @@
 struct packages;
 
 #define PACKAGES_BYTES_MAX (10ull << 30)
+enum { PACKAGES_MOST = 8192 }; /* the worker's core has room for some more */
 
 struct packages_options {
     const char *dir;               /* has folders "packages" and "programs" */
     uint64_t bytes_max;            /* 0: PACKAGES_BYTES_MAX */
+    uint32_t most;                 /* 0: PACKAGES_MOST */
     const struct confine *confine; /* whose they are; it and the next stay the caller's */
     const char *unpack;            /* rayc-unpack, with its path */
 };

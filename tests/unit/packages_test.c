@@ -18,16 +18,23 @@ struct fixture {
     struct packages *packages;
 };
 
-static int reopen(struct fixture *self)
+static int reopen_with(struct fixture *self, uint64_t bytes_max, uint32_t most)
 {
     static const struct confine confine = { 0 };
     static char unpack[PATH_BYTES];
     program_path("rayc-unpack", unpack);
-    const struct packages_options options = {
-        .dir = self->dir, .bytes_max = 1, .confine = &confine, .unpack = unpack
-    };
+    const struct packages_options options = { .dir = self->dir,
+                                              .bytes_max = bytes_max,
+                                              .most = most,
+                                              .confine = &confine,
+                                              .unpack = unpack };
     packages_close(&self->packages);
     return packages_open(&self->packages, &options);
+}
+
+static int reopen(struct fixture *self)
+{
+    return reopen_with(self, 1, 0);
 }
 
 static int setup(void **state)
@@ -197,6 +204,16 @@ static void programs_share_the_limit(void **state)
     assert_false(packages_next(self->packages, &news));
 }
 
+static void small_ones_count_too(void **state)
+{
+    struct fixture *self = *state;
+    assert_int_equal(reopen_with(self, 0, 1), OK);
+    put_program(self, "aa");
+    put_program(self, "bb");
+    packages_evict(self->packages, needs, "");
+    assert_true(!is_stored(self, "aa") && is_stored(self, "bb"));
+}
+
 /*  Nobody knows of them but the folder. */
 static void those_of_an_earlier_worker_count(void **state)
 {
@@ -252,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_nothing_needs_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_program_may_be_a_package, setup, teardown),
         cmocka_unit_test_setup_teardown(programs_share_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_ones_count_too, setup, teardown),
         cmocka_unit_test_setup_teardown(those_of_an_earlier_worker_count, setup, teardown),
         cmocka_unit_test(variables_follow_ray),
     };
