@@ -160,9 +160,9 @@ is_gone lost || fail "a job is accepted whose files are lost"
 
 note "a program that has not submitted anything yet sends itself again to a head that has forgotten it"
 rm -f "$RAYC_STATE_DIR"/programs/*
-mkfifo "$WORK/go"
-exec 9<>"$WORK/go"
-background "$BUILD/tests/waits" "$WORK/go"
+mkfifo "$WORK/line"
+exec 9<>"$WORK/line"
+background "$BUILD/tests/waits" "$WORK/line"
 wait_until 20 grep -q ready "$WORK/bg.out"
 kill -KILL "$head"
 wait "$head" 2>/dev/null || true
