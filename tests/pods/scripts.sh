@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../system/lib.sh" "$1"
 root=$(realpath "$(dirname "$0")/../..")
 REAL_KUBECTL=$(command -v kubectl) || { echo "scripts: skipped: no kubectl" && exit 77; }
-export REAL_KUBECTL STANDIN=$WORK/standin RAYC_IMAGE=rayc:test XDG_CONFIG_HOME=$WORK/config TIMEOUT=20
+export REAL_KUBECTL STANDIN=$WORK/standin RAYC_IMAGE=rayc:test XDG_CONFIG_HOME=$WORK/config TIMEOUT=20 CPUS=2
 unset RAYC_CONTEXT RAYC_OVERLAY NODES MINIKUBE_PROFILE WORKERS DOCKER_HOST
 mkdir "$STANDIN"
 PATH=$root/tests/pods/standin:$PATH
@@ -43,6 +43,8 @@ has err "CPUS=many"
 RAYC_OVERLAY=mars at 1 install-rayc
 has err "RAYC_OVERLAY=mars"
 touch "$STANDIN/no-driver"
+CPUS=64000 MEMORY=64 at 1 setup-minikube
+has err "each node of Minikube is to get 64000"
 MEMORY=64 at 1 setup-minikube
 has err "With podman it wants sudo without a password, or MINIKUBE_ROOTLESS=true"
 rm "$STANDIN/no-driver" "$STANDIN/calls"
@@ -61,7 +63,9 @@ MEMORY=64 at 0 setup-minikube
 has out "runs already"
 [[ $(calls 'minikube start') == 1 ]] || fail "started twice"
 at 0 install-rayc --only-image
-echo "WANDB_API_KEY=very-secret" >.env
+echo "export WANDB_API_KEY='very-secret'" >.env
+at 0 install-rayc --rebuild --dry-run
+has out "would run: podman build"
 touch "$STANDIN/loads-nothing"
 at 1 install-rayc
 has err "Minikube has not taken the image docker.io/library/rayc:test-"
@@ -78,7 +82,7 @@ first=$(<"$STANDIN/images")
 [[ $first =~ ^docker.io/library/rayc:test-[0-9a-f]{12}$ ]] || fail "loaded as $first, which no pod without a registry means"
 grep -qE "^ +image: ${first#docker.io/library/}\$" "$STANDIN/applied.yaml" || fail "pods want another image than the one that is loaded"
 [[ $(calls "very-secret") == 0 ]] || fail "a secret in a command line"
-grep -q "$(printf very-secret | base64)" "$STANDIN/all.yaml" || fail ".env has not become a secret"
+grep -q ": $(printf very-secret | base64)\$" "$STANDIN/all.yaml" || fail ".env has not become a secret"
 echo 5 >"$STANDIN/statefulset.rayc-worker"
 at 0 install-rayc --rebuild
 [[ $(calls 'podman build') == 1 ]] || fail "not built again"
