@@ -208,6 +208,8 @@ void http_ready(struct web_request *request, struct web_reply *reply)
 
 /* --- output --------------------------------------------------------------------------------------- */
 
+#define OFFSET_HEADER "X-Rayc-Offset" /* where the next answer would go on */
+
 struct output { /* a log on its way to a reader */
     struct log_files files;
     struct log_name name;
@@ -243,8 +245,9 @@ static void reply_output(struct web_request *request, struct web_reply *reply,
     if (tail != UINT64_MAX) {
         output->offset = log_tail(files, name, tail);
     }
-    web_reply_header(reply, "X-Rayc-Offset", "%llu", (unsigned long long)output->end);
+    const uint64_t end = output->end;
     web_reply_stream(reply, "text/plain; charset=utf-8", &stream, output);
+    web_reply_header(reply, OFFSET_HEADER, "%llu", (unsigned long long)end);
 }
 
 void api_job_logs(struct web_request *request, struct web_reply *reply)
@@ -276,8 +279,8 @@ static void reply_bytes(struct web_request *request, struct web_reply *reply, st
     size_t at = tail != UINT64_MAX ? last_lines(bytes, tail)
                 : offset < bytes.n ? (size_t)offset
                                    : bytes.n;
-    web_reply_header(reply, "X-Rayc-Offset", "%zu", bytes.n);
     web_reply_copy(reply, 200, "text/plain; charset=utf-8", slice_of(bytes.p + at, bytes.n - at));
+    web_reply_header(reply, OFFSET_HEADER, "%zu", bytes.n);
 }
 
 /*  What a short attempt of a function printed is in its row. */

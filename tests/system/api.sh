@@ -102,6 +102,8 @@ wait_until 20 is short SUCCEEDED
 wait_until 20 is long RUNNING
 call 200 GET /api/v1/jobs/short/logs
 [[ $(<"$WORK/out") == $'one\ntwo' ]] || fail "logs: $(<"$WORK/out")"
+call 200 GET /api/v1/jobs/short/logs -D "$WORK/headers"
+grep -qi '^X-Rayc-Offset: 8' "$WORK/headers" || fail "no offset to go on from: $(<"$WORK/headers")"
 call 200 GET '/api/v1/jobs/short/logs?tail=1'
 [[ $(<"$WORK/out") == two ]] || fail "the last line: $(<"$WORK/out")"
 call 200 GET '/api/v1/jobs/short/logs?offset=4'
@@ -114,6 +116,8 @@ call 200 GET '/api/v1/tasks?job=steps'
 step=$(value items.1.task_id)
 call 200 GET "/api/v1/tasks/$step/logs"
 [[ $(<"$WORK/out") == $'step 2\nbad' ]] || fail "logs of a short command: $(<"$WORK/out")"
+call 200 GET "/api/v1/tasks/$step/logs" -D "$WORK/headers"
+grep -qi '^X-Rayc-Offset: 11' "$WORK/headers" || fail "no offset to go on from: $(<"$WORK/headers")"
 call 200 GET "/api/v1/tasks/$step/logs?tail=1"
 [[ $(<"$WORK/out") == bad ]] || fail "its last line: $(<"$WORK/out")"
 call 200 GET "/api/v1/tasks/$step/logs?offset=7"
