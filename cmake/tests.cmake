@@ -27,6 +27,11 @@ foreach(source ${system_programs})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endforeach()
 
+# Loaded before libc, so that a disk hangs.
+add_library(stalled_sync MODULE tests/system/preload/stalled_sync.c)
+target_link_libraries(stalled_sync PRIVATE ${CMAKE_DL_LIBS})
+set_target_properties(stalled_sync PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
 # System tests run real processes: tests/system/NAME.sh, told where the build is.
 file(GLOB system_tests CONFIGURE_DEPENDS tests/system/*.sh)
 foreach(source ${system_tests})

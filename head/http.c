@@ -151,6 +151,8 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     rc = rc == OK ? feed_open(&self->feed, self->database, &self->logs) : rc;
     const struct web_options web = { .host = options->host,
                                      .port = options->port,
+                                     .names = options->names,
+                                     .name_count = options->name_count,
                                      .routes = routes,
                                      .route_count = COUNT(routes),
                                      .auth = auth,

@@ -16,6 +16,8 @@ struct http_options {
     const char *state_dir;
     const char *database;
     const char *host;
+    const char *const *names; /* that Host may have, beside addresses and localhost */
+    uint32_t name_count;
     uint16_t port;
     struct door *door;
     struct monitor *monitor;

@@ -90,6 +90,14 @@ static void apply_number(struct config *config, enum flag_id id)
     }
 }
 
+static void add_http_name(struct shell_options *shell, const char *option)
+{
+    if (optarg[0] == 0 || shell->http_name_count == HTTP_NAMES_MAX) {
+        bad(option, optarg);
+    }
+    shell->http_names[shell->http_name_count++] = optarg;
+}
+
 static void apply(struct flags *flags, enum flag_id id)
 {
     struct config *config = &flags->shell.config;
@@ -115,6 +123,9 @@ static void apply(struct flags *flags, enum flag_id id)
     case OPT_HTTP_PORT:
         flags->shell.http_port =
             strcmp(optarg, "none") == 0 ? -1 : (int)number(name, optarg, 65535);
+        return;
+    case OPT_HTTP_NAME:
+        add_http_name(&flags->shell, name);
         return;
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;

@@ -366,6 +366,8 @@ static int open_http(struct shell *self, const struct shell_options *options)
                                        .monitor = self->monitor,
                                        .prefix = options->metrics_prefix,
                                        .host = options->http_host,
+                                       .names = options->http_names,
+                                       .name_count = options->http_name_count,
                                        .port = (uint16_t)options->http_port,
                                        .door = self->door };
     int code = http_open(&self->http, &http, &why);

@@ -6,6 +6,8 @@
 #include "common/err.h"
 #include "head/core/core.h"
 
+enum { HTTP_NAMES_MAX = 16 };
+
 struct shell_options {
     const char *state_dir;  /* NULL: as common/file.h says */
     const char *address;    /* as ZeroMQ binds it */
@@ -13,6 +15,8 @@ struct shell_options {
     const char *access_dir; /* NULL: access files are made in the state folder */
     const char *pid_file;   /* NULL: none */
     const char *http_host;
+    const char *http_names[HTTP_NAMES_MAX]; /* that Host may have, beside addresses and localhost */
+    uint32_t http_name_count;
     enum metric_prefix metrics_prefix;
     int http_port; /* 0: any; below 0: no HTTP */
     struct config config;

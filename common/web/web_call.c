@@ -289,20 +289,21 @@ static bool on_head(struct web_call *call, const char *method, const char *versi
     const char *length = header(call, "Content-Length");
     call->body_bytes = !call->has_body ? 0 : length ? strtoull(length, NULL, 10) : UINT64_MAX;
     call->request.bearer = web_bearer(header(call, "Authorization"));
-    if (call->request.bearer) {
-        *result = give_to_worker(call, CALL_CHECK);
-        return true;
-    }
-    if (find_route(call) && call->request.route->roles == 0 && check_body(call)) {
+    bool anybody = find_route(call) && call->request.route->roles == 0;
+    if (anybody && check_body(call)) {
         call->request.route->handler(&call->request, &call->reply);
         *result = answer(call);
         return true;
     }
-    bool anybody = call->request.route && call->request.route->roles == 0;
-    if (!anybody) { /* what exists is not told */
-        web_reply_clear(&call->reply);
-        refuse_bearer(&call->reply);
+    if (anybody) {
+        return false;
     }
+    web_reply_clear(&call->reply); /* what exists is told to who has a token */
+    if (call->request.bearer) {
+        *result = give_to_worker(call, CALL_CHECK);
+        return true;
+    }
+    refuse_bearer(&call->reply);
     return false;
 }
 

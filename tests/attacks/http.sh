@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh" "$1"
 
 mkdir "$WORK/jobs-run-here" && cd "$WORK/jobs-run-here" || exit 1
-start_head
+start_head --http-host-name rayc.example --http-host-name other.example
 admin=$(token_in "$RAYC_STATE_DIR/admin.key")
 start_worker one "$RAYC_STATE_DIR/worker.key"
 
@@ -15,7 +15,7 @@ attack_http no_token "$admin"
 pass 1 "without a token 401, always in the same words, and no job"
 
 attack_http hosts "$admin"
-pass 9 "a Host that is a stranger's name: 421 for every method; addresses and localhost pass"
+pass 9 "a Host that is a stranger's name: 421 for every method; addresses, localhost and names of --http-host-name pass"
 
 attack_http cross_site "$admin"
 [[ -z $(sql "SELECT * FROM job") ]] || fail "row 10: a job was made"

@@ -108,6 +108,12 @@ def parts(port, token):
         ensure(answer[0] == WELCOME, f"after a million parts: {answer}")
     except Closed:
         connect(port, token)
+    peer = connect(port)  # a good HELLO, but as the second part
+    peer.put(b"x", more=True)
+    peer.say(1, 1, 1, 0, 1, "attack", 0, token)
+    peer.say(JOB_STOP, 2, 1)
+    answer = peer.hear()
+    ensure(answer[0] == WHO, f"a HELLO in the second part of a message is heard: {answer}")
 
 
 def forged(port, worker, node, task, token, *others):

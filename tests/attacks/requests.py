@@ -79,10 +79,11 @@ def no_token(server, token):
 
 def hosts(server, token):
     for method in METHODS:
-        for host in ("evil.test", "evil.test:80", f"127.0.0.1.evil.test:{server.port}", "localhost.evil.test", "[evil]", ""):
+        for host in ("evil.test", "evil.test:80", "rayc.example.evil.test", f"127.0.0.1.evil.test:{server.port}", "localhost.evil.test", "[evil]", ""):
             status = server.ask(method, "/api/jobs/", token, host=host or " ")[0]
             ensure(status in (421,) or (not host and status == 400), f"{method} for Host {host!r}: {status}")
-    for host in ("127.0.0.1", "localhost", f"localhost:{server.port}", "10.1.2.3:80", "[::1]:80", "LOCALHOST"):
+    for host in ("127.0.0.1", "localhost", f"localhost:{server.port}", "10.1.2.3:80", "[::1]:80", "LOCALHOST",
+                 "rayc.example:8265", "Other.Example"):
         status = server.ask("GET", "/api/jobs/", token, host=host)[0]
         ensure(status == 200, f"GET for Host {host}: {status}")
 

@@ -321,6 +321,8 @@ static void test_tokens(void **state)
         { "GET /api/v1/things?token=secret HTTP/1.1\r\n" HOST "\r\n", 401 },
         { "POST /api/v1/things HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 401 },
         { "GET /healthz/live HTTP/1.1\r\n" HOST "\r\n", 200 },
+        { "GET /healthz/live HTTP/1.1\r\n" HOST TOKEN "\r\n", 200 }, /* a token does no harm */
+        { "GET /healthz/live HTTP/1.1\r\n" HOST "Authorization: Bearer wrong\r\n\r\n", 200 },
         { "GET /metrics HTTP/1.1\r\n" HOST "Authorization: bearer meter\r\n\r\n", 200 },
         { "GET /api/v1/things HTTP/1.1\r\n" HOST "Authorization: Bearer meter\r\n\r\n", 403 },
         { "GET /api/v1/things HTTP/1.1\r\n" HOST TOKEN "Authorization: Bearer wrong\r\n\r\n", 400 },
