@@ -327,8 +327,8 @@ static int start_all(struct cli *cli, struct started *out)
 
 static void end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid)
 {
-    if (pid > 0) { /* our child: the pid is its until we wait for it */
-        kill(pid, SIGTERM);
+    if (pid > 0) {         /* our child: the pid is its until we wait for it */
+        kill(pid, SIGINT); /* a worker has no grace then */
         int fd = pidfd_open(pid, 0);
         struct pollfd wait = { fd, POLLIN, 0 };
         if (fd < 0 || poll(&wait, 1, 20000) <= 0) {

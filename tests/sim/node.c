@@ -355,8 +355,7 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     }
     struct worker_limits limits = limits_usual;
     if (chance(&sim->world, 150)) {
-        limits =
-            (struct worker_limits){ .attempts = 8, .executors = 8, .specs = 512, .reports = 2 };
+        limits = (struct worker_limits){ .attempts = 8, .executors = 8, .specs = 24, .reports = 2 };
     }
     struct worker_config config = config_of(sim, node);
     node->incarnation++;
@@ -429,6 +428,9 @@ void node_stop(struct sim *sim, uint32_t index)
     if (node->alive && !node->stopping && node->paused_us <= sim->now_us) {
         SIM_NOTE(sim, "worker %u is asked to end", index);
         node->stopping = true;
-        worker_tell(sim, index, &(struct worker_event){ .kind = WEV_STOP });
+        uint64_t grace_ms = chance(&sim->fate, 400) ? 0 : between(&sim->fate, 0, 30000);
+        worker_tell(
+            sim, index,
+            &(struct worker_event){ .kind = WEV_STOP, .until_ms = now_ms(sim, node) + grace_ms });
     }
 }

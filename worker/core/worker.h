@@ -45,7 +45,7 @@ enum worker_event_kind {
                             those from `number` on have not begun and never will */
     WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
-    WEV_STOP    /* SIGTERM: give everything back and exit */
+    WEV_STOP /* begin nothing more, let what runs end until `until_ms`, give the rest back, and exit; said again: a new limit */
 };
 
 /*  What an event borrows (`msg` of a WEV_MESSAGE apart) stays valid until worker_ready() has said false. */
@@ -64,7 +64,9 @@ struct worker_event {
     uint32_t pid;
     int32_t status;
     int32_t code;
-    uint64_t run_us; /* of a one-shot that exited: since it was started */
+    uint64_t run_us;   /* of a one-shot that exited: since it was started */
+    uint64_t until_ms; /* of WEV_STOP: as now_ms */
+    bool streams;      /* of a WEV_TICK: the shell still sends output, which a WEV_STOP waits for */
     struct slice text, value, output, log;
     const struct rec_ran *ran;
 };
@@ -159,8 +161,8 @@ struct worker_stats {
     const char *cluster; /* its id; empty before the first WELCOME */
 };
 struct worker_stats worker_stats(const struct worker *self);
-/*  Does anything that waits or runs need this package of the user's?  If not, its folder can go: say so with a WEV_PROGRAM
-    whose code is ERR_CLOSED. */
+/*  Does anything that waits or runs need this package of the user's, or with user 0 this program?  If not, it can go: say so
+    with a WEV_PROGRAM whose code is ERR_CLOSED. */
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user);
 /*  Was this attempt given to this executor, and has it not ended? */
 bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
