@@ -250,12 +250,15 @@ void web_close(struct web **web)
     web_work_stop(self); /* whoever waited for a worker is resumed */
     web_flows_end(self);
     if (self->pump) {
-        web_pump_close(&self->pump);
+        web_pump_end(self->pump);
     }
     if (self->daemon) {
         mhd.stop_daemon(self->daemon); /* closes the socket, too */
     } else if (self->fd >= 0) {
         close(self->fd);
+    }
+    if (self->pump) {
+        web_pump_close(&self->pump);
     }
     pthread_cond_destroy(&self->work);
     pthread_cond_destroy(&self->gone);

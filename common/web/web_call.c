@@ -271,7 +271,7 @@ static enum MHD_Result give_to_worker(struct web_call *call, enum web_stage stag
     call->stage = stage;
     if (!web_work_add(call)) {
         web_reply_error(&call->reply, ERR_BUSY, "too many requests are waiting; try again later");
-        call->stage = CALL_ANSWER; /* when it is called again: it was asleep for a moment */
+        call->stage = CALL_DRAIN; /* when it is called again: it was asleep for a moment */
     }
     return MHD_YES;
 }

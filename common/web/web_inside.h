@@ -115,7 +115,8 @@ void web_flows_end(struct web *self);
 
 /* web_pump.c: the thread that waits for the first connection, and then looks after time and WebSockets. */
 MUST_CHECK int web_pump_open(struct web_pump **out, struct web *web);
-void web_pump_close(struct web_pump **self); /* ends all WebSockets */
+void web_pump_end(struct web_pump *self); /* ends all WebSockets; those that still come, at once */
+void web_pump_close(struct web_pump **self); /* when none comes any more */
 /*  Called by libmicrohttpd when a connection has become a WebSocket. */
 void web_pump_take(void *context, struct MHD_Connection *connection, void *request,
                    const char *extra, size_t extra_n, MHD_socket fd,
