@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "common/clock.h"
 #include "common/access.h"
+#include "head/json_read.h"
 #include "head/query_view.h"
 #include "head/ray_job.h"
 #include "head/ray_open.h"
@@ -206,8 +207,7 @@ static json_t *read_body(const struct web_request *request, const struct part *p
                          struct web_reply *reply)
 {
     json_error_t error;
-    json_t *root =
-        json_loadb((const char *)request->body.p, request->body.n, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_read(request->body, JSON_REJECT_DUPLICATES, &error);
     const char *key, *wrong = NULL;
     json_t *value;
     if (!json_is_object(root)) {
