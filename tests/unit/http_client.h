@@ -15,6 +15,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "common/base.h"
+
 enum { PATIENCE_MS = 30000 };
 
 #define SOCKET_HEADERS                                                                             \
