@@ -1,7 +1,8 @@
 # `cmake --install BUILD --prefix P`: programs, librayc with its pkg-config file and CMake package, examples, docs.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS rayc rayc-head rayc-worker rayc-unpack rayc-trial RUNTIME)
+set(installed_programs rayc rayc-head rayc-worker rayc-unpack rayc-trial)
+install(TARGETS ${installed_programs} RUNTIME)
 install(TARGETS rayc_shared LIBRARY)
 install(TARGETS rayc_static ARCHIVE)
 install(FILES client/rayc.h TYPE INCLUDE)
@@ -14,6 +15,8 @@ list(TRANSFORM example_targets REPLACE "^.*/|[.]c$" "")
 if(example_targets)
   install(TARGETS ${example_targets} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/rayc/examples)
 endif()
+# What the above copies, and no test: for images.
+add_custom_target(installed DEPENDS ${installed_programs} rayc_shared rayc_static ${example_targets})
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE TYPE DOC)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs FILES_MATCHING PATTERN "*.md")

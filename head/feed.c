@@ -304,3 +304,14 @@ void feed_close(struct feed **feed)
     pthread_mutex_destroy(&self->lock);
     free(self);
 }
+
+uint64_t feed_count(struct feed *self)
+{
+    uint64_t count = 0;
+    pthread_mutex_lock(&self->lock);
+    for (const struct listener *at = self->listeners; at != NULL; at = at->next) {
+        count += !at->gone;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return count;
+}

@@ -33,8 +33,9 @@ struct feed_wish {
 
 /*  `logs` is used as long as the feed. */
 MUST_CHECK int feed_open(struct feed **out, const char *database, const struct log_files *logs);
-void feed_close(struct feed **self); /* after the server; NULL-safe */
-void feed_pulse(struct feed *self);  /* there may be something new; from any thread, cheap */
+void feed_close(struct feed **self);    /* after the server; NULL-safe */
+void feed_pulse(struct feed *self);     /* there may be something new; from any thread, cheap */
+uint64_t feed_count(struct feed *self); /* who listens now */
 /*  Answers with a stream of what is wished for. */
 void feed_listen(struct feed *self, const struct feed_wish *wish, struct web_reply *reply);
 #endif

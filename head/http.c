@@ -1,6 +1,7 @@
 /*  http.c - the table of routes, tokens, and what handlers find. */
 #include "head/http.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include "common/file.h"
 #include "head/bearer.h"
@@ -32,6 +33,7 @@ struct http {
     struct log_files logs;
     struct monitor *monitor;
     enum metric_prefix prefix;
+    atomic_uint_fast64_t logins_refused;
     struct process_before before; /* of the monitor's reader */
     char state_dir[PATH_BYTES];
     char cluster[64];
@@ -90,6 +92,8 @@ int http_metrics_page(const struct web_request *request, struct exposition *out)
                                            .session = self->cluster,
                                            .prefix = self->prefix,
                                            .before = &self->before,
+                                           .logins_refused = atomic_load(&self->logins_refused),
+                                           .streams = feed_count(self->feed),
                                            .requests = put_requests,
                                            .context = self };
     return metrics_page(&source, web_header(request, "Accept"), out);
@@ -108,8 +112,12 @@ uint64_t http_owner(const struct web_request *request)
 
 static bool auth(void *context, void *local, const char *token, struct web_principal *out)
 {
-    (void)context;
-    return bearer_find(local, token, out);
+    struct http *self = context;
+    bool known = bearer_find(local, token, out);
+    if (!known) {
+        atomic_fetch_add(&self->logins_refused, 1);
+    }
+    return known;
 }
 
 static void *local_open(void *context)

@@ -12,6 +12,13 @@
 struct http;
 struct feed;
 
+enum {
+    HTTP_PORT_RAYS = 8265,
+    HTTP_PORT_NONE = -1,
+    HTTP_PORT_AUTO = -2, /* Ray's, or any if another program has that */
+    HTTP_NAMES_MAX = 32
+};
+
 struct http_options {
     const char *state_dir;
     const char *database;

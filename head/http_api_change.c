@@ -114,6 +114,33 @@ void api_task_retry(struct web_request *request, struct web_reply *reply)
     }
 }
 
+/* --- nodes ---------------------------------------------------------------------------------------- */
+
+static void put_drain(struct web_request *request, struct web_reply *reply, enum drain drain)
+{
+    struct msg_node_drain msg = { .drain = drain };
+    struct door_answer answer;
+    json_t *row = NULL;
+    if (web_query_u64(request, "grace_ms", 30000, &msg.grace_ms, reply)) {
+        row = api_row(request, "nodes", reply);
+    }
+    msg.node = (uint64_t)json_integer_value(json_object_get(row, "node_id"));
+    if (row && change(request, reply, MSG_NODE_DRAIN, &msg, &answer)) {
+        reply_changed(reply, "node_id", answer.id);
+    }
+    json_decref(row);
+}
+
+void api_node_drain(struct web_request *request, struct web_reply *reply)
+{
+    put_drain(request, reply, DRAIN_ASKED);
+}
+
+void api_node_undrain(struct web_request *request, struct web_reply *reply)
+{
+    put_drain(request, reply, DRAIN_NONE);
+}
+
 /* --- users and tokens ----------------------------------------------------------------------------- */
 
 #define SECONDS_MAX (100ull * 366 * 24 * 3600)

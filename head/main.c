@@ -52,6 +52,31 @@ static uint32_t number(const char *option, const char *value, uint32_t largest)
     return (uint32_t)n;
 }
 
+static int http_port(const char *option, const char *value)
+{
+    return strcmp(value, "none") == 0   ? HTTP_PORT_NONE
+           : strcmp(value, "auto") == 0 ? HTTP_PORT_AUTO
+                                        : (int)number(option, value, 65535);
+}
+
+/*  Names with commas between, which are cut apart where they are. */
+static void add_names(struct shell_options *to, const char *option, char *list)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    char *next = NULL;
+    for (char *name = list; name != NULL; name = next) {
+        size_t n = strcspn(name, ",");
+        next = name[n] ? name + n + 1 : NULL;
+        name[n] = 0;
+        if (n == 0 || n > 253 || name[strspn(name, letters)] ||
+            to->http_name_count == HTTP_NAMES_MAX) {
+            bad(option, name);
+        }
+        to->http_names[to->http_name_count++] = name;
+    }
+}
+
 struct flags {
     struct shell_options shell;
     const char *host;
@@ -90,14 +115,6 @@ static void apply_number(struct config *config, enum flag_id id)
     }
 }
 
-static void add_http_name(struct shell_options *shell, const char *option)
-{
-    if (optarg[0] == 0 || shell->http_name_count == HTTP_NAMES_MAX) {
-        bad(option, optarg);
-    }
-    shell->http_names[shell->http_name_count++] = optarg;
-}
-
 static void apply(struct flags *flags, enum flag_id id)
 {
     struct config *config = &flags->shell.config;
@@ -121,11 +138,10 @@ static void apply(struct flags *flags, enum flag_id id)
         }
         return;
     case OPT_HTTP_PORT:
-        flags->shell.http_port =
-            strcmp(optarg, "none") == 0 ? -1 : (int)number(name, optarg, 65535);
+        flags->shell.http_port = http_port(name, optarg);
         return;
     case OPT_HTTP_NAME:
-        add_http_name(&flags->shell, name);
+        add_names(&flags->shell, name, optarg);
         return;
     case OPT_KEY_FILE:
         flags->shell.key_file = optarg;
@@ -173,7 +189,7 @@ int main(int argc, char **argv)
                            .host = "127.0.0.1",
                            .port = 6399,
                            .infeasible = -1,
-                           .shell.http_port = -1 };
+                           .shell.http_port = HTTP_PORT_NONE };
     char address[300];
     process_hide(); /* it knows keys, and executors of its user's may run beside it */
     if (argc == 2 && strcmp(argv[1], "__man") == 0) { /* for scripts/man */

@@ -145,6 +145,15 @@ static void put_messages(struct exposition *out, const struct loop_counts *loop)
     put_distribution(out, METRIC_SQLITE_COMMIT, &loop->commit);
 }
 
+static void put_doors(struct exposition *out, const struct metrics_source *source,
+                      const struct loop_counts *loop)
+{
+    exposition_metric(out, METRIC_LOGIN_FAILURES);
+    EXPOSE(out, (double)source->logins_refused, slice_text("http"));
+    EXPOSE(out, (double)loop->logins_refused, slice_text("rpc"));
+    put(out, METRIC_SSE_CLIENTS, (double)source->streams);
+}
+
 static double file_bytes(const char *dir, const char *name)
 {
     char path[PATH_BYTES];
@@ -217,6 +226,7 @@ int metrics_page(const struct metrics_source *source, const char *accept, struct
     put_waiting(out, &view->core);
     put_nodes(out, &view->core);
     put_messages(out, &view->loop);
+    put_doors(out, source, &view->loop);
     process_expose(out, "head", (struct slice){ 0 }, source->before);
     monitor_done(source->monitor);
     put_disk(out, source->state_dir);

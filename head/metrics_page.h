@@ -16,6 +16,7 @@ struct metrics_source {
     const char *session; /* the cluster's id */
     enum metric_prefix prefix;
     struct process_before *before;
+    uint64_t logins_refused, streams; /* of the HTTP server: since its start, and now */
     void (*requests)(const void *context,
                      struct exposition *out); /* of the HTTP server; NULL: none */
     const void *context;

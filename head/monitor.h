@@ -13,6 +13,7 @@ enum { MONITOR_FRESH_MS = 1000, MONITOR_WAIT_MS = 2000 };
 struct loop_counts {
     struct histogram turn, placement, commit;
     uint64_t in[MSG_KINDS], out[MSG_KINDS]; /* messages */
+    uint64_t logins_refused;                /* tokens and keys */
 };
 
 struct monitor_view {

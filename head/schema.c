@@ -272,6 +272,19 @@ static const char file_tables[] =
     "INSERT OR IGNORE INTO spec_file SELECT spec, CAST(substr(rest,1,64) AS TEXT) FROM part"
     " WHERE CAST(substr(rest,1,64) AS TEXT) NOT GLOB '*[^0-9a-f]*' AND length(rest)>=64;";
 
+/*  Drained: nothing is leased to it any more. */
+static const char drain_columns[] =
+    "ALTER TABLE node ADD COLUMN draining INTEGER DEFAULT 0;"
+    "ALTER TABLE node ADD COLUMN drain_ms INTEGER;"
+    "ALTER TABLE node ADD COLUMN drain_until_ms INTEGER;"
+    "DROP VIEW nodes;"
+    "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state,"
+    " CASE WHEN o.state=3 OR o.draining=0 THEN NULL"
+    "  WHEN EXISTS (SELECT 1 FROM lease WHERE node=o.id) THEN 'DRAINING' ELSE 'DRAINED' END AS drain,"
+    " pid, reason," TIME("joined", "joined_ms") "," TIME("ended", "ended_ms") ","
+    TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ", o.id AS id"
+    " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -303,6 +316,7 @@ static const char *const steps[][8] = {
     { study_tables, study_view, trial_view, report_view },
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
+    { drain_columns },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -55,12 +55,10 @@ static void logs_sweep(struct services *self, const char *path)
     struct dirent *entry;
     while (folder && (entry = readdir(folder)) != NULL) {
         unsigned long long job;
-        char number[24];
         if (sscanf(entry->d_name, "job-%llu.log", &job) != 1) {
             continue;
         }
-        snprintf(number, sizeof(number), "%llu", job);
-        if (core_job_find(self->core, slice_text(number)) == 0) {
+        if (core_job_owner(self->core, job) == 0) {
             logs_remove(self->logs, job);
         }
     }

@@ -50,6 +50,7 @@ struct shell {
     uint64_t start_ms;
     uint64_t idle_since_ms;
     uint64_t moved; /* bytes of frames, in and out */
+    uint64_t tokens_refused;
     struct {
         uint64_t at_ms, moved; /* the last look */
         bool due;              /* the look before saw a burst */
@@ -59,7 +60,12 @@ struct shell {
 static void send_out(void *context, uint32_t peer, struct slice frame)
 {
     struct shell *self = context;
-    monitor_counts(self->monitor)->out[proto_kind(frame)]++;
+    struct loop_counts *counts = monitor_counts(self->monitor);
+    struct msg msg;
+    counts->out[proto_kind(frame)]++;
+    if (proto_kind(frame) == MSG_REFUSED && proto_decode(frame, &msg, NULL) == OK) {
+        self->tokens_refused += msg.as.refused.code == ERR_TOKEN;
+    }
     self->moved += frame.n;
     if (peer >= DOOR_PEER_FIRST) {
         door_send(self->door, peer, frame);
@@ -155,6 +161,7 @@ static int wait_ms(const struct shell *self, uint64_t now_ms)
 static void tell_monitor(struct shell *self)
 {
     struct loop_counts *counts = monitor_counts(self->monitor);
+    counts->logins_refused = self->tokens_refused + net_refusals(self->net);
     counts->placement = *turn_placement(self->turn);
     counts->commit = *store_commits(self->store);
     monitor_tell(self->monitor, turn_core(self->turn));
@@ -358,21 +365,27 @@ static int take_signals(struct shell *self)
 static int open_http(struct shell *self, const struct shell_options *options)
 {
     struct diag why = { 0 };
-    if (options->http_port < 0) {
+    bool own_choice = options->http_port == HTTP_PORT_AUTO;
+    if (options->http_port == HTTP_PORT_NONE) {
         return OK;
     }
-    const struct http_options http = { .state_dir = self->dir,
-                                       .database = store_path(self->store),
-                                       .monitor = self->monitor,
-                                       .prefix = options->metrics_prefix,
-                                       .host = options->http_host,
-                                       .names = options->http_names,
-                                       .name_count = options->http_name_count,
-                                       .port = (uint16_t)options->http_port,
-                                       .door = self->door };
+    struct http_options http = { .state_dir = self->dir,
+                                 .database = store_path(self->store),
+                                 .monitor = self->monitor,
+                                 .prefix = options->metrics_prefix,
+                                 .host = options->http_host,
+                                 .port = own_choice ? HTTP_PORT_RAYS : (uint16_t)options->http_port,
+                                 .names = options->http_names,
+                                 .name_count = options->http_name_count,
+                                 .door = self->door };
     int code = http_open(&self->http, &http, &why);
+    if (code == ERR_CONFLICT && own_choice) {
+        log_warn("head.http", "why=\"%s\": any free port is taken instead", why.text);
+        http.port = WEB_PORT_ANY;
+        code = http_open(&self->http, &http, &why);
+    }
     if (code != OK) {
-        log_error("head.http", "host=%s port=%d why=\"%s\"", options->http_host, options->http_port,
+        log_error("head.http", "host=%s port=%d why=\"%s\"", http.host, http.port,
                   why.text[0] ? why.text : err_text(code));
         return code;
     }

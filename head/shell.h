@@ -5,8 +5,7 @@
 #include "common/base.h"
 #include "common/err.h"
 #include "head/core/core.h"
-
-enum { HTTP_NAMES_MAX = 16 };
+#include "head/http.h"
 
 struct shell_options {
     const char *state_dir;  /* NULL: as common/file.h says */
@@ -18,7 +17,7 @@ struct shell_options {
     const char *http_names[HTTP_NAMES_MAX]; /* that Host may have, beside addresses and localhost */
     uint32_t http_name_count;
     enum metric_prefix metrics_prefix;
-    int http_port; /* 0: any; below 0: no HTTP */
+    int http_port; /* 0: any; else HTTP_PORT_... */
     struct config config;
 };
 

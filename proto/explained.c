@@ -16,11 +16,11 @@ static json_t *text_json(struct slice text)
 
 static json_t *reason_json(const struct rec_reason *reason)
 {
-    return json_pack("{s:I, s:o, s:o, s:f, s:f, s:f}", "node_id", (json_int_t)reason->node, "name",
-                     text_json(reason->node_name), "resource", text_json(reason->resource),
+    return json_pack("{s:I, s:o, s:o, s:f, s:f, s:f, s:b}", "node_id", (json_int_t)reason->node,
+                     "name", text_json(reason->node_name), "resource", text_json(reason->resource),
                      "needed", reason_amount(reason, reason->needed), "available",
                      reason_amount(reason, reason->available), "total",
-                     reason_amount(reason, reason->total));
+                     reason_amount(reason, reason->total), "draining", (int)reason->draining);
 }
 
 /*  What `other` is depends on the reason. */

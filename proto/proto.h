@@ -53,21 +53,22 @@ enum decision { DECISION_GO_ON = 0, DECISION_STOP = 1, DECISION_PAUSE = 2, DECIS
 enum package_kind { PACKAGE_WORKING_DIR = 1, PACKAGE_PY_MODULE = 2 };
 enum after { AFTER_OK = 1, AFTER_ANY = 2 };
 enum metric_kind { METRIC_COUNTER = 1, METRIC_GAUGE = 2, METRIC_HISTOGRAM = 3 };
-enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2 };
+enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2, RECALL_GIVE_BACK = 3 };
+enum drain { DRAIN_NONE = 0, DRAIN_ASKED = 1, DRAIN_LEAVING = 2 };
 
 /*  How an attempt ended, as its worker saw it. */
 enum outcome {
     OUTCOME_OK = 0,    /* the function returned; the command exited with 0 */
     OUTCOME_APP_ERROR, /* rayc_fail(); status is the application's code */
     OUTCOME_EXIT, /* the process ended by itself with this status: of a command, a result; of an executor, a death */
-    OUTCOME_SIGNAL,        /* the process was killed; status is -signal */
-    OUTCOME_RUN_TIMEOUT,   /* killed by the worker: run_ms_max */
-    OUTCOME_CANCELLED,     /* killed by the worker: the head asked for it */
-    OUTCOME_SETUP_FAILED,  /* the process could not be started; text says why */
-    OUTCOME_BAD_ARGUMENT,  /* the function read an argument as another kind */
-    OUTCOME_NO_SUCH_TASK,  /* the program has no function of this name */
-    OUTCOME_TOO_LARGE,     /* the result is over PAYLOAD_MAX */
-    OUTCOME_RETURNED,      /* it had not started, and will not here */
+    OUTCOME_SIGNAL,       /* the process was killed; status is -signal */
+    OUTCOME_RUN_TIMEOUT,  /* killed by the worker: run_ms_max */
+    OUTCOME_CANCELLED,    /* killed by the worker: the head asked for it */
+    OUTCOME_SETUP_FAILED, /* the process could not be started; text says why */
+    OUTCOME_BAD_ARGUMENT, /* the function read an argument as another kind */
+    OUTCOME_NO_SUCH_TASK, /* the program has no function of this name */
+    OUTCOME_TOO_LARGE,    /* the result is over PAYLOAD_MAX */
+    OUTCOME_RETURNED, /* it had not started, and will not here; with started_ms: was ended for a drain */
     OUTCOME_ENV_FAILED,    /* its files or environment could not be set up; text says why */
     OUTCOME_OUT_OF_MEMORY, /* as EXIT or SIGNAL, and the kernel has killed for want of memory */
     OUTCOMES
@@ -253,7 +254,7 @@ enum role {
 #define WHY(NAME, value, text) WHY_##NAME = value,
 enum why {
 #include "proto/states.def"
-    WHYS = 11
+    WHYS = 12
 };
 #undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,

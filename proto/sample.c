@@ -34,12 +34,26 @@ static bool ends_with(struct slice text, const char *end)
     return text.n >= n && memcmp(text.p + text.n - n, end, n) == 0;
 }
 
+bool sample_is_part(struct slice name, struct slice histogram)
+{
+    static const char *const parts[] = { "_bucket", "_count", "_sum" };
+    bool is = false;
+    for (uint32_t i = 0; i < COUNT(parts); i++) {
+        struct slice before = slice_of(name.p, name.n - strlen(parts[i]));
+        is = is || (ends_with(name, parts[i]) && slice_same(before, histogram));
+    }
+    return is;
+}
+
 /*  A counter's name is the same with _total and without. */
-static bool is_own(struct slice name)
+static bool is_own(struct slice name, uint32_t kind)
 {
     name.n -= ends_with(name, "_total") ? strlen("_total") : 0;
     for (uint32_t id = 0; id < METRICS; id++) {
-        if (slice_same(name, slice_text(metric_at((enum metric_id)id)->name))) {
+        const struct metric_row *own = metric_at((enum metric_id)id);
+        struct slice its = slice_text(own->name);
+        if (slice_same(name, its) || (own->type == FAMILY_HISTOGRAM && sample_is_part(name, its)) ||
+            (kind == METRIC_HISTOGRAM && sample_is_part(its, name))) {
             return true;
         }
     }
@@ -100,7 +114,7 @@ int sample_check(const struct rec_sample *sample, struct diag *why)
     if (sample->name.n > NAME_MAX_BYTES) {
         return refuse(why, "name", "a name has at most 256 bytes", sample->name);
     }
-    if (is_own(sample->name)) {
+    if (is_own(sample->name, sample->kind)) {
         return refuse(why, "name", "this metric is of rayc's own; choose another name",
                       sample->name);
     }

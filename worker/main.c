@@ -22,6 +22,7 @@ enum {
     EXIT_USAGE = 2,
     IDLE_MS = 1000,
     GRACE_MS = 3000,
+    DRAIN_SECONDS = 30,
     OWN_UID_BASE = 200000,
     OWN_UID_LEAST = 1000
 };
@@ -264,6 +265,7 @@ int main(int argc, char **argv)
     read_config(&config.core);
     read_confine(&config.confine);
     read_http(&config);
+    config.drain_ms = (uint32_t)(number(GRACE, 4e6, given[EMBEDDED] ? 0 : DRAIN_SECONDS) * 1000);
     process_hide();
     config.confine.cgroups = open_cgroups();
     int e = spawner_start(

@@ -218,14 +218,31 @@ static void end_sources(struct samples *self, uint64_t now_ms)
 
 /*  --- what is said ----------------------------------------------------------------------------------------- */
 
-static struct family *find_family(struct samples *self, struct slice name,
-                                  const struct rec_sample *sample)
+static struct family *find_family(const struct samples *self, struct slice name)
 {
-    for (struct family *family = self->families; family; family = family->next) {
-        if (slice_same(slice_text(family->name), name)) {
-            return family;
+    struct family *family = self->families;
+    while (family && !slice_same(slice_text(family->name), name)) {
+        family = family->next;
+    }
+    return family;
+}
+
+/*  Would a series of it be shown under the name of another family's? */
+static bool clashes(const struct samples *self, struct slice name, uint32_t kind)
+{
+    for (const struct family *family = self->families; family; family = family->next) {
+        struct slice its = slice_text(family->name);
+        if ((family->kind == METRIC_HISTOGRAM && sample_is_part(name, its)) ||
+            (kind == METRIC_HISTOGRAM && sample_is_part(its, name))) {
+            return true;
         }
     }
+    return false;
+}
+
+static struct family *new_family(struct samples *self, struct slice name,
+                                 const struct rec_sample *sample)
+{
     struct family *family = calloc(1, sizeof(*family));
     ensure(family != NULL);
     family->kind = sample->kind;
@@ -260,17 +277,18 @@ struct series *samples_find(struct samples *self, const struct rec_sample *sampl
         memcmp(name.p + name.n - 6, "_total", 6) == 0) {
         name.n -= 6;
     }
-    *why_not = DROP_LIMIT;
     bool full =
         self->series_count >= SAMPLES_SERIES_MAX || self->family_count >= SAMPLES_FAMILIES_MAX;
-    struct family *family = full ? self->families : find_family(self, name, sample);
-    while (full && family && !slice_same(slice_text(family->name), name)) {
-        family = family->next;
-    }
-    if (!family || !same_kind(family, sample)) {
-        *why_not = family ? DROP_CONFLICT : DROP_LIMIT;
+    struct family *family = find_family(self, name);
+    if (family ? !same_kind(family, sample) : clashes(self, name, sample->kind)) {
+        *why_not = DROP_CONFLICT;
         return NULL;
     }
+    *why_not = DROP_LIMIT;
+    if (!family && full) {
+        return NULL;
+    }
+    family = family ? family : new_family(self, name, sample);
     for (struct series **at = &family->series; *at; at = &(*at)->next) {
         struct series *series = *at;
         if (strcmp(series->job, job) == 0 &&
@@ -315,7 +333,8 @@ static void fold_one(struct samples *self, const struct rec_sample *sample, uint
     struct series *series = samples_find(self, sample, source->job, &why_not);
     if (!series) {
         drop(self, why_not, source,
-             why_not == DROP_CONFLICT ? "one name, two kinds or bounds" : "too many metrics");
+             why_not == DROP_CONFLICT ? "one name, two kinds or bounds, or a part of a histogram's"
+                                      : "too many metrics");
         return;
     }
     if (sample->kind == METRIC_GAUGE) {

@@ -44,7 +44,7 @@ struct samples {
     struct source *sources;
     uint32_t source_count, free_hint;
     uint64_t ended; /* sources that wait for their end */
-    uint64_t due_ms, saved_ms, purged_ms;
+    uint64_t due_ms, saved_ms;
     bool changed; /* since DIR/metrics was written */
     int fd;
     char address[64], file[PATH_BYTES];

@@ -2,6 +2,7 @@
 
     A turn takes all that has come, steps the core for each piece, and does what it says, in order.  Nothing waits for
     a batch to fill: batches are what has come meanwhile. */
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -294,12 +295,13 @@ static void take_signals(struct shell *self)
 {
     struct signalfd_siginfo info;
     while (read(self->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        log_info("worker.stop", "signal=%u", info.ssi_signo);
+        uint32_t grace_ms = info.ssi_signo == SIGTERM ? self->config->drain_ms : 0;
+        log_info("worker.stop", "signal=%u grace_ms=%u", info.ssi_signo, grace_ms);
         if (self->stopping) {
             end(self, 0); /* asked twice: at once */
         }
         self->stopping = true;
-        step(self, &(struct worker_event){ .kind = WEV_STOP });
+        step(self, &(struct worker_event){ .kind = WEV_STOP, .until_ms = clock_ms() + grace_ms });
     }
 }
 
@@ -372,7 +374,7 @@ static void turn(struct shell *self)
     fetches_on_time(self->fetches, self->now_ms);
     samples_on_time(self->samples, self->now_ms);
     take_link(self);
-    step(self, &(struct worker_event){ .kind = WEV_TICK });
+    step(self, &(struct worker_event){ .kind = WEV_TICK, .streams = tails_busy(self->tails) });
     take_events(self);
     send_streams(self);
     take_events(self);

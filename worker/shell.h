@@ -16,6 +16,7 @@ struct shell_config {
     const char *unpack;    /* rayc-unpack, with its path */
     const char *http_host; /* where it answers HTTP; NULL: nowhere */
     uint16_t http_port;    /* 0: any free one */
+    uint32_t drain_ms;     /* after a SIGTERM, what runs may go on for so long */
 };
 
 enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */

@@ -110,7 +110,9 @@ static int run(const struct unpack_job *job, struct open *open, char *why)
     close_open(&open->why[0]); /* whatever more it says: it is not to wait for us */
     int status = 0;
     while (waitpid(pid, &status, 0) < 0) {
-        ensure(errno == EINTR);
+        if (errno != EINTR) { /* the worker has ended all its children: spawner_stop() */
+            return system_fault(why, job->program);
+        }
     }
     return code_of(status, why);
 }

@@ -17,13 +17,7 @@
 #include "common/access.h"
 #include "common/clock.h"
 
-enum {
-    PORT_DEFAULT = 6399,
-    HTTP_PORT_DEFAULT = 8265,
-    SERVE_MS = 30000,
-    JOIN_MS = 30000,
-    DIAL_MS = 500
-};
+enum { PORT_DEFAULT = 6399, SERVE_MS = 30000, JOIN_MS = 30000, DIAL_MS = 500 };
 
 static bool is_number(const char *text)
 {
@@ -122,11 +116,15 @@ static int start_head(const struct cli *cli, struct started *out)
              options->port == OPTION_UNSET ? PORT_DEFAULT : (long long)options->port);
     daemon_arg(&args, "--state-dir", cli->state_dir);
     daemon_arg(&args, "--port", port);
-    long long http = options->http_port != OPTION_UNSET ? (long long)options->http_port
-                     : options->port == OPTION_UNSET    ? HTTP_PORT_DEFAULT
-                                                        : 0;
-    snprintf(http_port, sizeof(http_port), "%lld", http);
+    if (options->http_port != OPTION_UNSET) {
+        snprintf(http_port, sizeof(http_port), "%lld", (long long)options->http_port);
+    } else {
+        snprintf(http_port, sizeof(http_port), options->port == OPTION_UNSET ? "auto" : "0");
+    }
     daemon_arg(&args, "--http-port", http_port);
+    if (options->http_names) {
+        daemon_arg(&args, "--http-host-name", options->http_names);
+    }
     daemon_arg(&args, "--pid-file", daemon_path(cli, DAEMON_HEAD, "pid", pid_path));
     if (options->host) {
         daemon_arg(&args, "--host", options->host);
@@ -329,8 +327,8 @@ static int start_all(struct cli *cli, struct started *out)
 
 static void end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid)
 {
-    if (pid > 0) { /* our child: the pid is its until we wait for it */
-        kill(pid, SIGTERM);
+    if (pid > 0) {         /* our child: the pid is its until we wait for it */
+        kill(pid, SIGINT); /* a worker has no grace then */
         int fd = pidfd_open(pid, 0);
         struct pollfd wait = { fd, POLLIN, 0 };
         if (fd < 0 || poll(&wait, 1, 20000) <= 0) {

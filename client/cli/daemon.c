@@ -125,7 +125,7 @@ _Noreturn static void become(const char *program, const struct daemon_args *args
         dup2(null, STDIN_FILENO);
     }
     if (block) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        prctl(PR_SET_PDEATHSIG, SIGINT);
         if (getppid() != parent) {
             _exit(1);
         }
@@ -255,7 +255,7 @@ void daemon_forget(const struct cli *cli, enum daemon_kind kind, pid_t ended)
 static int end_process(const struct cli *cli, enum daemon_kind kind, pid_t pid, int pidfd,
                        bool force)
 {
-    if (pidfd_send_signal(pidfd, force ? SIGKILL : SIGTERM, NULL, 0) != 0 && errno != ESRCH) {
+    if (pidfd_send_signal(pidfd, force ? SIGKILL : SIGINT, NULL, 0) != 0 && errno != ESRCH) {
         return fail(cli, ERR_SYSTEM, "cannot signal %s, pid %d: %s", names[kind], (int)pid,
                     strerror(errno));
     }

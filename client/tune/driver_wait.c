@@ -43,6 +43,10 @@ const char *wait_text(const struct study_spec *spec, enum why why, char out[WAIT
                  "all trials wait: no node is large enough for one, even when idle (%s): see "
                  "'rayc node list'; Ctrl-C ends this, and resources: is what a trial demands",
                  demand);
+    } else if (why == WHY_DRAINING) {
+        snprintf(out, WAIT_TEXT_BYTES,
+                 "all trials wait: the nodes that are large enough for one (%s) are being drained",
+                 demand);
     } else if (why == WHY_RESOURCES) {
         snprintf(out, WAIT_TEXT_BYTES,
                  "all trials wait: the nodes that are large enough for one (%s) are full", demand);

@@ -106,7 +106,8 @@ struct restored {
     struct {
         uint64_t id;
         struct slice key, name, capacity;
-        uint32_t dead;
+        uint32_t dead, draining;
+        uint64_t drain_ms, drain_until_ms; /* its grace; the end of it, wall clock */
     } node; /* those that were not DEAD, or still have leases; `dead` says which */
     struct {
         uint64_t id, spec, fence, submitted_ms;
@@ -234,8 +235,6 @@ bool core_knows(const struct core *self, uint32_t peer); /* has it said HELLO? *
 bool core_idle(
     const struct core *self); /* embedded: no client is attached and no job is unfinished */
 uint64_t core_forgotten(struct core *self); /* a job deleted since the last call; 0: no more */
-uint64_t core_job_find(const struct core *self,
-                       struct slice id); /* submission id, its unique prefix, or number; 0: none */
 bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
                         uint64_t token); /* is this its driver's attempt? */
 uint64_t core_job_owner(const struct core *self,

@@ -93,6 +93,18 @@ bool demand_feasible(const struct core *core, uint32_t index)
     return false;
 }
 
+bool demand_open(const struct core *core, uint32_t index)
+{
+    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
+        const struct node *node = node_at(core, i);
+        if (node->state != NODE_DEAD && node->draining == DRAIN_NONE &&
+            amounts_fit(&core->demands[index].need, &node->total)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*  How many of a demand can run on a node at a time, whatever the head says. */
 uint64_t demand_fits(const struct core *core, uint32_t index, uint32_t node)
 {

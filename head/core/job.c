@@ -76,45 +76,6 @@ uint32_t job_of_submission(const struct core *core, struct slice submission)
     return i;
 }
 
-static struct slice trimmed(struct slice text)
-{
-    while (text.n > 1 && text.p[0] == '0') {
-        text = slice_of(text.p + 1, text.n - 1);
-    }
-    return text;
-}
-
-static bool is_number(struct slice text, uint64_t id)
-{
-    char digits[24];
-    struct text number = text_in(digits, sizeof(digits));
-    text_u64(&number, id);
-    return slice_same(trimmed(text), slice_of(digits, number.n));
-}
-
-uint64_t core_job_find(const struct core *core, struct slice id)
-{
-    uint32_t exact = job_of_submission(core, id);
-    if (exact != NONE) {
-        return job_at(core, exact)->id;
-    }
-    uint64_t found = 0;
-    for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
-        const struct job *job = job_at(core, i);
-        if (is_number(id, job->id)) {
-            return job->id;
-        }
-        if (id.n > 0 && strlen(job->submission) >= id.n &&
-            memcmp(job->submission, id.p, id.n) == 0) {
-            if (found != 0) {
-                return 0; /* not unique */
-            }
-            found = job->id;
-        }
-    }
-    return found;
-}
-
 bool core_job_driver_ok(const struct core *core, uint64_t job, uint64_t task, uint64_t token)
 {
     uint32_t index = job_find(core, job);

@@ -228,8 +228,11 @@ static bool job_step(struct core *core, uint32_t index)
         return true; /* the last job that it waits for makes it busy */
     }
     if (job->kind == JOB_ARRAY && !job->ending && !job->stopping) {
+        uint64_t before = job->total;
         expanded = array_expand(core, job);
-        job_changed(core, index, false);
+        if (job->total != before) {
+            job_changed(core, index, false);
+        }
     }
     bool empty = true;
     for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
@@ -258,7 +261,8 @@ static bool job_step(struct core *core, uint32_t index)
         job_finish(core, index);
         return true;
     }
-    return !effects_nearly_full(core) && (expanded || core->tasks.taken == core->limits.tasks);
+    return !effects_nearly_full(core) &&
+           expanded; /* whose task makes room for more, nobody knows */
 }
 
 void job_work(struct core *core)

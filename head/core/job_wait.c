@@ -10,6 +10,48 @@ static const char *condition_text(uint32_t condition)
     return condition == AFTER_OK ? "to succeed" : "to end";
 }
 
+static struct slice trimmed(struct slice text)
+{
+    while (text.n > 1 && text.p[0] == '0') {
+        text = slice_of(text.p + 1, text.n - 1);
+    }
+    return text;
+}
+
+static bool is_number(struct slice text, uint64_t id)
+{
+    char digits[24];
+    struct text number = text_in(digits, sizeof(digits));
+    text_u64(&number, id);
+    return slice_same(trimmed(text), slice_of(digits, number.n));
+}
+
+/*  Of the jobs of one user: submission id, its unique prefix, or number; NONE: no such job, or more than one. */
+static uint32_t job_named(const struct core *core, uint64_t owner, struct slice id)
+{
+    uint32_t exact = job_of_submission(core, id), found = NONE;
+    if (exact != NONE && job_at(core, exact)->owner == owner) {
+        return exact;
+    }
+    for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
+        const struct job *job = job_at(core, i);
+        if (job->owner != owner) {
+            continue;
+        }
+        if (is_number(id, job->id)) {
+            return i;
+        }
+        if (id.n > 0 && strlen(job->submission) >= id.n &&
+            memcmp(job->submission, id.p, id.n) == 0) {
+            if (found != NONE) {
+                return NONE; /* not unique */
+            }
+            found = i;
+        }
+    }
+    return found;
+}
+
 /*  The jobs of a list, by number; OK, or the code of what is wrong with one, and a text. */
 int waits_read(struct core *core, struct list after, uint64_t owner, struct job_waits *out,
                struct text *why)
@@ -17,9 +59,8 @@ int waits_read(struct core *core, struct list after, uint64_t owner, struct job_
     struct rec_after record;
     *out = (struct job_waits){ 0 };
     while (next_after(&after, &record)) {
-        uint32_t other = job_find(core, core_job_find(core, record.job));
-        bool known = other != NONE && job_at(core, other)->owner == owner &&
-                     !job_at(core, other)->forgetting;
+        uint32_t other = job_named(core, owner, record.job);
+        bool known = other != NONE && !job_at(core, other)->forgetting;
         if (!known || record.condition < AFTER_OK) {
             text_add(why, "after: ");
             text_slice(why, record.job);

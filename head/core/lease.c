@@ -184,7 +184,9 @@ static uint32_t queue_next(const struct core *core, const struct demand *demand)
 
 static bool node_open(const struct node *node)
 {
-    return node->state == NODE_ALIVE && node->peer != NONE && node->leases.count < LEASES_PER_NODE;
+    return node->state == NODE_ALIVE && node->peer != NONE &&
+           (node->draining == DRAIN_NONE || RAYC_BUG(LEASE_DRAINING)) &&
+           node->leases.count < LEASES_PER_NODE;
 }
 
 static bool demand_of_nothing(const struct demand *demand)
@@ -299,8 +301,8 @@ void lease_schedule(struct core *core)
     for (uint32_t i = 0; i < count; i++) {
         struct demand *demand = &core->demands[i];
         bool waiting = demand->used && demand->queues.count > 0;
-        demand->blocked = waiting && demand_feasible(core, i);
-        if (waiting && !demand->blocked) {
+        demand->blocked = waiting && demand_open(core, i);
+        if (waiting && !demand->blocked && !demand_feasible(core, i)) {
             fail_infeasible(core, i);
         }
     }

@@ -84,7 +84,7 @@ static void node_return(struct core *core, uint32_t peer, const struct msg_node_
     node_joined(core, peer, msg->seq, 0, false);
 }
 
-static uint32_t node_of_key(const struct core *core, struct slice key)
+uint32_t node_of_key(const struct core *core, struct slice key)
 {
     uint32_t i = core->all_nodes.first;
     while (i != NONE && (node_at(core, i)->state == NODE_DEAD ||
@@ -254,6 +254,7 @@ void node_scan(struct core *core)
         if (node->state == NODE_DEAD) {
             continue;
         }
+        drain_scan(core, i);
         if (node->gone_ms != 0 && core->now_ms >= node->gone_ms + core->config.gone_ms) {
             node_lost(core, i, "its connection broke and it did not come back", false);
         } else if (silent_ms > core->config.lease_ms + 2000) {
@@ -321,6 +322,7 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
     while (next_held(&running, &held)) {
         node_holds(core, index, &held);
     }
+    drain_recall(core, index); /* what was said before may be lost */
     bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat ||
                  msg->inventory > node->inventory_whole;
     node->start_seq_at_beat = node->starts.seq;
@@ -354,7 +356,8 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
     }
     node->doubt = false;
     node->inventory_whole = msg->seq;
-    node->resend = true;
+    node->resend = node->draining == DRAIN_NONE;
+    drain_recall(core, index);
 }
 
 /*  Says START again for what a whole inventory lacks: at the end of the turn, for a DONE behind it in the same turn may
@@ -389,7 +392,9 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
                           .log = done->log,
                           .node = node_at(core, task->node)->id };
     bool resident = spec->kind == SPEC_FUNCTION;
-    tally_attempt(core, task, done->started_ms, done->run_us);
+    if (done->outcome != OUTCOME_RETURNED) {
+        tally_attempt(core, task, done->started_ms, done->run_us);
+    }
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
         demand_ran(core, spec->demand, done->run_us);
@@ -434,7 +439,7 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         how.failure = FAILURE_TOO_LARGE;
         break;
     case OUTCOME_RETURNED:
-        task_returned(core, index);
+        drain_returned(core, index, &how);
         return;
     case OUTCOMES:
         break;

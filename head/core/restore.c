@@ -99,6 +99,7 @@ static void restore_node(struct core *core, const struct restored *row)
     capacity.count = count;
     uint32_t index = node_new(core, row->node.id, row->node.key, row->node.name, capacity, &code);
     ensure(index != NONE);
+    drain_restore(core, index, row);
     if (row->node.dead) {
         node_at(core, index)->state = NODE_DEAD;
         core->nodes_alive--;

@@ -7,6 +7,7 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/node.h"
 #include "head/core/user.h"
 #include "head/core/survey.h"
 #include "head/policy/policy.h"
@@ -253,6 +254,9 @@ struct node {
         credential; /* id of the token that its worker has come with; 0: not yet, to this head */
     uint32_t state;
     bool bye;            /* it ended in order: what it had is not charged */
+    uint32_t draining;   /* enum drain */
+    bool drain_over;     /* its grace has passed: what it has is asked back */
+    uint64_t drain_ms;   /* when that passes */
     uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
     uint64_t inventory;  /* seq of the INVENTORY being read */
     uint64_t inventory_whole; /* and of the newest that was read to its end */
@@ -501,7 +505,8 @@ void lease_resend(struct core *core, uint32_t task);
 void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
 struct slice lease_shortage(struct core *core,
                             uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
-bool demand_feasible(const struct core *core, uint32_t demand);
+bool demand_feasible(const struct core *core, uint32_t demand); /* some node could, when idle */
+bool demand_open(const struct core *core, uint32_t demand);     /* and that one is not drained */
 uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session,
                     int *code); /* NONE and code */
 uint64_t demand_fits(const struct core *core, uint32_t demand, uint32_t node);
@@ -517,23 +522,6 @@ void queue_release(struct core *core, uint32_t queue);
 void queue_wake(struct core *core, uint32_t queue);
 void queue_sleep(struct core *core, uint32_t queue);
 bool amounts_read(struct core *core, struct list from, struct amounts *out, int *code);
-
-/*  node.c: workers. */
-void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *msg);
-void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *msg);
-void on_node_bye(struct core *core, uint32_t peer, const struct msg_node_bye *msg);
-void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *msg);
-void on_done(struct core *core, uint32_t peer, const struct msg_done *msg);
-void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_for_sure);
-uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice name,
-                  struct list capacity, int *code);
-void node_scan(struct core *core);
-void node_sweep(struct core *core);
-void node_end(struct core *core); /* the cluster ends */
-void node_resend(struct core *core);
-uint32_t node_find(const struct core *core, uint64_t id);
-uint32_t lease_find(const struct core *core, uint64_t task,
-                    uint64_t token); /* a current attempt, or NONE */
 
 /*  job*.c, session.c, watch.c: jobs, sessions, specs, watchers. */
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);

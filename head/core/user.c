@@ -381,6 +381,14 @@ void on_token_end(struct core *core, uint32_t peer, const struct msg_token_end *
         return;
     }
     struct token *token = token_at(core, index);
+    uint32_t asker = peer == OWN_PEER ? ROLE_ADMIN : core_reader(core, peer).may;
+    bool lesser = role_within(asker, token->role) == token->role && token->role <= ROLE_VIEWER;
+    if (asker != ROLE_ADMIN && !lesser) {
+        audit_number(core, peer, MSG_TOKEN_END, token->id, ERR_FORBIDDEN);
+        emit_refused(core, peer, msg->seq, ERR_FORBIDDEN,
+                     "this token may do more than the one that asks for its end");
+        return;
+    }
     if (!token->revoked) {
         token->revoked = true;
         EMIT(core, token_end, token->id, core->wall_ms);

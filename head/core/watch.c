@@ -74,6 +74,9 @@ static struct slice pending_text(struct core *core, const struct job *job)
         text_slice(&text, lease_shortage(core, spec_at(core, spec)->demand));
         return scratch_put(core, buffer, text.n);
     }
+    if (spec != NONE && !demand_open(core, spec_at(core, spec)->demand)) {
+        return slice_text("waiting: the nodes that could run it are being drained");
+    }
     return slice_text("waiting for free resources");
 }
 
@@ -185,7 +188,9 @@ static uint32_t reasons_put(struct core *core, struct wire *to, uint32_t demand)
     for (uint32_t i = core->all_nodes.first; i != NONE && count < 64;
          i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
-        struct rec_reason reason = { .node = node->id, .node_name = slice_text(node->name) };
+        struct rec_reason reason = { .node = node->id,
+                                     .node_name = slice_text(node->name),
+                                     .draining = node->draining != DRAIN_NONE };
         for (uint32_t k = 0; k < core->kind_count && node->state != NODE_DEAD; k++) {
             bool worse = need->of[k] > node->total.of[k] || reason.resource.n == 0;
             if (need->of[k] > node->free.of[k] && worse) {
@@ -219,6 +224,8 @@ static void explain_ready(struct core *core, const struct task *task, struct msg
         out->why = WHY_NO_NODES;
     } else if (!demand_feasible(core, spec->demand)) {
         out->why = WHY_INFEASIBLE;
+    } else if (!demand_open(core, spec->demand)) {
+        out->why = WHY_DRAINING;
     } else {
         enum { LOOK_MAX = 100000 };
         for (uint32_t i = task->place.previous; i != NONE && out->other < LOOK_MAX;

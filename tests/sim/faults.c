@@ -190,6 +190,11 @@ static void strike_REVOKE(struct sim *sim)
     user_revoke(sim);
 }
 
+static void strike_DRAIN(struct sim *sim)
+{
+    drain_strike(sim);
+}
+
 static void strike_LOSS(struct sim *sim)
 {
     (void)sim;
@@ -253,6 +258,7 @@ void faults_heal(struct sim *sim)
         }
     }
     users_heal(sim);
+    drains_heal(sim);
     sim->head.slow_until_us = 0; /* who stands still wakes by itself */
     sim->head.doom = DOOM_NONE;
     if (!sim->head.up) {

@@ -166,7 +166,11 @@ void rule_sent(struct sim *sim, uint32_t peer, const struct msg *msg)
         sent_state(sim, &msg->as.job_state);
         break;
     case MSG_CHANGED:
-        sent_changed(sim, &msg->as.changed);
+        if (msg->as.seq == SEQ_DRAIN) {
+            sent_drained(sim, &msg->as.changed);
+        } else {
+            sent_changed(sim, &msg->as.changed);
+        }
         break;
     case MSG_WELCOME:
         head->epoch_seen =

@@ -429,6 +429,9 @@ void node_stop(struct sim *sim, uint32_t index)
     if (node->alive && !node->stopping && node->paused_us <= sim->now_us) {
         SIM_NOTE(sim, "worker %u is asked to end", index);
         node->stopping = true;
-        worker_tell(sim, index, &(struct worker_event){ .kind = WEV_STOP });
+        uint64_t grace_ms = chance(&sim->fate, 400) ? 0 : between(&sim->fate, 0, 30000);
+        worker_tell(
+            sim, index,
+            &(struct worker_event){ .kind = WEV_STOP, .until_ms = now_ms(sim, node) + grace_ms });
     }
 }

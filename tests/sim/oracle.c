@@ -72,6 +72,7 @@ void oracle_fini(struct oracle *self)
         index_fini(indexes[i]);
     }
     free(self->tasks);
+    free(self->nodes.list);
     free(self->specs);
     free(self->leases);
     free(self->jobs);
@@ -237,6 +238,7 @@ static void seen_task_again(struct sim *sim, const void *from)
     struct task_seen *task = known_task(sim, row->id, "task_again");
     if (!sim->oracle.replaying) {
         rule_again(sim, task, row);
+        rule_charged(sim, task, row);
     }
     task->returns += row->attempt == task->attempt;
     task->state = TASK_READY;
@@ -256,6 +258,9 @@ static void seen_attempt_end(struct sim *sim, const void *from)
     if (!sim->oracle.replaying && row->attempt != task->attempt) {
         sim_fail(sim, 6, "attempt %u of %llx ends, but its current one is %u", row->attempt,
                  (unsigned long long)row->task, task->attempt);
+    }
+    if (!sim->oracle.replaying) {
+        rule_died(sim, row);
     }
 }
 
@@ -290,6 +295,9 @@ static void seen_lease_new(struct sim *sim, const void *from)
     if (task_counter((task_id){ row->first }) + row->count > session->high) {
         sim_fail(sim, 20, "session %llu says that none from %llu on was ever leased",
                  (unsigned long long)session->id, (unsigned long long)session->high);
+    }
+    if (!self->replaying) {
+        rule_lease_node(sim, row);
     }
     for (uint64_t i = 0; i < row->count; i++) {
         struct task_seen *task = known_task(sim, row->first + i, "lease_new");
@@ -438,6 +446,7 @@ static void seen_node_new(struct sim *sim, const void *from)
         sim_fail(sim, 21, "node %llu is used a second time", (unsigned long long)id);
     }
     sim->oracle.node_max = id;
+    node_seen_new(sim, id);
 }
 
 static void seen_node_state(struct sim *sim, const void *from)
@@ -446,6 +455,7 @@ static void seen_node_state(struct sim *sim, const void *from)
     if (row->state == NODE_DEAD && !sim->oracle.replaying) {
         rule_node_dead(sim, row);
     }
+    node_seen_state(sim, row->id, row->state);
 }
 
 static void seen_head_start(struct sim *sim, const void *from)

@@ -8,7 +8,7 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
-    user.c     users, their tokens, and who hears of what
+    user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
     faults.c   what goes wrong and when
@@ -18,6 +18,7 @@
 #include "common/base.h"
 #include "common/prng.h"
 #include "head/turn.h"
+#include "tests/sim/drain.h"
 #include "worker/core/worker.h"
 
 enum {
@@ -165,6 +166,7 @@ struct oracle {
     uint64_t commit;
     bool replaying; /* rows are read again after a power cut: nothing is checked */
     struct studies_seen studies;
+    struct nodes_seen nodes;
 };
 void oracle_fini(struct oracle *self);
 void oracle_reset(struct oracle *self);
@@ -272,8 +274,7 @@ void exec_give(struct sim *sim, uint32_t node, const struct act *act);
 void exec_take_back(struct sim *sim, uint32_t node, const struct act *act);
 void exec_kill(struct sim *sim, uint32_t node, const struct act *act);
 void exec_die(struct sim *sim, uint32_t node, uint32_t executor, int32_t status, uint64_t after_us);
-void exec_power_cut(
-    struct sim *sim); /* a task without a row: its id, never told, may be another's */
+void exec_power_cut(struct sim *sim); /* the id of a task without a row may be another's */
 void exec_all_gone(struct sim *sim, uint32_t node); /* the worker's process died */
 void exec_driver_ends(struct sim *sim, uint32_t client, int32_t status);
 /*  The report of a run that waits for it was decided on; false: no such run is there. */
@@ -556,8 +557,7 @@ struct sim {
     bool disabled[USERS_MAX];
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */
     uint32_t answered_count, answered_room;
-    uint64_t frames, tasks_done;
-    uint64_t steps;
+    uint64_t frames, tasks_done, steps;
 };
 
 void sim_at(struct sim *sim, uint64_t at_us, sim_fn *fn, uint32_t who, uint64_t number, void *data);

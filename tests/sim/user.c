@@ -50,7 +50,7 @@ void proof_of(struct slice token, struct proof *out)
     }
 }
 
-static void own(struct sim *sim, enum msg_kind kind, const void *value)
+void head_own(struct sim *sim, enum msg_kind kind, const void *value)
 {
     struct head *head = &sim->head;
     struct msg msg = { .kind = kind };
@@ -65,9 +65,9 @@ static void user_is(struct sim *sim, uint32_t user)
 {
     char name[16];
     user_name(user, name);
-    own(sim, MSG_USER_PUT,
-        &(struct msg_user_put){ .name = slice_text(name),
-                                .disabled = sim->disabled[user] ? 1 : 2 });
+    head_own(sim, MSG_USER_PUT,
+             &(struct msg_user_put){ .name = slice_text(name),
+                                     .disabled = sim->disabled[user] ? 1 : 2 });
 }
 
 /*  At the start of a head, as its shell makes the first tokens; what is there already stays. */
@@ -79,11 +79,12 @@ void users_make(struct sim *sim)
         user_name(i, name);
         memcpy(hash, name, strlen(name));
         uint32_t role = i < CLIENT_USERS ? ROLE_USER : ROLE_WORKER;
-        own(sim, MSG_USER_PUT,
-            &(struct msg_user_put){ .name = slice_text(name), .role = role, .make = 1 });
-        own(sim, MSG_TOKEN_PUT,
-            &(struct msg_token_put){
-                .user = slice_text(name), .role = role, .hash = slice_of(hash, sizeof(hash)) });
+        head_own(sim, MSG_USER_PUT,
+                 &(struct msg_user_put){ .name = slice_text(name), .role = role, .make = 1 });
+        head_own(sim, MSG_TOKEN_PUT,
+                 &(struct msg_token_put){ .user = slice_text(name),
+                                          .role = role,
+                                          .hash = slice_of(hash, sizeof(hash)) });
         user_is(sim, i);
     }
 }

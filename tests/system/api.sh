@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh" "$1"
 
 mkdir -m 700 "$RAYC_STATE_DIR"
-rayc-head --state-dir "$RAYC_STATE_DIR" --port 0 --http-port 0 >"$WORK/head.log" 2>&1 </dev/null &
+rayc-head --state-dir "$RAYC_STATE_DIR" --port 0 --http-port 0 --http-host-name a.test,Rayc.Example.com --http-host-name c.test >"$WORK/head.log" 2>&1 </dev/null &
 BACKGROUND+=("$!")
 wait_until 20 test -s "$RAYC_STATE_DIR/head.address" -a -s "$RAYC_STATE_DIR/head.http"
 HTTP=$(<"$RAYC_STATE_DIR/head.http")
@@ -44,6 +44,55 @@ done
 TOKEN=rayc_nobody call 401 GET /api/v1/whoami
 call 200 GET /api/v1/whoami
 expect_value role ADMIN
+
+# --- what was refused, and who listens, is counted -------------------------------------------------------------------
+RAYC_TOKEN=rayc_nobody expect 5 rayc whoami
+metric() { # NAME-WITH-ITS-LABEL VALUE
+    call 200 GET /metrics
+    grep -qE "^rayc_$1[^ ]* $2\$" "$WORK/out"
+}
+wait_until 20 metric 'login_failures_total\{.*door="http"' 1
+wait_until 20 metric 'login_failures_total\{.*door="rpc"' 1
+wait_until 20 metric sse_clients 0
+call 200 POST /api/v1/tokens -d '{"name": "listener"}'
+listener=$(value token_id) secret=$(value token)
+curl -sSN -H "Authorization: Bearer $secret" "$HTTP/api/v1/events/stream" >"$WORK/stream" 2>&1 &
+BACKGROUND+=("$!")
+wait_until 20 metric sse_clients 1
+call 200 DELETE "/api/v1/tokens/$listener"
+wait_until 20 metric sse_clients 0
+
+# --- names that Host may have ----------------------------------------------------------------------------------------
+for name in a.test rayc.example.com C.TEST:80 localhost; do
+    call 200 GET /api/v1/whoami -H "Host: $name"
+done
+call 421 GET /api/v1/whoami -H 'Host: evil.test'
+call 421 GET /api/v1/whoami -H 'Host: b.a.test'
+for names in a/b 'a.test,' '' a.test:80; do
+    expect 2 rayc-head --state-dir "$WORK/none" --http-host-name "$names"
+    has err "--http-host-name"
+done
+
+# --- a port that another program has ---------------------------------------------------------------------------------
+expect 7 rayc-head --state-dir "$WORK/taken" --port 0 --http-port "${HTTP##*:}"
+has err "is in use by another program"
+python3 -c '
+import socket, sys, time
+listener = socket.socket()
+try:
+    listener.bind(("127.0.0.1", 8265))
+    listener.listen()
+except OSError:
+    pass # somebody else has it: as good
+open(sys.argv[1], "w").close()
+time.sleep(1000)' "$WORK/bound" &
+BACKGROUND+=("$!")
+wait_until 20 test -e "$WORK/bound"
+rayc-head --state-dir "$WORK/auto" --port 0 --http-port auto >"$WORK/auto.log" 2>&1 </dev/null &
+BACKGROUND+=("$!")
+wait_until 20 test -s "$WORK/auto/head.http"
+[[ $(<"$WORK/auto/head.http") != *:8265 ]] || fail "two listen at port 8265"
+grep -q "in use by another program" "$WORK/auto.log" || fail "it does not say why: $(<"$WORK/auto.log")"
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
 call 200 POST /api/v1/jobs -d '{"entrypoint": "echo one; echo two", "submission_id": "short"}'

@@ -87,6 +87,25 @@ static void what_is_wrong_is_counted(void **state)
     assert_true(shows("dropped_total{Reason=\"CONFLICT\"} 1\n"));
 }
 
+/*  A histogram x is shown as x_bucket, x_count and x_sum: nothing else may have such a name. */
+static void parts_of_a_histogram_are_no_names(void **state)
+{
+    (void)state;
+    say(key, METRIC_HISTOGRAM, "step", "", 0.7);
+    say(key, METRIC_GAUGE, "step_count", "", 7);
+    say(key, METRIC_GAUGE, "step_sum", "", 7);
+    say(key, METRIC_GAUGE, "step_sums", "", 7);
+    say(key, METRIC_GAUGE, "lap_bucket", "", 7);
+    say(key, METRIC_HISTOGRAM, "lap", "", 0.7);
+    assert_true(shows("dropped_total{Reason=\"CONFLICT\"} 3\n"));
+    assert_true(shows("rayc_step_count{JobId=\"job-1\"} 1\n"));
+    assert_false(shows("rayc_step_sum{JobId=\"job-1\"} 7\n"));
+    assert_true(shows("rayc_step_sums{JobId=\"job-1\"} 7\n"));
+    assert_false(shows("rayc_lap_count"));
+    say(key, METRIC_GAUGE, "task_duration_seconds_count", "", 7); /* of rayc's own */
+    assert_true(shows("dropped_total{Reason=\"INVALID\"} 1\n"));
+}
+
 static void counters_outlive_who_said_them(void **state)
 {
     (void)state;
@@ -113,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(parts_of_a_histogram_are_no_names, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_outlive_who_said_them, setup, teardown),
     };
     if (!mkdtemp(dir)) {

@@ -165,6 +165,17 @@ static void a_missing_program_is_told(void **state)
     assert_false(is_there(self, "out") || is_there(self, "out.part"));
 }
 
+/*  As when the worker ends all its children because the spawner has died. */
+static void another_may_hear_of_its_end(void **state)
+{
+    struct fixture *self = *state;
+    (void)signal(SIGCHLD, SIG_IGN);
+    int code = run_body(self, "exit 0");
+    (void)signal(SIGCHLD, SIG_DFL);
+    assert_int_equal(code, ERR_SYSTEM);
+    assert_false(is_there(self, "out") || is_there(self, "out.part"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -173,6 +184,7 @@ int main(void)
         TEST(it_is_nobody_without_rights),
         TEST(how_it_ends_is_told),
         TEST(a_missing_program_is_told),
+        TEST(another_may_hear_of_its_end),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

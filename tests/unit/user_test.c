@@ -1,5 +1,7 @@
 /*  user_test.c - who is let in, what a role may do, whose things are whose, and what happens at once when a token is
     revoked. */
+#include <stdio.h>
+
 #include "tests/unit/head_world.h"
 
 enum { ANN = 21, BOB = 22, EYE = 23 };
@@ -253,6 +255,30 @@ static void tokens_do_not_escalate(void **unused)
     world_free(w);
 }
 
+/*  A token that was given for less cannot take away what gives more. */
+static void a_token_ends_no_greater_one(void **unused)
+{
+    (void)unused;
+    enum { ADMINS = 1, WORKERS = 2 }; /* head_world.h makes them first */
+    struct world *w = world_of_people();
+    token_for(w, "admin", 'u', ROLE_USER, 0);
+    uint64_t own = must_hear(w, MSG_CHANGED)->as.changed.id;
+    token_for(w, "admin", 'z', ROLE_VIEWER, 0);
+    uint64_t lesser = must_hear(w, MSG_CHANGED)->as.changed.id;
+    hello_with(w, 31, 'u', 1);
+    say(w, 31, MSG_TOKEN_END, &(struct msg_token_end){ 1, ADMINS });
+    must_refuse(w, ERR_FORBIDDEN);
+    say(w, 31, MSG_TOKEN_END, &(struct msg_token_end){ 1, WORKERS });
+    must_refuse(w, ERR_FORBIDDEN);
+    say(w, 31, MSG_TOKEN_END, &(struct msg_token_end){ 1, lesser });
+    must_hear(w, MSG_CHANGED);
+    say(w, 31, MSG_TOKEN_END, &(struct msg_token_end){ 1, own });
+    must_hear(w, MSG_CHANGED);
+    admin_says(w, MSG_TOKEN_END, &(struct msg_token_end){ 1, WORKERS });
+    must_hear(w, MSG_CHANGED);
+    world_free(w);
+}
+
 static void a_ticket_lasts_as_long_as_its_attempt(void **unused)
 {
     (void)unused;
@@ -318,6 +344,60 @@ static void quotas_hold(void **unused)
     world_free(w);
 }
 
+static uint64_t array_opened(struct world *w, uint32_t peer, const char *submission,
+                             const char *after)
+{
+    struct rec_spec spec = { .kind = SPEC_COMMAND, .name = slice_text("each") };
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
+    at = w->wire.n;
+    if (after) {
+        proto_put_record(&w->wire, REC_AFTER, &(struct rec_after){ slice_text(after), AFTER_ANY });
+    }
+    say(w, peer, MSG_JOB_OPEN,
+        &(struct msg_job_open){
+            .submission = slice_text(submission),
+            .kind = JOB_ARRAY,
+            .durability = DURABLE_PROCESS,
+            .array_last = 1,
+            .specs = specs,
+            .after = { slice_of(w->list + at, w->wire.n - at), after != NULL } });
+    return must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+}
+
+static void what_is_run_again_counts(void **unused)
+{
+    (void)unused;
+    struct world *w = world_of_people();
+    admin_says(w, MSG_USER_PUT,
+               &(struct msg_user_put){ .name = slice_text("ann"), .tasks_max = 2 });
+    array_opened(w, ANN, "all", NULL);
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &start, OUTCOME_EXIT, 1);
+    say(w, ANN, MSG_RETRY, &(struct msg_retry){ 1, start.task });
+    must_hear(w, MSG_RETRIED);
+    say(w, ANN, MSG_RETRY, &(struct msg_retry){ 2, start.task });
+    assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_QUOTA);
+    world_free(w);
+}
+
+/*  Nobody can make a name of another user's job ambiguous, or take its number for a name. */
+static void names_are_each_users_own(void **unused)
+{
+    (void)unused;
+    struct world *w = world_of_people();
+    char number[24];
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)job_opened(w, ANN, "prepare-a"));
+    job_opened(w, BOB, "prepare-b");
+    job_opened(w, BOB, number);
+    array_opened(w, ANN, "by-prefix", "prep");
+    array_opened(w, ANN, "by-number", number);
+    world_free(w);
+}
+
 /*  A worker cannot be another's node, nor tell how its tasks ended. */
 static void a_worker_speaks_for_itself(void **unused)
 {
@@ -349,12 +429,15 @@ int main(void)
         cmocka_unit_test(without_a_token_nobody_comes_in),
         cmocka_unit_test(roles_may_what_the_table_says),
         cmocka_unit_test(what_is_anothers_is_not_there),
+        cmocka_unit_test(names_are_each_users_own),
         cmocka_unit_test(a_foreign_result_is_no_argument),
         cmocka_unit_test(revoked_is_cut_off_at_once),
         cmocka_unit_test(a_token_expires_by_the_wall_clock),
         cmocka_unit_test(tokens_do_not_escalate),
+        cmocka_unit_test(a_token_ends_no_greater_one),
         cmocka_unit_test(a_ticket_lasts_as_long_as_its_attempt),
         cmocka_unit_test(quotas_hold),
+        cmocka_unit_test(what_is_run_again_counts),
         cmocka_unit_test(a_worker_speaks_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

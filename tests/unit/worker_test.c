@@ -552,9 +552,14 @@ static void test_stop(void **state)
     assert_int_equal(world->executors[0].killed, SIGTERM);
     assert_int_equal(world->exited, 0);
     world_wait(world, 310);
-    assert_int_equal(world->sent[MSG_NODE_BYE], 1);
+    assert_int_equal(outcome_of(world, 1), OUTCOME_RETURNED);
+    assert_true(done_of(world, 1, 1001)->started_ms != 0);
+    assert_int_equal(outcome_of(world, 2), OUTCOME_RETURNED);
+    assert_true(done_of(world, 2, 1002)->started_ms == 0); /* it has not begun */
+    assert_int_equal(world->exited, 0);                    /* this is to be acknowledged */
+    world_wait(world, 1000);
     assert_int_equal(world->exited, 1);
-    assert_int_equal(world->done_count, 0); /* the head takes them back, uncharged */
+    assert_int_equal(world->sent[MSG_NODE_BYE], 0); /* it was not */
     world_free(world);
 }
 

@@ -91,6 +91,7 @@ static enum outcome outcome_of(const struct attempt *attempt, enum outcome told)
     case WANT_KILL:
         return OUTCOME_CANCELLED;
     case WANT_RETURN:
+    case WANT_GIVE_BACK:
     case WANT_NOTHING:
     case WANT_DROP:
         break;
@@ -146,7 +147,7 @@ void attempt_requeue(struct worker *self, uint32_t index)
 }
 
 /*  A given attempt is wanted otherwise.  What its executor has begun only WEV_TAKEN or WEV_EXITED can tell. */
-static void want(struct worker *self, uint32_t index, enum want want)
+void attempt_want(struct worker *self, uint32_t index, enum want want)
 {
     struct attempt *attempt = attempt_at(self, index);
     uint32_t executor = attempt->owner;
@@ -160,7 +161,7 @@ static void want(struct worker *self, uint32_t index, enum want want)
     if (resident) {
         executor_take_back(self, executor);
     } else {
-        executor_end(self, executor, want == WANT_TERM ? SIGTERM : SIGKILL);
+        executor_end(self, executor, want < WANT_KILL ? SIGTERM : SIGKILL);
     }
 }
 
@@ -172,7 +173,7 @@ static void supersede(struct worker *self, uint32_t index)
         attempt_drop(self, index);
         break;
     case ATTEMPT_GIVEN:
-        want(self, index, WANT_DROP);
+        attempt_want(self, index, WANT_DROP);
         break;
     case ATTEMPT_ENDED:
     case ATTEMPT_REPORTED: /* refused by its token, in the end */
@@ -295,13 +296,16 @@ static void recall(struct worker *self, const struct rec_lease *lease)
     enum attempt_state state = (enum attempt_state)attempt_at(self, index)->state;
     if (state == ATTEMPT_WAITING) {
         attempt_end_as(self, index,
-                       lease->force == RECALL_IF_WAITING ? OUTCOME_RETURNED : OUTCOME_CANCELLED,
+                       lease->force == RECALL_IF_WAITING || lease->force == RECALL_GIVE_BACK
+                           ? OUTCOME_RETURNED
+                           : OUTCOME_CANCELLED,
                        "");
     } else if (state == ATTEMPT_GIVEN) {
-        want(self, index,
-             lease->force == RECALL_IF_WAITING ? WANT_RETURN
-             : lease->force == RECALL_TERM     ? WANT_TERM
-                                               : WANT_KILL);
+        static const enum want wants[] = { [RECALL_IF_WAITING] = WANT_RETURN,
+                                           [RECALL_TERM] = WANT_TERM,
+                                           [RECALL_KILL] = WANT_KILL,
+                                           [RECALL_GIVE_BACK] = WANT_GIVE_BACK };
+        attempt_want(self, index, wants[lease->force]);
     }
 }
 

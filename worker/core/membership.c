@@ -99,6 +99,7 @@ void on_node_joined(struct worker *self, const struct worker_event *event)
     self->node = node;
     self->beat_at_ms = self->now_ms + self->beat_ms;
     link_set(self, LINK_JOINED);
+    drain_joined(self);
 }
 
 static void inventory_needed(struct worker *self, uint64_t start_sent)
@@ -279,6 +280,15 @@ static void beat_emit(struct worker *self)
     self->beat_at_ms = self->now_ms + self->beat_ms;
 }
 
+static void drain_emit(struct worker *self)
+{
+    self->drain_due = false;
+    uint64_t left_ms = self->stop_ms > self->now_ms ? self->stop_ms - self->now_ms : 0;
+    send(self, MSG_NODE_DRAIN)->as.node_drain = (struct msg_node_drain){
+        .seq = DRAIN_SEQ, .node = self->node, .drain = DRAIN_LEAVING, .grace_ms = left_ms
+    };
+}
+
 /*  One message at a time: they share the scratch memory. */
 void membership_emit(struct worker *self)
 {
@@ -293,6 +303,8 @@ void membership_emit(struct worker *self)
         inventory_emit(self);
     } else if (self->link == LINK_JOINED && self->now_ms >= self->beat_at_ms) {
         beat_emit(self);
+    } else if (self->drain_due && self->link == LINK_JOINED) {
+        drain_emit(self);
     } else if (self->bye_due) {
         self->bye_due = false;
         send(self, MSG_NODE_BYE)->as.node_bye = (struct msg_node_bye){ .node = self->node };

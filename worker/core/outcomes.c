@@ -160,6 +160,9 @@ static void settle_running(struct worker *self, uint32_t executor, uint32_t inde
     case WANT_NOTHING:
     case WANT_RETURN:
         break;
+    case WANT_GIVE_BACK:
+        executor_end(self, executor, SIGTERM);
+        break;
     case WANT_TERM:
         executor_signal(self, executor, SIGINT); /* the function may look at it: Ray's rule */
         break;
@@ -210,15 +213,14 @@ static void died(struct worker *self, uint32_t index, const struct worker_event 
 {
     const struct attempt *attempt = attempt_at(self, index);
     const struct executor *executor = executor_at(self, attempt->owner);
-    if (self->stopping && executor->state == EXECUTOR_ENDING && attempt->want == WANT_NOTHING) {
-        attempt_drop(self, index); /* we killed it: NODE_BYE gives it back */
-        return;
-    }
     bool resident = lane_at(self, executor->lane)->resident;
     uint64_t run_us = resident ? (self->now_ms - executor->began_ms) * 1000 : event->run_us;
     bool ok = event->status == 0 && !resident;
+    bool given_back = attempt->want == WANT_GIVE_BACK && executor->state == EXECUTOR_ENDING;
     attempt_end(self, index,
-                &(struct rec_done){ .outcome = ok ? OUTCOME_OK : death(event),
+                &(struct rec_done){ .outcome = given_back ? OUTCOME_RETURNED
+                                               : ok       ? OUTCOME_OK
+                                                          : death(event),
                                     .status = event->status,
                                     .started_ms = attempt->started_ms != 0 ? attempt->started_ms
                                                                            : self->wall_ms,

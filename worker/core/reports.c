@@ -53,6 +53,16 @@ bool reports_full(const struct worker *self)
     return self->reports.taken >= self->limits.reports;
 }
 
+bool reports_made(const struct worker *self)
+{
+    return self->ended.count == 0 && self->refusal_count == self->refusals_told;
+}
+
+bool reports_told(const struct worker *self)
+{
+    return reports_made(self) && self->sent.count == 0;
+}
+
 static void report_forget(struct worker *self, uint32_t index)
 {
     struct report *report = report_at(self, index);

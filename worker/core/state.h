@@ -29,7 +29,8 @@ enum {
     PASSED_MAX = 64,        /* admissions that may overtake a demand that does not fit */
     START_FAILURES_MAX = 3, /* processes of a lane that died in their start-up, in a row */
     SPAWN_AGAIN_MS = 100,
-    GREET_MS = 2000 /* HELLO or NODE_JOIN without an answer is said again */
+    DRAIN_SEQ = 1 << 30, /* of NODE_DRAIN: nothing else that a worker asks counts so far */
+    GREET_MS = 2000      /* HELLO or NODE_JOIN without an answer is said again */
 };
 
 enum attempt_state {
@@ -43,10 +44,11 @@ enum attempt_state {
 /*  What somebody wants of an attempt that was given; a greater one includes the smaller ones. */
 enum want {
     WANT_NOTHING = 0,
-    WANT_RETURN, /* RECALL_IF_WAITING */
-    WANT_TERM,   /* RECALL_TERM */
-    WANT_KILL,   /* RECALL_KILL */
-    WANT_DROP    /* a newer attempt of the same task is here: this one is never reported */
+    WANT_RETURN,    /* RECALL_IF_WAITING */
+    WANT_GIVE_BACK, /* RECALL_GIVE_BACK, or the worker ends */
+    WANT_TERM,      /* RECALL_TERM */
+    WANT_KILL,      /* RECALL_KILL */
+    WANT_DROP       /* a newer attempt of the same task is here: this one is never reported */
 };
 
 struct attempt {
@@ -185,7 +187,14 @@ struct worker {
     bool exiting;  /* kill all, then ACT_EXIT */
     bool gone;     /* ACT_EXIT was given out */
     int exit_how;
-    uint64_t stop_ms;
+    uint64_t stop_ms; /* when what runs is given back */
+    uint64_t
+        bye_ms; /* until then, a head that is away is waited for, though there is nothing to tell */
+    uint64_t last_ms; /* when the worker ends, whatever is left */
+    bool giving_back; /* that has been begun */
+    bool streams;     /* the shell still sends output */
+    bool drain_due,
+        drain_told; /* NODE_DRAIN is to be said; was answered, by the head of this connection */
 
     /* membership.c */
     enum membership link;
@@ -304,6 +313,7 @@ void attempt_requeue(struct worker *self,
 void attempt_end(struct worker *self, uint32_t index, const struct rec_done *how);
 void attempt_drop(struct worker *self, uint32_t index); /* without a report */
 void attempt_end_as(struct worker *self, uint32_t index, enum outcome outcome, const char *text);
+void attempt_want(struct worker *self, uint32_t index, enum want want); /* a given one */
 struct held attempt_held(const struct worker *self, uint32_t index);
 
 /* executors.c */
@@ -333,6 +343,13 @@ void resources_give(struct worker *self, uint32_t executor);
 bool lane_wants_executor(const struct worker *self, const struct lane *lane);
 void admission_run(struct worker *self);
 
+/* drain.c: the end in order */
+void on_stop(struct worker *self, const struct worker_event *event);
+void on_drain_answer(struct worker *self, const struct worker_event *event);
+void drain_joined(struct worker *self);
+void drain_tick(struct worker *self);
+uint64_t drain_deadline(const struct worker *self);
+
 /* reports.c */
 void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum outcome outcome);
 bool report_refused(const struct worker *self, uint64_t task,
@@ -341,6 +358,8 @@ void on_done_ack(struct worker *self, const struct worker_event *event);
 void reports_resend_all(struct worker *self);
 void reports_forget_all(struct worker *self);
 bool reports_full(const struct worker *self);
+bool reports_told(const struct worker *self); /* all that has ended is acknowledged */
+bool reports_made(const struct worker *self); /* or at least in a report */
 bool reports_resending(const struct worker *self);
 uint64_t reports_deadline(const struct worker *self);
 void reports_emit(struct worker *self);

@@ -142,8 +142,7 @@ void worker_drop_all(struct worker *self)
 
 static void on_tick(struct worker *self, const struct worker_event *event)
 {
-    (void)self;
-    (void)event;
+    self->streams = event->streams;
 }
 
 static void on_message(struct worker *self, const struct worker_event *event)
@@ -157,6 +156,8 @@ static void on_message(struct worker *self, const struct worker_event *event)
         [MSG_DONE_ACK] = on_done_ack,
         [MSG_NODE_BEAT_ACK] = on_node_beat_ack,
         [MSG_NODE_STOP] = on_node_stop,
+        [MSG_CHANGED] = on_drain_answer,
+        [MSG_REFUSED] = on_drain_answer,
     };
     uint32_t kind = event->msg->kind;
     self->frame_now = frame_take(self, event->frame);
@@ -167,21 +168,6 @@ static void on_message(struct worker *self, const struct worker_event *event)
         handlers[kind](self, event);
     }
     frame_release(self, self->frame_now);
-}
-
-static void on_stop(struct worker *self, const struct worker_event *event)
-{
-    (void)event;
-    if (self->stopping) {
-        return;
-    }
-    self->stopping = true;
-    self->stop_ms = self->now_ms;
-    for (uint32_t i = 0; i < self->executors.fresh; i++) {
-        if (executor_at(self, i)->state != EXECUTOR_FREE) {
-            executor_end(self, i, SIGTERM);
-        }
-    }
 }
 
 void worker_step(struct worker *self, const struct worker_event *event)
@@ -223,18 +209,6 @@ struct act *act_new(struct worker *self, enum act_kind kind)
     return act;
 }
 
-/*  WEV_STOP ends in order: executors first, then acknowledgements of what they did, but not for ever. */
-static void stop_tick(struct worker *self)
-{
-    uint64_t patience_ms = self->config.grace_ms + 1000ull;
-    bool told = self->ended.count == 0 && (self->sent.count == 0 || self->link != LINK_JOINED);
-    bool late = self->now_ms - self->stop_ms >= patience_ms;
-    if (self->stopping && !self->exiting && ((self->executors.taken == 0 && told) || late)) {
-        self->bye_due = self->link == LINK_JOINED;
-        worker_end(self, 0);
-    }
-}
-
 static void exit_emit(struct worker *self)
 {
     bool quiet = self->acting.count == 0 && !self->bye_due && self->forgotten.count == 0 &&
@@ -250,8 +224,7 @@ static uint64_t deadline(const struct worker *self)
     uint64_t at = membership_deadline(self);
     uint64_t others[] = { heap_time(&self->executor_heap), reports_deadline(self),
                           self->spawn_again_ms == 0 ? UINT64_MAX : self->spawn_again_ms,
-                          self->stopping ? self->stop_ms + self->config.grace_ms + 1000
-                                         : UINT64_MAX };
+                          drain_deadline(self) };
     for (size_t i = 0; i < COUNT(others); i++) {
         at = others[i] < at ? others[i] : at;
     }
@@ -264,7 +237,7 @@ bool worker_ready(struct worker *self, struct worker_batch *out)
     if (self->started && !self->gone) {
         membership_tick(self);
         executors_tick(self);
-        stop_tick(self);
+        drain_tick(self);
         admission_run(self);
         programs_emit(self);
         executors_emit(self);

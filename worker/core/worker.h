@@ -45,7 +45,7 @@ enum worker_event_kind {
                             those from `number` on have not begun and never will */
     WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
-    WEV_STOP    /* SIGTERM: give everything back and exit */
+    WEV_STOP /* begin nothing more, let what runs end until `until_ms`, give the rest back, and exit; said again: a new limit */
 };
 
 /*  What an event borrows (`msg` of a WEV_MESSAGE apart) stays valid until worker_ready() has said false. */
@@ -64,7 +64,9 @@ struct worker_event {
     uint32_t pid;
     int32_t status;
     int32_t code;
-    uint64_t run_us; /* of a one-shot that exited: since it was started */
+    uint64_t run_us;   /* of a one-shot that exited: since it was started */
+    uint64_t until_ms; /* of WEV_STOP: as now_ms */
+    bool streams;      /* of a WEV_TICK: the shell still sends output, which a WEV_STOP waits for */
     struct slice text, value, output, log;
     const struct rec_ran *ran;
 };

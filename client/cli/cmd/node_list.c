@@ -7,6 +7,7 @@ static const struct column columns[] = {
     { "NODE", "node_id", cell_text, COLUMN_RIGHT },
     { "NAME", "name", cell_text, COLUMN_SHRINKS },
     { "STATE", "state", cell_text, COLUMN_STATE },
+    { "DRAIN", "drain", cell_text, 0 },
     { "PID", "pid", cell_text, COLUMN_RIGHT },
     { "RESOURCES", "resources_total", cell_amounts, COLUMN_SHRINKS },
     { "JOINED", "joined_ms", cell_time, 0 },

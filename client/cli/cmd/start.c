@@ -19,11 +19,11 @@ static int check(const struct cli *self)
     if (options->head && options->address) {
         return fail_usage(self, "--head starts a head here, --address joins one: give one of them");
     }
-    if (!options->head && (options->host || options->port != OPTION_UNSET ||
-                           options->http_port != OPTION_UNSET || options->if_infeasible)) {
-        return fail_usage(
-            self,
-            "--host, --port, --http-port and --if-infeasible are of the head: give --head, too");
+    if (!options->head &&
+        (options->host || options->port != OPTION_UNSET || options->http_port != OPTION_UNSET ||
+         options->http_names || options->if_infeasible)) {
+        return fail_usage(self, "--host, --port, --http-port, --http-host-name and --if-infeasible "
+                                "are of the head: give --head, too");
     }
     if (!options->head && (!address || !*address)) {
         return fail_usage(

@@ -8,6 +8,7 @@ static const struct column node_columns[] = {
     { "NODE", "node_id", cell_text, COLUMN_RIGHT },
     { "NAME", "name", cell_text, COLUMN_SHRINKS },
     { "STATE", "state", cell_text, COLUMN_STATE },
+    { "DRAIN", "drain", cell_text, 0 },
     { "RESOURCES", "resources_total", cell_amounts, COLUMN_SHRINKS },
     { "JOINED", "joined_ms", cell_time, 0 },
 };

@@ -12,6 +12,9 @@ static void print_reason(const struct rec_reason *reason, uint32_t why)
     text_clean(reason->resource, resource, sizeof(resource));
     if (why == WHY_RUNNING || why == WHY_LEASED) {
         printf("  node %llu (%s)\n", (unsigned long long)reason->node, name);
+    } else if (reason->draining) {
+        printf("  node %llu (%s): is being drained: rayc node undrain %llu\n",
+               (unsigned long long)reason->node, name, (unsigned long long)reason->node);
     } else if (!resource[0]) {
         printf("  node %llu (%s): has room for it now\n", (unsigned long long)reason->node, name);
     } else {

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# lib.sh - what tests of images and pods share, beside tests/system/lib.sh: . "$(dirname "$0")/lib.sh" "$1"
+#
+# Containers, volumes and networks have names that begin with $NAME, and end with the test.  A test needs podman and a
+# machine that lets it run a container; else it says what is missing, and is skipped (77).
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh" "$1"
+SOURCE=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+NAME=rayc-test-$$
+IMAGE=localhost/rayc:test-$$
+export CONTAINERS_CONF=$WORK/containers.conf
+
+skip() {
+    echo "$(basename "$0" .sh): skipped: $*"
+    rm -rf "$WORK"
+    exit 77
+}
+
+pods_cleanup() {
+    local code=$?
+    {
+        podman ps -aq --filter "name=^$NAME" | xargs -r podman rm -f -t 0
+        podman volume ls -q --filter "name=^$NAME" | xargs -r podman volume rm
+        podman network ls -q --filter "name=^$NAME" | xargs -r podman network rm
+        podman rmi "$IMAGE"
+    } >/dev/null 2>&1
+    (exit "$code")
+    cleanup
+}
+
+# Limits that a user may set; podman's own are larger than some machines allow.
+cat >"$CONTAINERS_CONF" <<'TEXT'
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+TEXT
+for program in podman runc conmon busybox tini-static; do
+    command -v "$program" >/dev/null || skip "no $program (scripts/setup --test)"
+done
+trap pods_cleanup EXIT
+"$SOURCE/scripts/image" --build "$BUILD" --tag "$IMAGE" >"$WORK/image" 2>"$WORK/err" || fail "scripts/image"
+podman run --rm --name "$NAME-probe" --entrypoint /bin/true "$IMAGE" >/dev/null 2>"$WORK/err" ||
+    skip "no container runs here: $(tail -n 1 "$WORK/err")"
+
+# As Kubernetes' `restricted` has it: "${contained[@]}" OPTION... IMAGE ARG...
+# shellcheck disable=SC2034 # used by those who source this
+contained=(podman run --rm --read-only --cap-drop all --security-opt no-new-privileges)
