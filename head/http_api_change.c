@@ -6,7 +6,7 @@
 #include <strings.h>
 #include "common/clock.h"
 #include "common/access.h"
-#include "head/json_read.h"
+#include "head/json_shallow.h"
 #include "head/query_view.h"
 #include "head/ray_job.h"
 #include "head/ray_open.h"
@@ -190,7 +190,7 @@ static json_t *read_body(const struct web_request *request, const struct part *p
                          struct web_reply *reply)
 {
     json_error_t error;
-    json_t *root = json_read(request->body, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_shallow(request->body, JSON_REJECT_DUPLICATES, &error);
     const char *key, *wrong = NULL;
     json_t *value;
     if (!json_is_object(root)) {

@@ -1,5 +1,5 @@
-/*  json_read.c - counts brackets, and leaves the rest to jansson. */
-#include "head/json_read.h"
+/*  json_shallow.c - counts brackets, and leaves the rest to jansson. */
+#include "head/json_shallow.h"
 
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ static size_t too_deep(struct slice text)
     return text.n;
 }
 
-json_t *json_read(struct slice text, size_t flags, json_error_t *error)
+json_t *json_shallow(struct slice text, size_t flags, json_error_t *error)
 {
     size_t at = too_deep(text);
     if (at == text.n) {
