@@ -4,9 +4,11 @@
 #define RAYC_TEST_HTTP_WORLD_H
 #include "tests/unit/http_client.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
 
+#include "common/tree.h"
 #include "head/http.h"
 #include "head/store.h"
 
@@ -66,14 +68,13 @@ static inline int http_world_open(const char *rows)
 /*  Logs are removed, too. */
 static inline int http_world_close(void **state)
 {
-    char command[100];
     (void)state;
     door_end(world.door);
     http_close(&world.http);
     door_close(&world.door);
     sqlite3_close(world.db);
-    snprintf(command, sizeof(command), "rm -r %s", world.folder);
-    return system(command);
+    remove_tree(AT_FDCWD, world.folder);
+    return 0;
 }
 
 /*  What the loop hears next. */
