@@ -227,6 +227,7 @@ int web_open(struct web **out, const struct web_options *options, struct diag *w
     self->options = *options;
     self->options.workers = options->workers ? options->workers : WORKERS_DEFAULT;
     self->fd = -1;
+    atomic_init(&self->body_room, BODIES_MAX);
     init_locks(self);
     self->tallies = calloc(options->route_count + 1, sizeof(*self->tallies));
     int code = self->tallies ? copy_names(self) : ERR_MEMORY;

@@ -87,12 +87,27 @@ static void bodies_are_read_with_care(void **state)
     assert_non_null(strstr(got, "expires_in_seconds"));
 }
 
+/*  The end of the head does not wait for it. */
+static void a_question_without_end_is_ended(void **state)
+{
+    (void)state;
+    run("DROP TABLE event;"
+        "CREATE VIEW event(id,at_ms,kind,job,node,task,text) AS WITH RECURSIVE n(i) AS"
+        " (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i,1,'X',NULL,NULL,NULL,'x'||i FROM n");
+    int fd = say_as("root-secret", "GET /api/v1/events?filter=text=never", "", "");
+    assert_int_equal(ask_as("root-secret", "GET /api/v1/whoami", ""), 200);
+    alarm(PATIENCE_MS / 1000);
+    http_close(&world.http);
+    alarm(0);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logs_say_where_they_end),
-        cmocka_unit_test(a_conflict_is_an_answer),
+        cmocka_unit_test(logs_say_where_they_end), cmocka_unit_test(a_conflict_is_an_answer),
         cmocka_unit_test(bodies_are_read_with_care),
+        cmocka_unit_test(a_question_without_end_is_ended), /* the last: it ends the server */
     };
     return cmocka_run_group_tests(tests, setup, http_world_close);
 }

@@ -73,6 +73,7 @@ static void pour(struct web_request *request, struct web_reply *reply)
 
 static const struct web_route routes[] = {
     { WEB_GET, "/thing", SEE, "", 0, nothing, NULL, NULL, "" },
+    { WEB_POST, "/body", SEE, "", 2 << 20, nothing, NULL, NULL, "" },
     { WEB_PUT, "/file", SEE, "", 1000, nothing, never_taken, NULL, "" },
     { WEB_GET, "/pour", SEE, "", 0, pour, NULL, NULL, "" },
 };
@@ -189,6 +190,23 @@ static void test_no_worker(void **state)
     assert_int_equal(ask(REQUEST("GET /thing") "\r\n"), 503);
 }
 
+/*  What all bodies together take is bounded, and given back. */
+static void test_bodies(void **state)
+{
+    enum { BYTES = 900 << 10, ROOM = 300 << 10 };
+    static char request[BYTES + 200];
+    (void)state;
+    int n = sprintf(request, REQUEST("POST /body") "Content-Length: %d\r\n\r\n", BYTES);
+    memset(request + n, 'x', BYTES);
+    atomic_store(&server->body_room, ROOM);
+    uint16_t port = port_of(web_address(server));
+    assert_int_equal(ask_of(port, request, (size_t)n + BYTES), 503);
+    assert_int_equal(ask(REQUEST("POST /body") "Content-Length: 2\r\n\r\n{}"), 200);
+    assert_int_equal(atomic_load(&server->body_room), ROOM);
+    atomic_store(&server->body_room, 3 * BYTES);
+    assert_int_equal(ask_of(port, request, (size_t)n + BYTES), 200);
+}
+
 static void test_late_socket(void **state)
 {
     (void)state;
@@ -227,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_worker, setup, teardown),
 
+        cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_socket, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_call, setup, teardown),
     };
