@@ -6,10 +6,13 @@
 #include <strings.h>
 #include "common/clock.h"
 #include "common/access.h"
+#include "common/hash.h"
 #include "head/json_shallow.h"
 #include "head/query_view.h"
 #include "head/ray_job.h"
 #include "head/ray_open.h"
+
+enum { RETRY_LETTERS = 16 }; /* of the id of a job that is submitted again */
 
 /*  Says it; what is refused is answered, in our words. */
 static bool change(struct web_request *request, struct web_reply *reply, enum msg_kind kind,
@@ -40,108 +43,7 @@ static void reply_hex(struct web_reply *reply, const char *key, int digits, uint
     json_decref(root);
 }
 
-/* --- jobs ----------------------------------------------------------------------------------------- */
-
-static int find_package(void *context, const char *uri, char hash[HASH_TEXT_BYTES])
-{
-    const struct web_request *request = context;
-    return ray_package_find(http_db(request), request->who.user, uri, hash);
-}
-
-void api_submit(struct web_request *request, struct web_reply *reply)
-{
-    const struct ray_packages packages = { find_package, request };
-    struct ray_open open;
-    struct ray_refusal no;
-    struct door_answer answer;
-    if (ray_open_read(&open, request->body, &packages, &no) != OK) {
-        web_reply_error(reply, ERR_INVALID, "%s", no.text);
-    } else if (change(request, reply, MSG_JOB_OPEN, &open.job, &answer)) {
-        char id[24];
-        snprintf(id, sizeof(id), "%08llx", (unsigned long long)answer.id);
-        json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "apiVersion", "rayc/v1", "kind",
-                                 "JobSubmission", "submission_id", open.submission, "job_id", id);
-        api_reply_json(reply, 200, root);
-        json_decref(root);
-    }
-    ray_open_fini(&open);
-}
-
-void api_job_stop(struct web_request *request, struct web_reply *reply)
-{
-    struct msg_job_stop stop = { 0 };
-    struct door_answer answer;
-    if (api_number(request, "job", "job_id", &stop.job, reply) &&
-        change(request, reply, MSG_JOB_STOP, &stop, &answer)) {
-        reply_hex(reply, "job_id", 8, stop.job);
-    }
-}
-
-void api_job_delete(struct web_request *request, struct web_reply *reply)
-{
-    struct msg_job_delete delete = { 0 };
-    struct door_answer answer;
-    if (api_number(request, "job", "job_id", &delete.job, reply) &&
-        change(request, reply, MSG_JOB_DELETE, &delete, &answer)) {
-        reply_hex(reply, "job_id", 8, delete.job);
-    }
-}
-
-/* --- tasks ---------------------------------------------------------------------------------------- */
-
-void api_task_cancel(struct web_request *request, struct web_reply *reply)
-{
-    struct msg_cancel cancel = { 0 };
-    struct door_answer answer;
-    uint64_t force;
-    if (!web_query_u64(request, "force", 0, &force, reply) ||
-        !api_number(request, "task", "task_id", &cancel.task, reply)) {
-        return;
-    }
-    cancel.force = force > 0;
-    if (change(request, reply, MSG_CANCEL, &cancel, &answer)) {
-        reply_hex(reply, "task_id", 16, cancel.task);
-    }
-}
-
-void api_task_retry(struct web_request *request, struct web_reply *reply)
-{
-    struct msg_retry retry = { 0 };
-    struct door_answer answer;
-    if (api_number(request, "task", "task_id", &retry.task, reply) &&
-        change(request, reply, MSG_RETRY, &retry, &answer)) {
-        reply_hex(reply, "task_id", 16, answer.id);
-    }
-}
-
-/* --- nodes ---------------------------------------------------------------------------------------- */
-
-static void put_drain(struct web_request *request, struct web_reply *reply, enum drain drain)
-{
-    struct msg_node_drain msg = { .drain = drain };
-    struct door_answer answer;
-    json_t *row = NULL;
-    if (web_query_u64(request, "grace_ms", 30000, &msg.grace_ms, reply)) {
-        row = api_row(request, "nodes", reply);
-    }
-    msg.node = (uint64_t)json_integer_value(json_object_get(row, "node_id"));
-    if (row && change(request, reply, MSG_NODE_DRAIN, &msg, &answer)) {
-        reply_changed(reply, "node_id", answer.id);
-    }
-    json_decref(row);
-}
-
-void api_node_drain(struct web_request *request, struct web_reply *reply)
-{
-    put_drain(request, reply, DRAIN_ASKED);
-}
-
-void api_node_undrain(struct web_request *request, struct web_reply *reply)
-{
-    put_drain(request, reply, DRAIN_NONE);
-}
-
-/* --- users and tokens ----------------------------------------------------------------------------- */
+/* --- bodies --------------------------------------------------------------------------------------- */
 
 #define SECONDS_MAX (100ull * 366 * 24 * 3600)
 
@@ -215,6 +117,151 @@ static json_t *read_body(const struct web_request *request, const struct part *p
     }
     return root;
 }
+
+/* --- jobs ----------------------------------------------------------------------------------------- */
+
+static int find_package(void *context, const char *uri, char hash[HASH_TEXT_BYTES])
+{
+    const struct web_request *request = context;
+    return ray_package_find(http_db(request), request->who.user, uri, hash);
+}
+
+/*  A job that was made; `retry_of` NULL: of none. */
+static void reply_made(struct web_reply *reply, const char *submission, uint64_t job,
+                       json_t *retry_of)
+{
+    char id[24];
+    snprintf(id, sizeof(id), "%08llx", (unsigned long long)job);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:O*}", "apiVersion", "rayc/v1", "kind", "JobSubmission",
+                  "submission_id", submission, "job_id", id, "retry_of", retry_of);
+    api_reply_json(reply, 200, root);
+    json_decref(root);
+}
+
+void api_submit(struct web_request *request, struct web_reply *reply)
+{
+    const struct ray_packages packages = { find_package, request };
+    struct ray_open open;
+    struct ray_refusal no;
+    struct door_answer answer;
+    if (ray_open_read(&open, request->body, &packages, &no) != OK) {
+        web_reply_error(reply, ERR_INVALID, "%s", no.text);
+    } else if (change(request, reply, MSG_JOB_OPEN, &open.job, &answer)) {
+        reply_made(reply, open.submission, answer.id, NULL);
+    }
+    ray_open_fini(&open);
+}
+
+void api_job_stop(struct web_request *request, struct web_reply *reply)
+{
+    struct msg_job_stop stop = { 0 };
+    struct door_answer answer;
+    if (api_number(request, "job", "job_id", &stop.job, reply) &&
+        change(request, reply, MSG_JOB_STOP, &stop, &answer)) {
+        reply_hex(reply, "job_id", 8, stop.job);
+    }
+}
+
+/*  The body may be empty, or name the new job: then the request can be said again. */
+void api_job_retry(struct web_request *request, struct web_reply *reply)
+{
+    const char *name = NULL;
+    const struct part parts[] = { { "submission_id", PART_TEXT, &name } };
+    char random[RETRY_LETTERS + 1], made[RETRY_LETTERS + sizeof("rayc_")];
+    json_t *body =
+        request->body.n > 0 ? read_body(request, parts, COUNT(parts), reply) : json_object();
+    if (body == NULL) {
+        return;
+    }
+    random_text(random, RETRY_LETTERS);
+    snprintf(made, sizeof(made), "rayc_%s", random);
+    name = name ? name : made;
+    json_t *row = NULL;
+    if (proto_is_submission(name)) {
+        row = api_row(request, "job", reply);
+    } else {
+        web_reply_error(reply, ERR_INVALID,
+                        "submission_id: it is not a letter or digit and then letters, digits or "
+                        "._:- (at most %d)",
+                        NAME_MAX_BYTES);
+    }
+    const char *digits = json_string_value(json_object_get(row, "job_id"));
+    const struct msg_job_retry retry = { .job = strtoull(digits ? digits : "", NULL, 16),
+                                         .submission = slice_text(name) };
+    struct door_answer answer;
+    if (row && change(request, reply, MSG_JOB_RETRY, &retry, &answer)) {
+        reply_made(reply, name, answer.id, json_object_get(row, "submission_id"));
+    }
+    json_decref(row);
+    json_decref(body);
+}
+
+void api_job_delete(struct web_request *request, struct web_reply *reply)
+{
+    struct msg_job_delete delete = { 0 };
+    struct door_answer answer;
+    if (api_number(request, "job", "job_id", &delete.job, reply) &&
+        change(request, reply, MSG_JOB_DELETE, &delete, &answer)) {
+        reply_hex(reply, "job_id", 8, delete.job);
+    }
+}
+
+/* --- tasks ---------------------------------------------------------------------------------------- */
+
+void api_task_cancel(struct web_request *request, struct web_reply *reply)
+{
+    struct msg_cancel cancel = { 0 };
+    struct door_answer answer;
+    uint64_t force;
+    if (!web_query_u64(request, "force", 0, &force, reply) ||
+        !api_number(request, "task", "task_id", &cancel.task, reply)) {
+        return;
+    }
+    cancel.force = force > 0;
+    if (change(request, reply, MSG_CANCEL, &cancel, &answer)) {
+        reply_hex(reply, "task_id", 16, cancel.task);
+    }
+}
+
+void api_task_retry(struct web_request *request, struct web_reply *reply)
+{
+    struct msg_retry retry = { 0 };
+    struct door_answer answer;
+    if (api_number(request, "task", "task_id", &retry.task, reply) &&
+        change(request, reply, MSG_RETRY, &retry, &answer)) {
+        reply_hex(reply, "task_id", 16, answer.id);
+    }
+}
+
+/* --- nodes ---------------------------------------------------------------------------------------- */
+
+static void put_drain(struct web_request *request, struct web_reply *reply, enum drain drain)
+{
+    struct msg_node_drain msg = { .drain = drain };
+    struct door_answer answer;
+    json_t *row = NULL;
+    if (web_query_u64(request, "grace_ms", 30000, &msg.grace_ms, reply)) {
+        row = api_row(request, "nodes", reply);
+    }
+    msg.node = (uint64_t)json_integer_value(json_object_get(row, "node_id"));
+    if (row && change(request, reply, MSG_NODE_DRAIN, &msg, &answer)) {
+        reply_changed(reply, "node_id", answer.id);
+    }
+    json_decref(row);
+}
+
+void api_node_drain(struct web_request *request, struct web_reply *reply)
+{
+    put_drain(request, reply, DRAIN_ASKED);
+}
+
+void api_node_undrain(struct web_request *request, struct web_reply *reply)
+{
+    put_drain(request, reply, DRAIN_NONE);
+}
+
+/* --- users and tokens ----------------------------------------------------------------------------- */
 
 static void put_user(struct web_request *request, struct web_reply *reply, bool make)
 {

@@ -302,8 +302,6 @@ static int read_runtime_env(struct ray_open *self, const struct ray_packages *pa
 
 static int read_submission(struct ray_open *self, struct ray_refusal *no)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
     const char *id = string_of(self, "submission_id");
     id = id && id[0] ? id : string_of(self, "job_id");
     if (id == NULL || id[0] == 0) {
@@ -312,7 +310,7 @@ static int read_submission(struct ray_open *self, struct ray_refusal *no)
         snprintf(self->submission, sizeof(self->submission), "raysubmit_%s", random);
         return OK;
     }
-    if (!isalnum((unsigned char)id[0]) || id[strspn(id, letters)] || strlen(id) > NAME_MAX_BYTES) {
+    if (!proto_is_submission(id)) {
         return ray_refuse(no, 400,
                           "ValueError: submission_id '%.256s' is not a letter or digit and then "
                           "letters, digits or ._:- (at most %d)",

@@ -1,4 +1,4 @@
-/*  services.c - PROGRAM_PUT and PROGRAM_GET, LOG and WATCH, QUERY and STUDY_READ. */
+/*  services.c - PROGRAM_PUT and PROGRAM_GET, LOG and WATCH, QUERY and STUDY_READ, JOB_RETRY. */
 #include "head/services.h"
 
 #include <dirent.h>
@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "head/again.h"
 #include "head/followers.h"
 #include "head/logs.h"
 #include "head/programs.h"
@@ -34,6 +35,7 @@ struct services {
     struct query *query;
     struct wire frame, data;
     struct followers *followers;
+    struct again again;
 };
 
 static void say(void *context, uint32_t peer, enum msg_kind kind, const void *msg)
@@ -109,6 +111,7 @@ void services_close(struct services **self)
         followers_close(&services->followers);
         logs_close(&services->logs);
         programs_close(&services->programs);
+        again_clear(&services->again);
         free(services->holds);
         wire_free(&services->frame);
         wire_free(&services->data);
@@ -116,9 +119,15 @@ void services_close(struct services **self)
     }
 }
 
+static void refuse_as(struct services *self, uint32_t peer, uint64_t seq, int code,
+                      const char *text)
+{
+    say(self, peer, MSG_REFUSED, &(struct msg_refused){ seq, code, slice_text(text) });
+}
+
 static void refuse(struct services *self, uint32_t peer, uint64_t seq, int code)
 {
-    say(self, peer, MSG_REFUSED, &(struct msg_refused){ seq, code, slice_text(err_text(code)) });
+    refuse_as(self, peer, seq, code, err_text(code));
 }
 
 /* --- the content store ---------------------------------------------------------------------------- */
@@ -171,37 +180,64 @@ void services_sweep(struct services *self, uint64_t now_ms, uint64_t wall_ms)
     }
 }
 
+struct asked { /* who named a file */
+    uint32_t peer;
+    uint64_t seq;
+    const char *advice; /* if it is not there */
+};
+
 /*  False: it is not in the content store, and that was said. */
-static bool is_here(struct services *self, uint32_t peer, uint64_t seq, struct slice hash)
+static bool is_here(struct services *self, const struct asked *by, struct slice hash)
 {
     uint64_t bytes;
     char text[160];
     if (programs_size(self->programs, hash, &bytes) != ERR_NOT_FOUND) {
         return true;
     }
-    snprintf(text, sizeof(text), "the head has no file %.*s (any more): send it first",
-             (int)(hash.n < 12 ? hash.n : 12), (const char *)hash.p);
-    say(self, peer, MSG_REFUSED, &(struct msg_refused){ seq, ERR_NOT_FOUND, slice_text(text) });
+    snprintf(text, sizeof(text), "the head has no file %.*s (any more): %s",
+             (int)(hash.n < 12 ? hash.n : 12), (const char *)hash.p, by->advice);
+    refuse_as(self, by->peer, by->seq, ERR_NOT_FOUND, text);
     return false;
 }
 
 /*  No job begins that names what is not here; what it names stays until it is forgotten. */
-static bool files_are_here(struct services *self, uint32_t peer, const struct msg_job_open *msg)
+static bool files_are_here(struct services *self, uint32_t peer, const struct msg_job_open *msg,
+                           const char *advice)
 {
+    const struct asked by = { peer, msg->seq, advice };
     struct list specs = msg->specs;
     struct rec_spec spec;
     struct rec_package package;
     while (next_spec(&specs, &spec)) {
-        if (spec.program.n > 0 && !is_here(self, peer, msg->seq, spec.program)) {
+        if (spec.program.n > 0 && !is_here(self, &by, spec.program)) {
             return false;
         }
         while (next_package(&spec.packages, &package)) {
-            if (!is_here(self, peer, msg->seq, package.hash)) {
+            if (!is_here(self, &by, package.hash)) {
                 return false;
             }
         }
     }
     return true;
+}
+
+static const char *const send_it = "send it first";
+
+/*  True: it was refused, and changes nothing.  False: the message is the JOB_OPEN that it stands for. */
+static bool on_job_retry(struct services *self, uint32_t peer, struct msg *msg)
+{
+    uint64_t seq = msg->as.seq;
+    const char *why = NULL;
+    int code = core_job_again(self->core, peer, &msg->as.job_retry, &why);
+    if (code == OK) {
+        code = again_read(&self->again, self->store, &msg->as.job_retry, msg);
+        code = code == ERR_NOT_FOUND ? ERR_BUSY : code; /* it ended in this very turn */
+    }
+    if (code != OK) {
+        refuse_as(self, peer, seq, code, why ? why : err_text(code));
+        return true;
+    }
+    return !files_are_here(self, peer, &msg->as.job_open, "submit the job anew, with its files");
 }
 
 static void on_program_put(struct services *self, uint32_t peer, const struct msg_program_put *msg)
@@ -257,7 +293,7 @@ static bool on_watch(struct services *self, uint32_t peer, const struct msg_watc
     return msg->task != 0;
 }
 
-bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
+bool services_take(struct services *self, uint32_t peer, struct msg *msg)
 {
     if (core_may(self->core, peer, msg->kind) != OK) {
         return false; /* the core asks it who it is, or refuses */
@@ -271,10 +307,14 @@ bool services_take(struct services *self, uint32_t peer, const struct msg *msg)
         on_program_get(self, peer, &msg->as.program_get);
         return true;
     case MSG_JOB_OPEN:
-        return !files_are_here(self, peer, &msg->as.job_open);
-    case MSG_PACKAGE_PUT:
+        return !files_are_here(self, peer, &msg->as.job_open, send_it);
+    case MSG_JOB_RETRY:
+        return on_job_retry(self, peer, msg);
+    case MSG_PACKAGE_PUT: {
+        const struct asked by = { peer, msg->as.seq, send_it };
         return hash_is_text(msg->as.package_put.hash) &&
-               !is_here(self, peer, msg->as.seq, msg->as.package_put.hash);
+               !is_here(self, &by, msg->as.package_put.hash);
+    }
     case MSG_LOG:
         return on_log(self, peer, &msg->as.log);
     case MSG_QUERY: {
@@ -307,6 +347,7 @@ void services_rest(struct services *self)
 
 void services_begin(struct services *self)
 {
+    again_clear(&self->again);
     query_begin(self->query);
     followers_turn(self->followers);
 }

@@ -21,8 +21,9 @@ struct services_options {
 
 MUST_CHECK int services_open(struct services **out, const struct services_options *options);
 void services_close(struct services **self); /* NULL-safe */
-/*  True: the message was for a service, and is done with.  False: it is for the core (WATCH and the LOG that begins a log are for both). */
-bool services_take(struct services *self, uint32_t peer, const struct msg *msg);
+/*  True: the message was for a service, and is done with.  False: it is for the core (WATCH and the LOG that begins a log are for both;
+    a JOB_RETRY has become the JOB_OPEN that it stands for). */
+bool services_take(struct services *self, uint32_t peer, struct msg *msg);
 void services_begin(
     struct services *self); /* after the commit of the turn: what was asked is answered */
 /*  Its files can go: the job was deleted, durably. */

@@ -32,6 +32,10 @@ static const char *const sqls[SQLS] = {
     [SQL_ENDED] = "SELECT state,spec FROM task WHERE id=?1 AND state IN (5,6)",
     [SQL_SPEC] = "SELECT c.record,s.job,j.submission FROM spec c JOIN session s ON s.id=c.session"
                  " JOIN job j ON j.id=s.job WHERE c.id=?1",
+    [SQL_JOB] = "SELECT kind,durability,detached,entrypoint,name,digest,array_first,array_last,"
+                "metadata,runtime_env,"
+                "(SELECT c.record FROM session s JOIN spec c ON c.session=s.id WHERE s.job=j.id"
+                " ORDER BY c.id LIMIT 1) FROM job j WHERE id=?1",
     [SQL_FILE] = "SELECT 1 FROM spec_file WHERE hash=?1"
                  " UNION ALL SELECT 1 FROM package WHERE hash=?1",
     [SQL_STUDY] = "SELECT s.seed,f.definition,f.settings,"
@@ -517,6 +521,28 @@ int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t
     }
     *job = column_u64(row, 1);
     *submission = column_slice(row, 2);
+    return OK;
+}
+
+int store_job_open(struct store *self, uint64_t job, struct msg_job_open *out)
+{
+    int rc = lend_by_id(self, SQL_JOB, job);
+    if (rc != OK) {
+        return rc;
+    }
+    sqlite3_stmt *row = self->sql[SQL_JOB];
+    *out = (struct msg_job_open){ .kind = column_u32(row, 0),
+                                  .durability = column_u32(row, 1),
+                                  .detached = column_u32(row, 2),
+                                  .entrypoint = column_slice(row, 3),
+                                  .name = column_slice(row, 4),
+                                  .digest = column_slice(row, 5),
+                                  .array_first = column_u64(row, 6),
+                                  .array_last = column_u64(row, 7),
+                                  .metadata = column_slice(row, 8),
+                                  .runtime_env = column_slice(row, 9) };
+    struct slice record = column_slice(row, 10);
+    out->specs = (struct list){ record, record.n > 0 };
     return OK;
 }
 

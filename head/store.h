@@ -50,6 +50,8 @@ MUST_CHECK int store_task_ended(struct store *self, uint64_t task, uint32_t *sta
 /*  The SPEC record of a spec, decoded, and its job and the job's submission id. */
 MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job,
                           struct slice *submission);
+/*  The JOB_OPEN that made a job, but for its submission id and the jobs that it followed. */
+MUST_CHECK int store_job_open(struct store *self, uint64_t job, struct msg_job_open *out);
 /*  What STUDY_OPENED tells of a study beyond what the core knows: its texts, its seed, how many rows there are. */
 MUST_CHECK int store_study(struct store *self, uint64_t study, struct msg_study_opened *out);
 struct stored_token {

@@ -30,6 +30,7 @@ enum {
     SQL_RESULT,
     SQL_ENDED,
     SQL_SPEC,
+    SQL_JOB,
     SQL_STUDY,
     SQL_FILE,
     SQLS

@@ -94,6 +94,15 @@ const char *proto_name(enum msg_kind kind)
     return shape != NULL ? shape->name : "?";
 }
 
+bool proto_is_submission(const char *id)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
+    size_t n = strlen(id);
+    return n > 0 && n <= NAME_MAX_BYTES && strspn(id, letters) == n &&
+           strchr("._:-", id[0]) == NULL;
+}
+
 bool proto_to_head(enum msg_kind kind)
 {
     const struct shape *shape = proto_message(kind);

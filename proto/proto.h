@@ -188,9 +188,10 @@ static inline struct list wire_list(const struct wire *elements, uint32_t count)
 
 /*  One line for people: "SUBMIT seq=7 session=1 first=1 specs=[1] calls=[256]".  Cut to fit; returns text. */
 const char *proto_print(const struct msg *msg, char *text, size_t capacity);
-const char *proto_name(enum msg_kind kind);                /* "SUBMIT"; "?" */
-enum msg_kind proto_kind(struct slice frame);              /* MSG_NONE: it is none */
-bool proto_to_head(enum msg_kind kind);                    /* may a client or worker send it? */
+const char *proto_name(enum msg_kind kind);   /* "SUBMIT"; "?" */
+enum msg_kind proto_kind(struct slice frame); /* MSG_NONE: it is none */
+bool proto_is_submission(const char *id);     /* letters, digits and ._:-, the first no sign */
+bool proto_to_head(enum msg_kind kind);       /* may a client or worker send it? */
 bool proto_same(const struct msg *a, const struct msg *b); /* field by field */
 
 /*  The tables themselves, for fuzz seeds and docs. */

@@ -8,10 +8,11 @@
 #include <unistd.h>
 #include "client/cli/job_env.h"
 #include "client/cli/job_words.h"
+#include "client/cli/made.h"
 #include "client/cli/parse.h"
 #include "client/command.h"
 
-enum { SUBMISSION_LETTERS = 16, SPEC_BYTES_EXTRA = 16 * 1024, STATUS_MAX = 255 };
+enum { SPEC_BYTES_EXTRA = 16 * 1024, STATUS_MAX = 255 };
 
 void job_init(struct job *self)
 {
@@ -110,29 +111,11 @@ static int check_array(struct job *self, const struct cli *cli)
 
 static int check_names(struct job *self, const struct cli *cli)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
-    const char *id = cli->options.submission_id;
     const char *name = cli->options.name;
-    if (id && (!isalnum((unsigned char)id[0]) || id[strspn(id, letters)] ||
-               strlen(id) > NAME_MAX_BYTES)) {
-        return fail_usage(
-            cli,
-            "--submission-id: '%s' is not a letter or digit and then letters, digits or ._:- "
-            "(at most %d)",
-            id, NAME_MAX_BYTES);
-    }
     if (name && strlen(name) > NAME_MAX_BYTES) {
         return fail_usage(cli, "--name: longer than %d bytes", NAME_MAX_BYTES);
     }
-    if (id) {
-        snprintf(self->submission, sizeof(self->submission), "%s", id);
-    } else {
-        char random[SUBMISSION_LETTERS + 1];
-        random_text(random, SUBMISSION_LETTERS);
-        snprintf(self->submission, sizeof(self->submission), "rayc_%s", random);
-    }
-    return 0;
+    return made_name(cli, self->submission);
 }
 
 static int read_stdin(struct job *self, const struct cli *cli)

@@ -239,6 +239,9 @@ bool core_job_driver_ok(const struct core *self, uint64_t job, uint64_t task,
                         uint64_t token); /* is this its driver's attempt? */
 uint64_t core_job_owner(const struct core *self,
                         uint64_t job); /* number of a user; 0: no such job */
+/*  OK, or why a JOB_RETRY of this peer is refused, and a text. */
+int core_job_again(const struct core *self, uint32_t peer, const struct msg_job_retry *msg,
+                   const char **why);
 /*  Is this attempt of a task of this job the current one?  Attempt 0: as core_job_driver_ok(). */
 bool core_attempt_ok(const struct core *self, const struct msg_log *of);
 struct core_task {

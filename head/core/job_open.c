@@ -243,6 +243,31 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
                 false);
 }
 
+/*  What is kept of an ended job is in its rows: the shell reads them, and says JOB_OPEN in the peer's name. */
+int core_job_again(const struct core *core, uint32_t peer, const struct msg_job_retry *msg,
+                   const char **why)
+{
+    uint32_t index = job_of_peer(core, peer, msg->job);
+    const struct job *job = index == NONE ? NULL : job_at(core, index);
+    if (!job || job->forgetting) {
+        *why = "no such job";
+        return ERR_NOT_FOUND;
+    }
+    if (job->kind == JOB_ATTACHED) {
+        *why = "the job is a program that was started outside of the cluster: start it again";
+        return ERR_INVALID;
+    }
+    if (!job_ended(job)) {
+        *why = "the job has not ended: stop it first, or wait until it has";
+        return ERR_CONFLICT;
+    }
+    if (slice_same(msg->submission, slice_text(job->submission))) {
+        *why = "this submission id is that of the ended job: the new one needs another";
+        return ERR_CONFLICT;
+    }
+    return OK;
+}
+
 void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach *msg)
 {
     uint32_t index = job_of_peer(core, peer, msg->job);

@@ -111,6 +111,57 @@ error_is() { # JOB ERROR
 error_is missing JOB_ENTRYPOINT_COMMAND_START_ERROR
 error_is bad JOB_ENTRYPOINT_COMMAND_ERROR
 
+note "what has ended is submitted again, after a kill of the head, too"
+echo first >"$WORK/project/file"
+expect 0 rayc submit --submission-id nightly --working-dir "$WORK/project" --env SECRET=s3cret --metadata who=me \
+    -- sh -c 'cat file; echo "$SECRET"'
+kill_head
+restart_head
+echo second >"$WORK/project/file"
+expect 0 rayc job retry nightly
+same out "$(printf 'first\ns3cret')" # the files and the environment of then
+has err "job nightly runs again as rayc_"
+expect 0 rayc job retry --no-wait --submission-id nightly-2 -o json nightly
+[[ $(json retry_of) == nightly && $(json submission_id) == nightly-2 && $(json again) == 0 ]] || fail "job retry -o json"
+wait_until 30 state_is nightly-2 SUCCEEDED
+[[ $(json metadata) == *who* && $(json entrypoint) == *SECRET* ]] || fail "nightly-2 is another job"
+expect 0 rayc job retry --no-wait --submission-id nightly-2 -o json nightly # said again: it is there
+[[ $(json again) == 1 ]] || fail "nightly-2 was made twice"
+expect 7 rayc job retry --submission-id nightly nightly
+expect 3 rayc job retry -o json bad
+[[ $(json retry_of) == bad && $(json exit_code) == 3 ]] || fail "job retry -o json, to its end"
+expect 0 rayc job retry cats
+expect 0 rayc task list --job @last -o json
+[[ $(json total) == 3 ]] || fail "the array has $(json total) tasks"
+expect 0 rayc job retry --no-logs next # what it followed is over: it does not wait again
+HTTP=$(<"$RAYC_STATE_DIR/head.http") TOKEN=$(rayc token show)
+call 200 POST /api/v1/jobs/nightly/retry
+[[ $(json retry_of) == nightly && $(json submission_id) == rayc_* ]] || fail "POST retry"
+call 200 POST /api/v1/jobs/nightly/retry -d '{"submission_id": "nightly-3"}'
+wait_until 30 state_is nightly-3 SUCCEEDED
+call 400 POST /api/v1/jobs/nightly/retry -d '{"submission_id": "?"}'
+call 400 POST /api/v1/jobs/nightly/retry -d '{"name": "x"}'
+call 404 POST /api/v1/jobs/nobody/retry
+expect 125 rayc job retry nobody
+
+note "what cannot be submitted again says why, and nothing is made"
+expect 0 rayc submit --no-wait --submission-id busy -- sleep 100
+expect 7 rayc job retry --submission-id lost busy
+has err "has not ended"
+call 409 POST /api/v1/jobs/busy/retry
+expect 0 rayc job stop busy
+expect 0 "$BUILD/examples/parallel_compute" --tasks 2
+expect 0 rayc job list --limit 1 -o json
+outside=$(json "items[0].submission_id")
+expect 2 rayc job retry --submission-id lost "$outside"
+has err "started outside of the cluster"
+mkdir "$WORK/kept"
+mv "$RAYC_STATE_DIR"/programs/* "$WORK/kept"
+expect 125 rayc job retry --submission-id lost nightly
+has err "submit the job anew, with its files"
+mv "$WORK"/kept/* "$RAYC_STATE_DIR/programs"
+is_gone lost || fail "a job was made"
+
 note "what has ended can be deleted, and stays so"
 expect 0 rayc submit --no-wait --submission-id runs -- sleep 100
 wait_until 20 state_is runs RUNNING
@@ -157,4 +208,20 @@ call 404 POST /api/jobs/ -d '{"entrypoint": "true", "submission_id": "lost",
     "runtime_env": {"working_dir": "gcs://_ray_pkg_1.zip"}}'
 has out "send it first"
 is_gone lost || fail "a job is accepted whose files are lost"
+
+note "a program that has not submitted anything yet sends itself again to a head that has forgotten it"
+rm -f "$RAYC_STATE_DIR"/programs/*
+mkfifo "$WORK/line"
+exec 9<>"$WORK/line"
+background "$BUILD/tests/waits" "$WORK/line"
+wait_until 20 grep -q ready "$WORK/bg.out"
+kill -KILL "$head"
+wait "$head" 2>/dev/null || true
+rm "$RAYC_STATE_DIR"/programs/*
+rayc-head --state-dir "$RAYC_STATE_DIR" --port "${RAYC_ADDRESS##*:}" --package-keep 1 >"$WORK/head.log" 2>&1 </dev/null 9>&- &
+head=$!
+wait_until 20 stored_is 1
+echo >&9
+ended 0
+has out "double: 42"
 kill -TERM "$head"

@@ -1,5 +1,6 @@
 /*  job_test.c - stories of jobs: waiting for others, running again, why they failed, being deleted. */
 #include <stdio.h>
+#include "head/again.h"
 #include "tests/unit/head_world.h"
 
 struct asked { /* of a job with a driver on the cluster */
@@ -13,7 +14,7 @@ struct asked { /* of a job with a driver on the cluster */
 
 static struct msg_job_open message(struct world *w, const struct asked *asked)
 {
-    struct rec_spec spec = { .kind = SPEC_DRIVER,
+    struct rec_spec spec = { .kind = asked->kind == JOB_ARRAY ? SPEC_COMMAND : SPEC_DRIVER,
                              .name = slice_text("d"),
                              .demand = amount(w, "CPU", asked->cpus),
                              .max_retries = asked->max_retries,
@@ -335,6 +336,86 @@ static void an_ended_job_can_be_deleted(void **unused)
     world_free(w);
 }
 
+/*  As the shell does: the job's rows are said in the name of the peer.  OK, or the code of the refusal. */
+static int retry(struct world *w, uint64_t job, const char *submission)
+{
+    struct again again = { 0 };
+    const char *why = NULL;
+    struct msg msg = { .kind = MSG_JOB_RETRY };
+    msg.as.job_retry =
+        (struct msg_job_retry){ .seq = 78, .job = job, .submission = slice_text(submission) };
+    hello(w, CLIENT, 1);
+    int code = core_job_again(turn_core(w->turn), CLIENT, &msg.as.job_retry, &why);
+    assert_true((code == OK) == (why == NULL));
+    code = code == OK ? again_read(&again, w->store, &msg.as.job_retry, &msg) : code;
+    if (code == OK) {
+        assert_int_equal(msg.kind, MSG_JOB_OPEN);
+        say(w, CLIENT, MSG_JOB_OPEN, &msg.as.job_open);
+    }
+    again_clear(&again);
+    return code;
+}
+
+static void an_ended_job_is_submitted_again(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start start;
+    struct asked asked = { .submission = "one", .max_retries = 1, .retry_mode = RETRY_ANY };
+    uint64_t job = open_driver(w, asked);
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(retry(w, job, "two"), ERR_CONFLICT); /* it has not ended */
+    join(w, WORKER, node, "n1", 2);
+    ends(w, node, &start, OUTCOME_OK, 0);
+    assert_int_equal(retry(w, job, "one"), ERR_CONFLICT);
+    assert_int_equal(retry(w, job + 1, "two"), ERR_NOT_FOUND);
+    world_restart(w); /* nothing of its spec is in memory now */
+    node = join(w, WORKER, 0, "n2", 2);
+    assert_int_equal(retry(w, job, "two"), OK);
+    struct msg_job_opened opened = must_hear(w, MSG_JOB_OPENED)->as.job_opened;
+    assert_true(opened.job > job && !opened.again && opened.seq == 78);
+    assert_true(start_at(w, 0, &start));
+    ends(w, node, &start, OUTCOME_EXIT, 3); /* its options came along: it runs once more */
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(start.attempt, 2);
+    assert_int_equal(retry(w, job, "two"), OK); /* said again: the same */
+    assert_true(must_hear(w, MSG_JOB_OPENED)->as.job_opened.again);
+    world_free(w);
+}
+
+static void an_array_is_submitted_again(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start first, second;
+    uint64_t job =
+        open_driver(w, (struct asked){ .submission = "one", .kind = JOB_ARRAY, .cpus = 1 });
+    assert_true(start_at(w, 0, &first) && start_at(w, 1, &second));
+    struct rec_start both[] = { first, second };
+    ends(w, node, &both[0], OUTCOME_OK, 0);
+    ends(w, node, &both[1], OUTCOME_OK, 0);
+    assert_int_equal(state_of(w, job).state, JOB_SUCCEEDED);
+    assert_int_equal(retry(w, job, "two"), OK);
+    job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+    assert_true(start_at(w, 0, &first) && start_at(w, 1, &second));
+    assert_int_equal(state_of(w, job).total, 2);
+    world_free(w);
+}
+
+static void what_runs_outside_is_not_submitted_again(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "mine");
+    uint64_t job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+    assert_int_equal(retry(w, job, "two"), ERR_INVALID);
+    say(w, CLIENT, MSG_BYE, &(struct msg_bye){ 1, session, 0 });
+    assert_int_equal(retry(w, job, "two"), ERR_INVALID);
+    world_free(w);
+}
+
 static bool is_named(struct world *w, const char *hash)
 {
     bool named;
@@ -393,6 +474,9 @@ int main(void)
         cmocka_unit_test(the_error_says_why),
         cmocka_unit_test(a_lost_node_is_the_supervisor_s_death),
         cmocka_unit_test(an_ended_job_can_be_deleted),
+        cmocka_unit_test(an_ended_job_is_submitted_again),
+        cmocka_unit_test(an_array_is_submitted_again),
+        cmocka_unit_test(what_runs_outside_is_not_submitted_again),
         cmocka_unit_test(packages_are_named_while_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

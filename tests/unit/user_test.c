@@ -117,6 +117,10 @@ static void what_is_anothers_is_not_there(void **unused)
     must_refuse(w, ERR_NOT_FOUND);
     say(w, BOB, MSG_JOB_DELETE, &(struct msg_job_delete){ 1, job });
     must_refuse(w, ERR_NOT_FOUND);
+    const char *why;
+    const struct msg_job_retry retry = { 1, job, slice_text("bobs") };
+    assert_int_equal(core_job_again(turn_core(w->turn), BOB, &retry, &why), ERR_NOT_FOUND);
+    assert_int_equal(core_may(turn_core(w->turn), EYE, MSG_JOB_RETRY), ERR_FORBIDDEN);
     say(w, BOB, MSG_WATCH, &(struct msg_watch){ .job = job, .offset = UINT64_MAX });
     must_refuse(w, ERR_NOT_FOUND);
     say(w, BOB, MSG_RESUME, &(struct msg_resume){ 1, session });

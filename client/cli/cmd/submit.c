@@ -3,8 +3,7 @@
 #include "client/cli/connect.h"
 #include "client/cli/find.h"
 #include "client/cli/job_open.h"
-#include "client/cli/table.h"
-#include "client/cli/watch.h"
+#include "client/cli/made.h"
 #include "client/program.h"
 #include "client/rayc.h"
 
@@ -60,73 +59,14 @@ static int open_job(struct cli *self, struct job *job, struct msg_job_opened *op
     return 0;
 }
 
-static void print_opened(const struct cli *self, const struct job *job,
-                         const struct msg_job_opened *opened)
-{
-    if (cli_json(self)) {
-        char id[32];
-        snprintf(id, sizeof(id), "%08llx", (unsigned long long)opened->job);
-        json_t *object =
-            json_pack("{s:s, s:s, s:s, s:s, s:b}", "apiVersion", "rayc/v1", "kind", "JobSubmission",
-                      "submission_id", job->submission, "job_id", id, "again", (int)opened->again);
-        json_print(object);
-        json_decref(object);
-    } else {
-        printf("%s\n", job->submission);
-    }
-}
-
-static void print_ended(const struct cli *self, const struct watch *watch, int exit_code)
-{
-    if (cli_json(self)) {
-        json_t *object =
-            json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I}}", "apiVersion", "rayc/v1",
-                      "kind", "JobResult", "submission_id", watch->submission, "status",
-                      job_state_name(watch->state), "exit_code", exit_code, "message",
-                      watch->message, "tasks", "total", (json_int_t)watch->total, "finished",
-                      (json_int_t)watch->finished, "failed", (json_int_t)watch->failed);
-        json_print(object);
-        json_decref(object);
-    }
-}
-
-static int follow(struct cli *self, const struct job *job, const struct msg_job_opened *opened)
-{
-    struct watch watch = { .job = opened->job,
-                           .logs = !self->options.no_logs,
-                           .until_end = true,
-                           .progress = true,
-                           .limit_ms = OPTION_UNSET };
-    snprintf(watch.submission, sizeof(watch.submission), "%s", job->submission);
-    detail(self, "job %s%s", job->submission,
-           opened->again ? " (it exists already: attached to it)" : "");
-    int exit_code = watch_job(self, &watch);
-    if (exit_code) {
-        return exit_code;
-    }
-    exit_code = watch_end(self, &watch);
-    print_ended(self, &watch, exit_code);
-    return exit_code;
-}
-
-static int refuse_no_wait(const struct cli *self)
-{
-    return fail(self, ERR_INVALID,
-                "--no-wait needs a cluster that stays, and this one would end with this command: "
-                "start one first with "
-                "'rayc start --head', or give --address");
-}
-
 static int run(struct cli *self, struct job *job, const char *path)
 {
     int exit_code = cli_connect(self, CONNECT_WORK);
     if (exit_code) {
         return exit_code;
     }
-    if (self->options.no_wait && ask_embedded(self->ask)) {
-        return refuse_no_wait(self);
-    }
-    exit_code = path[0] ? upload(self, path, job->program) : 0;
+    exit_code = made_check_wait(self);
+    exit_code = exit_code ? exit_code : path[0] ? upload(self, path, job->program) : 0;
     for (uint32_t i = 0; exit_code == 0 && i < job->runtime_env.package_count; i++) {
         const struct packed_folder *package = &job->runtime_env.packages[i];
         exit_code = upload(self, package->archive, package->hash); /* nothing, if the head has it */
@@ -134,11 +74,13 @@ static int run(struct cli *self, struct job *job, const char *path)
     exit_code = exit_code ? exit_code : job_build(job, self, is_local(ask_address(self->ask)));
     struct msg_job_opened opened = { 0 };
     exit_code = exit_code ? exit_code : open_job(self, job, &opened);
-    if (exit_code == 0 && self->options.no_wait) {
-        print_opened(self, job, &opened);
-        return 0;
+    if (exit_code) {
+        return exit_code;
     }
-    return exit_code ? exit_code : follow(self, job, &opened);
+    const struct made made = { .job = opened.job,
+                               .submission = job->submission,
+                               .again = opened.again };
+    return made_go_on(self, &made);
 }
 
 int cmd_submit(struct cli *self)
@@ -153,9 +95,7 @@ int cmd_submit(struct cli *self)
     if (exit_code == 0 && path[0] && program_hash(path, job.program) != OK) {
         exit_code = fail_exit(self, ERR_SYSTEM, EXIT_NOT_EXECUTABLE, "%s", rayc_error()->text);
     }
-    if (exit_code == 0 && self->options.no_wait && !cluster_runs(self)) {
-        exit_code = refuse_no_wait(self);
-    }
+    exit_code = exit_code ? exit_code : made_check_wait(self);
     exit_code = exit_code ? exit_code : run(self, &job, path);
     job_fini(&job);
     return exit_code;
