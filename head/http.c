@@ -32,6 +32,7 @@ struct http {
     struct feed *feed;
     struct log_files logs;
     struct monitor *monitor;
+    const uint8_t *secret;
     enum metric_prefix prefix;
     atomic_uint_fast64_t logins_refused;
     struct process_before before; /* of the monitor's reader */
@@ -113,7 +114,7 @@ uint64_t http_owner(const struct web_request *request)
 static bool auth(void *context, void *local, const char *token, struct web_principal *out)
 {
     struct http *self = context;
-    bool known = bearer_find(local, token, out);
+    bool known = bearer_find(local, self->secret, token, out);
     if (!known) {
         atomic_fetch_add(&self->logins_refused, 1);
     }
@@ -143,6 +144,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     self->door = options->door;
     self->monitor = options->monitor;
     self->prefix = options->prefix;
+    self->secret = options->secret;
     int rc = file_path(self->programs, sizeof(self->programs), options->state_dir, "programs");
     rc = rc == OK ? file_path(logs, sizeof(logs), options->state_dir, "logs") : rc;
     rc = rc == OK ? log_files_init(&self->logs, logs, 0) : rc;

@@ -371,6 +371,7 @@ static int open_http(struct shell *self, const struct shell_options *options)
     }
     struct http_options http = { .state_dir = self->dir,
                                  .database = store_path(self->store),
+                                 .secret = self->secret,
                                  .monitor = self->monitor,
                                  .prefix = options->metrics_prefix,
                                  .host = options->http_host,
