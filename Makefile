@@ -12,8 +12,8 @@ prerequisites:    ## kubectl, minikube, docker or podman
 	scripts/install-prerequisites
 cluster:          ## a Minikube (NODES=2: two nodes)
 	scripts/setup-minikube
-build:            ## the image, by podman; scripts/install-rayc builds it with docker, too
-	scripts/image
+build:            ## the image, by docker or podman, unless there is one
+	scripts/install-rayc --only-image
 deploy:           ## rayc on the cluster
 	scripts/install-rayc
 check-status:     ## is all of it ready?

@@ -95,6 +95,6 @@ static int put_piece(void *context, struct msg_program_put *piece, struct msg_pr
 
 int program_use(struct session *session, const char *path, const char *hash)
 {
-    session_set_program(session, hash);
+    session_set_program(session, path, hash);
     return program_upload(path, hash, &(struct program_to){ put_piece, session });
 }

@@ -116,9 +116,13 @@ static int wait_open(struct session *self)
     return rc;
 }
 
-void session_set_program(struct session *self, const char *hash)
+void session_set_program(struct session *self, const char *path, const char *hash)
 {
+    char *copy = strdup(path);
+    ensure(copy != NULL);
     pthread_mutex_lock(&self->lock);
+    free(self->program_path);
+    self->program_path = copy;
     if (strcmp(self->program, hash) != 0) {
         snprintf(self->program, sizeof(self->program), "%s", hash);
         specs_forget_functions(&self->specs);
@@ -171,6 +175,7 @@ static void end(struct session *self)
     free(self->args.p);
     free(self->deps.p);
     free(self->frame.p);
+    free(self->program_path);
     free(self->address);
     pthread_mutex_unlock(&self->lock);
 }

@@ -33,8 +33,8 @@ MUST_CHECK int session_open(struct session **out, const struct session_config *c
 /*  Everything accepted is synced, the session ends, all memory but the struct itself goes. */
 void session_close(struct session *self);
 
-/*  The hash of the program whose functions session_submit() runs from now on. */
-void session_set_program(struct session *self, const char *hash);
+/*  The program whose functions session_submit() runs from now on: a file, and its hash. */
+void session_set_program(struct session *self, const char *path, const char *hash);
 
 rayc_ref session_submit(struct session *self, const rayc_function *function,
                         const rayc_options *options, const rayc_arg *args, size_t count);

@@ -19,6 +19,7 @@ enum phase {
     PHASE_DOWN = 0, /* no connection */
     PHASE_GREETING, /* HELLO is sent */
     PHASE_OPENING,  /* JOB_OPEN, JOB_ATTACH or RESUME is sent */
+    PHASE_OFFERING, /* the session is there again; its program is sent: offer.h */
     PHASE_READY
 };
 
@@ -46,6 +47,9 @@ struct session {
     char *address;
     struct member_key key;
     char program[HASH_TEXT_BYTES];
+    char *program_path; /* the file of that hash; NULL: none */
+    uint64_t
+        offered; /* bytes of it that the head had at the last answer, and one; 0: not known yet */
 
     /*  Under the lock. */
     bool asleep; /* the thread sleeps: write to wake_fd */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/offer.h"
 #include "common/access.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -241,7 +242,9 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
         outbox_rewind(&self->outbox);
         self->results_seen = msg->results;
         self->poll_next = 1;
-        be_ready(self);
+        if (!offer_begin(self)) {
+            be_ready(self);
+        }
     } else if (self->beat_open) {
         on_beat_answer(self, msg);
     }
@@ -327,10 +330,22 @@ static bool on_reply(struct session *self, const struct msg *msg, struct slice f
     return true;
 }
 
+/*  False: it does not answer the offer of our program. */
+static bool on_offered(struct session *self, const struct msg *msg)
+{
+    if (self->phase != PHASE_OFFERING || msg->as.seq != self->opening_seq) {
+        return false;
+    }
+    if (offer_ends(self, msg)) {
+        be_ready(self);
+    }
+    return true;
+}
+
 static void on_refused(struct session *self, const struct msg_refused *msg, struct slice frame)
 {
     struct msg whole = { .kind = MSG_REFUSED, .as.refused = *msg };
-    if (on_reply(self, &whole, frame)) {
+    if (on_offered(self, &whole) || on_reply(self, &whole, frame)) {
         return;
     }
     if (self->study != NULL && study_link_on_refused(self->study, msg)) {
@@ -385,6 +400,8 @@ static void on_frame(struct session *self, struct slice frame)
         on_job_opened(self, &msg.as.job_opened);
     } else if (msg.kind == MSG_REFUSED) {
         on_refused(self, &msg.as.refused, frame);
+    } else if (msg.kind == MSG_PROGRAM_HAS && on_offered(self, &msg)) {
+        session_wake(self); /* there may be tasks that waited for it */
     } else if (!on_study(self, &msg)) {
         on_reply(self, &msg, frame);
     }

@@ -1,6 +1,6 @@
-# Manual pages, if scdoc is there: the programs print their tables, scripts/man makes pages of them and of docs/man.
+# Manual pages, if they are wanted and scdoc is there: the programs print their tables, scripts/man makes pages of them and of docs/man.
 find_program(SCDOC scdoc)
-if(SCDOC)
+if(RAYC_MAN AND SCDOC)
   file(GLOB man_sources CONFIGURE_DEPENDS docs/man/*.scd)
   add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/man.made
     COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/man $<TARGET_FILE_DIR:rayc> ${CMAKE_BINARY_DIR}/man

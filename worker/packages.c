@@ -1,6 +1,8 @@
-/*  packages.c - one list of packages, each in one state; the thread takes what is to be unpacked, one at a time. */
+/*  packages.c - one list of packages and programs, each in one state; the thread takes what is to be unpacked, one at a
+    time.  An archive is a file among the programs while it waits for that; it may be a program, too. */
 #include "worker/packages.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,15 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/tree.h"
 #include "worker/unpack.h"
 
 enum state { WANTED, QUEUED, ENDED, HERE, GONE, GONE_TOLD };
 
+enum { NO_USER = 0 }; /* of a program */
+
 struct package {
     struct package *next;
     enum state state;
+    bool
+        left; /* a program that is HERE from an earlier worker's time: nobody has asked for it yet */
     int code;
     uint64_t user, bytes, used;
     char hash[HASH_TEXT + 1];
@@ -33,7 +40,8 @@ struct packages {
     pthread_t thread;
     bool started, ends;
     int event;
-    uint64_t bytes_max, bytes, clock;
+    uint64_t bytes_max, bytes, clock; /* bytes: of all that is HERE */
+    uint32_t most, count;             /* likewise */
     const struct confine *confine;
     const char *unpack;
     struct package *all;
@@ -44,6 +52,33 @@ void package_path(const char *dir, const char *hash, uint64_t user, char *out, s
 {
     int n = snprintf(out, capacity, "%s/packages/%" PRIu64 "/%s", dir, user, hash);
     ensure(n > 0 && (size_t)n < capacity);
+}
+
+static void file_of(const struct packages *self, const char *hash, char out[PATH_BYTES])
+{
+    snprintf(out, PATH_BYTES, "%s/programs/%s", self->dir, hash);
+}
+
+/*  The program of this hash, if it is here or wanted. */
+static struct package *program_of(const struct packages *self, const char *hash)
+{
+    struct package *at = self->all;
+    while (at && (at->user != NO_USER || (at->state != WANTED && at->state != HERE) ||
+                  strcmp(at->hash, hash) != 0)) {
+        at = at->next;
+    }
+    return at;
+}
+
+/*  Is it still to become somebody's package? */
+static bool is_archive(const struct packages *self, const char *hash)
+{
+    for (const struct package *at = self->all; at; at = at->next) {
+        if (at->user != NO_USER && at->state <= QUEUED && strcmp(at->hash, hash) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- the thread --------------------------------------------------------------------------------- */
@@ -72,7 +107,7 @@ static void unpack_one(const struct packages *self, struct package *package)
 {
     char archive[PATH_BYTES], folder[PATH_BYTES];
     char why[UNPACK_WHY_BYTES] = "";
-    snprintf(archive, sizeof(archive), "%s/programs/%s", self->dir, package->hash);
+    file_of(self, package->hash, archive);
     snprintf(folder, sizeof(folder), "%s/packages/%" PRIu64, self->dir, package->user);
     owner = confine_uid(self->confine, package->user);
     int code = make_folder(folder, owner);
@@ -106,17 +141,14 @@ static void remove_one(const struct packages *self, const struct package *packag
     }
 }
 
-/*  The archive has done its duty, unless another user's package is made of it. */
+/*  The archive has done its duty, unless another user's package is made of it, or it is a program. */
 static void archive_done(const struct packages *self, const struct package *done)
 {
     char archive[PATH_BYTES];
-    for (const struct package *other = self->all; other; other = other->next) {
-        if (other != done && other->state <= QUEUED && strcmp(other->hash, done->hash) == 0) {
-            return;
-        }
+    if (!is_archive(self, done->hash) && !program_of(self, done->hash)) {
+        file_of(self, done->hash, archive);
+        unlink(archive);
     }
-    snprintf(archive, sizeof(archive), "%s/programs/%s", self->dir, done->hash);
-    unlink(archive);
 }
 
 /*  What goes first, for it may be wanted again already. */
@@ -176,6 +208,57 @@ static void clear(const char *dir)
     }
 }
 
+static struct package *add(struct packages *self, const char *hash, uint64_t user)
+{
+    struct package *package = calloc(1, sizeof(*package));
+    ensure(package != NULL);
+    package->user = user;
+    slice_copy_text(slice_text(hash), package->hash, sizeof(package->hash));
+    package->next = self->all;
+    self->all = package;
+    return package;
+}
+
+static void be_here(struct packages *self, struct package *package)
+{
+    package->state = HERE;
+    self->bytes += package->bytes;
+    self->count++;
+}
+
+static void be_not_here(struct packages *self, const struct package *package)
+{
+    self->bytes -= package->bytes;
+    self->count--;
+}
+
+/*  A program is here: so much of the limit is its. */
+static void count_program(struct packages *self, struct package *program)
+{
+    char path[PATH_BYTES];
+    struct stat file;
+    file_of(self, program->hash, path);
+    program->bytes = stat(path, &file) == 0 ? (uint64_t)file.st_blocks * 512 : 0;
+    be_here(self, program);
+}
+
+static void find_left(struct packages *self)
+{
+    char path[PATH_BYTES];
+    file_of(self, "", path);
+    DIR *folder = opendir(path);
+    for (struct dirent *file; folder && (file = readdir(folder)) != NULL;) {
+        if (hash_is_text(slice_text(file->d_name))) {
+            struct package *program = add(self, file->d_name, NO_USER);
+            program->left = true;
+            count_program(self, program);
+        }
+    }
+    if (folder) {
+        closedir(folder);
+    }
+}
+
 int packages_open(struct packages **out, const struct packages_options *options)
 {
     *out = NULL;
@@ -184,6 +267,7 @@ int packages_open(struct packages **out, const struct packages_options *options)
         return ERR_MEMORY;
     }
     self->bytes_max = options->bytes_max > 0 ? options->bytes_max : PACKAGES_BYTES_MAX;
+    self->most = options->most > 0 ? options->most : PACKAGES_MOST;
     self->confine = options->confine;
     self->unpack = options->unpack;
     self->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -192,6 +276,7 @@ int packages_open(struct packages **out, const struct packages_options *options)
     bool fits = slice_copy_text(slice_text(options->dir), self->dir, sizeof(self->dir));
     if (fits && self->event >= 0) {
         clear(options->dir);
+        find_left(self);
         self->started = pthread_create(&self->thread, NULL, run, self) == 0;
     }
     if (!self->started) {
@@ -238,28 +323,55 @@ int packages_fd(const struct packages *self)
 
 void packages_want(struct packages *self, const char *hash, uint64_t user)
 {
-    struct package *package = calloc(1, sizeof(*package));
-    ensure(package != NULL);
-    package->user = user;
-    slice_copy_text(slice_text(hash), package->hash, sizeof(package->hash));
     pthread_mutex_lock(&self->lock);
-    package->state = WANTED;
-    package->next = self->all;
-    self->all = package;
+    add(self, hash, user)->state = WANTED;
     pthread_mutex_unlock(&self->lock);
+}
+
+void packages_want_program(struct packages *self, const char *hash)
+{
+    pthread_mutex_lock(&self->lock);
+    struct package *program = program_of(self, hash);
+    if (program) { /* left by an earlier worker */
+        be_not_here(self, program);
+        program->left = false;
+    } else {
+        program = add(self, hash, NO_USER);
+    }
+    program->state = WANTED;
+    pthread_mutex_unlock(&self->lock);
+}
+
+/*  Its end, OK or not: the core hears that from `fetches`. */
+static void program_fetched(struct packages *self, struct package **at, int code)
+{
+    struct package *program = *at;
+    if (code == OK) {
+        count_program(self, program);
+        program->used = ++self->clock;
+    } else {
+        *at = program->next;
+        free(program);
+    }
 }
 
 void packages_fetched(struct packages *self, const struct program_news *news)
 {
     pthread_mutex_lock(&self->lock);
-    for (struct package *package = self->all; package; package = package->next) {
-        if (package->state == WANTED && strcmp(package->hash, news->hash) == 0) {
-            package->state = news->code == OK ? QUEUED : ENDED;
-            package->code = news->code;
-            snprintf(package->text, sizeof(package->text), "package %.12s: %.300s", news->hash,
-                     news->text);
-            eventfd_write(self->event, 1);
+    for (struct package **at = &self->all, *package; (package = *at) != NULL;
+         at = *at == package ? &package->next : at) {
+        if (package->state != WANTED || strcmp(package->hash, news->hash) != 0) {
+            continue;
         }
+        if (package->user == NO_USER) {
+            program_fetched(self, at, news->code);
+            continue;
+        }
+        package->state = news->code == OK ? QUEUED : ENDED;
+        package->code = news->code;
+        snprintf(package->text, sizeof(package->text), "package %.12s: %.300s", news->hash,
+                 news->text);
+        eventfd_write(self->event, 1);
     }
     pthread_cond_signal(&self->work);
     pthread_mutex_unlock(&self->lock);
@@ -269,13 +381,14 @@ void packages_fetched(struct packages *self, const struct program_news *news)
 static void tell(struct packages *self, struct package **at, struct package_news *out)
 {
     struct package *package = *at;
-    *out = (struct package_news){ .user = package->user, .code = package->code };
+    *out = (struct package_news){ .program = package->user == NO_USER,
+                                  .user = package->user,
+                                  .code = package->code };
     memcpy(out->hash, package->hash, sizeof(out->hash));
     memcpy(out->text, package->text, sizeof(out->text));
     if (package->code == OK) {
-        package->state = HERE;
         package->used = ++self->clock;
-        self->bytes += package->bytes;
+        be_here(self, package);
     } else {
         *at = package->next;
         free(package);
@@ -310,35 +423,54 @@ bool packages_next(struct packages *self, struct package_news *out)
     return found;
 }
 
-/*  The core hears of it at once, while the thread still removes it: a new want of the same waits behind it. */
+/*  The core hears of it at once, while the thread still removes a folder: a new want of the same waits behind it.  What
+    is left of an earlier worker's it does not know. */
+static void evict(struct packages *self, struct package *package)
+{
+    char path[PATH_BYTES];
+    be_not_here(self, package);
+    if (!package->left) {
+        struct package *told = add(self, package->hash, package->user);
+        told->state = ENDED;
+        told->code = ERR_CLOSED;
+    }
+    if (package->user == NO_USER) {
+        file_of(self, package->hash, path);
+        unlink(path);
+        package->state = GONE_TOLD;
+    } else {
+        package->state = GONE;
+        pthread_cond_signal(&self->work);
+    }
+    eventfd_write(self->event, 1);
+}
+
+/*  What is here and not needed, of that what was not used for longest; NULL: none. */
+static struct package *oldest_idle(struct packages *self, packages_needs *needs,
+                                   const void *context)
+{
+    struct package *oldest = NULL;
+    for (struct package *at = self->all; at; at = at->next) {
+        if (at->state != HERE) {
+            continue;
+        }
+        if (needs(context, at->hash, at->user) ||
+            (at->user == NO_USER && is_archive(self, at->hash))) {
+            at->used = ++self->clock;
+        } else if (oldest == NULL || at->used < oldest->used) {
+            oldest = at;
+        }
+    }
+    return oldest;
+}
+
 void packages_evict(struct packages *self, packages_needs *needs, const void *context)
 {
     pthread_mutex_lock(&self->lock);
-    for (bool more = true; more && self->bytes > self->bytes_max;) {
-        struct package *oldest = NULL;
-        for (struct package *at = self->all; at; at = at->next) {
-            if (at->state != HERE) {
-                continue;
-            }
-            if (needs(context, at->hash, at->user)) {
-                at->used = ++self->clock;
-            } else if (oldest == NULL || at->used < oldest->used) {
-                oldest = at;
-            }
-        }
-        more = oldest != NULL;
-        if (more) {
-            struct package *told = calloc(1, sizeof(*told));
-            ensure(told != NULL);
-            *told = (struct package){ .state = ENDED, .code = ERR_CLOSED, .user = oldest->user };
-            memcpy(told->hash, oldest->hash, sizeof(told->hash));
-            told->next = self->all;
-            self->all = told;
-            oldest->state = GONE;
-            self->bytes -= oldest->bytes;
-            eventfd_write(self->event, 1);
-            pthread_cond_signal(&self->work);
-        }
+    struct package *oldest = NULL;
+    while ((self->bytes > self->bytes_max || self->count > self->most) &&
+           (oldest = oldest_idle(self, needs, context)) != NULL) {
+        evict(self, oldest);
     }
     pthread_mutex_unlock(&self->lock);
 }

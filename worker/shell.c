@@ -101,6 +101,8 @@ static void carry_out(struct shell *self, const struct act *act)
     case ACT_FETCH:
         if (act->package) {
             packages_want(self->packages, act->hash, act->user);
+        } else {
+            packages_want_program(self->packages, act->hash);
         }
         fetches_want(self->fetches, act->hash);
         break;
@@ -325,7 +327,7 @@ static void take_package(struct shell *self, const struct package_news *news)
 {
     step(self, &(struct worker_event){ .kind = WEV_PROGRAM,
                                        .hash = slice_text(news->hash),
-                                       .package = true,
+                                       .package = !news->program,
                                        .user = news->user,
                                        .code = news->code,
                                        .text = slice_text(news->text) });

@@ -35,6 +35,8 @@ done
 [[ $(grep -cE '^ +image: rayc:' "$WORK/minikube.yaml") == 2 ]] || fail "not two images of rayc"
 version=$("$RAYC" version | sed -n 's/^rayc \([0-9.]*\).*/\1/p')
 [[ $(grep -cE "^ +image: rayc:$version\$" "$WORK/minikube.yaml") == 2 ]] || fail "the image is not rayc:$version"
+# Minikube's provisioner makes volumes that uid 10001 can write on its first node only.
+grep -A1 '^      nodeSelector:' "$WORK/two-node.yaml" | grep -q 'minikube.k8s.io/primary: "true"' || fail "two-node: the head may be on any node"
 
 note "faults are found"
 while IFS='|' read -r overlay change wanted; do
@@ -50,6 +52,8 @@ minikube|s/^( +image: rayc):.*/\1:latest/|image's version
 minikube|s/name: rayc-env/name: rayc-none/|no Secret rayc-none
 minikube|s/targetPort: zmq/targetPort: zmk/|selects no pod with a port zmk
 minikube|s/cpu: "1"/cpu: "2"/|its machine has
+monitoring|s/cpu: 50m/cpu: 550m/|its machine has
+two-node|s/cpu: 250m/cpu: 550m/|the first node has
 production|s/kubernetes.io\/component: client/kubernetes.io\/component: none/|client cannot connect to head:6399
 minikube|s/- worker$/- head/|worker cannot connect to head:8265
 minikube|s/name: deny-all/&\n  annotations: {}/; s/- 10.0.0.0\/8/- 11.0.0.0\/8/|worker can connect to neighbour:443

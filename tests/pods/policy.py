@@ -5,7 +5,8 @@
   the API server, an image with a version;
 - what is named is there: config maps, secrets (those that scripts make are in MADE), ports, services;
 - the network: who can connect to whom is FLOWS[NAME], by the rules of NetworkPolicy, and nobody else;
-- the pods fit into the namespace's quota, and into the machine that the overlay is for (CPUS[NAME]).
+- the pods fit into the namespace's quota, and into the machine that the overlay is for (CPUS[NAME],
+  FIRST[NAME]).
 
 Prints one line per fault; exit status 1 if there is one.
 """
@@ -47,8 +48,11 @@ FLOWS = {
     "monitoring": MINIKUBE | MONITORING | {("person", "grafana", 3000), ("ingress", "grafana", 3000)},
     "production": BASE | MONITORING | {("ingress", "head", 8265)},
 }
-# Of all nodes together; Kubernetes' own pods ask for 0.85 of them.
-CPUS = {"minikube": 6 - 0.85, "two-node": 6 - 0.85, "monitoring": 6 - 0.85}
+# What Kubernetes' own pods ask for on the first node, and Calico's on each.
+SYSTEM, CALICO = 0.75, 0.25
+# Of all nodes together, and of the first, where the head is and one worker; of the smallest that the documents name.
+CPUS = {"minikube": 6 - SYSTEM - CALICO, "monitoring": 6 - SYSTEM - CALICO, "two-node": 4 - SYSTEM - 2 * CALICO}
+FIRST = {"two-node": 2 - SYSTEM - CALICO}
 
 faults = []
 
@@ -131,9 +135,10 @@ def check_names(objects):
 
 
 def check_room(name, objects):
-    asked = {"cpu": 0.0, "memory": 0.0}
+    asked, first = {"cpu": 0.0, "memory": 0.0}, 0.0
     for workload in workloads(objects):
         for container in workload["spec"]["template"]["spec"]["containers"]:
+            first += quantity(container["resources"]["requests"]["cpu"])
             for resource in asked:
                 asked[resource] += workload["spec"]["replicas"] * quantity(container["resources"]["requests"][resource])
     for quota in (o["spec"]["hard"] for o in objects if o["kind"] == "ResourceQuota"):
@@ -142,6 +147,8 @@ def check_room(name, objects):
                 fault("quota", f"pods ask for more {resource} than it has")
     if asked["cpu"] > CPUS.get(name, 1e9) + 1e-9:
         fault(name, f"pods ask for {asked['cpu']:g} CPUs, its machine has {CPUS[name]:g}")
+    if first > FIRST.get(name, 1e9) + 1e-9:
+        fault(name, f"head and worker ask for {first:g} CPUs, the first node has {FIRST[name]:g}")
 
 
 # --- the network ----------------------------------------------------------------------------------------------------

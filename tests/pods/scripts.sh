@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../system/lib.sh" "$1"
 root=$(realpath "$(dirname "$0")/../..")
 REAL_KUBECTL=$(command -v kubectl) || { echo "scripts: skipped: no kubectl" && exit 77; }
-export REAL_KUBECTL STANDIN=$WORK/standin RAYC_IMAGE=rayc:test XDG_CONFIG_HOME=$WORK/config TIMEOUT=20
+export REAL_KUBECTL STANDIN=$WORK/standin RAYC_IMAGE=rayc:test XDG_CONFIG_HOME=$WORK/config TIMEOUT=20 CPUS=2
 unset RAYC_CONTEXT RAYC_OVERLAY NODES MINIKUBE_PROFILE WORKERS DOCKER_HOST
 mkdir "$STANDIN"
 PATH=$root/tests/pods/standin:$PATH
@@ -42,6 +42,12 @@ CPUS=many at 1 setup-minikube
 has err "CPUS=many"
 RAYC_OVERLAY=mars at 1 install-rayc
 has err "RAYC_OVERLAY=mars"
+touch "$STANDIN/no-driver"
+CPUS=64000 MEMORY=64 at 1 setup-minikube
+has err "each node of Minikube is to get 64000"
+MEMORY=64 at 1 setup-minikube
+has err "With podman it wants sudo without a password, or MINIKUBE_ROOTLESS=true"
+rm "$STANDIN/no-driver" "$STANDIN/calls"
 TASKS=0 at 1 run-benchmark
 has err "'0' is not a number"
 at 1 install-rayc --env-file "$WORK/none"
@@ -50,23 +56,43 @@ at 1 cleanup
 has err "say --yes"
 
 note "a Minikube, rayc on it; and all of it once more, which does nothing anew"
+RAYC_IMAGE=mine:1 at 1 install-rayc --only-image
+has err "RAYC_IMAGE=mine:1: podman has no such image"
 MEMORY=64 at 0 setup-minikube
 MEMORY=64 at 0 setup-minikube
 has out "runs already"
 [[ $(calls 'minikube start') == 1 ]] || fail "started twice"
-echo "WANDB_API_KEY=very-secret" >.env
+at 0 install-rayc --only-image
+echo "export WANDB_API_KEY='very-secret'" >.env
+at 0 install-rayc --rebuild --dry-run
+has out "would run: podman build"
+touch "$STANDIN/loads-nothing"
+at 1 install-rayc
+has err "Minikube has not taken the image docker.io/library/rayc:test-"
+rm "$STANDIN/loads-nothing" "$STANDIN/calls"
 at 0 install-rayc
 at 0 install-rayc
-has out "image rayc:test: loaded already"
+has out "image rayc:test: built already"
+has out "loaded already"
 has out "keys: those that are there"
-for once in 'podman build' 'image load' 'create secret generic rayc-keys'; do
+for once in 'image load' 'create secret generic rayc-keys'; do
     [[ $(calls "$once") == 1 ]] || fail "not once: $once"
 done
-grep -qE '^ +image: rayc:test$' "$STANDIN/applied.yaml" || fail "the image is not RAYC_IMAGE"
+first=$(<"$STANDIN/images")
+[[ $first =~ ^docker.io/library/rayc:test-[0-9a-f]{12}$ ]] || fail "loaded as $first, which no pod without a registry means"
+grep -qE "^ +image: ${first#docker.io/library/}\$" "$STANDIN/applied.yaml" || fail "pods want another image than the one that is loaded"
 [[ $(calls "very-secret") == 0 ]] || fail "a secret in a command line"
-grep -q "$(printf very-secret | base64)" "$STANDIN/all.yaml" || fail ".env has not become a secret"
+grep -q ": $(printf very-secret | base64)\$" "$STANDIN/all.yaml" || fail ".env has not become a secret"
+echo 5 >"$STANDIN/statefulset.rayc-worker"
 at 0 install-rayc --rebuild
-[[ $(calls 'podman build') == 2 ]] || fail "not built again"
+[[ $(calls 'podman build') == 1 ]] || fail "not built again"
+grep -qE "^ +image: rayc:test-" "$STANDIN/applied.yaml" || fail "no image of that name"
+! grep -q "${first#docker.io/library/}" "$STANDIN/applied.yaml" ||
+    fail "pods would go on with the image of before"
+awk '/^---/ { kind = "" } /^kind:/ { kind = $2 } /^  replicas:/ && kind == "StatefulSet" { print $2 }' "$STANDIN/applied.yaml" | sort >"$WORK/out"
+same out "$(printf '1\n5')"
+[[ $(calls 'scale statefulset') == 0 ]] || fail "for a moment there would be fewer workers"
+echo 3 >"$STANDIN/statefulset.rayc-worker"
 touch "$STANDIN/never-ready"
 at 1 install-rayc
 has err "rayc-head is not ready after 20 s"
@@ -94,6 +120,8 @@ jq -e '.workers == 2 and .tasks == 8 and (.seconds | length == 3)' "$WORK/result
 [[ $(<"$STANDIN/statefulset.rayc-worker") == 3 ]] || fail "the workers are not as many as before"
 at 0 setup-monitoring
 at 0 setup-monitoring
+STANDIN_IP=127.99.99.99 at 1 open-dashboard
+has err "cannot be reached from here: scripts/proxy"
 expect 0 "$RAYC" token list --no-headers --filter name=prometheus
 [[ $(wc -l <"$WORK/out") == 1 ]] || fail "not one token of Prometheus"
 grep -q '^rayc_' "$STANDIN/secret.rayc-metrics" || fail "Prometheus has no token"

@@ -48,10 +48,9 @@ start_worker w1 2 20
 start_worker w2 2 20
 
 note "drain and undrain under load"
-submit long --array 1-6 -- sleep 2
-submit load --array 1-6000 -- true
-wait_until 30 sql_is 1 "SELECT count(*)>20 FROM task WHERE state=5 AND node=$(node_of w1)"
+submit long --array 1-3 -- sleep 4 # two fit a worker: each has one
 wait_until 30 sql_is 1 "SELECT count(*)>0 $(tasks_of long) AND t.state=4 AND t.node=$(node_of w1)"
+submit load --array 1-6000 -- true
 expect 0 rayc node drain w1 --wait
 same out "node $(node_of w1): drained"
 must 0 "SELECT count(*) FROM lease WHERE node=$(node_of w1)"
@@ -61,11 +60,13 @@ expect 0 rayc node get w1 -o json
 [[ $(json drain) == DRAINED ]] || fail "node get does not say DRAINED"
 started=$(sql "SELECT count(*) FROM task WHERE node=$(node_of w1)")
 start_worker w3 2 20
+submit load1 --array 1-1000 -- true
 wait_until 30 sql_is 1 "SELECT count(*)>20 FROM task WHERE node=$(node_of w3)"
 must "$started" "SELECT count(*) FROM task WHERE node=$(node_of w1)"
 expect 0 rayc node undrain w1
 same out "node $(node_of w1): takes work again"
 expect 0 rayc job wait load
+expect 0 rayc job wait load1
 expect 0 rayc job wait long
 submit more --array 1-40 -- sleep 0.05
 expect 0 rayc job wait more
@@ -88,9 +89,9 @@ expect 0 rayc node undrain w1 && expect 0 rayc node undrain w2 && expect 0 rayc 
 expect 0 rayc job wait waits
 
 note "SIGTERM under load: what runs ends, the rest goes elsewhere"
-submit long2 --array 1-6 -- sleep 2
-submit load2 --array 1-4000 -- true
+submit long2 --array 1-5 -- sleep 4
 wait_until 30 sql_is 1 "SELECT count(*)>0 $(tasks_of long2) AND t.state=4 AND t.node=$(node_of w2)"
+submit load2 --array 1-4000 -- true
 kill -TERM "${WORKER[w2]}"
 worker_ends w2
 must "ended in order" "SELECT reason FROM node WHERE id=$(node_of w2)"

@@ -221,4 +221,20 @@ call 404 POST /api/jobs/ -d '{"entrypoint": "true", "submission_id": "lost",
     "runtime_env": {"working_dir": "gcs://_ray_pkg_1.zip"}}'
 has out "send it first"
 is_gone lost || fail "a job is accepted whose files are lost"
+
+note "a program that has not submitted anything yet sends itself again to a head that has forgotten it"
+rm -f "$RAYC_STATE_DIR"/programs/*
+mkfifo "$WORK/line"
+exec 9<>"$WORK/line"
+background "$BUILD/tests/waits" "$WORK/line"
+wait_until 20 grep -q ready "$WORK/bg.out"
+kill -KILL "$head"
+wait "$head" 2>/dev/null || true
+rm "$RAYC_STATE_DIR"/programs/*
+rayc-head --state-dir "$RAYC_STATE_DIR" --port "${RAYC_ADDRESS##*:}" --package-keep 1 >"$WORK/head.log" 2>&1 </dev/null 9>&- &
+head=$!
+wait_until 20 stored_is 1
+echo >&9
+ended 0
+has out "double: 42"
 kill -TERM "$head"

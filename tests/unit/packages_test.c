@@ -18,6 +18,25 @@ struct fixture {
     struct packages *packages;
 };
 
+static int reopen_with(struct fixture *self, uint64_t bytes_max, uint32_t most)
+{
+    static const struct confine confine = { 0 };
+    static char unpack[PATH_BYTES];
+    program_path("rayc-unpack", unpack);
+    const struct packages_options options = { .dir = self->dir,
+                                              .bytes_max = bytes_max,
+                                              .most = most,
+                                              .confine = &confine,
+                                              .unpack = unpack };
+    packages_close(&self->packages);
+    return packages_open(&self->packages, &options);
+}
+
+static int reopen(struct fixture *self)
+{
+    return reopen_with(self, 1, 0);
+}
+
 static int setup(void **state)
 {
     struct fixture *self = calloc(1, sizeof(*self));
@@ -25,13 +44,7 @@ static int setup(void **state)
     folder_new(self->dir);
     snprintf(path, sizeof(path), "%s/programs", self->dir);
     *state = self;
-    static const struct confine confine = { 0 };
-    static char unpack[PATH_BYTES];
-    program_path("rayc-unpack", unpack);
-    const struct packages_options options = {
-        .dir = self->dir, .bytes_max = 1, .confine = &confine, .unpack = unpack
-    };
-    return file_make_dir(path, 0700) || packages_open(&self->packages, &options);
+    return file_make_dir(path, 0700) || reopen(self);
 }
 
 static int teardown(void **state)
@@ -142,6 +155,83 @@ static void what_nothing_needs_goes(void **state)
     assert_true(is_there(self, "aa", 1) && is_there(self, "bb", 1));
 }
 
+static bool is_stored(const struct fixture *self, const char *hash)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof(path), "%s/programs/%s", self->dir, hash);
+    return access(path, F_OK) == 0;
+}
+
+static void put_program(struct fixture *self, const char *hash)
+{
+    put_archive(self, hash, false); /* the bytes do not matter */
+    packages_want_program(self->packages, hash);
+    fetched(self, hash, OK, "");
+}
+
+/*  Whoever names a program as a package does not take it away from those who run it. */
+static void a_program_may_be_a_package(void **state)
+{
+    struct fixture *self = *state;
+    put_program(self, "aa");
+    packages_want(self->packages, "aa", 1);
+    fetched(self, "aa", OK, "");
+    assert_int_equal(news_of(self).code, OK);
+    assert_true(is_there(self, "aa", 1) && is_stored(self, "aa"));
+}
+
+static void programs_share_the_limit(void **state)
+{
+    struct fixture *self = *state; /* room for one byte */
+    struct package_news news;
+    put_program(self, "aa");
+    packages_want(self->packages, "aa", 1); /* its archive is on its way */
+    packages_evict(self->packages, needs, "");
+    assert_true(is_stored(self, "aa"));
+    fetched(self, "aa", OK, "");
+    assert_false(news_of(self).program);
+    put_program(self, "bb");
+    packages_evict(self->packages, needs, "aa"); /* user 1 needs the package */
+    for (int i = 0; i < 2; i++) {
+        news = news_of(self);
+        assert_true(news.program);
+        assert_int_equal(news.code, ERR_CLOSED);
+        assert_false(is_stored(self, news.hash));
+    }
+    assert_true(is_there(self, "aa", 1));
+    put_program(self, "bb"); /* wanted again */
+    assert_true(is_stored(self, "bb"));
+    assert_false(packages_next(self->packages, &news));
+}
+
+static void small_ones_count_too(void **state)
+{
+    struct fixture *self = *state;
+    assert_int_equal(reopen_with(self, 0, 1), OK);
+    put_program(self, "aa");
+    put_program(self, "bb");
+    packages_evict(self->packages, needs, "");
+    assert_true(!is_stored(self, "aa") && is_stored(self, "bb"));
+}
+
+/*  Nobody knows of them but the folder. */
+static void those_of_an_earlier_worker_count(void **state)
+{
+    struct fixture *self = *state;
+    static const char old[] = "00000000000000000000000000000000000000000000000000000000000000aa",
+                      used[] = "00000000000000000000000000000000000000000000000000000000000000bb";
+    struct package_news news;
+    put_archive(self, old, false);
+    put_archive(self, used, false);
+    assert_int_equal(reopen(self), OK);
+    packages_want_program(self->packages, used);
+    packages_evict(self->packages, needs, "");
+    assert_true(is_stored(self, used) && !is_stored(self, old));
+    assert_false(packages_next(self->packages, &news));
+    fetched(self, used, ERR_NOT_FOUND, "");
+    assert_false(packages_next(self->packages, &news)); /* the core has heard it already */
+}
+
 static void variables_follow_ray(void **state)
 {
     (void)state;
@@ -177,6 +267,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_user_has_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_nothing_needs_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_program_may_be_a_package, setup, teardown),
+        cmocka_unit_test_setup_teardown(programs_share_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_ones_count_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(those_of_an_earlier_worker_count, setup, teardown),
         cmocka_unit_test(variables_follow_ray),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

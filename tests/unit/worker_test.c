@@ -398,33 +398,6 @@ static void test_another_cluster(void **state)
     world_free(world);
 }
 
-static void test_limits(void **state)
-{
-    (void)state;
-    struct worker_limits limits = { .attempts = 8, .executors = 2, .specs = 2, .reports = 2 };
-    struct world *world = world_new(40000, 0, limits);
-    connect_to(world, EPOCH, NODE);
-    start(world, &FUNCTION, 1, 10);
-    assert_int_equal(outcome_of(world, 9), OUTCOME_RETURNED);
-    assert_int_equal(outcome_of(world, 10), OUTCOME_RETURNED);
-    assert_int_equal(worker_stats(world->worker).executors, 2);
-    finish_all(world, 900000);
-    assert_true(world->done_count < 10); /* too much is not acknowledged */
-    acknowledge_all(world);
-    for (int i = 0; i < 8; i++) {
-        finish_all(world, 900000);
-        acknowledge_all(world);
-    }
-    assert_int_equal(world->done_count, 10);
-    start(world, &COMMAND, 21, 3); /* an idle executor makes room for each */
-    assert_int_equal(runs_task(world, 21) == NONE, 0);
-    struct spec_told third = FUNCTION;
-    third.id = 3;
-    start(world, &third, 31, 1);
-    assert_int_equal(outcome_of(world, 31), OUTCOME_SETUP_FAILED);
-    world_free(world);
-}
-
 static void test_gpus(void **state)
 {
     (void)state;
@@ -499,6 +472,7 @@ static void test_packages(void **state)
     assert_int_equal(world->fetched, 2);
     assert_false(worker_needs(world->worker, slice_text("cafe"), 8));
     assert_true(worker_needs(world->worker, slice_text("cafe"), 7));
+    assert_true(worker_needs(world->worker, slice_text("beef"), 0));
     world_tell(world, (struct worker_event){ .kind = WEV_PROGRAM, .hash = slice_text("beef") });
     assert_int_equal(world->spawned, 0);
     struct worker_event package = {
@@ -511,8 +485,12 @@ static void test_packages(void **state)
     package.code = ERR_CLOSED; /* nothing needs it: its folder is gone */
     assert_false(worker_needs(world->worker, slice_text("cafe"), 7));
     world_tell(world, package);
+    assert_false(worker_needs(world->worker, slice_text("beef"), 0));
+    world_tell(world, (struct worker_event){ .kind = WEV_PROGRAM, /* its program is gone, too */
+                                             .hash = slice_text("beef"),
+                                             .code = ERR_CLOSED });
     start(world, &packed, 2, 1);
-    assert_int_equal(world->fetched, 3);
+    assert_int_equal(world->fetched, 4);
     package.code = ERR_INVALID;
     package.text = slice_text("a name with .. in it");
     world_tell(world, package);
@@ -583,7 +561,6 @@ int main(void)
         cmocka_unit_test(test_reconnect),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_another_cluster),
-        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_gpus),
         cmocka_unit_test(test_setup),
         cmocka_unit_test(test_packages),

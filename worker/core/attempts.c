@@ -253,6 +253,18 @@ static bool start_in_order(struct worker *self, uint64_t seq)
     return true;
 }
 
+static bool tells(const struct msg_start *msg, uint64_t spec)
+{
+    struct list specs = msg->specs;
+    struct rec_spec_info info = { 0 };
+    while (next_spec_info(&specs, &info)) {
+        if (info.id == spec) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void on_start(struct worker *self, const struct worker_event *event)
 {
     const struct msg_start *msg = &event->msg->as.start;
@@ -275,10 +287,11 @@ void on_start(struct worker *self, const struct worker_event *event)
         uint32_t spec = spec_index(self, start.spec);
         if (spec != NONE) {
             hold(self, &start, spec, frame);
-        } else if (self->specs.taken == self->specs.capacity) {
-            report_refusal(self, start.task, start.token, OUTCOME_SETUP_FAILED);
+        } else if (tells(msg, start.spec)) {
+            report_refusal(self, start.task, start.token,
+                           OUTCOME_SETUP_FAILED); /* no room for it */
         } else {
-            unknown = true; /* the frame that told the spec was lost */
+            unknown = true; /* the frame that told the spec was lost, or it is forgotten */
         }
     }
     if (unknown) {

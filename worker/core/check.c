@@ -218,12 +218,36 @@ static void check_reports(struct checker *checker)
     claim(checker, self->refusal_count <= REFUSALS_MAX, "refusals", self->refusal_count);
 }
 
+static void check_specs(struct checker *checker)
+{
+    const struct worker *self = checker->self;
+    uint32_t specs = 0, lanes = 0, needs = 0, programs = 0;
+    for (uint32_t i = 0; i < self->specs.fresh; i++) {
+        specs += spec_at(self, i)->lane != NONE;
+    }
+    for (uint32_t i = 0; i < self->lanes.fresh; i++) {
+        const struct lane *lane = lane_at(self, i);
+        lanes += lane->specs > 0;
+        specs -= lane->specs;
+        needs += lane->need_count;
+    }
+    for (uint32_t i = 0; i < self->programs.fresh; i++) {
+        programs += program_at(self, i)->known;
+        needs -= program_at(self, i)->known ? program_at(self, i)->lanes : 0;
+    }
+    claim(checker, specs == 0, "specs of lanes", specs);
+    claim(checker, lanes == self->lanes.taken, "count of lanes", lanes);
+    claim(checker, needs == 0, "programs that lanes need", needs);
+    claim(checker, programs == self->programs.taken, "count of programs", programs);
+}
+
 bool worker_check(const struct worker *self, struct diag *why)
 {
     struct checker checker = { self, why, true };
     check_attempts(&checker);
     check_frames(&checker);
     check_lanes(&checker);
+    check_specs(&checker);
     check_executors(&checker);
     check_resources(&checker);
     check_reports(&checker);

@@ -1,5 +1,5 @@
 /*  specs.c - what can run here: specs as the head told them, the lanes that they share, the programs they need.
-    None of them is ever forgotten while the worker lives: the head tells a spec once. */
+    The head tells a spec once; forget.c says when one goes. */
 #include "worker/core/state.h"
 
 static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
@@ -54,17 +54,23 @@ static void lane_need(struct worker *self, struct lane *lane, struct slice hash,
     if (index == NONE) {
         index = pool_take(&self->programs);
         if (index == NONE) {
+            specs_forget(self);
+            index = pool_take(&self->programs);
+        }
+        if (index == NONE) {
             lane->infeasible = true;
             append_text(lane->why, sizeof(lane->why), "this node knows too many packages");
             return;
         }
         struct program *program = program_at(self, index);
         program->key = hash_bytes(HASH_SEED, hash.p, hash.n);
+        program->known = true;
         program->package = package;
         program->user = user;
         slice_copy_text(hash, program->hash, sizeof(program->hash));
         map_add(&self->program_map, index);
     }
+    program_at(self, index)->lanes++; /* of a lane that is there already, this is taken back */
     lane->needs[lane->need_count++] = index;
 }
 
@@ -142,6 +148,9 @@ static uint32_t lane_of(struct worker *self, const struct rec_spec_info *info,
     while (index != NONE && !lane_same(lane_at(self, index), &want)) {
         index = map_next(&self->lane_map, index);
     }
+    for (uint32_t i = 0; index != NONE && i < want.need_count; i++) {
+        program_at(self, want.needs[i])->lanes--;
+    }
     if (index != NONE) {
         return index;
     }
@@ -162,6 +171,10 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
         return;
     }
     uint32_t index = pool_take(&self->specs);
+    if (index == NONE) {
+        specs_forget(self);
+        index = pool_take(&self->specs);
+    }
     if (index == NONE) {
         return; /* its attempts are refused: attempts.c */
     }
@@ -193,8 +206,11 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
         }
     }
     spec->frame = frame;
-    frame_hold(self, frame); /* for ever */
-    spec->lane = lane_of(self, info, view);
+    spec->lane = NONE;
+    frame_hold(self, frame);
+    uint32_t lane = lane_of(self, info, view); /* which may forget others */
+    spec->lane = lane;
+    lane_at(self, lane)->specs++;
     map_add(&self->spec_map, index);
 }
 
@@ -253,7 +269,7 @@ static bool lane_needs(const struct lane *lane, uint32_t program)
 
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user)
 {
-    uint32_t index = program_find(self, hash, true, user);
+    uint32_t index = program_find(self, hash, user != 0, user);
     for (uint32_t i = 0; index != NONE && i < self->lanes.fresh; i++) {
         const struct lane *lane = lane_at(self, i);
         if (lane_needs(lane, index) &&
@@ -281,7 +297,7 @@ void on_program(struct worker *self, const struct worker_event *event)
     if (here) {
         program_at(self, index)->state = PROGRAM_HERE;
     }
-    for (uint32_t i = 0; i < self->lanes.fresh; i++) { /* lanes are never freed */
+    for (uint32_t i = 0; i < self->lanes.fresh; i++) {
         if (!lane_needs(lane_at(self, i), index)) {
             continue;
         }

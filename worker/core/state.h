@@ -85,9 +85,10 @@ struct frame {
 struct spec {
     struct spec_view view; /* view.id is the key of the map */
     uint32_t link;
-    uint32_t lane, frame;
-    uint32_t mean_us16; /* mean run time in 1/16 us */
-    bool known;         /* at least one attempt has run */
+    uint32_t lane, frame; /* lane NONE: the slot is free */
+    uint32_t mean_us16;   /* mean run time in 1/16 us */
+    bool known;           /* at least one attempt has run */
+    bool used;            /* while specs_forget() looks */
 };
 
 enum program_state { PROGRAM_ABSENT = 0, PROGRAM_WANTED, PROGRAM_FETCHING, PROGRAM_HERE };
@@ -95,9 +96,11 @@ enum program_state { PROGRAM_ABSENT = 0, PROGRAM_WANTED, PROGRAM_FETCHING, PROGR
 struct program {
     uint64_t key;
     uint32_t link;
+    bool known;   /* the slot is in use */
     bool package; /* of `user` */
     uint64_t user;
     uint32_t state;
+    uint32_t lanes;         /* that need it */
     struct link_pair place; /* in `fetches`, until ACT_FETCH */
     char hash[HASH_TEXT + 1];
 };
@@ -107,6 +110,7 @@ struct lane {
     uint64_t front; /* arrival of the first that waits; in the heap of lanes */
     uint32_t link, in_heap;
     uint64_t job;
+    uint32_t specs;
     uint32_t needs[1 + PACKAGES_MAX]; /* programs and packages to be fetched first */
     uint32_t need_count;
     bool resident;
@@ -297,6 +301,7 @@ void frames_emit(struct worker *self);
 /* specs.c: specs, lanes, programs */
 uint32_t spec_index(const struct worker *self, uint64_t id);
 void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t frame);
+void specs_forget(struct worker *self); /* forget.c */
 void spec_ran(struct spec *spec, uint64_t run_us);
 void lane_touch(struct worker *self,
                 uint32_t lane); /* its front changed: keep the heap of lanes right */

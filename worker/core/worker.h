@@ -161,8 +161,8 @@ struct worker_stats {
     const char *cluster; /* its id; empty before the first WELCOME */
 };
 struct worker_stats worker_stats(const struct worker *self);
-/*  Does anything that waits or runs need this package of the user's?  If not, its folder can go: say so with a WEV_PROGRAM
-    whose code is ERR_CLOSED. */
+/*  Does anything that waits or runs need this package of the user's, or with user 0 this program?  If not, it can go: say so
+    with a WEV_PROGRAM whose code is ERR_CLOSED. */
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user);
 /*  Was this attempt given to this executor, and has it not ended? */
 bool worker_gave(const struct worker *self, uint32_t executor, uint64_t task, uint64_t token);
