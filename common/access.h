@@ -31,4 +31,6 @@ MUST_CHECK int access_find(const char *path, struct access *out, struct diag *wh
     `rayc login` has saved for the address; NAME in the state folder, if the address is of loopback, as that of a
     forwarded port.  So no other machine is ever told a token of this one.  "" : there is none. */
 void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX + 1]);
+/*  ERR_KEY: the file of $RAYC_TOKEN_FILE counts, and gives no token; `why` says what is wrong with it. */
+MUST_CHECK int token_file_check(struct diag *why);
 #endif

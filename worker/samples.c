@@ -170,14 +170,15 @@ static uint32_t source_of(const struct samples *self, struct slice key)
     return known ? (uint32_t)number : 0;
 }
 
-/*  A name that nothing has any more may be used for another kind. */
-static void end_gauges(struct samples *self, uint32_t number)
+/*  The gauges of a source, or with 0 what else nobody has said since then.  A name that nothing has any more may be used
+    for another kind. */
+static void end_series(struct samples *self, uint32_t source, uint64_t since_ms)
 {
     for (struct family **at = &self->families; *at;) {
         struct family *family = *at;
         for (struct series **to = &family->series; *to;) {
             struct series *series = *to;
-            if (series->source == number) {
+            if (series->source == source && series->said_ms <= since_ms) {
                 *to = series->next;
                 free_series(self, series);
             } else {
@@ -204,7 +205,7 @@ static void end_sources(struct samples *self, uint64_t now_ms)
         }
         if (source->over_ms <= now_ms) {
             if (source->gauges) {
-                end_gauges(self, i + 1);
+                end_series(self, i + 1, UINT64_MAX);
             }
             free(source->job);
             *source = (struct source){ 0 };
@@ -269,6 +270,50 @@ static bool same_kind(const struct family *family, const struct rec_sample *samp
            memcmp(bounds, family->bounds, count * sizeof(*bounds)) == 0;
 }
 
+/*  To the front: it will be asked for again. */
+static struct series *find_series(struct family *family, struct slice labels, const char *job)
+{
+    for (struct series **at = &family->series; *at; at = &(*at)->next) {
+        struct series *series = *at;
+        if (strcmp(series->job, job) == 0 && slice_same(slice_text(series->labels), labels)) {
+            *at = series->next;
+            series->next = family->series;
+            family->series = series;
+            return series;
+        }
+    }
+    return NULL;
+}
+
+static struct series *new_series(struct samples *self, struct family *family, struct slice labels,
+                                 const char *job)
+{
+    struct series *series = calloc(1, sizeof(*series));
+    ensure(series != NULL);
+    series->job = strdup(job);
+    series->labels = strndup((const char *)labels.p, labels.n);
+    series->counts = calloc(family->bound_count + 1, sizeof(*series->counts));
+    ensure(series->job && series->labels && series->counts);
+    series->next = family->series;
+    family->series = series;
+    self->series_count++;
+    return series;
+}
+
+/*  Is there room for one more?  The jobs of months would leave none. */
+static bool make_room(struct samples *self)
+{
+    bool full =
+        self->series_count >= SAMPLES_SERIES_MAX || self->family_count >= SAMPLES_FAMILIES_MAX;
+    if (full && self->now_ms >= self->room_ms && self->now_ms > SAMPLES_KEPT_MS) {
+        self->room_ms = self->now_ms + SAMPLES_SAVE_MS;
+        end_series(self, 0, self->now_ms - SAMPLES_KEPT_MS);
+        full =
+            self->series_count >= SAMPLES_SERIES_MAX || self->family_count >= SAMPLES_FAMILIES_MAX;
+    }
+    return !full;
+}
+
 struct series *samples_find(struct samples *self, const struct rec_sample *sample, const char *job,
                             enum drop *why_not)
 {
@@ -277,39 +322,19 @@ struct series *samples_find(struct samples *self, const struct rec_sample *sampl
         memcmp(name.p + name.n - 6, "_total", 6) == 0) {
         name.n -= 6;
     }
-    bool full =
-        self->series_count >= SAMPLES_SERIES_MAX || self->family_count >= SAMPLES_FAMILIES_MAX;
     struct family *family = find_family(self, name);
+    *why_not = DROP_CONFLICT;
     if (family ? !same_kind(family, sample) : clashes(self, name, sample->kind)) {
-        *why_not = DROP_CONFLICT;
         return NULL;
     }
+    struct series *series = family ? find_series(family, sample->labels, job) : NULL;
     *why_not = DROP_LIMIT;
-    if (!family && full) {
-        return NULL;
+    if (series || !make_room(self)) {
+        return series;
     }
+    family = find_family(self, name); /* it may be one that made room */
     family = family ? family : new_family(self, name, sample);
-    for (struct series **at = &family->series; *at; at = &(*at)->next) {
-        struct series *series = *at;
-        if (strcmp(series->job, job) == 0 &&
-            slice_same(slice_text(series->labels), sample->labels)) {
-            *at = series->next; /* to the front: it will be asked for again */
-            series->next = family->series;
-            family->series = series;
-            return series;
-        }
-    }
-    struct series *series = full ? NULL : calloc(1, sizeof(*series));
-    if (series) {
-        series->job = strdup(job);
-        series->labels = strndup((const char *)sample->labels.p, sample->labels.n);
-        series->counts = calloc(family->bound_count + 1, sizeof(*series->counts));
-        ensure(series->job && series->labels && series->counts);
-        series->next = family->series;
-        family->series = series;
-        self->series_count++;
-    }
-    return series;
+    return new_series(self, family, sample->labels, job);
 }
 
 static void drop(struct samples *self, enum drop why, const struct source *source, const char *text)
@@ -337,6 +362,7 @@ static void fold_one(struct samples *self, const struct rec_sample *sample, uint
                                       : "too many metrics");
         return;
     }
+    series->said_ms = self->now_ms;
     if (sample->kind == METRIC_GAUGE) {
         series->value = sample->value;
         series->source = number;
@@ -363,6 +389,7 @@ void samples_fold(struct samples *self, struct slice frame, uint64_t now_ms)
     struct rec_sample sample;
     struct diag why;
     pthread_mutex_lock(&self->lock);
+    self->now_ms = now_ms;
     if (proto_decode(frame, &msg, &why) || msg.kind != MSG_SAMPLES) {
         drop(self, DROP_INVALID, NULL, "no SAMPLES message");
     } else {

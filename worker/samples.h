@@ -2,8 +2,8 @@
 
     They say it in datagrams to one socket, each a SAMPLES message with the key of its executor, which only that
     executor's environment has: whose job it is, is not theirs to claim.  What has been said survives who said it:
-    counters and histograms of a process that was killed stay, and outlive the worker in DIR/metrics.  Gauges end
-    SAMPLES_GAUGE_MS after the executor that set them. */
+    counters and histograms of a process that was killed stay, and outlive the worker in DIR/metrics, until there is no
+    room.  Gauges end SAMPLES_GAUGE_MS after the executor that set them. */
 #ifndef RAYC_SAMPLES_H
 #define RAYC_SAMPLES_H
 #include "common/err.h"
@@ -12,7 +12,8 @@
 enum {
     SAMPLES_KEY_BYTES = 48,
     SAMPLES_GAUGE_MS = 60000,
-    SAMPLES_SAVE_MS = 1000, /* DIR/metrics is at most so old */
+    SAMPLES_SAVE_MS = 1000,    /* DIR/metrics is at most so old */
+    SAMPLES_KEPT_MS = 3600000, /* what nobody has said for so long makes room */
     SAMPLES_FAMILIES_MAX = 500,
     SAMPLES_SERIES_MAX = 10000
 };

@@ -22,7 +22,8 @@ struct series {
     char *job, *labels;
     double value;     /* of a histogram: the sum */
     uint64_t *counts; /* of a histogram: per bucket, the last one beyond all bounds */
-    uint32_t source;  /* of a gauge: who set it last */
+    uint32_t source;  /* of a gauge: who set it last; else 0 */
+    uint64_t said_ms; /* when somebody did last; 0: in an earlier worker's time */
 };
 
 /*  An executor, until nothing is to be expected of it. */
@@ -39,6 +40,7 @@ struct samples {
     pthread_mutex_t lock; /* of what follows */
     struct family *families;
     uint32_t family_count, series_count;
+    uint64_t now_ms, room_ms; /* of samples_fold(); when to look for room again */
     uint64_t dropped[DROPS];
     /* the loop's own: */
     struct source *sources;

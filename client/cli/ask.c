@@ -340,6 +340,10 @@ int ask_open(struct ask **out, const struct ask_to *to)
     ensure(self->buffer);
     self->lost_at = self->turn_at = clock_ms();
     snprintf(self->address, sizeof(self->address), "%s", to->address);
+    struct diag why;
+    if (to->token == NULL && token_file_check(&why) != OK) {
+        return failed(self, ERR_KEY, "RAYC_TOKEN_FILE: %s", why.text);
+    }
     char dial[ADDRESS_BYTES];
     if (link_address(to->address, dial, sizeof(dial)) != OK) {
         return failed(self, ERR_INVALID, "'%s' is not an address: %s", to->address,

@@ -159,7 +159,7 @@ static int read_text(struct reading *in, struct slice text)
 
 static int read_file(struct reading *in, const char *path)
 {
-    static char text[YAML_BYTES_MAX];
+    static char text[YAML_BYTES_MAX + 1]; /* one more: yaml_parse() says that it is too large */
     FILE *file = fopen(path, "re");
     if (!file) {
         return fail_usage(in->cli, "--runtime-env: cannot read %s: %s", path, strerror(errno));

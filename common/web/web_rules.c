@@ -108,8 +108,8 @@ static int letter(const uint8_t **at, const uint8_t *end)
 static char *decode(struct web_decoder *decoder, struct slice text, bool plus)
 {
     char *to = decoder->at;
-    const uint8_t *p = text.p, *end = p + text.n;
-    while (text.n > 0 && p < end) {
+    const uint8_t *p = text.p, *end = text.n > 0 ? p + text.n : p; /* NULL + 0 is undefined */
+    while (p < end) {
         bool space = plus && *p == '+';
         int c = letter(&p, end);
         if (c <= 0 || decoder->at + 1 >= decoder->end) {

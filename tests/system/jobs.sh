@@ -48,6 +48,9 @@ expect 0 rayc submit --runtime-env "$WORK/env.yaml" -- sh -c 'ls; echo "$PYTHONP
 lacks out run.sh
 has out /module
 has out :/mine
+{ head -c 1048576 "$WORK/env.yaml" && head -c 1048576 /dev/zero | tr '\0' '#' && echo && echo 'nonsense: 1'; } >"$WORK/long.yaml"
+expect 2 rayc submit --runtime-env "$WORK/long.yaml" -- true
+has err "larger than 1 MiB"
 
 note "tasks of a program inherit them"
 expect 0 rayc submit --working-dir "$WORK/project" --runtime-env-json '{"env_vars": {"INHERITED": "41"}}' "$BUILD/tests/inherits"
@@ -196,7 +199,7 @@ note "what no job needs leaves the head, and may come again"
 stored() { find "$RAYC_STATE_DIR/programs" -type f | wc -l; }
 stored_is() { [[ $(stored) == "$1" ]]; }
 rm -rf "$RAYC_STATE_DIR/programs"
-rayc-head --state-dir "$RAYC_STATE_DIR" --port 0 --http-port 0 --package-keep 1 >"$WORK/head.log" 2>&1 </dev/null &
+rayc-head --state-dir "$RAYC_STATE_DIR" --port 0 --http-port 0 --package-keep 3 >"$WORK/head.log" 2>&1 </dev/null &
 head=$!
 wait_until 20 test -s "$RAYC_STATE_DIR/head.address" -a -s "$RAYC_STATE_DIR/head.http"
 export RAYC_ADDRESS
@@ -231,7 +234,7 @@ wait_until 20 grep -q ready "$WORK/bg.out"
 kill -KILL "$head"
 wait "$head" 2>/dev/null || true
 rm "$RAYC_STATE_DIR"/programs/*
-rayc-head --state-dir "$RAYC_STATE_DIR" --port "${RAYC_ADDRESS##*:}" --package-keep 1 >"$WORK/head.log" 2>&1 </dev/null 9>&- &
+rayc-head --state-dir "$RAYC_STATE_DIR" --port "${RAYC_ADDRESS##*:}" --package-keep 3 >"$WORK/head.log" 2>&1 </dev/null 9>&- &
 head=$!
 wait_until 20 stored_is 1
 echo >&9

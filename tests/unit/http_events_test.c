@@ -1,108 +1,21 @@
 /*  http_events_test.c - what is told over HTTP as it happens: the stream of events, what is new, what was missed, whose
     it is; and its end, and that of the tail of a log, when the token is revoked. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <arpa/inet.h>
-#include <malloc.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sodium.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
-#include "head/http.h"
-#include "head/store.h"
+#include "tests/unit/http_world.h"
 
-static char folder[] = "/tmp/rayc-events-XXXXXX";
-static char database[128], logs[64], log_file[128];
-static sqlite3 *db;
-static struct http *http;
-static char got[1 << 18];
+static char log_file[128];
 static bool small_windows;
-
-static void run(const char *sql)
-{
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
-static void add_token(int id, int user, const char *secret)
-{
-    uint8_t hash[32];
-    char text[65], sql[300];
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)secret, strlen(secret), NULL, 0);
-    sodium_bin2hex(text, sizeof(text), hash, sizeof(hash));
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms) "
-             "VALUES(%d,%d,'t',%d,x'%s',1,0)",
-             id, user, user, text);
-    run(sql);
-}
 
 static int setup(void **state)
 {
-    struct store *store = NULL;
-    struct diag why = { 0 };
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(database, sizeof(database), "%s/rayc.db", folder);
-    snprintf(logs, sizeof(logs), "%s/logs", folder);
-    snprintf(log_file, sizeof(log_file), "%s/job-5.log", logs);
-    assert_int_equal(mkdir(logs, 0700), 0);
-    assert_int_equal(store_open(&store, database, &why), OK);
-    store_close(&store);
-    assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
-    run("PRAGMA journal_mode=WAL;"
-        "INSERT INTO user VALUES(11,'root',1,0,-1,-1,1),(12,'ann',2,0,-1,-1,1);"
+    int rc = http_world_open(
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(5,'j',2,2,12);"
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(6,'root-job',2,2,11);"
         "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'NODE_JOINED','old one')");
-    run("UPDATE user SET role=1 WHERE id=11");
-    add_token(101, 11, "root-secret");
-    add_token(102, 12, "ann-secret");
-    run("UPDATE token SET role=1 WHERE id=101; UPDATE token SET role=2 WHERE id=102");
-    struct http_options options = { .state_dir = folder,
-                                    .database = database,
-                                    .host = "127.0.0.1" };
-    return http_open(&http, &options, &why);
-}
-
-static int teardown(void **state)
-{
-    char command[2][160];
-    (void)state;
-    http_close(&http);
-    sqlite3_close(db);
-    snprintf(command[0], sizeof(command[0]), "%s-wal", database);
-    snprintf(command[1], sizeof(command[1]), "%s-shm", database);
-    unlink(command[0]);
-    unlink(command[1]);
-    unlink(database);
-    unlink(log_file);
-    rmdir(logs);
-    rmdir(folder);
-    return 0;
-}
-
-static bool hear(int fd, const char *what)
-{
-    size_t n = strlen(got);
-    while (!strstr(got, what)) {
-        struct pollfd wait = { fd, POLLIN, 0 };
-        assert_int_equal(poll(&wait, 1, 20000), 1);
-        ssize_t more = recv(fd, got + n, sizeof(got) - 1 - n, 0);
-        if (more <= 0) {
-            return false;
-        }
-        n += (size_t)more;
-        got[n] = 0;
-    }
-    return true;
+    snprintf(log_file, sizeof(log_file), "%s/job-5.log", world.logs);
+    return rc;
 }
 
 /*  As hear(), of any length: forgets what has passed.  It must come. */
@@ -125,25 +38,22 @@ static void pass_by(int fd, const char *what)
     }
 }
 
+/*  So that the kernel keeps little of what is not read. */
+static void make_small(int fd)
+{
+    const int bytes = 4096, segment = 536;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)), 0);
+}
+
 static int ask_as(const char *secret, const char *target, const char *headers)
 {
     char request[1024];
-    uint16_t port = (uint16_t)atoi(strrchr(http_address(http), ':') + 1);
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (small_windows) { /* so that the kernel keeps little of what is not read */
-        const int bytes = 4096, segment = 536;
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
-        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)), 0);
-    }
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    int fd = dial_with(port_of(http_address(world.http)), small_windows ? make_small : NULL);
     int n = snprintf(request, sizeof(request),
                      "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s\r\n",
                      target, secret, headers);
-    assert_int_equal(send(fd, request, (size_t)n, 0), n);
-    got[0] = 0;
+    send_all(fd, request, (size_t)n);
     return fd;
 }
 
@@ -258,12 +168,6 @@ static void test_large(void **state)
     close(fd);
 }
 
-static size_t memory_held(void)
-{
-    struct mallinfo2 all = mallinfo2();
-    return all.uordblks + all.hblkhd;
-}
-
 /*  Who does not read costs no more than a queue, keeps nobody waiting, and hears of the gap when it reads again. */
 static void test_slow(void **state)
 {
@@ -337,9 +241,7 @@ static void test_refusals(void **state)
 static void test_revoked(void **state)
 {
     (void)state;
-    int tail = ask_as("ann-secret", "/api/jobs/j/logs/tail",
-                      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    int tail = ask_as("ann-secret", "/api/jobs/j/logs/tail", SOCKET_HEADERS);
     assert_true(hear(tail, "HTTP/1.1 101"));
     print("to the tail");
     assert_true(hear(tail, "to the tail"));
@@ -474,5 +376,5 @@ int main(void)
         cmocka_unit_test(test_too_late), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_revoked),  cmocka_unit_test(test_burst)
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, http_world_close);
 }

@@ -1,6 +1,7 @@
 /*  samples_test.c - what is folded stays: without its process, and in the next worker. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -32,6 +33,8 @@ static int teardown(void **state)
     return file_path(path, sizeof(path), dir, "metrics") == OK ? unlink(path) : -1;
 }
 
+static uint64_t now_ms = 1000;
+
 static void say(const char *with, uint32_t kind, const char *name, const char *labels, double value)
 {
     uint8_t bytes[2][4096];
@@ -46,7 +49,7 @@ static void say(const char *with, uint32_t kind, const char *name, const char *l
     proto_put_record(&list, REC_SAMPLE, &sample);
     proto_put(&frame, MSG_SAMPLES,
               &(struct msg_samples){ .key = slice_text(with), .samples = wire_list(&list, 1) });
-    samples_fold(samples, slice_of(frame.p, frame.n), 1000);
+    samples_fold(samples, slice_of(frame.p, frame.n), now_ms);
 }
 
 static bool shows(const char *line)
@@ -106,6 +109,28 @@ static void parts_of_a_histogram_are_no_names(void **state)
     assert_true(shows("dropped_total{Reason=\"INVALID\"} 1\n"));
 }
 
+static void what_nobody_says_any_more_makes_room(void **state)
+{
+    (void)state;
+    char labels[16];
+    for (int i = 0; i <= SAMPLES_SERIES_MAX; i++) {
+        snprintf(labels, sizeof(labels), "i=%d", i);
+        say(key, METRIC_COUNTER, "images", labels, 1);
+    }
+    assert_true(shows("dropped_total{Reason=\"LIMIT\"} 1\n"));
+    now_ms += SAMPLES_KEPT_MS - 1;
+    say(key, METRIC_COUNTER, "images", "i=7", 1);
+    say(key, METRIC_COUNTER, "laps", "", 1);
+    assert_true(shows("dropped_total{Reason=\"LIMIT\"} 2\n"));
+    now_ms += SAMPLES_SAVE_MS;
+    say(key, METRIC_COUNTER, "laps", "", 1);
+    assert_true(shows("dropped_total{Reason=\"LIMIT\"} 2\n"));
+    assert_true(shows("rayc_laps_total{JobId=\"job-1\"} 1\n"));
+    assert_true(shows("rayc_images_total{JobId=\"job-1\",i=\"7\"} 2\n"));
+    assert_false(shows("i=\"8\""));
+    now_ms = 1000;
+}
+
 static void counters_outlive_who_said_them(void **state)
 {
     (void)state;
@@ -133,6 +158,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_said_is_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(parts_of_a_histogram_are_no_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_nobody_says_any_more_makes_room, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_outlive_who_said_them, setup, teardown),
     };
     if (!mkdtemp(dir)) {
