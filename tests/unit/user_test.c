@@ -316,6 +316,39 @@ static void a_ticket_lasts_as_long_as_its_attempt(void **unused)
     world_free(w);
 }
 
+/*  Who only listens says nothing that could be refused. */
+static void a_watch_ends_with_its_ticket(void **unused)
+{
+    (void)unused;
+    struct world *w = world_of_people();
+    struct rec_spec spec = { .kind = SPEC_COMMAND, .name = slice_text("driver") };
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    say(w, ANN, MSG_JOB_OPEN,
+        &(struct msg_job_open){ .submission = slice_text("a"),
+                                .kind = JOB_DRIVER,
+                                .durability = DURABLE_PROCESS,
+                                .specs = wire_list(&w->wire, 1) });
+    uint64_t job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+    uint64_t other = job_opened(w, ANN, "other");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    struct proof proof = { PROOF_TICKET, { 0 }, job, start.task, start.token };
+    struct msg_hello greeting = { .major = PROTO_MAJOR, .role = 1 };
+    say_proved(w, 31, MSG_HELLO, &greeting, &proof);
+    say(w, 31, MSG_WATCH, &(struct msg_watch){ .seq = 1, .job = other });
+    must_hear(w, MSG_JOB_STATE);
+    pass(w, 1000);
+    assert_null(heard(w, MSG_WHO, 0)); /* its attempt goes on */
+    done(w, node, &start, OUTCOME_OK, 0);
+    pass(w, 1000);
+    must_hear(w, MSG_WHO);
+    say(w, ANN, MSG_JOB_STOP, &(struct msg_job_stop){ 1, other });
+    must_hear(w, MSG_JOB_STATE);
+    assert_null(heard(w, MSG_JOB_STATE, 1)); /* ann's answer, and no more */
+    world_free(w);
+}
+
 static void quotas_hold(void **unused)
 {
     (void)unused;
@@ -440,6 +473,7 @@ int main(void)
         cmocka_unit_test(tokens_do_not_escalate),
         cmocka_unit_test(a_token_ends_no_greater_one),
         cmocka_unit_test(a_ticket_lasts_as_long_as_its_attempt),
+        cmocka_unit_test(a_watch_ends_with_its_ticket),
         cmocka_unit_test(quotas_hold),
         cmocka_unit_test(what_is_run_again_counts),
         cmocka_unit_test(a_worker_speaks_for_itself),
