@@ -81,6 +81,10 @@ static int start(struct session *self)
     if (init_lock(self) != RAYC_OK) {
         return failure_say(RAYC_ESYSTEM, "cannot make an eventfd: %s", strerror(errno));
     }
+    struct diag why;
+    if (token_file_check(&why) != OK) {
+        return failure_say(ERR_KEY, "RAYC_TOKEN_FILE: %s", why.text);
+    }
     int rc = link_open(&self->link, self->address, self->config.key);
     if (rc != OK) {
         return failure_say(rc, "cannot use the address '%s': %s", self->address,

@@ -176,6 +176,24 @@ static bool token_set(char out[ACCESS_TOKEN_MAX + 1])
     return (file != NULL && token_of(file, out)) || (key != NULL && token_of(key, out));
 }
 
+int token_file_check(struct diag *why)
+{
+    struct access access;
+    const char *file = variable("RAYC_TOKEN_FILE");
+    *why = (struct diag){ 0 };
+    if (file == NULL || variable("RAYC_TOKEN") != NULL) {
+        return OK;
+    }
+    int rc = access_find(file, &access, why);
+    bool found = rc == OK && access.token[0] != 0;
+    explicit_bzero(&access, sizeof(access));
+    if (why->text[0] == 0 && !found) {
+        snprintf(why->text, sizeof(why->text), "%.120s: %s", file,
+                 rc == OK ? "has no token" : err_text(rc));
+    }
+    return found ? OK : ERR_KEY;
+}
+
 static bool token_of_state(const char *folder, const char *name, char out[ACCESS_TOKEN_MAX + 1])
 {
     char path[PATH_BYTES];

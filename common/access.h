@@ -34,4 +34,6 @@ void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX
 /*  As token_find(), to say HELLO again; `token` stays as it is if there is none now: a head that starts again listens
     before it has written where. */
 void token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1]);
+/*  ERR_KEY: the file of $RAYC_TOKEN_FILE counts, and gives no token; `why` says what is wrong with it. */
+MUST_CHECK int token_file_check(struct diag *why);
 #endif

@@ -19,6 +19,8 @@ enum {
     BEAT_TIMEOUT_MS = 6000,
     RECONNECT_MS = 5,
     RECONNECT_MS_MAX = 500,
+    CONNECT_MS =
+        2000, /* the system's own is two minutes: so long a forward to a pod that is gone would keep us */
     HANDSHAKE_MS = 5000,
     HANDSHAKES_MAX = 20 /* that break in a row: about 150 ms */
 };
@@ -62,6 +64,7 @@ static bool set_options(void *dealer, const char *address)
         { ZMQ_HEARTBEAT_TIMEOUT, BEAT_TIMEOUT_MS },
         { ZMQ_RECONNECT_IVL, RECONNECT_MS },
         { ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX },
+        { ZMQ_CONNECT_TIMEOUT, CONNECT_MS },
         { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
         { ZMQ_IPV6, strchr(address, '[') != NULL },
     };

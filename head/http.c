@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include "common/clock.h"
 #include "common/file.h"
 #include "head/bearer.h"
 #include "head/feed.h"
@@ -10,6 +11,7 @@
 #include "head/http_events.h"
 #include "head/http_metrics.h"
 #include "head/http_ray.h"
+#include "head/query.h"
 #include "head/query_view.h"
 
 #define SEES    (1u << ROLE_ADMIN | 1u << ROLE_USER | 1u << ROLE_VIEWER)
@@ -32,7 +34,9 @@ struct http {
     struct feed *feed;
     struct log_files logs;
     struct monitor *monitor;
+    const uint8_t *secret;
     enum metric_prefix prefix;
+    atomic_bool ending;
     atomic_uint_fast64_t logins_refused;
     struct process_before before; /* of the monitor's reader */
     char state_dir[PATH_BYTES];
@@ -41,9 +45,25 @@ struct http {
     char database[PATH_BYTES];
 };
 
+/*  What a worker reads with. */
+struct looker {
+    sqlite3 *db;
+    const struct http *http;
+    uint64_t until_ms; /* a question may take */
+};
+
 sqlite3 *http_db(const struct web_request *request)
 {
-    return request->local;
+    struct looker *self = request->local;
+    self->until_ms = clock_ms() + QUERY_MS_MAX;
+    return self->db;
+}
+
+/*  Every few thousand steps of SQLite: a long question must not hold up the end, or the others for ever. */
+static int on_progress(void *context)
+{
+    const struct looker *self = context;
+    return atomic_load(&self->http->ending) || clock_ms() > self->until_ms;
 }
 
 struct door *http_door(const struct web_request *request)
@@ -88,7 +108,7 @@ int http_metrics_page(const struct web_request *request, struct exposition *out)
     struct http *self = request->context;
     const struct metrics_source source = { .monitor = self->monitor,
                                            .state_dir = self->state_dir,
-                                           .db = request->local,
+                                           .db = http_db(request),
                                            .session = self->cluster,
                                            .prefix = self->prefix,
                                            .before = &self->before,
@@ -113,7 +133,8 @@ uint64_t http_owner(const struct web_request *request)
 static bool auth(void *context, void *local, const char *token, struct web_principal *out)
 {
     struct http *self = context;
-    bool known = bearer_find(local, token, out);
+    const struct web_request asking = { .local = local };
+    bool known = local != NULL && bearer_find(http_db(&asking), self->secret, token, out);
     if (!known) {
         atomic_fetch_add(&self->logins_refused, 1);
     }
@@ -122,14 +143,23 @@ static bool auth(void *context, void *local, const char *token, struct web_princ
 
 static void *local_open(void *context)
 {
-    const struct http *self = context;
-    sqlite3 *db = NULL;
-    return query_database(self->database, &db) == OK ? db : NULL;
+    struct looker *self = calloc(1, sizeof(*self));
+    if (self != NULL) {
+        self->http = context;
+        if (query_database(self->http->database, &self->db) != OK) {
+            free(self);
+            return NULL;
+        }
+        sqlite3_progress_handler(self->db, 10000, on_progress, self);
+    }
+    return self;
 }
 
 static void local_close(void *local)
 {
-    sqlite3_close(local);
+    struct looker *self = local;
+    sqlite3_close(self->db);
+    free(self);
 }
 
 int http_open(struct http **out, const struct http_options *options, struct diag *why)
@@ -143,6 +173,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     self->door = options->door;
     self->monitor = options->monitor;
     self->prefix = options->prefix;
+    self->secret = options->secret;
     int rc = file_path(self->programs, sizeof(self->programs), options->state_dir, "programs");
     rc = rc == OK ? file_path(logs, sizeof(logs), options->state_dir, "logs") : rc;
     rc = rc == OK ? log_files_init(&self->logs, logs, 0) : rc;
@@ -180,6 +211,7 @@ void http_close(struct http **http)
 {
     struct http *self = *http;
     if (self != NULL) {
+        atomic_store(&self->ending, true);
         web_close(&self->web);
         feed_close(&self->feed);
         free(self);

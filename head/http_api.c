@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/log.h"
+#include "head/bearer.h"
 #include "head/http_api_inside.h"
 #include "head/query_view.h"
 #include "proto/explained.h"
@@ -115,52 +117,94 @@ void api_children(struct web_request *request, struct web_reply *reply)
     list(request, reply, last_word(request), request->params[0]);
 }
 
-/*  A page with one item becomes that item: {"apiVersion", "kind", its fields}. */
-static void reply_item(struct web_reply *reply, const struct json *page)
+void api_reply_json(struct web_reply *reply, uint32_t status, const json_t *root)
 {
-    json_t *root = json_loadb(page->p, page->n, 0, NULL);
-    json_t *items = json_object_get(root, "items");
-    json_t *item = json_array_get(items, json_array_size(items) - 1);
-    if (item == NULL) {
-        web_reply_error(reply, ERR_NOT_FOUND, "there is no such thing");
+    char *text = json_dumps(root, JSON_COMPACT);
+    if (text == NULL) {
+        web_reply_error(reply, ERR_MEMORY, "%s", err_text(ERR_MEMORY));
     } else {
-        json_object_del(root, "total");
-        json_object_del(root, "next");
-        json_incref(item);
-        json_object_del(root, "items");
-        json_object_update(root, item);
-        json_decref(item);
-        json_t *kind = json_object_get(root, "kind"); /* of what only lists have: NodeList */
-        size_t n = json_string_length(kind);
-        if (n > 4 && strcmp(json_string_value(kind) + n - 4, "List") == 0) {
-            json_object_set_new(root, "kind", json_stringn(json_string_value(kind), n - 4));
-        }
-        api_reply_json(reply, 200, root);
+        web_reply_own(reply, status, NULL, text, strlen(text));
     }
+}
+
+/*  A page of `view` with the row that the path's id means; NULL: `reply` says why not. */
+static json_t *page_of(struct web_request *request, struct slice view, struct web_reply *reply)
+{
+    const struct msg_query query = { .view = view, .id = request->params[0], .limit = 2 };
+    struct json json;
+    if (!ask(request, &query, &json, reply)) {
+        return NULL;
+    }
+    json_t *page = json_loadb(json.p, json.n, 0, NULL);
+    json_free(&json);
+    if (json_array_size(json_object_get(page, "items")) == 0) {
+        web_reply_error(reply, ERR_NOT_FOUND, "there is no such %.*s", (int)view.n,
+                        (const char *)view.p);
+        json_decref(page);
+        page = NULL;
+    }
+    return page;
+}
+
+static json_t *row_of(const json_t *page)
+{
+    return json_array_get(json_object_get(page, "items"), 0);
+}
+
+json_t *api_row(struct web_request *request, const char *view, struct web_reply *reply)
+{
+    json_t *page = page_of(request, slice_text(view), reply);
+    json_t *row = json_incref(row_of(page));
+    json_decref(page);
+    return row;
+}
+
+bool api_number(struct web_request *request, const char *view, const char *key, uint64_t *out,
+                struct web_reply *reply)
+{
+    json_t *row = api_row(request, view, reply);
+    const char *digits = json_string_value(json_object_get(row, key));
+    *out = strtoull(digits ? digits : "", NULL, 16);
+    bool found = row != NULL;
+    json_decref(row);
+    return found;
+}
+
+/*  A page with one item becomes that item: {"apiVersion", "kind", its fields}. */
+static void reply_item(struct web_reply *reply, const json_t *page)
+{
+    const char *kind = json_string_value(json_object_get(page, "kind"));
+    size_t n = strlen(kind);
+    n -= n > 4 && strcmp(kind + n - 4, "List") == 0 ? 4 : 0; /* of what only lists have: NodeList */
+    json_t *root = json_pack("{s:s, s:s#}", "apiVersion", "rayc/v1", "kind", kind, (int)n);
+    json_object_update(root, row_of(page));
+    api_reply_json(reply, 200, root);
     json_decref(root);
 }
 
 void api_one(struct web_request *request, struct web_reply *reply)
 {
     const char *word = request->route->path + sizeof(API) - 1;
-    struct msg_query query = { .id = request->params[0], .limit = 2 };
     /* "studies/{id}" is the view study; the others lose an s, or have only the list */
     const bool studies = strncmp(word, "studies", 7) == 0;
     const bool nodes = strncmp(word, "nodes", 5) == 0;
-    query.view =
-        studies ? slice_text("study") : slice_of(word, strcspn(word, "/") - (nodes ? 0 : 1));
-    struct json json;
-    if (ask(request, &query, &json, reply)) {
-        reply_item(reply, &json);
-        json_free(&json);
+    json_t *page = page_of(request,
+                           studies ? slice_text("study")
+                                   : slice_of(word, strcspn(word, "/") - (nodes ? 0 : 1)),
+                           reply);
+    if (page != NULL) {
+        reply_item(reply, page);
     }
+    json_decref(page);
 }
 
 void api_whoami(struct web_request *request, struct web_reply *reply)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I}", "apiVersion", "rayc/v1", "kind", "WhoAmI",
-                             "user", request->who.name, "role", role_name(request->who.role),
-                             "token_id", (json_int_t)request->who.token);
+    bool ticket = bearer_is_ticket(request->who.token);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "apiVersion", "rayc/v1", "kind", "WhoAmI", "user",
+                  request->who.name, "role", role_name(request->who.role), "token_id",
+                  ticket ? json_null() : json_integer((json_int_t)request->who.token));
     api_reply_json(reply, 200, root);
     json_decref(root);
 }
@@ -242,8 +286,9 @@ static void reply_output(struct web_request *request, struct web_reply *reply,
     if (tail != UINT64_MAX) {
         output->offset = log_tail(files, name, tail);
     }
-    web_reply_header(reply, "X-Rayc-Offset", "%llu", (unsigned long long)output->end);
+    const uint64_t end = output->end;
     web_reply_stream(reply, "text/plain; charset=utf-8", &stream, output);
+    web_reply_header(reply, "X-Rayc-Offset", "%llu", (unsigned long long)end);
 }
 
 void api_job_logs(struct web_request *request, struct web_reply *reply)
@@ -254,26 +299,26 @@ void api_job_logs(struct web_request *request, struct web_reply *reply)
     }
 }
 
-/*  What a short attempt printed is in its row. */
-static bool reply_row(struct web_request *request, struct web_reply *reply, uint64_t attempt)
+/*  What a short attempt printed is in its row.  False: nothing is. */
+static bool reply_row(struct web_request *request, struct web_reply *reply,
+                      const struct log_name *name)
 {
     static const char sql[] =
         "SELECT coalesce((SELECT output FROM attempt WHERE task=?1 AND attempt=?2),"
         " (SELECT output FROM task WHERE id=?1 AND coalesce(attempt,1)=?2))";
     sqlite3_stmt *row = NULL;
-    uint64_t task;
-    bool found = false;
-    if (!api_number(request, "task", "task_id", &task, reply) ||
-        sqlite3_prepare_v2(http_db(request), sql, -1, &row, NULL) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(http_db(request), sql, -1, &row, NULL) != SQLITE_OK) {
+        log_error("http.query_failed", "error=\"%s\"", sqlite3_errmsg(http_db(request)));
+        web_reply_error(reply, ERR_STORE, "%s", err_text(ERR_STORE));
         return true;
     }
-    sqlite3_bind_int64(row, 1, (int64_t)task);
-    sqlite3_bind_int64(row, 2, (int64_t)attempt);
-    if (sqlite3_step(row) == SQLITE_ROW && sqlite3_column_bytes(row, 0) > 0) {
+    sqlite3_bind_int64(row, 1, (int64_t)name->task);
+    sqlite3_bind_int64(row, 2, name->attempt);
+    bool found = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_bytes(row, 0) > 0;
+    if (found) {
         struct slice bytes = slice_of(sqlite3_column_blob(row, 0), 0);
         bytes.n = (size_t)sqlite3_column_bytes(row, 0);
         web_reply_copy(reply, 200, "text/plain; charset=utf-8", bytes);
-        found = true;
     }
     sqlite3_finalize(row);
     return found;
@@ -301,7 +346,7 @@ void api_task_logs(struct web_request *request, struct web_reply *reply)
         return;
     }
     name.attempt = (uint32_t)attempt;
-    if (log_end(http_log_files(request), &name) > 0 || !reply_row(request, reply, attempt)) {
+    if (log_end(http_log_files(request), &name) > 0 || !reply_row(request, reply, &name)) {
         reply_output(request, reply, &name);
     }
 }

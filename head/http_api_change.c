@@ -7,57 +7,12 @@
 #include "common/clock.h"
 #include "common/access.h"
 #include "common/hash.h"
+#include "head/json_shallow.h"
 #include "head/query_view.h"
 #include "head/ray_job.h"
 #include "head/ray_open.h"
 
 enum { RETRY_LETTERS = 16 }; /* of the id of a job that is submitted again */
-
-void api_reply_json(struct web_reply *reply, uint32_t status, const json_t *root)
-{
-    char *text = json_dumps(root, JSON_COMPACT);
-    if (text == NULL) {
-        web_reply_error(reply, ERR_MEMORY, "%s", err_text(ERR_MEMORY));
-    } else {
-        web_reply_own(reply, status, NULL, text, strlen(text));
-    }
-}
-
-json_t *api_row(struct web_request *request, const char *view, struct web_reply *reply)
-{
-    char buffer[1024];
-    struct text why = text_in(buffer, sizeof(buffer));
-    const struct reader reader = { request->who.user, request->who.role };
-    const struct msg_query query = { .view = slice_text(view),
-                                     .id = request->params[0],
-                                     .limit = 2 };
-    struct json json;
-    int rc = query_answer(http_db(request), &reader, &query, &json, &why);
-    if (rc != OK) {
-        web_reply_error(reply, rc == ERR_CONFLICT ? ERR_INVALID : rc, "%s", buffer);
-        return NULL;
-    }
-    json_t *root = json_loadb(json.p, json.n, 0, NULL);
-    json_t *item = json_array_get(json_object_get(root, "items"), 0);
-    json_incref(item);
-    json_decref(root);
-    json_free(&json);
-    if (item == NULL) {
-        web_reply_error(reply, ERR_NOT_FOUND, "there is no such %s", view);
-    }
-    return item;
-}
-
-bool api_number(struct web_request *request, const char *view, const char *key, uint64_t *out,
-                struct web_reply *reply)
-{
-    json_t *row = api_row(request, view, reply);
-    const char *digits = json_string_value(json_object_get(row, key));
-    *out = strtoull(digits ? digits : "", NULL, 16);
-    bool found = row != NULL;
-    json_decref(row);
-    return found;
-}
 
 /*  Says it; what is refused is answered, in our words. */
 static bool change(struct web_request *request, struct web_reply *reply, enum msg_kind kind,
@@ -89,6 +44,8 @@ static void reply_hex(struct web_reply *reply, const char *key, int digits, uint
 }
 
 /* --- bodies --------------------------------------------------------------------------------------- */
+
+#define SECONDS_MAX (100ull * 366 * 24 * 3600)
 
 enum part_kind { PART_TEXT, PART_COUNT, PART_FLAG, PART_ROLE };
 
@@ -135,8 +92,7 @@ static json_t *read_body(const struct web_request *request, const struct part *p
                          struct web_reply *reply)
 {
     json_error_t error;
-    json_t *root =
-        json_loadb((const char *)request->body.p, request->body.n, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_shallow(request->body, JSON_REJECT_DUPLICATES, &error);
     const char *key, *wrong = NULL;
     json_t *value;
     if (!json_is_object(root)) {
@@ -361,7 +317,9 @@ void api_token_make(struct web_request *request, struct web_reply *reply)
     token.name = slice_text(name ? name : "");
     token.hash = slice_of(hash, sizeof(hash));
     token.expires_ms = seconds > 0 ? clock_wall_ms() + seconds * 1000 : 0;
-    if (change(request, reply, MSG_TOKEN_PUT, &token, &answer)) {
+    if (seconds > SECONDS_MAX) {
+        web_reply_error(reply, ERR_INVALID, "expires_in_seconds: more than a hundred years");
+    } else if (change(request, reply, MSG_TOKEN_PUT, &token, &answer)) {
         json_t *root = json_pack("{s:s, s:s, s:I, s:s}", "apiVersion", "rayc/v1", "kind", "Token",
                                  "token_id", (json_int_t)answer.id, "token", secret);
         api_reply_json(reply, 200, root);

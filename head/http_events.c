@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "head/feed.h"
 #include "head/http.h"
+#include "head/ray_job.h"
 
 static bool refuse(struct web_reply *reply, int code, const char *what, struct slice word)
 {
@@ -15,17 +16,10 @@ static bool refuse(struct web_reply *reply, int code, const char *what, struct s
 /*  Number of the job that `text` means, as submission id or job id; 0: none that the bearer sees. */
 static uint64_t find_job(const struct web_request *request, struct slice text)
 {
-    static const char sql[] = "SELECT id FROM job WHERE (submission=?1 OR printf('%08x',id)=?1)"
-                              " AND (?2=0 OR owner=?2)";
-    sqlite3_stmt *row = NULL;
-    uint64_t job = 0;
-    if (sqlite3_prepare_v2(http_db(request), sql, -1, &row, NULL) == SQLITE_OK) {
-        sqlite3_bind_text(row, 1, (const char *)text.p, (int)text.n, SQLITE_STATIC);
-        sqlite3_bind_int64(row, 2, (int64_t)http_owner(request));
-        job = sqlite3_step(row) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
-    }
-    sqlite3_finalize(row);
-    return job;
+    const struct ray_reader reader = { http_db(request), http_log_files(request),
+                                       http_owner(request) };
+    struct ray_job job;
+    return ray_job_find(&reader, text, &job) == OK ? job.number : 0;
 }
 
 /*  log:JOB, from its end on unless Last-Event-ID says otherwise. */

@@ -54,11 +54,11 @@ int http_ray_change(struct web_request *request, struct web_reply *reply, uint32
 {
     struct door_answer answer;
     int rc = door_ask(http_door(request), request->bearer, (enum msg_kind)kind, msg, &answer);
-    if (rc == OK || rc == ERR_CONFLICT) {
-        return rc;
+    if (rc == OK) {
+        return OK;
     }
     const char *why = answer.text[0] ? answer.text : err_text(rc);
-    uint32_t status = rc == ERR_INVALID ? 400 : rc == ERR_NOT_FOUND ? 404 : web_status(rc);
+    uint32_t status = rc == ERR_CONFLICT ? 500 : web_status(rc);
     http_ray_text(reply, status, "%s: %s\n", rc == ERR_INVALID ? "ValueError" : "RuntimeError",
                   why);
     return rc;

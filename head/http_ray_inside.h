@@ -14,7 +14,7 @@ void http_ray_json(struct web_reply *reply, uint32_t status, struct json *json);
 /*  The job of the path, one that was submitted if `word` says what is only done with those; false: `reply` is made. */
 bool http_ray_find(struct web_request *request, struct web_reply *reply, const char *word,
                    struct ray_job *out);
-/*  Sends a message through the door.  What is not OK is answered here, but for ERR_CONFLICT. */
+/*  Sends a message through the door.  What is not OK is answered here. */
 int http_ray_change(struct web_request *request, struct web_reply *reply, uint32_t kind,
                     const void *msg);
 #endif

@@ -364,12 +364,13 @@ static int put_list(struct question *self, struct json *to)
 /* --- summaries ------------------------------------------------------------------------------------ */
 
 static const char by_name[] =
-    "SELECT c.name, c.kind, n.name, count(*) FROM task t JOIN spec c ON c.id=t.spec"
+    "SELECT c.name, min(min(c.kind=3)) OVER (PARTITION BY c.name), n.name, count(*), sum(c.kind<>3)"
+    " FROM task t JOIN spec c ON c.id=t.spec"
     " JOIN session s ON s.id=c.session JOIN job j ON j.id=s.job"
     " JOIN task_state_name n ON n.value=t.state"
-    " WHERE (?1=0 OR j.owner=?1) AND (?2 OR c.kind<>3) GROUP BY 1,2,3 ORDER BY 1,2,3";
+    " WHERE (?1=0 OR j.owner=?1) AND (?2 OR c.kind<>3) GROUP BY c.name,n.name ORDER BY 1,3";
 
-/*  Rows of one name and kind come one after the other. */
+/*  Rows of one name come one after the other; it is a driver's if it is nothing else's. */
 static int put_groups(const struct question *self, struct json *to, int64_t *tasks, int64_t *all)
 {
     sqlite3_stmt *row = NULL;
@@ -378,8 +379,8 @@ static int put_groups(const struct question *self, struct json *to, int64_t *tas
     struct json last = json_new(MIB); /* the group that is open */
     json_raw(to, "{");
     while (rc == OK && (step = sqlite3_step(row)) == SQLITE_ROW) {
-        bool driver = sqlite3_column_int(row, 1) == SPEC_DRIVER;
-        bool more = last.n > 0 && slice_same(slice_of(last.p, last.n), text_at(row, 0));
+        bool driver = sqlite3_column_int(row, 1) != 0;
+        bool more = *all > 0 && slice_same(slice_of(last.p, last.n), text_at(row, 0));
         if (!more) {
             json_raw(to, *all > 0 ? "}}, " : "");
             json_text(to, text_at(row, 0));
@@ -395,7 +396,7 @@ static int put_groups(const struct question *self, struct json *to, int64_t *tas
         json_raw(to, ": ");
         json_i64(to, sqlite3_column_int64(row, 3));
         *all += sqlite3_column_int64(row, 3);
-        *tasks += driver ? 0 : sqlite3_column_int64(row, 3);
+        *tasks += sqlite3_column_int64(row, 4);
     }
     json_raw(to, *all > 0 ? "}}}" : "}");
     if (rc == OK && step != SQLITE_DONE) {

@@ -14,6 +14,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "common/place.h"
 #include "head/door.h"
 #include "head/http.h"
 #include "head/keys.h"
@@ -371,6 +372,7 @@ static int open_http(struct shell *self, const struct shell_options *options)
     }
     struct http_options http = { .state_dir = self->dir,
                                  .database = store_path(self->store),
+                                 .secret = self->secret,
                                  .monitor = self->monitor,
                                  .prefix = options->metrics_prefix,
                                  .host = options->http_host,
@@ -468,6 +470,7 @@ static int open_all(struct shell *self, const struct shell_options *options)
     snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     uint64_t seed;
     random_bytes(&seed, sizeof(seed));
+    place_find(config.place);
     int code = load_keys(self, options);
     code = code == OK ? take_lock(self, options) : code;
     code = code == OK ? keys_keep(&self->keys, self->dir) : code;

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/link.h"
+#include "common/place.h"
 
 enum {
     HELLO_AGAIN_MS = 1000,
@@ -42,6 +43,7 @@ struct ask {
     char token[ACCESS_TOKEN_MAX + 1]; /* what HELLO was said with last */
     char version[NAME_MAX_BYTES + 1];
     char user[NAME_MAX_BYTES + 1];
+    char place[HASH_TEXT + 1]; /* of the head: common/place.h */
     uint32_t may;
     char text[ADDRESS_BYTES + 1024];
 };
@@ -94,6 +96,13 @@ uint32_t ask_may(const struct ask *self)
 bool ask_embedded(const struct ask *self)
 {
     return self->embedded;
+}
+
+bool ask_near(const struct ask *self)
+{
+    char place[HASH_TEXT_BYTES];
+    place_find(place);
+    return strcmp(self->place, place) == 0;
 }
 
 static int send_as(struct ask *self, enum msg_kind kind, const void *value)
@@ -162,6 +171,7 @@ static int on_welcome(struct ask *self, const struct msg_welcome *msg, uint64_t 
     self->may = msg->may;
     slice_copy_text(msg->user, self->user, sizeof(self->user));
     self->embedded = msg->embedded;
+    slice_copy_text(msg->place, self->place, sizeof(self->place));
     self->beat_ms = msg->beat_ms ? msg->beat_ms : BEAT_MS_DEFAULT;
     self->welcomed = true;
     self->lost_at = 0;
@@ -339,6 +349,10 @@ int ask_open(struct ask **out, const struct ask_to *to)
     ensure(self->buffer);
     self->lost_at = self->turn_at = clock_ms();
     snprintf(self->address, sizeof(self->address), "%s", to->address);
+    struct diag why;
+    if (to->token == NULL && token_file_check(&why) != OK) {
+        return failed(self, ERR_KEY, "RAYC_TOKEN_FILE: %s", why.text);
+    }
     char dial[ADDRESS_BYTES];
     if (link_address(to->address, dial, sizeof(dial)) != OK) {
         return failed(self, ERR_INVALID, "'%s' is not an address: %s", to->address,

@@ -46,4 +46,7 @@ const char *ask_address(const struct ask *self);
 const char *ask_user(const struct ask *self); /* whom the token belongs to */
 uint32_t ask_may(const struct ask *self);     /* enum role: what it gives */
 bool ask_embedded(const struct ask *self);
+bool ask_near(
+    const struct ask
+        *self); /* the head runs on this machine, outside of containers: paths are the same */
 #endif

@@ -227,6 +227,7 @@ int web_open(struct web **out, const struct web_options *options, struct diag *w
     self->options = *options;
     self->options.workers = options->workers ? options->workers : WORKERS_DEFAULT;
     self->fd = -1;
+    atomic_init(&self->body_room, BODIES_MAX);
     init_locks(self);
     self->tallies = calloc(options->route_count + 1, sizeof(*self->tallies));
     int code = self->tallies ? copy_names(self) : ERR_MEMORY;
@@ -250,12 +251,15 @@ void web_close(struct web **web)
     web_work_stop(self); /* whoever waited for a worker is resumed */
     web_flows_end(self);
     if (self->pump) {
-        web_pump_close(&self->pump);
+        web_pump_end(self->pump);
     }
     if (self->daemon) {
         mhd.stop_daemon(self->daemon); /* closes the socket, too */
     } else if (self->fd >= 0) {
         close(self->fd);
+    }
+    if (self->pump) {
+        web_pump_close(&self->pump);
     }
     pthread_cond_destroy(&self->work);
     pthread_cond_destroy(&self->gone);

@@ -219,23 +219,34 @@ static void too_large(struct web_call *call)
 }
 
 /*  Grows with what comes, not with what was announced. */
-static bool keep_body(struct web_call *call, struct slice piece)
+static bool make_room(struct web_call *call, size_t n)
+{
+    if (n <= call->body_capacity) {
+        return true;
+    }
+    size_t capacity = n * 2 + 1024;
+    long long more = (long long)(capacity - call->body_capacity);
+    bool room = atomic_fetch_sub(&call->web->body_room, more) >= more;
+    char *grown = room ? realloc(call->body, capacity) : NULL;
+    if (!grown) {
+        atomic_fetch_add(&call->web->body_room, more);
+        return false;
+    }
+    call->body = grown;
+    call->body_capacity = capacity;
+    return true;
+}
+
+static void keep_body(struct web_call *call, struct slice piece)
 {
     struct slice *body = &call->request.body;
-    if (body->n + piece.n > call->body_capacity) {
-        size_t capacity = (body->n + piece.n) * 2 + 1024;
-        char *grown = realloc(call->body, capacity);
-        if (!grown) {
-            web_reply_error(&call->reply, ERR_MEMORY, "no memory for the body");
-            call->stage = CALL_DRAIN;
-            return false;
-        }
-        call->body = grown;
-        call->body_capacity = capacity;
+    if (!make_room(call, body->n + piece.n)) {
+        web_reply_error(&call->reply, ERR_BUSY, "no memory for the body now; try again later");
+        call->stage = CALL_DRAIN;
+        return;
     }
     memcpy(call->body + body->n, piece.p, piece.n);
     *body = slice_of(call->body, body->n + piece.n);
-    return true;
 }
 
 static void take_body(struct web_call *call, struct slice piece)
@@ -271,7 +282,7 @@ static enum MHD_Result give_to_worker(struct web_call *call, enum web_stage stag
     call->stage = stage;
     if (!web_work_add(call)) {
         web_reply_error(&call->reply, ERR_BUSY, "too many requests are waiting; try again later");
-        call->stage = CALL_ANSWER; /* when it is called again: it was asleep for a moment */
+        call->stage = CALL_DRAIN; /* when it is called again: it was asleep for a moment */
     }
     return MHD_YES;
 }
@@ -402,6 +413,7 @@ void web_call_end(void *context, struct MHD_Connection *connection, void **state
     }
     web_reply_clear(&call->reply);
     free(call->body);
+    atomic_fetch_add(&call->web->body_room, (long long)call->body_capacity);
     free(call->texts);
     free(call->target);
     free(call);

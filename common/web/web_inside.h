@@ -18,7 +18,8 @@ enum {
     DRAIN_MAX = 1 << 20,        /* a body of a refused request that is still received */
     WORKER_IDLE_MS = 10000,
     WORKERS_DEFAULT = 8,
-    QUEUE_MAX = CONNECTIONS_MAX
+    QUEUE_MAX = CONNECTIONS_MAX,
+    BODIES_MAX = 256 << 20 /* all that are kept in memory at once */
 };
 
 /*  A connection of ours, from its begin to its end.  What it may not outlive is looked after by the pump. */
@@ -72,6 +73,7 @@ struct web {
     int fd;
     struct MHD_Daemon *daemon;
     atomic_bool ending;
+    atomic_llong body_room; /* of BODIES_MAX, what is left */
     struct web_tally *tallies;
 
     pthread_mutex_t lock; /* guards what follows */
@@ -115,7 +117,8 @@ void web_flows_end(struct web *self);
 
 /* web_pump.c: the thread that waits for the first connection, and then looks after time and WebSockets. */
 MUST_CHECK int web_pump_open(struct web_pump **out, struct web *web);
-void web_pump_close(struct web_pump **self); /* ends all WebSockets */
+void web_pump_end(struct web_pump *self); /* ends all WebSockets; those that still come, at once */
+void web_pump_close(struct web_pump **self); /* when none comes any more */
 /*  Called by libmicrohttpd when a connection has become a WebSocket. */
 void web_pump_take(void *context, struct MHD_Connection *connection, void *request,
                    const char *extra, size_t extra_n, MHD_socket fd,

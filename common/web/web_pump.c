@@ -12,7 +12,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { TICK_MS = 1000, READ_BYTES = 64 << 10, EVENTS_PER_TURN = 64, CLOSE_MS_MAX = 2000 };
+enum {
+    TICK_MS = 1000,
+    READ_BYTES = 64 << 10,
+    EVENTS_PER_TURN = 64,
+    CLOSE_MS_MAX = 2000,     /* without progress, once it is closing */
+    PONG_QUEUE_MAX = 8 << 20 /* who reads so little gets no answers to pings */
+};
 
 struct web_socket {
     struct web_pump *pump;
@@ -27,7 +33,8 @@ struct web_socket {
     size_t early_n;
     uint8_t *out; /* what is queued: from out_at to out_n */
     size_t out_at, out_n, out_capacity;
-    bool open, writing, ending, broken;
+    bool writing, ending, broken;
+    bool parted; /* the other side has said goodbye, too, or is not listened to any more */
     atomic_bool woken;
     uint64_t heard_ms, pinged_ms, end_ms;
 };
@@ -78,6 +85,7 @@ static void flush(struct web_socket *self)
             break;
         }
         self->out_at += (size_t)n;
+        self->end_ms = clock_ms() + CLOSE_MS_MAX;
     }
     if (self->out_at == self->out_n) {
         free(self->out); /* a silent socket costs nothing */
@@ -87,21 +95,29 @@ static void flush(struct web_socket *self)
     listen_for(self, self->out_at < self->out_n);
 }
 
-static bool queue(struct web_socket *self, enum websocket_op op, struct slice bytes)
+/*  What has left makes room, once it is no less than what is to be moved; until then the buffer grows. */
+static bool make_room(struct web_socket *self, size_t more)
 {
-    size_t more = WEBSOCKET_HEAD_MAX + bytes.n;
-    if (self->broken) {
-        return false;
+    size_t waits = self->out_n - self->out_at;
+    if (self->out_n + more > self->out_capacity && self->out_at >= waits && waits > 0) {
+        memmove(self->out, self->out + self->out_at, waits);
+        self->out_at = 0;
+        self->out_n = waits;
     }
     if (self->out_n + more > self->out_capacity) {
         size_t capacity = (self->out_n + more) + self->out_n / 2;
         uint8_t *grown = realloc(self->out, capacity);
-        if (!grown) {
-            self->broken = true;
-            return false;
-        }
-        self->out = grown;
-        self->out_capacity = capacity;
+        self->broken = !grown;
+        self->out = grown ? grown : self->out;
+        self->out_capacity = grown ? capacity : self->out_capacity;
+    }
+    return !self->broken;
+}
+
+static bool queue(struct web_socket *self, enum websocket_op op, struct slice bytes)
+{
+    if (self->broken || !make_room(self, WEBSOCKET_HEAD_MAX + bytes.n)) {
+        return false;
     }
     self->out_n += websocket_frame(self->out + self->out_n, op, bytes, NULL);
     flush(self);
@@ -153,11 +169,13 @@ static void on_message(struct web_socket *self, const struct websocket_message *
         }
         return;
     case WEBSOCKET_PING:
-        queue(self, WEBSOCKET_PONG, message->bytes);
+        if (web_socket_queued(self) < PONG_QUEUE_MAX) {
+            queue(self, WEBSOCKET_PONG, message->bytes);
+        }
         return;
     case WEBSOCKET_CLOSE:
         web_socket_end(self, WEBSOCKET_NORMAL, "");
-        self->end_ms = 0; /* both have said it */
+        self->parted = true;
         return;
     }
 }
@@ -165,11 +183,11 @@ static void on_message(struct web_socket *self, const struct websocket_message *
 static void take(struct web_socket *self, struct slice bytes)
 {
     self->heard_ms = clock_ms();
-    while (bytes.n > 0 && !self->broken) {
+    while (bytes.n > 0 && !self->broken && !self->parted) {
         struct websocket_message message;
         if (websocket_read(&self->reader, &bytes, &message) != OK) {
             web_socket_end(self, (enum websocket_code)self->reader.code, self->reader.why);
-            self->end_ms = 0;
+            self->parted = true;
             return;
         }
         on_message(self, &message);
@@ -226,7 +244,9 @@ void web_pump_take(void *context, struct MHD_Connection *connection, void *reque
     (void)connection;
     (void)request;
     uint8_t *early = extra_n > 0 ? malloc(extra_n) : NULL;
+    pthread_mutex_lock(&pump->lock);
     if (!socket || (extra_n > 0 && !early) || atomic_load(&pump->ending)) {
+        pthread_mutex_unlock(&pump->lock);
         joining->kind->close(joining->context);
         mhd.upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
         free(socket);
@@ -246,7 +266,6 @@ void web_pump_take(void *context, struct MHD_Connection *connection, void *reque
                                    .early_n = extra_n };
     websocket_reader_init(&socket->reader, WEBSOCKET_SERVER, socket->kind->message_max);
     free(joining);
-    pthread_mutex_lock(&pump->lock);
     socket->next_new = pump->fresh;
     pump->fresh = socket;
     pthread_mutex_unlock(&pump->lock);
@@ -267,7 +286,6 @@ static void socket_open(struct web_pump *self, struct web_socket *socket)
     }
     self->sockets = socket;
     socket->heard_ms = socket->pinged_ms = clock_ms();
-    socket->open = true;
     socket->kind->open(socket->context, socket);
     take(socket, slice_of(socket->early, socket->early_n));
     free(socket->early);
@@ -290,9 +308,8 @@ static void take_fresh(struct web_pump *self)
 /*  Is it over?  A goodbye is given a moment to be heard. */
 static bool is_over(const struct web_socket *self, uint64_t now_ms)
 {
-    return self->broken || (self->ending && web_socket_queued(self) == 0 && self->end_ms == 0) ||
-           (self->ending && now_ms >= self->end_ms && self->end_ms > 0) ||
-           (self->ending && self->end_ms == 0 && now_ms >= self->heard_ms + CLOSE_MS_MAX) ||
+    bool said = self->parted && web_socket_queued(self) == 0;
+    return self->broken || (self->ending && (said || now_ms >= self->end_ms)) ||
            now_ms >= self->heard_ms + WEB_SOCKET_SILENT_MS;
 }
 
@@ -426,19 +443,27 @@ int web_pump_open(struct web_pump **out, struct web *web)
     return OK;
 }
 
-void web_pump_close(struct web_pump **pump)
+void web_pump_end(struct web_pump *self)
 {
-    struct web_pump *self = *pump;
+    pthread_mutex_lock(&self->lock);
+    atomic_store(&self->ending, true);
+    pthread_mutex_unlock(&self->lock);
     if (self->running) {
-        atomic_store(&self->ending, true);
         poke(self);
         pthread_join(self->thread, NULL);
+        self->running = false;
     }
     take_fresh(self);
     while (self->sockets) {
         web_socket_end(self->sockets, WEBSOCKET_GOING_AWAY, "the server ends");
         socket_drop(self->sockets);
     }
+}
+
+void web_pump_close(struct web_pump **pump)
+{
+    struct web_pump *self = *pump;
+    web_pump_end(self);
     free(self->buffer);
     if (self->epoll_fd >= 0) {
         close(self->epoll_fd);

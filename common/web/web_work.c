@@ -70,10 +70,11 @@ bool web_work_add(struct web_call *call)
     mhd.suspend_connection(
         call->connection); /* before a worker can resume it; never under our lock */
     pthread_mutex_lock(&self->lock);
-    if (self->queued >= self->idle && self->workers < self->options.workers) {
+    bool ending = atomic_load(&self->ending); /* nobody waits for a worker that is made now */
+    if (!ending && self->queued >= self->idle && self->workers < self->options.workers) {
         worker_start(self);
     }
-    bool room = self->queued < QUEUE_MAX && self->workers > 0 && !atomic_load(&self->ending);
+    bool room = !ending && self->queued < QUEUE_MAX && self->workers > 0;
     if (room) {
         call->next = NULL;
         if (self->last) {

@@ -43,6 +43,7 @@ struct config {
     uint32_t package_keep_s; /* what no job needs stays in the content store so long, or longer */
     char version[32];
     char cluster[HASH_TEXT + 1];
+    char place[HASH_TEXT + 1]; /* common/place.h */
 };
 struct config core_config(void);
 

@@ -25,6 +25,7 @@ static void welcome(struct core *core, const struct peer *peer, uint64_t seq)
         .embedded = config->embedded,
         .user = slice_text(user_at(core, peer->user)->name),
         .may = peer->may,
+        .place = slice_text(config->place),
     };
 }
 

@@ -19,6 +19,7 @@ skip() {
 pods_cleanup() {
     local code=$?
     {
+        podman pod ls -q --filter "name=^$NAME" | xargs -r podman pod rm -f -t 0
         podman ps -aq --filter "name=^$NAME" | xargs -r podman rm -f -t 0
         podman volume ls -q --filter "name=^$NAME" | xargs -r podman volume rm
         podman network ls -q --filter "name=^$NAME" | xargs -r podman network rm
@@ -46,3 +47,18 @@ podman run --rm --name "$NAME-probe" --entrypoint /bin/true "$IMAGE" >/dev/null 
 # As Kubernetes' `restricted` has it: "${contained[@]}" OPTION... IMAGE ARG...
 # shellcheck disable=SC2034 # used by those who source this
 contained=(podman run --rm --read-only --cap-drop all --security-opt no-new-privileges)
+
+# Pods of the overlay `minikube`, made by scripts/kube-pods.  "claims" is played once, a pod again whenever it is gone.
+# play OPTION OF kube-pods...
+play() {
+    "$SOURCE/scripts/kube-pods" minikube --prefix "$NAME-" --keys "$WORK/keys" --image "$IMAGE" "$@" >"$WORK/pods.yaml" || fail "kube-pods $*"
+    podman kube play "$WORK/pods.yaml" >"$WORK/out" 2>"$WORK/err" || fail "podman kube play: $*"
+}
+remove() { # POD: at once, as when its machine is gone
+    podman pod rm -f -t 0 "$NAME-$1" >"$WORK/out" 2>"$WORK/err" || fail "podman pod rm $1"
+}
+# "${in_head[@]}" PROGRAM ARG...
+in_head=(podman exec "$NAME-rayc-head-0-head")
+nodes() { # N: so many are alive
+    [[ $("${in_head[@]}" rayc node list --no-headers --filter state=ALIVE | wc -l) == "$1" ]]
+}

@@ -35,6 +35,8 @@ done
 [[ $(grep -cE '^ +image: rayc:' "$WORK/minikube.yaml") == 2 ]] || fail "not two images of rayc"
 version=$("$RAYC" version | sed -n 's/^rayc \([0-9.]*\).*/\1/p')
 [[ $(grep -cE "^ +image: rayc:$version\$" "$WORK/minikube.yaml") == 2 ]] || fail "the image is not rayc:$version"
+# Pods of another policy that never became ready are not replaced by those of a set that has been put right.
+[[ $(grep -c '^  podManagementPolicy: Parallel' "$WORK/minikube.yaml") == 2 ]] || fail "not all sets replace pods that cannot start"
 # Minikube's provisioner makes volumes that uid 10001 can write on its first node only.
 grep -A1 '^      nodeSelector:' "$WORK/two-node.yaml" | grep -q 'minikube.k8s.io/primary: "true"' || fail "two-node: the head may be on any node"
 

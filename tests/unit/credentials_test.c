@@ -264,6 +264,35 @@ static void a_token_stays_while_its_head_is_away(void **unused)
     assert_string_equal(token, "rayc_new");
 }
 
+static void expect_file(const char *name, int wanted, const char *said)
+{
+    char file[PATH_BYTES];
+    struct diag why;
+    assert_int_equal(file_path(file, sizeof(file), state, name), OK);
+    setenv("RAYC_TOKEN_FILE", file, 1);
+    assert_int_equal(token_file_check(&why), wanted);
+    assert_non_null(strstr(why.text, said));
+}
+
+static void a_token_file_that_gives_none_is_told(void **unused)
+{
+    (void)unused;
+    char file[PATH_BYTES];
+    struct diag why;
+    assert_int_equal(token_file_check(&why), OK);
+    write_state("good", "rayc_good\n");
+    write_state("empty", "\n");
+    write_state("open", "rayc_open\n");
+    assert_int_equal(file_path(file, sizeof(file), state, "open"), OK);
+    assert_int_equal(chmod(file, 0644), 0);
+    expect_file("good", OK, "");
+    expect_file("none", ERR_KEY, "none: ");
+    expect_file("empty", ERR_KEY, "empty");
+    expect_file("open", ERR_KEY, "can be read or written by others");
+    setenv("RAYC_TOKEN", "rayc_said", 1);
+    expect_file("none", OK, "");
+}
+
 static void expect_text(const char *text, const char *wanted)
 {
     char token[ACCESS_TOKEN_MAX + 1];
@@ -304,6 +333,7 @@ int main(void)
         TEST(a_token_goes_to_its_cluster_only),
         TEST(a_head_on_all_interfaces_is_here_too),
         TEST(a_token_stays_while_its_head_is_away),
+        TEST(a_token_file_that_gives_none_is_told),
         TEST(a_token_is_one_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,108 +1,21 @@
 /*  http_events_test.c - what is told over HTTP as it happens: the stream of events, what is new, what was missed, whose
     it is; and its end, and that of the tail of a log, when the token is revoked. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <arpa/inet.h>
-#include <malloc.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sodium.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
-#include "head/http.h"
-#include "head/store.h"
+#include "tests/unit/http_world.h"
 
-static char folder[] = "/tmp/rayc-events-XXXXXX";
-static char database[128], logs[64], log_file[128];
-static sqlite3 *db;
-static struct http *http;
-static char got[1 << 18];
+static char log_file[128];
 static bool small_windows;
-
-static void run(const char *sql)
-{
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
-static void add_token(int id, int user, const char *secret)
-{
-    uint8_t hash[32];
-    char text[65], sql[300];
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)secret, strlen(secret), NULL, 0);
-    sodium_bin2hex(text, sizeof(text), hash, sizeof(hash));
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms) "
-             "VALUES(%d,%d,'t',%d,x'%s',1,0)",
-             id, user, user, text);
-    run(sql);
-}
 
 static int setup(void **state)
 {
-    struct store *store = NULL;
-    struct diag why = { 0 };
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(database, sizeof(database), "%s/rayc.db", folder);
-    snprintf(logs, sizeof(logs), "%s/logs", folder);
-    snprintf(log_file, sizeof(log_file), "%s/job-5.log", logs);
-    assert_int_equal(mkdir(logs, 0700), 0);
-    assert_int_equal(store_open(&store, database, &why), OK);
-    store_close(&store);
-    assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
-    run("PRAGMA journal_mode=WAL;"
-        "INSERT INTO user VALUES(11,'root',1,0,-1,-1,1),(12,'ann',2,0,-1,-1,1);"
+    int rc = http_world_open(
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(5,'j',2,2,12);"
         "INSERT INTO job(id,submission,kind,state,owner) VALUES(6,'root-job',2,2,11);"
         "INSERT INTO event(id,at_ms,kind,text) VALUES(1,1,'NODE_JOINED','old one')");
-    run("UPDATE user SET role=1 WHERE id=11");
-    add_token(101, 11, "root-secret");
-    add_token(102, 12, "ann-secret");
-    run("UPDATE token SET role=1 WHERE id=101; UPDATE token SET role=2 WHERE id=102");
-    struct http_options options = { .state_dir = folder,
-                                    .database = database,
-                                    .host = "127.0.0.1" };
-    return http_open(&http, &options, &why);
-}
-
-static int teardown(void **state)
-{
-    char command[2][160];
-    (void)state;
-    http_close(&http);
-    sqlite3_close(db);
-    snprintf(command[0], sizeof(command[0]), "%s-wal", database);
-    snprintf(command[1], sizeof(command[1]), "%s-shm", database);
-    unlink(command[0]);
-    unlink(command[1]);
-    unlink(database);
-    unlink(log_file);
-    rmdir(logs);
-    rmdir(folder);
-    return 0;
-}
-
-static bool hear(int fd, const char *what)
-{
-    size_t n = strlen(got);
-    while (!strstr(got, what)) {
-        struct pollfd wait = { fd, POLLIN, 0 };
-        assert_int_equal(poll(&wait, 1, 20000), 1);
-        ssize_t more = recv(fd, got + n, sizeof(got) - 1 - n, 0);
-        if (more <= 0) {
-            return false;
-        }
-        n += (size_t)more;
-        got[n] = 0;
-    }
-    return true;
+    snprintf(log_file, sizeof(log_file), "%s/job-5.log", world.logs);
+    return rc;
 }
 
 /*  As hear(), of any length: forgets what has passed.  It must come. */
@@ -125,25 +38,22 @@ static void pass_by(int fd, const char *what)
     }
 }
 
+/*  So that the kernel keeps little of what is not read. */
+static void make_small(int fd)
+{
+    const int bytes = 4096, segment = 536;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)), 0);
+}
+
 static int ask_as(const char *secret, const char *target, const char *headers)
 {
     char request[1024];
-    uint16_t port = (uint16_t)atoi(strrchr(http_address(http), ':') + 1);
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (small_windows) { /* so that the kernel keeps little of what is not read */
-        const int bytes = 4096, segment = 536;
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
-        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment)), 0);
-    }
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    int fd = dial_with(port_of(http_address(world.http)), small_windows ? make_small : NULL);
     int n = snprintf(request, sizeof(request),
                      "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s\r\n",
                      target, secret, headers);
-    assert_int_equal(send(fd, request, (size_t)n, 0), n);
-    got[0] = 0;
+    send_all(fd, request, (size_t)n);
     return fd;
 }
 
@@ -195,6 +105,13 @@ static void print(const char *text)
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
+}
+
+static uint64_t log_size(void)
+{
+    struct stat file;
+    assert_int_equal(stat(log_file, &file), 0);
+    return (uint64_t)file.st_size;
 }
 
 static void test_log(void **state)
@@ -249,12 +166,6 @@ static void test_large(void **state)
     print("small again");
     assert_true(hear(fd, "\"text\":\"small again\"}"));
     close(fd);
-}
-
-static size_t memory_held(void)
-{
-    struct mallinfo2 all = mallinfo2();
-    return all.uordblks + all.hblkhd;
 }
 
 /*  Who does not read costs no more than a queue, keeps nobody waiting, and hears of the gap when it reads again. */
@@ -330,9 +241,7 @@ static void test_refusals(void **state)
 static void test_revoked(void **state)
 {
     (void)state;
-    int tail = ask_as("ann-secret", "/api/jobs/j/logs/tail",
-                      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    int tail = ask_as("ann-secret", "/api/jobs/j/logs/tail", SOCKET_HEADERS);
     assert_true(hear(tail, "HTTP/1.1 101"));
     print("to the tail");
     assert_true(hear(tail, "to the tail"));
@@ -349,6 +258,115 @@ static void test_revoked(void **state)
     close(fd);
 }
 
+/*  All that a stream says, without HTTP's head and the marks of chunks. */
+struct heard {
+    int fd;
+    char *text;
+    size_t n, size, left,
+        skip;      /* of a chunk: its size as far as it is read, bytes to come, line end to skip */
+    uint32_t ends; /* of the lines before: "\r\n\r\n" */
+};
+
+enum { HEARD_MAX = 16 << 20 };
+
+static void take_byte(struct heard *self, char byte)
+{
+    if (self->ends < 4) {
+        self->ends = byte == "\r\n\r\n"[self->ends] ? self->ends + 1 : 0;
+    } else if (self->left > 0) {
+        assert_true(self->n < HEARD_MAX);
+        self->text[self->n++] = byte;
+        self->left--;
+        self->skip = self->left == 0 ? 2 : 0;
+    } else if (self->skip > 0) {
+        self->skip--;
+    } else if (byte == '\n') {
+        self->left = self->size;
+        self->size = 0;
+    } else if (byte != '\r') {
+        self->size = self->size * 16 + (size_t)(byte <= '9' ? byte - '0' : (byte | 32) - 'a' + 10);
+    }
+}
+
+static void hear_up_to(struct heard *self, const char *end)
+{
+    char piece[500];
+    size_t seen = 0;
+    self->text = self->text ? self->text : calloc(1, HEARD_MAX + 1);
+    assert_non_null(self->text);
+    while (!strstr(self->text + seen, end)) {
+        seen = self->n > strlen(end) ? self->n - strlen(end) : 0;
+        struct pollfd wait = { self->fd, POLLIN, 0 };
+        assert_int_equal(poll(&wait, 1, 30000), 1);
+        ssize_t n = recv(self->fd, piece, sizeof(piece), 0);
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++) {
+            take_byte(self, piece[i]);
+        }
+    }
+}
+
+static size_t count_of(const struct heard *self, const char *what)
+{
+    size_t count = 0;
+    for (const char *at = self->text; (at = strstr(at, what)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+/*  The pieces of the log follow each other; where the last one ends. */
+static uint64_t log_heard(const struct heard *self, uint64_t begin)
+{
+    static const char offset[] = "\"offset\":", text[] = ",\"text\":\"";
+    for (const char *at = self->text; (at = strstr(at, offset)) != NULL;) {
+        char *end;
+        assert_int_equal(strtoull(at + strlen(offset), &end, 10), begin);
+        assert_memory_equal(end, text, strlen(text));
+        for (at = end + strlen(text); *at != '"'; at++) {
+            at += *at == '\\'; /* \n is one letter */
+            begin++;
+        }
+    }
+    return begin;
+}
+
+/*  More than a queue holds comes at once: who reads it misses no row, and no byte. */
+static void test_burst(void **state)
+{
+    enum { LINES = 20000, ROWS = 450 };
+    char id[64];
+    (void)state;
+    uint64_t begin = log_size();
+    snprintf(id, sizeof(id), "Last-Event-ID: 30002;5=%llu\r\n", (unsigned long long)begin);
+    small_windows = true;
+    struct heard log = { .fd = listen_as("root-secret", "?topics=nodes,log:j", id) };
+    struct heard rows = { .fd = listen_as("root-secret", "?topics=nodes",
+                                          "Last-Event-ID: 30002\r\n") };
+    small_windows = false;
+    hear_up_to(&log, "id: ");
+    hear_up_to(&rows, "id: ");
+    FILE *file = fopen(log_file, "a");
+    assert_non_null(file);
+    for (int i = 0; i < LINES; i++) {
+        assert_true(fprintf(file, "line %08d of what is printed\n", i) > 0);
+    }
+    assert_int_equal(fclose(file), 0);
+    run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<450)"
+        " INSERT INTO event(id,at_ms,kind,text)"
+        " SELECT 30002+i,1,'NODE_LOST',printf('%02000d',i) FROM n");
+    hear_up_to(&rows, "id: 30452\n");
+    hear_up_to(&log, "line 00019999 of what is printed\\n\"}");
+    hear_up_to(&log, "id: 30452;");
+    assert_int_equal(log_heard(&log, begin), log_size());
+    assert_int_equal(count_of(&log, "\"NODE_LOST\""), ROWS);
+    assert_int_equal(count_of(&log, "resync") + count_of(&rows, "resync"), 0);
+    free(log.text);
+    free(rows.text);
+    close(log.fd);
+    close(rows.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,7 +374,7 @@ int main(void)
         cmocka_unit_test(test_log),      cmocka_unit_test(test_progress),
         cmocka_unit_test(test_large),    cmocka_unit_test(test_slow),
         cmocka_unit_test(test_too_late), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_revoked)
+        cmocka_unit_test(test_revoked),  cmocka_unit_test(test_burst)
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, http_world_close);
 }

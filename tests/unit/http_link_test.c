@@ -1,29 +1,10 @@
 /*  http_link_test.c - the protocol over a WebSocket of the head: what comes in, what goes out, and what closes it.  The
     loop is the test itself. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sodium.h>
-#include <sys/socket.h>
-
 #include "common/upgrade.h"
 #include "common/websocket.h"
-#include "head/http.h"
-#include "head/store.h"
+#include "tests/unit/http_world.h"
 
-enum { PATIENCE_MS = 20000, PIECE_BYTES = 65536 };
-
-static char folder[] = "/tmp/rayc-http-link-XXXXXX";
-static char database[128];
-static struct door *door;
-static struct http *http;
+enum { PIECE_BYTES = 65536 };
 
 /*  One client. */
 static struct {
@@ -33,96 +14,13 @@ static struct {
     struct slice in; /* of the piece: not read yet */
 } client;
 
-/* --- the head ------------------------------------------------------------------------------------- */
-
-static void run(sqlite3 *db, const char *sql)
-{
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
-static void add_token(sqlite3 *db, int id, int role, const char *secret)
-{
-    uint8_t hash[TOKEN_HASH_BYTES];
-    char text[2 * TOKEN_HASH_BYTES + 1], sql[300];
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)secret, strlen(secret), NULL, 0);
-    sodium_bin2hex(text, sizeof(text), hash, sizeof(hash));
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms) "
-             "VALUES(%d,11,'t',%d,x'%s',1,0)",
-             id, role, text);
-    run(db, sql);
-}
-
 static int setup(void **state)
 {
-    struct store *store = NULL;
-    struct diag why = { 0 };
-    sqlite3 *db;
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(database, sizeof(database), "%s/rayc.db", folder);
-    assert_int_equal(store_open(&store, database, &why), OK);
-    store_close(&store);
-    assert_int_equal(sqlite3_open(database, &db), SQLITE_OK);
-    run(db, "PRAGMA journal_mode=WAL; INSERT INTO user VALUES(11,'root',1,0,-1,-1,1)");
-    add_token(db, 101, ROLE_ADMIN, "root-secret");
-    add_token(db, 102, ROLE_WORKER, "worker-secret");
-    sqlite3_close(db);
-    assert_int_equal(door_open(&door), OK);
-    const struct http_options options = {
-        .state_dir = folder, .database = database, .host = "127.0.0.1", .door = door
-    };
-    return http_open(&http, &options, &why);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    door_end(door);
-    http_close(&http);
-    door_close(&door);
-    static const char *const ends[] = { "", "-wal", "-shm" };
-    for (size_t i = 0; i < COUNT(ends); i++) {
-        char path[160];
-        snprintf(path, sizeof(path), "%s%s", database, ends[i]);
-        unlink(path);
-    }
-    rmdir(folder);
-    return 0;
-}
-
-/*  What the loop hears next. */
-static enum net_news loop_hears(struct net_event *out)
-{
-    enum net_news news;
-    door_release(door);
-    while ((news = door_next(door, out)) == NET_NOTHING) {
-        struct pollfd wait = { door_fd(door), POLLIN, 0 };
-        assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
-    }
-    return news;
-}
-
-static void loop_says(uint32_t peer, enum msg_kind kind, const void *msg)
-{
-    uint8_t bytes[512];
-    struct wire frame = { bytes, 0, sizeof(bytes), false };
-    proto_put(&frame, kind, msg);
-    door_send(door, peer, slice_of(frame.p, frame.n));
+    return http_world_open("UPDATE token SET role=4 WHERE id=102"); /* ann's is a worker's */
 }
 
 /* --- the client ----------------------------------------------------------------------------------- */
-
-static void send_all(const void *bytes, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t sent = send(client.fd, (const uint8_t *)bytes + at, n - at, MSG_NOSIGNAL);
-        if (sent < 0) {
-            return; /* it was closed meanwhile: what was said before that is read */
-        }
-        at += (size_t)sent;
-    }
-}
 
 static bool receive(void)
 {
@@ -138,18 +36,13 @@ static uint32_t dial(const char *secret)
 {
     static const uint8_t nonce[WEBSOCKET_NONCE_BYTES] = { 1, 2, 3 };
     char key[WEBSOCKET_KEY_TEXT], accept[WEBSOCKET_ACCEPT_TEXT], text[1024];
-    uint16_t port = (uint16_t)atoi(strrchr(http_address(http), ':') + 1);
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     websocket_key(nonce, key);
     websocket_accept(key, accept);
-    client.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(client.fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    client.fd = dial_with(port_of(http_address(world.http)), NULL);
     const struct upgrade_request request = { "localhost", "/api/v1/link", key, secret };
     int n = upgrade_write(&request, text, sizeof(text));
     assert_true(n > 0);
-    send_all(text, (size_t)n);
+    send_all(client.fd, text, (size_t)n);
     assert_true(receive());
     struct upgrade_reply reply = upgrade_read(client.in, accept);
     client.in = slice_of(client.in.p + reply.n, client.in.n - reply.n);
@@ -169,7 +62,7 @@ static void client_sends(enum websocket_op op, struct slice bytes)
     uint8_t *frame = malloc(WEBSOCKET_HEAD_MAX + bytes.n);
     assert_non_null(frame);
     size_t n = websocket_frame(frame, op, bytes, mask);
-    send_all(frame, n);
+    send_all(client.fd, frame, n);
     free(frame);
 }
 
@@ -263,7 +156,7 @@ static void only_who_may_see_comes_in(void **state)
     (void)state;
     assert_int_equal(dial("no-secret"), 401);
     hang_up();
-    assert_int_equal(dial("worker-secret"), 403);
+    assert_int_equal(dial("ann-secret"), 403);
     hang_up();
 }
 
@@ -272,7 +165,7 @@ static void another_token_is_refused(void **state)
     (void)state;
     struct net_event event;
     struct msg_hello other = hello;
-    other.token = slice_text("worker-secret");
+    other.token = slice_text("ann-secret");
     assert_int_equal(dial("root-secret"), 101);
     client_says(MSG_HELLO, &other);
     is_closed_with(WEBSOCKET_POLICY);
@@ -289,7 +182,7 @@ static void texts_and_large_messages_are_refused(void **state)
     peer = join();
     uint8_t head[WEBSOCKET_HEAD_MAX];
     static const uint8_t mask[4] = { 1, 2, 3, 4 };
-    send_all(head, websocket_head(head, WEBSOCKET_BINARY, false, FRAME_MAX + 1, mask));
+    send_all(client.fd, head, websocket_head(head, WEBSOCKET_BINARY, false, FRAME_MAX + 1, mask));
     is_closed_with(WEBSOCKET_TOO_LARGE);
     expect_gone(peer);
 }
@@ -318,5 +211,5 @@ int main(void)
         cmocka_unit_test(texts_and_large_messages_are_refused),
         cmocka_unit_test(whom_the_core_cuts_is_closed),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, http_world_close);
 }

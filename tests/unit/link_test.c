@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <poll.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 #include "common/clock.h"
@@ -299,6 +301,51 @@ static void the_head_may_keep_out(void **state)
     expect_news(LINK_REFUSED, &(struct link_frame){ 0 });
 }
 
+/*  The local port of a connection to 127.0.0.1:`port` that has not been answered; 0: none. */
+static unsigned dialling_from(unsigned port)
+{
+    enum { LOOPBACK = 0x0100007F, SYN_SENT = 2 };
+    char line[256];
+    unsigned mine, to, to_port, in, from = 0;
+    FILE *table = fopen("/proc/net/tcp", "r");
+    assert_non_null(table);
+    while (from == 0 && fgets(line, sizeof(line), table) != NULL) {
+        if (sscanf(line, "%*u: %*x:%x %x:%x %x", &mine, &to, &to_port, &in) == 4 &&
+            to == LOOPBACK && to_port == port && in == SYN_SENT) {
+            from = mine;
+        }
+    }
+    fclose(table);
+    return from;
+}
+
+/*  As to a forward whose pod has gone: the system would ask the same way for two minutes. */
+static void who_is_not_answered_dials_anew(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t size = sizeof(at);
+    int listening = socket(AF_INET, SOCK_STREAM, 0), only = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listening, 0), 0); /* one is taken, the next is not answered */
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &size), 0);
+    assert_int_equal(connect(only, (struct sockaddr *)&at, size), 0);
+    char there[64];
+    snprintf(there, sizeof(there), "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+    assert_int_equal(link_open(&head_link, there, NULL), OK);
+    unsigned first = 0, from = 0;
+    uint64_t end = clock_ms() + PATIENCE_MS;
+    while (from == first || from == 0) {
+        assert_true(clock_ms() < end);
+        struct pollfd wait = { .fd = link_fd(head_link), .events = POLLIN };
+        poll(&wait, 1, 100);
+        from = dialling_from(ntohs(at.sin_port));
+        first = first == 0 ? from : first;
+    }
+    close(only);
+    close(listening);
+}
+
 static void addresses_are_checked(void **state)
 {
     (void)state;
@@ -378,6 +425,7 @@ int main(void)
         TEST(a_head_without_keys_is_refused),
         TEST(the_head_may_let_in),
         TEST(the_head_may_keep_out),
+        TEST(who_is_not_answered_dials_anew),
         cmocka_unit_test(addresses_are_checked),
     };
     if (mkdtemp(folder) == NULL) {

@@ -42,6 +42,25 @@ static void what_is_no_object_is_the_servers_trouble(void **state)
     refuses("[1]", 500, "<class 'list'>");
 }
 
+/*  Else the stack of the thread that reads it would not hold it. */
+static void what_is_nested_too_deep_is_not_read(void **state)
+{
+    enum { DEPTH = 1500 };
+    char body[DEPTH + 100], flat[2 * DEPTH + 200];
+    struct ray_open open;
+    struct ray_refusal no = { 0 };
+    (void)state;
+    int n = sprintf(body, "{\"entrypoint\":\"true\",\n\"runtime_env\":{\"config\":");
+    memset(body + n, '[', DEPTH);
+    body[n + DEPTH] = 0;
+    refuses(body, 500, "nested more than 64 deep: line 2 column 87");
+    n = sprintf(flat, "{\"entrypoint\":\"true\",\"runtime_env\":{\"config\":[\"\\\"");
+    memset(flat + n, '[', DEPTH);
+    strcpy(flat + n + DEPTH, "\",[],[]]}}");
+    assert_int_equal(ray_asked(&open, flat, &no), OK);
+    ray_open_fini(&open);
+}
+
 static void what_rayc_does_not_have_is_named(void **state)
 {
     (void)state;
@@ -143,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rays_refusals_are_ours),
         cmocka_unit_test(what_is_no_object_is_the_servers_trouble),
+        cmocka_unit_test(what_is_nested_too_deep_is_not_read),
         cmocka_unit_test(what_rayc_does_not_have_is_named),
         cmocka_unit_test(a_command_of_its_owners_shell),
         cmocka_unit_test(one_content_has_one_digest),

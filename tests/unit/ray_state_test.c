@@ -141,6 +141,14 @@ static void nodes_jobs_and_events(void **state)
     json_decref(result);
 }
 
+static int64_t summed(const json_t *result, const char *name, const char *state)
+{
+    json_t *of = json_object_get(
+        json_object_get(json_object_get(result, "result"), "node_id_to_summary"), "cluster");
+    of = json_object_get(json_object_get(of, "summary"), name);
+    return json_integer_value(json_object_get(json_object_get(of, "state_counts"), state));
+}
+
 static void summaries(void **state)
 {
     (void)state;
@@ -148,10 +156,8 @@ static void summaries(void **state)
     json_t *cluster = json_object_get(
         json_object_get(json_object_get(result, "result"), "node_id_to_summary"), "cluster");
     assert_int_equal(json_integer_value(json_object_get(cluster, "total_tasks")), TASKS);
-    json_t *square = json_object_get(json_object_get(cluster, "summary"), "square");
-    json_t *counts = json_object_get(square, "state_counts");
-    assert_int_equal(json_integer_value(json_object_get(counts, "FAILED")), TASKS / 3);
-    assert_int_equal(json_integer_value(json_object_get(counts, "FINISHED")), TASKS * 2 / 3);
+    assert_int_equal(summed(result, "square", "FAILED"), TASKS / 3);
+    assert_int_equal(summed(result, "square", "FINISHED"), TASKS * 2 / 3);
     json_decref(result);
     json_decref(ask_as(2, (struct ray_ask){ .resource = "tasks", .summary = true }));
     json_decref(ask_as(0, (struct ray_ask){ .resource = "actors", .summary = true }));
@@ -198,6 +204,23 @@ static void filters_that_ray_refuses(void **state)
     refuses((struct ray_filter){ "is_debugger_paused", "=", "x" }, "for a boolean type column");
 }
 
+/*  A driver and a command, say. */
+static void one_name_is_one_entry(void **state)
+{
+    (void)state;
+    PUT(&world.rows, spec_new, .id = 11, .session = 1, .idx = 2, .kind = SPEC_COMMAND,
+        .name = slice_text("sh"));
+    PUT(&world.rows, task_new, .id = FIRST_TASK(1) + TASKS + 1, .spec = 11, .state = TASK_READY);
+    ray_world_apply(&world);
+    json_t *result =
+        ask_as(0, (struct ray_ask){ .resource = "tasks", .summary = true, .with_driver = true });
+    assert_int_equal(summed(result, "sh", "PENDING_NODE_ASSIGNMENT"), 3);
+    json_decref(result);
+    result = ask_as(0, (struct ray_ask){ .resource = "tasks", .summary = true });
+    assert_int_equal(summed(result, "sh", "PENDING_NODE_ASSIGNMENT"), 1);
+    json_decref(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +230,7 @@ int main(void)
         cmocka_unit_test(summaries),
         cmocka_unit_test(what_rayc_does_not_have),
         cmocka_unit_test(filters_that_ray_refuses),
+        cmocka_unit_test(one_name_is_one_entry),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,20 +1,10 @@
 /*  web_test.c - the HTTP server against clients that break the rules: raw bytes over a socket. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include "common/web/mhd.h"
 #include "common/web/web_rules.h"
 #include "common/web/web_socket.h"
+#include "tests/unit/http_client.h"
 
 enum { ADMIN = 1, METRICS = 5, SEE = 1 << ADMIN, MEASURE = SEE | 1 << METRICS };
 
@@ -166,7 +156,7 @@ static int setup(void **state)
     struct diag why = { 0 };
     (void)state;
     int code = web_open(&server, &options, &why);
-    port = server ? (uint16_t)atoi(strrchr(web_address(server), ':') + 1) : 0;
+    port = server ? port_of(web_address(server)) : 0;
     return code;
 }
 
@@ -179,74 +169,9 @@ static int teardown(void **state)
 
 /* --- a client ---------------------------------------------------------------------------------------------- */
 
-static int dial(void)
-{
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-    return fd;
-}
-
-static void send_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return; /* the server has said enough */
-        }
-        bytes += sent;
-        n -= (size_t)sent;
-    }
-}
-
-static char got[65536];
-
-/*  Reads until `what` is there or the connection ends; true: it is there. */
-static bool hear(int fd, const char *what)
-{
-    size_t n = strlen(got);
-    while (!strstr(got, what)) {
-        struct pollfd wait = { fd, POLLIN, 0 };
-        assert_int_equal(poll(&wait, 1, 20000), 1);
-        ssize_t more = recv(fd, got + n, sizeof(got) - 1 - n, 0);
-        if (more <= 0) {
-            return false;
-        }
-        n += (size_t)more;
-        got[n] = 0;
-    }
-    return true;
-}
-
-/*  Is the connection closed by the other side? */
-static bool ends(int fd)
-{
-    got[0] = 0;
-    return !hear(fd, "\1");
-}
-
-/*  The status of the reply to these bytes; 0: the connection was closed without one. */
-static int ask_n(const char *bytes, size_t n)
-{
-    int status = 0;
-    int fd = dial();
-    got[0] = 0;
-    send_all(fd, bytes, n);
-    if (hear(fd, "\r\n\r\n")) {
-        sscanf(got, "HTTP/1.1 %d", &status);
-        shutdown(fd, SHUT_WR);
-        hear(fd, "\1"); /* the rest */
-    }
-    close(fd);
-    return status;
-}
-
 static int ask(const char *bytes)
 {
-    return ask_n(bytes, strlen(bytes));
+    return ask_of(port, bytes, strlen(bytes));
 }
 
 #define HOST      "Host: 127.0.0.1\r\n"
@@ -484,18 +409,18 @@ static void test_limits(void **state)
     char *request = malloc(8 << 20);
     (void)state;
     size_t n = (size_t)sprintf(request, POST "Content-Length: 1001\r\n\r\n%01001d", 1);
-    assert_int_equal(ask_n(request, n), 413);
+    assert_int_equal(ask_of(port, request, n), 413);
     assert_int_equal(ask(POST "Content-Length: 999999999999999999\r\n\r\n"), 413);
     assert_int_equal(ask("GET /api/v1/things HTTP/1.1\r\n" HOST TOKEN "Content-Length: 1\r\n\r\nx"),
                      413);
     n = (size_t)sprintf(request,
                         POST "Transfer-Encoding: chunked\r\n\r\n7d0\r\n%02000d\r\n0\r\n\r\n", 1);
-    assert_int_equal(ask_n(request, n), 413);
+    assert_int_equal(ask_of(port, request, n), 413);
     n = (size_t)sprintf(request, "GET /api/v1/things HTTP/1.1\r\n" HOST TOKEN "X-Long: ");
     memset(request + n, 'x', 64 << 10);
     n += 64 << 10;
     n += (size_t)sprintf(request + n, "\r\n\r\n");
-    int status = ask_n(request, n);
+    int status = ask_of(port, request, n);
     assert_true(status == 0 || status == 431 || status == 413);
     free(request);
 }
@@ -508,7 +433,7 @@ static void test_upload(void **state)
     size_t n = (size_t)sprintf(
         request, "PUT /api/v1/files/f HTTP/1.1\r\n" HOST TOKEN "Content-Length: %d\r\n\r\n", BYTES);
     memset(request + n, 'x', BYTES);
-    assert_int_equal(ask_n(request, n + BYTES), 200);
+    assert_int_equal(ask_of(port, request, n + BYTES), 200);
     assert_non_null(strstr(got, "bytes=2097152"));
     assert_int_equal(
         ask("PUT /api/v1/files/f HTTP/1.1\r\n" HOST TOKEN "Content-Length: 2\r\n\r\n!x"), 400);
@@ -536,8 +461,7 @@ static void test_stream(void **state)
 {
     static const char request[] = GET("/api/v1/stream");
     (void)state;
-    int fd = dial();
-    got[0] = 0;
+    int fd = dial_with(port, NULL);
     send_all(fd, request, sizeof(request) - 1);
     assert_true(hear(fd, "line 0"));
     wake_lines(1);
@@ -556,26 +480,22 @@ static void test_stream(void **state)
 
 static void test_socket(void **state)
 {
-    static const char request[] =
-        "GET /api/v1/echo HTTP/1.1\r\n" HOST TOKEN
-        "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char request[] = "GET /api/v1/echo HTTP/1.1\r\n" HOST TOKEN SOCKET_HEADERS "\r\n";
     static const uint8_t mask[4] = { 1, 2, 3, 4 };
     uint8_t frame[64];
     (void)state;
     assert_int_equal(ask(GET("/api/v1/echo")), 426);
-    int fd = dial();
-    got[0] = 0;
+    int fd = dial_with(port, NULL);
     send_all(fd, request, sizeof(request) - 1);
     assert_true(hear(fd, "\r\n\r\n"));
     assert_non_null(strstr(got, "HTTP/1.1 101"));
     assert_non_null(strstr(got, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     got[0] = 0;
-    send_all(fd, (char *)frame, websocket_frame(frame, WEBSOCKET_TEXT, slice_text("hello"), mask));
+    send_all(fd, frame, websocket_frame(frame, WEBSOCKET_TEXT, slice_text("hello"), mask));
     assert_true(hear(fd, "hello"));
     uint8_t body[WEBSOCKET_CONTROL_MAX];
     size_t n = websocket_close_body(body, WEBSOCKET_NORMAL, "");
-    send_all(fd, (char *)frame, websocket_frame(frame, WEBSOCKET_CLOSE, slice_of(body, n), mask));
+    send_all(fd, frame, websocket_frame(frame, WEBSOCKET_CLOSE, slice_of(body, n), mask));
     assert_true(ends(fd));
     close(fd);
 }

@@ -28,15 +28,17 @@ static int upload(struct cli *self, const char *path, const char *hash)
     return *ask_text(self->ask) ? fail_ask(self, rc) : fail(self, rc, "%s", rayc_error()->text);
 }
 
-/*  Is the cluster on this machine?  Then our working folder and PATH mean something to it. */
-static bool is_local(const char *address)
+/*  Is the cluster on this machine?  Then our working folder and PATH mean something to it.  A head of this machine at an
+    address that others can reach may have workers elsewhere. */
+static bool is_local(const struct ask *at)
 {
+    const char *address = ask_address(at);
     static const char *const ours[] = {
         "ipc://", "127.", "localhost:", "[::1]:", "tcp://127.", "tcp://localhost:", "tcp://[::1]:"
     };
     for (size_t i = 0; i < COUNT(ours); i++) {
         if (strncmp(address, ours[i], strlen(ours[i])) == 0) {
-            return true;
+            return ask_near(at);
         }
     }
     return false;
@@ -71,7 +73,7 @@ static int run(struct cli *self, struct job *job, const char *path)
         const struct packed_folder *package = &job->runtime_env.packages[i];
         exit_code = upload(self, package->archive, package->hash); /* nothing, if the head has it */
     }
-    exit_code = exit_code ? exit_code : job_build(job, self, is_local(ask_address(self->ask)));
+    exit_code = exit_code ? exit_code : job_build(job, self, is_local(self->ask));
     struct msg_job_opened opened = { 0 };
     exit_code = exit_code ? exit_code : open_job(self, job, &opened);
     if (exit_code) {
