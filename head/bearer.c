@@ -1,15 +1,21 @@
-/*  bearer.c - a token by its hash, or by its number. */
+/*  bearer.c - a token by its hash, or by its number; a ticket by the lease of its attempt. */
 #include "head/bearer.h"
 
-#include <sodium.h>
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { TOKEN_BYTES = 32 };
-
-#define GOOD                                                                                       \
+#define GOOD_TOKEN                                                                                 \
     " FROM token t JOIN user u ON u.id=t.user WHERE t.revoked_ms IS NULL"                          \
     " AND (t.expires_ms=0 OR t.expires_ms>?2) AND u.disabled=0 AND "
+
+/*  ?1 is its fence.  A lease has the fences token..token+count-1, of the tasks first..first+count-1; a task that has
+    ended, or goes elsewhere, may still be in one. */
+#define GOOD_TICKET                                                                                \
+    " FROM (SELECT token,first,count FROM lease WHERE token<=?1 ORDER BY token DESC LIMIT 1) l"    \
+    " JOIN task t ON t.id=l.first+?1-l.token JOIN session s ON s.id=t.id>>40"                      \
+    " JOIN job j ON j.id=s.job JOIN user u ON u.id=j.owner"                                        \
+    " WHERE ?1<l.token+l.count AND t.state<5 AND coalesce(t.fence,0)<?1"                           \
+    " AND u.disabled=0 AND u.role<=?2"
 
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
 {
@@ -20,17 +26,9 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
     return row;
 }
 
-bool bearer_find(sqlite3 *db, const char *token, struct web_principal *out)
+/*  The row of a principal, if there is one; ends the statement. */
+static bool take(sqlite3_stmt *row, struct web_principal *out)
 {
-    uint8_t hash[TOKEN_BYTES];
-    sqlite3_stmt *row =
-        prepare(db, "SELECT u.id, t.id, max(t.role,u.role), u.name" GOOD "t.hash=?1");
-    if (row == NULL) {
-        return false;
-    }
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)token, strlen(token), NULL, 0);
-    sqlite3_bind_blob(row, 1, hash, sizeof(hash), SQLITE_STATIC);
-    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
     bool known = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
     if (known) {
         *out = (struct web_principal){ .user = (uint64_t)sqlite3_column_int64(row, 0),
@@ -44,11 +42,55 @@ bool bearer_find(sqlite3 *db, const char *token, struct web_principal *out)
     return known;
 }
 
+static bool token_find(sqlite3 *db, const struct proof *proof, struct web_principal *out)
+{
+    sqlite3_stmt *row =
+        prepare(db, "SELECT u.id, t.id, max(t.role,u.role), u.name" GOOD_TOKEN "t.hash=?1");
+    if (row == NULL) {
+        return false;
+    }
+    sqlite3_bind_blob(row, 1, proof->hash, sizeof(proof->hash), SQLITE_STATIC);
+    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
+    return take(row, out);
+}
+
+static bool ticket_find(sqlite3 *db, const struct proof *proof, struct web_principal *out)
+{
+    sqlite3_stmt *row =
+        prepare(db, "SELECT u.id, ?1, ?2, u.name" GOOD_TICKET " AND t.id=?3 AND j.id=?4");
+    if (row == NULL) {
+        return false;
+    }
+    sqlite3_bind_int64(row, 1, (int64_t)proof->fence);
+    sqlite3_bind_int64(row, 2, ROLE_USER);
+    sqlite3_bind_int64(row, 3, (int64_t)proof->task);
+    sqlite3_bind_int64(row, 4, (int64_t)proof->job);
+    return take(row, out);
+}
+
+bool bearer_find(sqlite3 *db, const uint8_t *secret, const char *text, struct web_principal *out)
+{
+    static const uint8_t none[TICKET_SECRET_BYTES];
+    struct proof proof;
+    proof_read(secret ? secret : none, slice_text(text), &proof);
+    switch (proof.kind) {
+    case PROOF_TOKEN:
+        return token_find(db, &proof, out);
+    case PROOF_TICKET:
+        return secret != NULL && ticket_find(db, &proof, out);
+    case PROOF_NONE:
+        break;
+    }
+    return false;
+}
+
 bool bearer_holds(sqlite3 *db, uint64_t token)
 {
-    sqlite3_stmt *row = prepare(db, "SELECT 1" GOOD "t.id=?1");
+    bool ticket = bearer_is_ticket(token);
+    sqlite3_stmt *row =
+        prepare(db, ticket ? "SELECT 1" GOOD_TICKET : "SELECT 1" GOOD_TOKEN "t.id=?1");
     sqlite3_bind_int64(row, 1, (int64_t)token);
-    sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
+    sqlite3_bind_int64(row, 2, ticket ? ROLE_USER : (int64_t)clock_wall_ms());
     bool found = row && sqlite3_step(row) == SQLITE_ROW;
     sqlite3_finalize(row);
     return found;

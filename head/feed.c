@@ -15,14 +15,31 @@ enum {
     FEED_STACK = 256 << 10
 };
 
+static void wake(const struct feed *self)
+{
+    uint64_t one = 1;
+    ssize_t n = write(self->wake_fd, &one, sizeof(one));
+    ensure(n == sizeof(one) || errno == EAGAIN);
+}
+
 /* --- a listener's queue ---------------------------------------------------------------------------------- */
 
-size_t listener_waits(struct listener *self)
+bool listener_full(struct listener *self)
 {
     pthread_mutex_lock(&self->feed->lock);
-    size_t n = self->n - self->at;
+    bool full = self->n - self->at >= FEED_QUEUE_MAX;
+    self->waits = self->waits || full;
     pthread_mutex_unlock(&self->feed->lock);
-    return n;
+    return full;
+}
+
+bool listener_stalled(struct listener *self, uint64_t now_ms)
+{
+    pthread_mutex_lock(&self->feed->lock);
+    bool stalled =
+        self->n - self->at >= FEED_QUEUE_MAX && now_ms >= self->took_ms + FEED_STALLED_MS;
+    pthread_mutex_unlock(&self->feed->lock);
+    return stalled;
 }
 
 /*  Under the lock.  False: no memory. */
@@ -44,7 +61,9 @@ static bool make_room(struct listener *self, size_t n)
 
 void listener_put(struct listener *self, const char *p, size_t n)
 {
+    uint64_t now_ms = clock_ms();
     pthread_mutex_lock(&self->feed->lock);
+    self->took_ms = self->at == self->n ? now_ms : self->took_ms;
     if (self->n + n > self->capacity && !make_room(self, n)) {
         self->ended = true;
     } else {
@@ -52,7 +71,7 @@ void listener_put(struct listener *self, const char *p, size_t n)
         self->n += n;
     }
     pthread_mutex_unlock(&self->feed->lock);
-    self->spoke_ms = clock_ms();
+    self->spoke_ms = now_ms;
 }
 
 /*  Of what waits, how many bytes at most `most` end with a frame's end; 0: none. */
@@ -112,11 +131,18 @@ static int64_t listener_read(void *context, char *to, size_t capacity)
     if (result > 0) {
         memcpy(to, self->p + self->at, n);
         self->at += n;
+        self->took_ms = clock_ms();
         if (self->at == self->n) {
             self->at = self->n = 0;
         }
     }
+    bool room = self->waits && self->n - self->at < FEED_QUEUE_MAX / 2;
+    self->waits = self->waits && !room;
     pthread_mutex_unlock(&self->feed->lock);
+    if (room) {
+        atomic_store(&self->feed->room, true);
+        wake(self->feed);
+    }
     return result;
 }
 
@@ -140,13 +166,6 @@ static void listener_close(void *context)
 }
 
 /* --- the thread ------------------------------------------------------------------------------------------ */
-
-static void wake(const struct feed *self)
-{
-    uint64_t one = 1;
-    ssize_t n = write(self->wake_fd, &one, sizeof(one));
-    ensure(n == sizeof(one) || errno == EAGAIN);
-}
 
 void feed_pulse(struct feed *self)
 {
@@ -210,7 +229,8 @@ static void *feed_main(void *context)
         }
         wait_for_news(self, IDLE_MS);
         uint64_t took_ms = clock_ms() - start_ms;
-        if (took_ms < TURN_MS && !atomic_load(&self->ending)) {
+        bool room = atomic_exchange(&self->room, false);
+        if (took_ms < TURN_MS && !room && !atomic_load(&self->ending)) {
             poll(NULL, 0, (int)(TURN_MS - took_ms));
         }
     }

@@ -6,7 +6,10 @@
 #include <stdatomic.h>
 #include "head/feed.h"
 
-enum { FEED_QUEUE_MAX = 256 << 10 /* who reads too slowly is told to begin again */ };
+enum {
+    FEED_QUEUE_MAX = 256 << 10, /* who has so much to read waits, until half of it is read */
+    FEED_STALLED_MS = 2000      /* who reads none of that for so long reads too slowly */
+};
 
 struct listener {
     struct feed *feed;
@@ -20,7 +23,9 @@ struct listener {
     uint64_t spoke_ms;
     /* under the lock */
     bool listed, ended, gone;
-    bool begun; /* a part of the first frame was sent */
+    bool begun;       /* a part of the first frame was sent */
+    bool waits;       /* for room: it was full, and there is more to tell */
+    uint64_t took_ms; /* when it last read, or began to have something to read */
     char *p;
     size_t n, at, capacity; /* p[at..n) is to be sent: whole frames */
 };
@@ -36,6 +41,7 @@ struct feed {
     bool running;
     int wake_fd;
     atomic_bool wanted, ending; /* wanted: a pulse shall wake the thread */
+    atomic_bool room;           /* one that was full has read: the next turn comes at once */
     pthread_mutex_t lock;       /* guards the list's head and what listeners say is under it */
     struct listener *listeners;
     /* the thread's */
@@ -46,8 +52,10 @@ struct feed {
     size_t progress_count;
 };
 
-/*  Bytes that wait to be sent. */
-size_t listener_waits(struct listener *self);
+/*  True: nothing may be put now; the thread is woken when there is room. */
+bool listener_full(struct listener *self);
+/*  It is full, and reads too slowly. */
+bool listener_stalled(struct listener *self, uint64_t now_ms);
 void listener_put(struct listener *self, const char *p, size_t n);
 /*  Drops what waits. */
 void listener_drop(struct listener *self);

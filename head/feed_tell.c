@@ -71,11 +71,6 @@ static void put_resync(struct listener *self, uint64_t id)
     put_frame(self, "resync", slice_text("{}"));
 }
 
-static bool full(struct listener *self)
-{
-    return listener_waits(self) >= FEED_QUEUE_MAX;
-}
-
 /* --- events ------------------------------------------------------------------------------------------------ */
 
 static uint32_t topic_of(const char *kind)
@@ -129,7 +124,7 @@ static bool tell_events(struct feed *self, struct listener *all, uint64_t after)
     uint32_t count = 0;
     while (sqlite3_step(row) == SQLITE_ROW) {
         for (struct listener *one = all; one; one = one->next) {
-            if (one->wish.after == told && !full(one)) {
+            if (one->wish.after == told && !listener_full(one)) {
                 put_row(one, row);
             }
         }
@@ -140,14 +135,15 @@ static bool tell_events(struct feed *self, struct listener *all, uint64_t after)
     return count == ROWS_PER_TURN;
 }
 
-/*  True: it has not heard all as yet. */
-static bool place(const struct feed *self, struct listener *one)
+/*  True: it has not heard all as yet, and can be told more.  Rows and logs stay where they are, so that one that is full
+    only waits.  One that has stalled is told to begin again; but no log, whose bytes are in no list: it waits. */
+static bool place(const struct feed *self, struct listener *one, uint64_t now_ms)
 {
     struct feed_wish *wish = &one->wish;
     if (wish->fresh) {
         wish->fresh = false;
         wish->after = self->last;
-    } else if (wish->after < self->last && full(one)) {
+    } else if (wish->after < self->last && wish->log_count == 0 && listener_stalled(one, now_ms)) {
         listener_drop(one);
         put_resync(one, self->last);
     } else if (wish->after > self->last || wish->after + 1 < self->first) {
@@ -156,7 +152,7 @@ static bool place(const struct feed *self, struct listener *one)
     if (!one->greeted) {
         put_frame(one, NULL, (struct slice){ 0 });
     }
-    return wish->after < self->last;
+    return wish->after < self->last && !listener_full(one);
 }
 
 /* --- how far jobs are -------------------------------------------------------------------------------------- */
@@ -186,7 +182,7 @@ static void put_progress(struct listener *all, const struct progress *now, bool 
         if (!(one->wish.topics & TOPIC_PROGRESS) || !may || (!changed && one->progress)) {
             continue;
         }
-        if (full(one)) {
+        if (listener_full(one)) {
             one->missed = true;
         } else {
             put_frame(one, NULL, slice_of(json.p, json.n));
@@ -295,7 +291,7 @@ static bool tell_log(const struct feed *self, struct listener *one, struct feed_
     struct wire to = { bytes, 0, sizeof(bytes), false };
     const struct log_name name = { .job = log->job };
     uint64_t offset = log->offset;
-    if (full(one) || log_read(self->logs, &name, &offset, &to) != OK || to.n == 0) {
+    if (listener_full(one) || log_read(self->logs, &name, &offset, &to) != OK || to.n == 0) {
         return false;
     }
     size_t n = whole_letters(bytes, to.n);
@@ -324,7 +320,7 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
         if (check && !bearer_holds(self->db, one->wish.token)) {
             listener_end(one);
         }
-        if (place(self, one)) {
+        if (place(self, one, now_ms)) {
             more = tell_events(self, all, one->wish.after) || more;
         }
     }
@@ -333,7 +329,7 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
         for (uint32_t i = 0; i < one->wish.log_count; i++) {
             more = tell_log(self, one, &one->wish.logs[i]) || more;
         }
-        if (now_ms >= one->spoke_ms + PING_MS) {
+        if (now_ms >= one->spoke_ms + PING_MS && !listener_full(one)) {
             listener_put(one, ": ping\n\n", 8);
         }
     }

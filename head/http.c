@@ -34,6 +34,7 @@ struct http {
     struct feed *feed;
     struct log_files logs;
     struct monitor *monitor;
+    const uint8_t *secret;
     enum metric_prefix prefix;
     atomic_bool ending;
     atomic_uint_fast64_t logins_refused;
@@ -133,7 +134,7 @@ static bool auth(void *context, void *local, const char *token, struct web_princ
 {
     struct http *self = context;
     const struct web_request asking = { .local = local };
-    bool known = local != NULL && bearer_find(http_db(&asking), token, out);
+    bool known = local != NULL && bearer_find(http_db(&asking), self->secret, token, out);
     if (!known) {
         atomic_fetch_add(&self->logins_refused, 1);
     }
@@ -172,6 +173,7 @@ int http_open(struct http **out, const struct http_options *options, struct diag
     self->door = options->door;
     self->monitor = options->monitor;
     self->prefix = options->prefix;
+    self->secret = options->secret;
     int rc = file_path(self->programs, sizeof(self->programs), options->state_dir, "programs");
     rc = rc == OK ? file_path(logs, sizeof(logs), options->state_dir, "logs") : rc;
     rc = rc == OK ? log_files_init(&self->logs, logs, 0) : rc;

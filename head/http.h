@@ -27,6 +27,7 @@ struct http_options {
     uint32_t name_count;
     uint16_t port;
     struct door *door;
+    const uint8_t *secret; /* of tickets (bearer.h); used as long as the server */
     struct monitor *monitor;
     enum metric_prefix prefix; /* of names at /metrics */
 };

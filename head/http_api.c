@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log.h"
+#include "head/bearer.h"
 #include "head/http_api_inside.h"
 #include "head/query_view.h"
 #include "proto/explained.h"
@@ -199,9 +200,11 @@ void api_one(struct web_request *request, struct web_reply *reply)
 
 void api_whoami(struct web_request *request, struct web_reply *reply)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I}", "apiVersion", "rayc/v1", "kind", "WhoAmI",
-                             "user", request->who.name, "role", role_name(request->who.role),
-                             "token_id", (json_int_t)request->who.token);
+    bool ticket = bearer_is_ticket(request->who.token);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "apiVersion", "rayc/v1", "kind", "WhoAmI", "user",
+                  request->who.name, "role", role_name(request->who.role), "token_id",
+                  ticket ? json_null() : json_integer((json_int_t)request->who.token));
     api_reply_json(reply, 200, root);
     json_decref(root);
 }

@@ -147,6 +147,19 @@ call 400 POST /api/v1/jobs/nightly/retry -d '{"name": "x"}'
 call 404 POST /api/v1/jobs/nobody/retry
 expect 125 rayc job retry nobody
 
+note "what runs on the cluster is a bearer of its own, until it has ended"
+cat >"$WORK/ask.sh" <<TEXT
+echo "\$RAYC_TOKEN" >'$WORK/ticket'
+curl -sS -H "Authorization: Bearer \$RAYC_TOKEN" $HTTP/api/v1/whoami
+curl -sS -H "Authorization: Bearer \$RAYC_TOKEN" $HTTP/api/v1/jobs -d '{"entrypoint": "true", "submission_id": "from-there"}'
+TEXT
+expect 0 rayc submit -- sh "$WORK/ask.sh"
+has out '"role":"USER","token_id":null'
+has out '"submission_id":"from-there"'
+wait_until 30 state_is from-there SUCCEEDED
+[[ $(<"$WORK/ticket") == rayct_* ]] || fail "the job has no ticket"
+TOKEN=$(<"$WORK/ticket") call 401 GET /api/v1/whoami
+
 note "what cannot be submitted again says why, and nothing is made"
 expect 0 rayc submit --no-wait --submission-id busy -- sleep 100
 expect 7 rayc job retry --submission-id lost busy

@@ -107,6 +107,13 @@ static void print(const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static uint64_t log_size(void)
+{
+    struct stat file;
+    assert_int_equal(stat(log_file, &file), 0);
+    return (uint64_t)file.st_size;
+}
+
 static void test_log(void **state)
 {
     (void)state;
@@ -251,6 +258,115 @@ static void test_revoked(void **state)
     close(fd);
 }
 
+/*  All that a stream says, without HTTP's head and the marks of chunks. */
+struct heard {
+    int fd;
+    char *text;
+    size_t n, size, left,
+        skip;      /* of a chunk: its size as far as it is read, bytes to come, line end to skip */
+    uint32_t ends; /* of the lines before: "\r\n\r\n" */
+};
+
+enum { HEARD_MAX = 16 << 20 };
+
+static void take_byte(struct heard *self, char byte)
+{
+    if (self->ends < 4) {
+        self->ends = byte == "\r\n\r\n"[self->ends] ? self->ends + 1 : 0;
+    } else if (self->left > 0) {
+        assert_true(self->n < HEARD_MAX);
+        self->text[self->n++] = byte;
+        self->left--;
+        self->skip = self->left == 0 ? 2 : 0;
+    } else if (self->skip > 0) {
+        self->skip--;
+    } else if (byte == '\n') {
+        self->left = self->size;
+        self->size = 0;
+    } else if (byte != '\r') {
+        self->size = self->size * 16 + (size_t)(byte <= '9' ? byte - '0' : (byte | 32) - 'a' + 10);
+    }
+}
+
+static void hear_up_to(struct heard *self, const char *end)
+{
+    char piece[500];
+    size_t seen = 0;
+    self->text = self->text ? self->text : calloc(1, HEARD_MAX + 1);
+    assert_non_null(self->text);
+    while (!strstr(self->text + seen, end)) {
+        seen = self->n > strlen(end) ? self->n - strlen(end) : 0;
+        struct pollfd wait = { self->fd, POLLIN, 0 };
+        assert_int_equal(poll(&wait, 1, 30000), 1);
+        ssize_t n = recv(self->fd, piece, sizeof(piece), 0);
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++) {
+            take_byte(self, piece[i]);
+        }
+    }
+}
+
+static size_t count_of(const struct heard *self, const char *what)
+{
+    size_t count = 0;
+    for (const char *at = self->text; (at = strstr(at, what)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+/*  The pieces of the log follow each other; where the last one ends. */
+static uint64_t log_heard(const struct heard *self, uint64_t begin)
+{
+    static const char offset[] = "\"offset\":", text[] = ",\"text\":\"";
+    for (const char *at = self->text; (at = strstr(at, offset)) != NULL;) {
+        char *end;
+        assert_int_equal(strtoull(at + strlen(offset), &end, 10), begin);
+        assert_memory_equal(end, text, strlen(text));
+        for (at = end + strlen(text); *at != '"'; at++) {
+            at += *at == '\\'; /* \n is one letter */
+            begin++;
+        }
+    }
+    return begin;
+}
+
+/*  More than a queue holds comes at once: who reads it misses no row, and no byte. */
+static void test_burst(void **state)
+{
+    enum { LINES = 20000, ROWS = 450 };
+    char id[64];
+    (void)state;
+    uint64_t begin = log_size();
+    snprintf(id, sizeof(id), "Last-Event-ID: 30002;5=%llu\r\n", (unsigned long long)begin);
+    small_windows = true;
+    struct heard log = { .fd = listen_as("root-secret", "?topics=nodes,log:j", id) };
+    struct heard rows = { .fd = listen_as("root-secret", "?topics=nodes",
+                                          "Last-Event-ID: 30002\r\n") };
+    small_windows = false;
+    hear_up_to(&log, "id: ");
+    hear_up_to(&rows, "id: ");
+    FILE *file = fopen(log_file, "a");
+    assert_non_null(file);
+    for (int i = 0; i < LINES; i++) {
+        assert_true(fprintf(file, "line %08d of what is printed\n", i) > 0);
+    }
+    assert_int_equal(fclose(file), 0);
+    run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<450)"
+        " INSERT INTO event(id,at_ms,kind,text)"
+        " SELECT 30002+i,1,'NODE_LOST',printf('%02000d',i) FROM n");
+    hear_up_to(&rows, "id: 30452\n");
+    hear_up_to(&log, "line 00019999 of what is printed\\n\"}");
+    hear_up_to(&log, "id: 30452;");
+    assert_int_equal(log_heard(&log, begin), log_size());
+    assert_int_equal(count_of(&log, "\"NODE_LOST\""), ROWS);
+    assert_int_equal(count_of(&log, "resync") + count_of(&rows, "resync"), 0);
+    free(log.text);
+    free(rows.text);
+    close(log.fd);
+    close(rows.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,7 +374,7 @@ int main(void)
         cmocka_unit_test(test_log),      cmocka_unit_test(test_progress),
         cmocka_unit_test(test_large),    cmocka_unit_test(test_slow),
         cmocka_unit_test(test_too_late), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_revoked)
+        cmocka_unit_test(test_revoked),  cmocka_unit_test(test_burst)
     };
     return cmocka_run_group_tests(tests, setup, http_world_close);
 }

@@ -9,12 +9,14 @@ struct asked { /* of a job with a driver on the cluster */
     int32_t max_retries;
     uint32_t retry_mode, queue_ms_max;
     uint32_t kind;
+    bool driver; /* its spec says that it is one; of a job with a driver it always does */
     double cpus;
 };
 
 static struct msg_job_open message(struct world *w, const struct asked *asked)
 {
-    struct rec_spec spec = { .kind = asked->kind == JOB_ARRAY ? SPEC_COMMAND : SPEC_DRIVER,
+    bool driver = asked->driver || asked->kind != JOB_ARRAY;
+    struct rec_spec spec = { .kind = driver ? SPEC_DRIVER : SPEC_COMMAND,
                              .name = slice_text("d"),
                              .demand = amount(w, "CPU", asked->cpus),
                              .max_retries = asked->max_retries,
@@ -416,6 +418,23 @@ static void what_runs_outside_is_not_submitted_again(void **unused)
     world_free(w);
 }
 
+/*  A job has the driver that it was made with: no other task of it is one, whatever its submitter says. */
+static void nobody_submits_a_driver(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "mine");
+    struct rec_spec spec = spec_of(w, 1);
+    spec.kind = SPEC_DRIVER;
+    submit(w, session, 1, 1, spec);
+    assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_INVALID);
+    struct msg_job_open open =
+        message(w, &(struct asked){ .submission = "all", .kind = JOB_ARRAY, .driver = true });
+    say(w, CLIENT, MSG_JOB_OPEN, &open);
+    assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_INVALID);
+    world_free(w);
+}
+
 static bool is_named(struct world *w, const char *hash)
 {
     bool named;
@@ -477,6 +496,7 @@ int main(void)
         cmocka_unit_test(an_ended_job_is_submitted_again),
         cmocka_unit_test(an_array_is_submitted_again),
         cmocka_unit_test(what_runs_outside_is_not_submitted_again),
+        cmocka_unit_test(nobody_submits_a_driver),
         cmocka_unit_test(packages_are_named_while_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
