@@ -55,8 +55,10 @@ play() {
     if [[ -n ${RESTART-} ]]; then sed -i "s/restartPolicy: .*/restartPolicy: $RESTART/" "$WORK/pods.yaml"; fi
     podman kube play "$WORK/pods.yaml" >"$WORK/out" 2>"$WORK/err" || fail "podman kube play: $*"
 }
-remove() { # POD: at once, as when its machine is gone
+remove() { # POD: at once, as when its machine is gone; and its volumes but the claim, which podman would keep
     podman pod rm -f -t 0 "$NAME-$1" >"$WORK/out" 2>"$WORK/err" || fail "podman pod rm $1"
+    podman volume ls -q --filter "name=^$NAME-$1-" | grep -v -- '-state$' | xargs podman volume rm >"$WORK/out" 2>"$WORK/err" ||
+        fail "podman volume rm of $1"
 }
 # "${in_head[@]}" PROGRAM ARG...
 in_head=(podman exec "$NAME-rayc-head-0-head")
