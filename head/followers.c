@@ -3,10 +3,16 @@
 
 #include <stdlib.h>
 
+/*  What one turn of the loop reads of logs, so that others are served between: of one follower, of all. */
+enum { FOLLOWER_TURN_BYTES = LOG_CHUNK_MAX, TURN_BYTES = 4 * LOG_CHUNK_MAX };
+
 struct follower {
     uint32_t peer;
     struct log_name name;
     bool newest;     /* of a task: whatever attempt is the current one */
+    bool behind;     /* the log may have more than it was sent */
+    bool owed;       /* the answer to its WATCH, which comes when it is not behind */
+    uint64_t seq;    /* of the WATCH */
     uint32_t state;  /* of a task: told last */
     uint64_t known;  /* the peer has what is before */
     uint64_t offset; /* and wants what is from here on */
@@ -14,8 +20,9 @@ struct follower {
 
 struct followers {
     struct followers_to to;
-    uint32_t count, tasks; /* tasks: how many of them follow one */
-    uint8_t *chunk;        /* LOG_CHUNK_MAX */
+    uint32_t count;
+    uint32_t next;  /* is served first in the next turn */
+    uint8_t *chunk; /* FOLLOWER_TURN_BYTES */
     struct follower all[FOLLOWERS_MAX];
 };
 
@@ -27,7 +34,7 @@ int followers_open(struct followers **out, const struct followers_to *to)
         return ERR_MEMORY;
     }
     self->to = *to;
-    self->chunk = malloc(LOG_CHUNK_MAX);
+    self->chunk = malloc(FOLLOWER_TURN_BYTES);
     if (!self->chunk) {
         followers_close(out);
         return ERR_MEMORY;
@@ -49,15 +56,17 @@ static void say(const struct followers *self, uint32_t peer, enum msg_kind kind,
     self->to.say(self->to.context, peer, kind, msg);
 }
 
-/*  Sends a follower what the log has beyond what it knows. */
-static void follow(const struct followers *self, struct follower *follower)
+/*  Sends a follower at most `most` bytes of what the log has beyond what it knows; how many. */
+static size_t follow(const struct followers *self, struct follower *follower, size_t most)
 {
     const struct log_name *name = &follower->name;
-    while (follower->offset != UINT64_MAX) {
-        struct wire to = { self->chunk, 0, LOG_CHUNK_MAX, false };
+    size_t sent = 0;
+    while (follower->behind && sent < most) {
+        struct wire to = { self->chunk, 0, most - sent, false };
         int code = log_read(self->to.files, name, &follower->offset, &to);
         if (code != OK || to.n == 0) {
-            return;
+            follower->behind = false;
+            break;
         }
         struct msg_job_log log = { .job = name->job,
                                    .task = name->task,
@@ -68,7 +77,9 @@ static void follow(const struct followers *self, struct follower *follower)
         say(self, follower->peer, MSG_JOB_LOG, &log);
         follower->offset += to.n;
         follower->known = follower->offset;
+        sent += to.n;
     }
+    return sent;
 }
 
 static void tell_task(const struct followers *self, const struct follower *follower, uint64_t seq)
@@ -82,7 +93,6 @@ static void tell_task(const struct followers *self, const struct follower *follo
 
 static void drop(struct followers *self, struct follower *follower)
 {
-    self->tasks -= follower->name.task != 0;
     *follower = self->all[--self->count];
 }
 
@@ -99,11 +109,15 @@ static uint32_t look(const struct followers *self, const struct follower *follow
     return task.state;
 }
 
-int followers_watch(struct followers *self, uint32_t peer, const struct msg_watch *msg)
+int followers_watch(struct followers *self, uint32_t peer, const struct msg_watch *msg,
+                    bool *answers)
 {
+    *answers = false;
     struct follower new = { .peer = peer,
                             .name = { msg->job, msg->task, msg->task ? msg->attempt : 0 },
                             .newest = msg->attempt == 0,
+                            .owed = true,
+                            .seq = msg->seq,
                             .known = msg->offset,
                             .offset = msg->offset };
     for (uint32_t i = 0; i < self->count; i++) {
@@ -113,6 +127,12 @@ int followers_watch(struct followers *self, uint32_t peer, const struct msg_watc
             break;
         }
     }
+    if (msg->task == 0 && msg->offset == UINT64_MAX) {
+        return OK; /* there is nothing to follow */
+    }
+    if (self->count == FOLLOWERS_MAX) {
+        return ERR_BUSY;
+    }
     if (msg->task != 0) {
         new.state = look(self, &new, &new.name.attempt);
     }
@@ -120,57 +140,90 @@ int followers_watch(struct followers *self, uint32_t peer, const struct msg_watc
         uint64_t from = log_tail(self->to.files, &new.name, msg->tail);
         new.offset = from > msg->offset ? from : msg->offset;
     }
-    if (msg->task == 0 || new.name.attempt > 0) {
-        follow(self, &new);
-    }
-    if (msg->task != 0) {
-        tell_task(self, &new, msg->seq);
-    }
-    if ((msg->task == 0 && msg->offset == UINT64_MAX) || (msg->task != 0 && new.state == 0)) {
-        return OK; /* there is nothing to follow */
-    }
-    if (self->count == FOLLOWERS_MAX) {
-        return ERR_BUSY;
-    }
-    self->tasks += msg->task != 0;
+    new.behind = msg->offset != UINT64_MAX && (msg->task == 0 || new.name.attempt > 0);
     self->all[self->count++] = new;
+    *answers = true;
     return OK;
 }
 
 void followers_grew(struct followers *self, const struct log_name *name)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        const struct log_name *of = &self->all[i].name;
+        struct follower *follower = &self->all[i];
+        const struct log_name *of = &follower->name;
         if (of->job == name->job && of->task == name->task && of->attempt == name->attempt) {
-            follow(self, &self->all[i]);
+            follower->behind = follower->offset != UINT64_MAX;
         }
     }
 }
 
-void followers_turn(struct followers *self)
+/*  In turns, so that one with much to read does not keep the others waiting. */
+static void send_logs(struct followers *self)
 {
-    for (uint32_t i = 0; self->tasks > 0 && i < self->count;) {
+    size_t left = TURN_BYTES;
+    for (uint32_t n = self->count; n > 0 && left > 0; n--) {
+        self->next = self->next < self->count ? self->next : 0;
+        size_t most = left < FOLLOWER_TURN_BYTES ? left : FOLLOWER_TURN_BYTES;
+        left -= follow(self, &self->all[self->next++], most);
+    }
+}
+
+/*  How the task of one that is not behind is doing.  False: it has ended, and there is no more to follow. */
+static bool tell_change(const struct followers *self, struct follower *follower)
+{
+    uint32_t attempt = follower->name.attempt;
+    uint32_t state = look(self, follower, &attempt);
+    bool moved = attempt != follower->name.attempt;
+    bool changed = moved || state != follower->state;
+    if (moved) {
+        follower->name.attempt = attempt;
+        follower->offset = follower->offset == UINT64_MAX ? UINT64_MAX : 0;
+        follower->known = follower->offset;
+        follower->behind = follower->offset != UINT64_MAX;
+    }
+    follower->state = state;
+    if (follower->owed && !follower->behind) {
+        follower->owed = false;
+        tell_task(self, follower, follower->seq);
+        return state != 0;
+    }
+    if (changed && !follower->owed) {
+        tell_task(self, follower, 0);
+        return state != 0;
+    }
+    return true;
+}
+
+bool followers_turn(struct followers *self)
+{
+    bool more = false;
+    send_logs(self);
+    for (uint32_t i = 0; i < self->count;) {
         struct follower *follower = &self->all[i];
-        uint32_t attempt = follower->name.attempt;
-        uint32_t state = follower->name.task ? look(self, follower, &attempt) : 0;
-        bool changed = follower->name.task != 0 &&
-                       (state != follower->state || attempt != follower->name.attempt);
-        if (attempt != follower->name.attempt) {
-            follow(self, follower);
-            follower->name.attempt = attempt;
-            follower->offset = follower->offset == UINT64_MAX ? UINT64_MAX : 0;
-            follower->known = follower->offset;
-        }
-        follower->state = state;
-        if (changed) {
-            tell_task(self, follower, 0);
-        }
-        if (changed && state == 0) {
+        if (follower->name.task != 0 && !follower->behind && !tell_change(self, follower)) {
             drop(self, follower);
-        } else {
-            i++;
+            continue;
+        }
+        more = more || follower->behind || follower->owed;
+        i++;
+    }
+    return more;
+}
+
+bool followers_next(struct followers *self, uint32_t *peer, struct msg_watch *out)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        struct follower *follower = &self->all[i];
+        if (follower->owed && !follower->behind && follower->name.task == 0) {
+            follower->owed = false;
+            *peer = follower->peer;
+            *out = (struct msg_watch){ .seq = follower->seq,
+                                       .job = follower->name.job,
+                                       .offset = follower->offset };
+            return true;
         }
     }
+    return false;
 }
 
 void followers_gone(struct followers *self, uint32_t peer)

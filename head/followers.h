@@ -19,10 +19,16 @@ struct followers_to {
 
 MUST_CHECK int followers_open(struct followers **out, const struct followers_to *to);
 void followers_close(struct followers **self); /* NULL-safe */
-/*  Sends what is there, and remembers who asked.  ERR_BUSY: too many. */
-MUST_CHECK int followers_watch(struct followers *self, uint32_t peer, const struct msg_watch *msg);
+/*  Remembers who asked; output is sent by followers_turn(), and the answer to the WATCH when all of it was.  A newer
+    WATCH of the same replaces it, and is answered alone.  *answers: false: it asks for no output, and its answer is due
+    now.  ERR_BUSY: too many. */
+MUST_CHECK int followers_watch(struct followers *self, uint32_t peer, const struct msg_watch *msg,
+                               bool *answers);
 void followers_grew(struct followers *self, const struct log_name *name);
-/*  Once in a turn: tasks that have begun another attempt, or have ended. */
-void followers_turn(struct followers *self);
+/*  Once in a turn: sends a bounded part of what followers lack, and tells of tasks that have begun another attempt, or
+    have ended.  True: there is more to do at once. */
+bool followers_turn(struct followers *self);
+/*  A WATCH of a job whose output was sent: the core is to answer it.  False: there is none. */
+bool followers_next(struct followers *self, uint32_t *peer, struct msg_watch *out);
 void followers_gone(struct followers *self, uint32_t peer);
 #endif

@@ -283,14 +283,15 @@ static bool on_log(struct services *self, uint32_t peer, const struct msg_log *m
     return !(wanted && msg->attempt != 0 && msg->offset == 0 && next > 0);
 }
 
-/*  True: it was about a task, whose state is told here; of a job's, the core tells. */
+/*  True: it is answered when its output was sent: of a task here, of a job by services_late(). */
 static bool on_watch(struct services *self, uint32_t peer, const struct msg_watch *msg)
 {
-    if (followers_watch(self->followers, peer, msg) != OK) {
+    bool answers;
+    if (followers_watch(self->followers, peer, msg, &answers) != OK) {
         refuse(self, peer, msg->seq, ERR_BUSY);
         return true;
     }
-    return msg->task != 0;
+    return answers;
 }
 
 bool services_take(struct services *self, uint32_t peer, struct msg *msg)
@@ -345,11 +346,17 @@ void services_rest(struct services *self)
     wire_rest(&self->data);
 }
 
-void services_begin(struct services *self)
+bool services_begin(struct services *self)
 {
     again_clear(&self->again);
     query_begin(self->query);
-    followers_turn(self->followers);
+    return followers_turn(self->followers);
+}
+
+bool services_late(struct services *self, uint32_t *peer, struct msg *out)
+{
+    out->kind = MSG_WATCH;
+    return followers_next(self->followers, peer, &out->as.watch);
 }
 
 void services_forget(struct services *self, uint64_t job)

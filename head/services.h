@@ -21,11 +21,13 @@ struct services_options {
 
 MUST_CHECK int services_open(struct services **out, const struct services_options *options);
 void services_close(struct services **self); /* NULL-safe */
-/*  True: the message was for a service, and is done with.  False: it is for the core (WATCH and the LOG that begins a log are for both;
-    a JOB_RETRY has become the JOB_OPEN that it stands for). */
+/*  True: the message was for a service, and is done with.  False: it is for the core (the LOG that begins a log is for
+    both; a JOB_RETRY has become the JOB_OPEN that it stands for). */
 bool services_take(struct services *self, uint32_t peer, struct msg *msg);
-void services_begin(
-    struct services *self); /* after the commit of the turn: what was asked is answered */
+/*  After the commit of the turn: what was asked is answered.  True: there is more, for the next turn, at once. */
+bool services_begin(struct services *self);
+/*  A message that services_take() took, and that is for the core now: a WATCH, behind the output that it asked for. */
+bool services_late(struct services *self, uint32_t *peer, struct msg *out);
 /*  Its files can go: the job was deleted, durably. */
 void services_forget(struct services *self, uint64_t job);
 /*  After each commit: removes files that nothing names, some at a time. */

@@ -82,13 +82,26 @@ static enum net_news next_news(struct shell *self, struct net_event *out)
     return news != NET_NOTHING ? news : door_next(self->door, out);
 }
 
+/*  What services have kept for the core until now. */
+static int take_late(struct shell *self, uint64_t now_ms, uint64_t wall_ms)
+{
+    int taken = 0;
+    struct msg msg;
+    struct event event = { .kind = EV_MESSAGE, .msg = &msg, .now_ms = now_ms, .wall_ms = wall_ms };
+    while (taken < CORE_EVENTS_PER_TURN && services_late(self->services, &event.peer, &msg)) {
+        turn_event(self->turn, &event);
+        taken++;
+    }
+    return taken;
+}
+
 /*  Takes what has arrived, at most one turn's worth; false when there was nothing. */
 static bool take_events(struct shell *self)
 {
     struct net_event net_event;
     enum net_news news = NET_NOTHING;
     uint64_t now_ms = clock_ms(), wall_ms = clock_wall_ms();
-    int taken = 0;
+    int taken = take_late(self, now_ms, wall_ms);
     while (taken < CORE_EVENTS_PER_TURN && (news = next_news(self, &net_event)) != NET_NOTHING) {
         struct event event = {
             .kind = EV_PEER_GONE, .peer = net_event.peer, .now_ms = now_ms, .wall_ms = wall_ms
@@ -212,7 +225,7 @@ static int loop(struct shell *self)
             services_forget(self->services, job);
         }
         services_sweep(self->services, now_ms, clock_wall_ms());
-        services_begin(self->services);
+        bool more = services_begin(self->services);
         rest_if_quiet(self, now_ms);
         if (busy || store_committed(self->store) != commits) { /* output comes in frames */
             http_pulse(self->http);
@@ -221,7 +234,7 @@ static int loop(struct shell *self)
         if (busy) {
             histogram_add(&monitor_counts(self->monitor)->turn, clock_us() - begun_us);
         }
-        poll(fds, COUNT(fds), busy ? 0 : wait_ms(self, now_ms));
+        poll(fds, COUNT(fds), busy || more ? 0 : wait_ms(self, now_ms));
         if (fds[2].revents) {
             uint64_t count;
             code = read(fds[2].fd, &count, sizeof(count)) > 0

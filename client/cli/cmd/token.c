@@ -64,7 +64,7 @@ int cmd_token_list(struct cli *self)
     exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
     json_t *rows = exit_code ? NULL : query_rows(self, "tokens", "TokenList", NULL, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "token");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "tokens");
         json_decref(rows);
     }
     return exit_code;
