@@ -225,7 +225,12 @@ void api_task_explain(struct web_request *request, struct web_reply *reply)
         web_reply_error(reply, rc, "%s", answer.text[0] ? answer.text : err_text(rc));
     } else if (proto_decode(answer.frame, &msg, NULL) == OK && msg.kind == MSG_EXPLAINED) {
         json_t *root = explained_json(&msg.as.explained);
-        api_reply_json(reply, 200, root);
+        json_t *row = explained_ended(root) ? api_row(request, "task", reply) : NULL;
+        explained_add_end(root, row);
+        if (row != NULL || !explained_ended(root)) {
+            api_reply_json(reply, 200, root);
+        } /* else it has just been forgotten */
+        json_decref(row);
         json_decref(root);
     }
     door_frame_free(&answer.frame);

@@ -157,7 +157,7 @@ void api_submit(struct web_request *request, struct web_reply *reply)
 {
     const struct ray_packages packages = { find_package, request };
     struct ray_open open;
-    struct ray_refusal no;
+    struct ray_refusal no = { .plain = true };
     struct door_answer answer;
     if (ray_open_read(&open, request->body, &packages, &no) != OK) {
         web_reply_error(reply, ERR_INVALID, "%s", no.text);

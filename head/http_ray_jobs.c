@@ -54,7 +54,7 @@ void http_ray_submit(struct web_request *request, struct web_reply *reply)
 {
     const struct ray_packages packages = { find_package, request };
     struct ray_open open;
-    struct ray_refusal no;
+    struct ray_refusal no = { 0 };
     int rc = ray_open_read(&open, request->body, &packages, &no);
     if (rc != OK) {
         http_ray_text(reply, no.status, "%s\n", no.text);

@@ -86,6 +86,24 @@ static void ids_json(sqlite3_context *context, int count, sqlite3_value **values
     give(context, &json);
 }
 
+/*  What a job still waits for: [[number, "to succeed"], ...]. */
+static void waits_json(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    struct list list = { blob_of(values[0]), UINT32_MAX };
+    struct rec_after wait;
+    struct json json = json_new(MIB);
+    const char *before = "[[";
+    while (list.bytes.n > 0 && next_after(&list, &wait)) {
+        json_raw(&json, before);
+        json_bytes(&json, wait.job); /* digits */
+        json_raw(&json, wait.condition == AFTER_OK ? ",\"to succeed\"]" : ",\"to end\"]");
+        before = ",[";
+    }
+    json_raw(&json, json.n > 0 ? "]" : "[]");
+    give(context, &json);
+}
+
 static void value_json(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;
@@ -103,10 +121,8 @@ int query_functions(sqlite3 *db)
         const char *name;
         void (*function)(sqlite3_context *context, int count, sqlite3_value **values);
     } functions[] = {
-        { "amounts_json", amounts_json },
-        { "demand_json", demand_json },
-        { "ids_json", ids_json },
-        { "value_json", value_json },
+        { "amounts_json", amounts_json }, { "demand_json", demand_json }, { "ids_json", ids_json },
+        { "value_json", value_json },     { "waits_json", waits_json },
     };
     for (size_t i = 0; i < COUNT(functions); i++) {
         int rc =

@@ -26,6 +26,14 @@ static const struct field {
     { "entrypoint_label_selector", DICT, "a dict", STRING, "strings" },
 };
 
+/*  "ValueError: " and the like. */
+static size_t exception_name(const char *text)
+{
+    const char *colon = strstr(text, "Error: ");
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    return colon && strcspn(text, " ") > n ? n + strlen("Error: ") : 0;
+}
+
 int ray_refuse(struct ray_refusal *no, uint32_t status, const char *format, ...)
 {
     va_list arguments;
@@ -33,17 +41,22 @@ int ray_refuse(struct ray_refusal *no, uint32_t status, const char *format, ...)
     no->status = status;
     vsnprintf(no->text, sizeof(no->text), format, arguments);
     va_end(arguments);
+    size_t name = no->plain ? exception_name(no->text) : 0;
+    memmove(no->text, no->text + name, strlen(no->text) - name + 1);
     return ERR_INVALID;
 }
 
-const char *ray_type(const json_t *value)
+int ray_refuse_type(struct ray_refusal *no, const char *rays, const char *ours, const json_t *value)
 {
-    static const char *const names[] = {
-        [JSON_OBJECT] = "dict", [JSON_ARRAY] = "list",   [JSON_STRING] = "str",
-        [JSON_INTEGER] = "int", [JSON_REAL] = "float",   [JSON_TRUE] = "bool",
-        [JSON_FALSE] = "bool",  [JSON_NULL] = "NoneType"
+    static const char *const names[][2] = {
+        [JSON_OBJECT] = { "dict", "an object" }, [JSON_ARRAY] = { "list", "an array" },
+        [JSON_STRING] = { "str", "a string" },   [JSON_INTEGER] = { "int", "a whole number" },
+        [JSON_REAL] = { "float", "a number" },   [JSON_TRUE] = { "bool", "true" },
+        [JSON_FALSE] = { "bool", "false" },      [JSON_NULL] = { "NoneType", "null" },
     };
-    return names[json_typeof(value)];
+    const char *const *name = names[json_typeof(value)];
+    return no->plain ? ray_refuse(no, 400, "%s is %s", ours, name[1])
+                     : ray_refuse(no, 400, "TypeError: %s <class '%s'>", rays, name[0]);
 }
 
 static bool is(const json_t *value, enum type type)
@@ -65,9 +78,16 @@ static bool is(const json_t *value, enum type type)
 
 static int check_field(const struct field *field, const json_t *value, struct ray_refusal *no)
 {
+    static const char *const words[] = { [ANY] = "there",
+                                         [STRING] = "a string",
+                                         [DICT] = "an object",
+                                         [NUMBER] = "a number",
+                                         [INTEGER] = "a whole number" };
+    char rays[160], ours[160];
     if (!is(value, field->type)) {
-        return ray_refuse(no, 400, "TypeError: %s must be %s, got <class '%s'>", field->name,
-                          field->must_be, ray_type(value));
+        snprintf(rays, sizeof(rays), "%s must be %s, got", field->name, field->must_be);
+        snprintf(ours, sizeof(ours), "%s must be %s, and", field->name, words[field->type]);
+        return ray_refuse_type(no, rays, ours, value);
     }
     if (field->values == ANY) {
         return OK;
@@ -77,8 +97,10 @@ static int check_field(const struct field *field, const json_t *value, struct ra
     json_object_foreach((json_t *)(uintptr_t)value, key, inner)
     {
         if (!is(inner, field->values)) {
-            return ray_refuse(no, 400, "TypeError: %s values must be %s, got <class '%s'>",
-                              field->name, field->values_must_be, ray_type(inner));
+            const char *what = field->values_must_be;
+            snprintf(rays, sizeof(rays), "%s values must be %s, got", field->name, what);
+            snprintf(ours, sizeof(ours), "%s: values must be %s, and one", field->name, what);
+            return ray_refuse_type(no, rays, ours, inner);
         }
     }
     return OK;
@@ -96,15 +118,17 @@ static int check_known(const json_t *body, struct ray_refusal *no)
         }
         if (i == COUNT(fields)) {
             return ray_refuse(no, 400,
-                              "TypeError: JobSubmitRequest.__init__() got an unexpected keyword "
-                              "argument '%.200s'",
+                              no->plain ? "there is no field '%.200s'"
+                                        : "TypeError: JobSubmitRequest.__init__() got an "
+                                          "unexpected keyword argument '%.200s'",
                               key);
         }
     }
     if (json_object_get(body, "entrypoint") == NULL) {
         return ray_refuse(no, 400,
-                          "TypeError: JobSubmitRequest.__init__() missing 1 required positional "
-                          "argument: 'entrypoint'");
+                          no->plain ? "entrypoint is missing"
+                                    : "TypeError: JobSubmitRequest.__init__() missing 1 required "
+                                      "positional argument: 'entrypoint'");
     }
     return OK;
 }
@@ -128,12 +152,16 @@ static int parse(struct slice body, json_t **out, struct ray_refusal *no)
     json_error_t error;
     *out = json_shallow(body, 0, &error);
     if (*out == NULL) {
-        return ray_refuse(no, 500, "json.decoder.JSONDecodeError: %s: line %d column %d",
+        return ray_refuse(no, 500,
+                          no->plain ? "the body is not JSON: %s: line %d column %d"
+                                    : "json.decoder.JSONDecodeError: %s: line %d column %d",
                           error.text, error.line, error.column);
     }
     if (!json_is_object(*out)) {
-        return ray_refuse(no, 500, "TypeError: the body must be a JSON object, got <class '%s'>",
-                          ray_type(*out));
+        int rc = ray_refuse_type(no, "the body must be a JSON object, got",
+                                 "the body must be an object, and", *out);
+        no->status = 500;
+        return rc;
     }
     return OK;
 }

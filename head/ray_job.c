@@ -8,7 +8,11 @@
 /*  The driver is the first task of a job's first session.  Ray counts a job's time from when it was asked for. */
 /* clang-format off */
 static const char columns[] =
-    "SELECT v.job, v.type, v.submission_id, v.job_id, v.status, v.entrypoint, v.message,"
+    "SELECT v.job, v.type, v.submission_id, v.job_id, v.status, v.entrypoint,"
+    " iif(v.status='PENDING',coalesce(nullif(v.message,''),(SELECT 'It waits for job '||o.submission||' '"
+    "||(w.value->>1)||iif(json_array_length(w.json)>1,', and '||(json_array_length(w.json)-1)||' more','')||'.'"
+    " FROM job j, json_each(waits_json(j.waits)) w JOIN job o ON o.id=w.value->>0 WHERE j.id=v.job LIMIT 1)),"
+    "v.message),"
     " iif(v.status='FAILED',v.error_type,NULL),"
     " v.created_ms, v.end_time_ms, v.metadata, v.runtime_env, v.driver_exit_code, t.node,"
     " demand_json(c.record)"

@@ -145,8 +145,10 @@ static int add_package(struct ray_open *self, const char *field, const json_t *v
                        const struct ray_packages *packages, struct ray_refusal *no)
 {
     if (!json_is_string(value)) {
-        return ray_refuse(no, 400, "TypeError: runtime_env['%s'] must be a URI, got <class '%s'>",
-                          field, ray_type(value));
+        char rays[100], ours[100];
+        snprintf(rays, sizeof(rays), "runtime_env['%s'] must be a URI, got", field);
+        snprintf(ours, sizeof(ours), "runtime_env['%s'] must be a URI, and", field);
+        return ray_refuse_type(no, rays, ours, value);
     }
     const char *uri = json_string_value(value);
     if (uri[0] == 0) {
@@ -183,9 +185,8 @@ static int add_modules(struct ray_open *self, const json_t *modules,
                        const struct ray_packages *packages, struct ray_refusal *no)
 {
     if (!json_is_array(modules)) {
-        return ray_refuse(no, 400,
-                          "TypeError: runtime_env['py_modules'] must be a list, got <class '%s'>",
-                          ray_type(modules));
+        return ray_refuse_type(no, "runtime_env['py_modules'] must be a list, got",
+                               "runtime_env['py_modules'] must be an array, and", modules);
     }
     for (size_t i = 0; i < json_array_size(modules); i++) {
         const json_t *module = json_array_get(modules, i);
@@ -208,20 +209,22 @@ static int add_modules(struct ray_open *self, const json_t *modules,
 static int check_env(const json_t *env, struct ray_refusal *no)
 {
     if (!json_is_object(env)) {
-        return ray_refuse(no, 400,
-                          "TypeError: runtime_env['env_vars'] must be of type Dict[str, str], got "
-                          "<class '%s'>",
-                          ray_type(env));
+        return ray_refuse_type(no, "runtime_env['env_vars'] must be of type Dict[str, str], got",
+                               "runtime_env['env_vars'] must be an object of strings, and", env);
     }
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)env, name, value)
     {
         if (!json_is_string(value)) {
-            return ray_refuse(no, 400,
-                              "TypeError: runtime_env['env_vars'] must be of type Dict[str, str], "
-                              "but the value of %.200s is of type <class '%s'>",
-                              name, ray_type(value));
+            char rays[320], ours[320];
+            snprintf(rays, sizeof(rays),
+                     "runtime_env['env_vars'] must be of type Dict[str, str], but the value of "
+                     "%.200s is of type",
+                     name);
+            snprintf(ours, sizeof(ours),
+                     "runtime_env['env_vars'] must be an object of strings, and %.200s", name);
+            return ray_refuse_type(no, rays, ours, value);
         }
         if (name[0] == 0 || strchr(name, '=') != NULL) {
             return ray_refuse(no, 400,

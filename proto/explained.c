@@ -52,3 +52,17 @@ json_t *explained_json(const struct msg_explained *told)
     add_other(object, told);
     return object;
 }
+
+bool explained_ended(const json_t *explained)
+{
+    const char *why = json_string_value(json_object_get(explained, "why"));
+    return why && strcmp(why, why_name(WHY_ENDED)) == 0;
+}
+
+void explained_add_end(json_t *explained, const json_t *row)
+{
+    json_t *state = json_object_get(row, "state");
+    if (state != NULL) {
+        json_object_set(explained, "state", state);
+    }
+}

@@ -66,6 +66,8 @@ int waits_read(struct core *core, struct list after, uint64_t owner, struct job_
             text_slice(why, record.job);
             text_add(why, known ? " has no condition, which is ok or any"
                                 : " is not a job of yours, or not one only");
+            bool colon = record.job.n > 0 && memchr(record.job.p, ':', record.job.n) != NULL;
+            text_add(why, !known && colon ? "; after JOB: comes ok or any" : "");
             return known ? ERR_INVALID : ERR_NOT_FOUND;
         }
         out->of[out->count].job = job_at(core, other)->id;

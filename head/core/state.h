@@ -222,7 +222,7 @@ struct job {
         uint32_t n;
         uint8_t bytes[64];
     } digest;
-    char message[200];
+    char message[400]; /* the longest reason why an executor did not start fits */
     char submission[NAME_MAX_BYTES + 1];
 };
 

@@ -180,6 +180,10 @@ expect_value attempts.0.outcome FINISHED
 call 200 GET "/api/v1/tasks/$task/attempts"
 expect_value items.0.attempt 1
 call 404 GET "/api/v1/tasks/$task/logs?attempt=2"
+call 200 GET "/api/v1/tasks/$task/explain"
+expect_value state FINISHED
+rayc task explain "$task" -o json >"$WORK/explained"
+grep -q '"FINISHED"' "$WORK/explained" || fail "rayc task explain: $(<"$WORK/explained")"
 call 200 GET '/api/v1/tasks?limit=1'
 next=$(value next)
 call 200 GET "/api/v1/tasks?limit=1&cursor=$next"
@@ -208,7 +212,13 @@ call 400 POST /api/v1/users -d '[]' && expect_text 'JSON object'
 call 400 POST /api/v1/users -d '{"name": "ann", "rolle": "USER"}' && expect_text rolle
 call 400 POST /api/v1/users -d '{"name": 3}' && expect_text 'name: is not a string'
 call 400 POST /api/v1/users -d '{"name": "ann", "jobs_max": -1}' && expect_text jobs_max
-call 400 POST /api/v1/jobs -d '{"entrypoint": 3}'
+call 400 POST /api/v1/jobs -d '{"entrypoint": 3}' && expect_value error.text 'entrypoint must be a string, and is a whole number'
+call 400 POST /api/v1/jobs -d '{"entrypoint": "true", "metadata": {"a": []}}' && expect_value error.text 'metadata: values must be strings, and one is an array'
+call 400 POST /api/v1/jobs -d '{"entripoint": "true"}' && expect_value error.text "there is no field 'entripoint'"
+call 400 POST /api/v1/jobs -d '{"metadata": {}}' && expect_value error.text 'entrypoint is missing'
+call 400 POST /api/v1/jobs -d '[]' && expect_value error.text 'the body must be an object, and is an array'
+call 400 POST /api/v1/jobs -d '{"entrypoint": "true", "runtime_env": {"env_vars": {"A": 1}}}' && expect_text "env_vars'] must be an object of strings, and A is a whole number"
+call 400 POST /api/v1/jobs -d '{"entrypoint": "true", "submission_id": "a b"}' && expect_text "\"submission_id 'a b' is not"
 call 400 POST /api/v1/nodes/1/drain -d '{"grace_ms": 5}' && expect_text grace_ms
 call 400 POST "/api/v1/tasks/$task/cancel" -d '{"force": 1}' && expect_text force
 call 400 POST /api/v1/jobs/short/stop -d 'now' && expect_text 'no body'

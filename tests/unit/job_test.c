@@ -195,6 +195,8 @@ static void only_jobs_that_exist_can_be_named(void **unused)
     struct world *w = world_new();
     refuse_open(w, (struct asked){ .submission = "two", .after = { "nobody" } }, ERR_NOT_FOUND,
                 "after: nobody is not a job");
+    refuse_open(w, (struct asked){ .submission = "two", .after = { "nobody:done" } }, ERR_NOT_FOUND,
+                "after JOB: comes ok or any");
     refuse_open(w, (struct asked){ .submission = "me", .after = { "me" } }, ERR_NOT_FOUND, "me");
     open_driver(w, (struct asked){ .submission = "one-a" });
     open_driver(w, (struct asked){ .submission = "one-b" });
@@ -284,6 +286,31 @@ static void the_error_says_why(void **unused)
     pass(w, 1000);
     assert_int_equal(state_of(w, job).error, ERROR_JOB_SUPERVISOR_ACTOR_START_TIMEOUT);
     expect_state(w, job, JOB_FAILED, "it waited longer than its limit");
+    world_free(w);
+}
+
+/*  Its end is what to do about it. */
+static void why_a_driver_did_not_start_is_told_whole(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start start;
+    uint64_t job = open_driver(w, (struct asked){ .submission = "one", .max_retries = 0 });
+    assert_true(start_at(w, 0, &start));
+    char text[300];
+    memset(text, 'x', sizeof(text));
+    proto_put_record(&w->wire, REC_DONE,
+                     &(struct rec_done){ .task = start.task,
+                                         .token = start.token,
+                                         .outcome = OUTCOME_SETUP_FAILED,
+                                         .status = 126,
+                                         .text = slice_of(text, sizeof(text)) });
+    say(w, WORKER, MSG_DONE,
+        &(struct msg_done){ .seq = 5, .node = node, .done = wire_list(&w->wire, 1) });
+    struct slice message = state_of(w, job).message;
+    assert_true(message.n > sizeof(text));
+    assert_memory_equal(message.p + message.n - sizeof(text), text, sizeof(text));
     world_free(w);
 }
 
@@ -491,6 +518,7 @@ int main(void)
         cmocka_unit_test(stopping_ends_the_waiting),
         cmocka_unit_test(a_job_runs_again),
         cmocka_unit_test(the_error_says_why),
+        cmocka_unit_test(why_a_driver_did_not_start_is_told_whole),
         cmocka_unit_test(a_lost_node_is_the_supervisor_s_death),
         cmocka_unit_test(an_ended_job_can_be_deleted),
         cmocka_unit_test(an_ended_job_is_submitted_again),

@@ -136,6 +136,37 @@ static void messages_of_failures(void **state)
     ray_world_close(&world);
 }
 
+static uint64_t put_waiting(struct ray_world *self, const char *id, const char *const *after)
+{
+    static uint8_t bytes[256];
+    struct wire waits = { bytes, 0, sizeof(bytes), false };
+    for (size_t i = 0; after[i]; i++) {
+        proto_put_record(
+            &waits, REC_AFTER,
+            &(struct rec_after){ slice_text(after[i]), i == 0 ? AFTER_OK : AFTER_ANY });
+    }
+    uint64_t job = put_ended(self, id, JOB_PENDING, 0, "");
+    PUT(&self->rows, job_waits, .id = job, .waits = slice_of(waits.p, waits.n));
+    ray_world_apply(self);
+    return job;
+}
+
+static void what_a_job_waits_for_is_told(void **state)
+{
+    (void)state;
+    struct ray_world world = { 0 };
+    ray_world_open(&world);
+    put_ended(&world, "a", JOB_RUNNING, 0, "");
+    put_ended(&world, "b", JOB_RUNNING, 0, "");
+    expect_message(&world, put_waiting(&world, "c", (const char *[]){ "1", NULL }),
+                   "Job has not started yet. It waits for job a to succeed.");
+    expect_message(&world, put_waiting(&world, "d", (const char *[]){ "2", "1", NULL }),
+                   "Job has not started yet. It waits for job b to succeed, and 1 more.");
+    expect_message(&world, put_waiting(&world, "e", (const char *[]){ NULL }),
+                   "Job has not started yet.");
+    ray_world_close(&world);
+}
+
 static void of_a_long_log_the_end_is_told(void **state)
 {
     (void)state;
@@ -201,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rays_details_are_ours),
         cmocka_unit_test(messages_of_failures),
+        cmocka_unit_test(what_a_job_waits_for_is_told),
         cmocka_unit_test(of_a_long_log_the_end_is_told),
         cmocka_unit_test(jobs_are_found_by_their_owner),
     };

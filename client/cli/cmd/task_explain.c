@@ -1,4 +1,5 @@
 /*  task_explain.c - `rayc task explain TASK`: why it is not running, in sentences. */
+#include <inttypes.h>
 #include "client/cli/connect.h"
 #include "client/cli/explain.h"
 #include "client/cli/query.h"
@@ -22,10 +23,15 @@ int cmd_task_explain(struct cli *self)
     }
     if (cli_json(self)) {
         json_t *object = explained_json(&reply.as.explained);
+        char whole[24];
+        snprintf(whole, sizeof(whole), "%016" PRIx64, task);
+        json_t *row = explained_ended(object) ? query_row(self, "task", whole, &exit_code) : NULL;
+        explained_add_end(object, row);
         json_print(object);
+        json_decref(row);
         json_decref(object);
     } else {
         explain_print(&reply.as.explained);
     }
-    return 0;
+    return exit_code;
 }
