@@ -162,6 +162,13 @@ END
 expect 0 rayc tune --space "$WORK/outside/search.yaml"
 grep -qx 200001 "$RAYC_STATE_DIR"/tune/*/trial_00001/output* || fail "the trial was not user 200001"
 
+note "also of a client with a state folder of its own"
+far=$WORK/far
+RAYC_TOKEN=$(rayc token show) RAYC_STATE_DIR=$far expect 0 rayc tune --address "$(<"$RAYC_STATE_DIR/head.http")" \
+    --space "$WORK/outside/search.yaml"
+grep -qx 200001 "$far"/tune/*/trial_00001/output* || fail "the trial was not user 200001"
+[[ $(stat -c %a "$far") == 711 ]] || fail "the state folder can be listed"
+
 note "a program that is closed for them is told of"
 mkdir -m 700 "$WORK/closed" && cp /bin/true "$WORK/closed/program"
 rayc submit -- "$WORK/closed/program" >"$WORK/out" 2>&1

@@ -107,14 +107,35 @@ static void make_name(struct tune *self)
     snprintf(self->name, sizeof(self->name), "%.*s_%s", (int)strcspn(base, "."), base, stamp);
 }
 
+/*  Has a head or worker this state folder?  Else it is only a client's. */
+static bool is_of_cluster(const struct cli *cli)
+{
+    static const char *const names[] = { "rayc.db", "worker" };
+    char path[PATH_BYTES];
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (file_path(path, sizeof(path), cli->state_dir, names[i]) != OK ||
+            access(path, F_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*  Trials that a worker of root's runs as other users make their folders in the state folder's, as in /tmp: if the
-    worker has opened the state folder for them. */
+    worker has opened the state folder for them.  That of a client no worker knows: it is opened here, to be searched,
+    not to be listed. */
 static int share_storage(const struct tune *self, const char *path)
 {
+    const char *dir = self->cli->state_dir;
     struct stat state;
-    bool shared = geteuid() == 0 && stat(self->cli->state_dir, &state) == 0 && state.st_uid == 0 &&
-                  (state.st_mode & S_IXOTH);
-    return shared && chmod(path, 01777) != 0 ? ERR_SYSTEM : OK;
+    if (geteuid() != 0 || stat(dir, &state) != 0 || state.st_uid != 0) {
+        return OK;
+    }
+    bool opened = state.st_mode & S_IXOTH;
+    if (!opened && !is_of_cluster(self->cli)) {
+        opened = chmod(dir, (state.st_mode & 07777) | 0111) == 0;
+    }
+    return opened && chmod(path, 01777) != 0 ? ERR_SYSTEM : OK;
 }
 
 static int make_storage(struct tune *self)
