@@ -469,7 +469,7 @@ static int put_total(const struct question *self, struct plan *plan, struct json
     }
     int64_t total = rc == OK ? sqlite3_column_int64(count, 0) : 0;
     if (rc == OK && plan->sort.column != 0 && total > SORTED_MAX) {
-        text_add(self->why, "more than 100000 rows would be to sort; leave fewer with filters");
+        text_add(self->why, "more than 100000 rows to sort: leave fewer with filters");
         rc = ERR_INVALID;
     }
     if (self->ask->estimate && plan->sort.column == 0 && total > ESTIMATE_FROM) {

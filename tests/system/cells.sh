@@ -164,8 +164,8 @@ grep -qx 200001 "$RAYC_STATE_DIR"/tune/*/trial_00001/output* || fail "the trial 
 
 note "also of a client with a state folder of its own"
 far=$WORK/far
-RAYC_TOKEN=$(rayc token show) RAYC_STATE_DIR=$far expect 0 rayc tune --address "$(<"$RAYC_STATE_DIR/head.http")" \
-    --space "$WORK/outside/search.yaml"
+http=$(<"$RAYC_STATE_DIR/head.http")
+RAYC_TOKEN=$(rayc token show) expect 0 rayc tune --address "$http" --state-dir "$far" --space "$WORK/outside/search.yaml"
 grep -qx 200001 "$far"/tune/*/trial_00001/output* || fail "the trial was not user 200001"
 [[ $(stat -c %a "$far") == 711 ]] || fail "the state folder can be listed"
 
