@@ -418,7 +418,7 @@ static void an_array_is_submitted_again(void **unused)
     (void)unused;
     struct world *w = world_new();
     uint64_t node = join(w, WORKER, 0, "n1", 2);
-    struct rec_start first, second;
+    struct rec_start first = { 0 }, second = { 0 };
     uint64_t job =
         open_driver(w, (struct asked){ .submission = "one", .kind = JOB_ARRAY, .cpus = 1 });
     assert_true(start_at(w, 0, &first) && start_at(w, 1, &second));
