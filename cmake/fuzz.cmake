@@ -23,7 +23,7 @@ if(RAYC_FUZZ)
   endforeach()
   set(fuzz_unpack_sources common/archive/unpack.c)
   set(fuzz_request_sources common/web/web_rules.c)
-  set(fuzz_ray_sources head/ray_open.c head/ray_body.c)
+  set(fuzz_ray_sources head/ray_open.c head/ray_body.c head/json_shallow.c)
   set(fuzz_step_sources ${core_sources} head/turn.c head/turn_frames.c head/ticket.c head/rows.c head/schema.c head/store.c head/store_sync.c
                         head/store_restore.c)
   foreach(name decode canary values body elf report spec external study step unpack websocket request ray access)

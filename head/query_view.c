@@ -366,13 +366,13 @@ static bool is_key(const struct view *view, const char *column)
 static int read_sort(struct question *self, struct plan *plan)
 {
     struct slice name = self->ask->sort;
-    const bool minus = name.n > 0 && name.p[0] == '-';
-    name = slice_of(name.p + minus, name.n - minus);
-    const bool down = minus != (self->ask->reverse == 1);
     self->reverse = self->ask->reverse == 1;
-    if (self->ask->sort.n == 0) {
+    if (name.n == 0) {
         return OK;
     }
+    const bool minus = name.p[0] == '-';
+    name = slice_of(name.p + minus, name.n - minus);
+    const bool down = minus != self->reverse;
     uint32_t column;
     int rc = find_column(self, &plan->columns, name, &column);
     if (rc == OK && is_key(self->view, plan->columns.at[column].name)) {
