@@ -48,6 +48,7 @@ struct feed {
     sqlite3 *db;
     uint64_t first, last; /* ids that there are */
     uint64_t checked_ms;
+    bool failed, fails;        /* the database could not be read, in the turn before; in this one */
     struct progress *progress; /* of jobs that run or ended just now, by job */
     size_t progress_count;
 };

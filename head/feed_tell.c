@@ -18,13 +18,32 @@ enum {
     ENDED_MS = 10000 /* so long a job that has ended may still have news of its progress */
 };
 
-static sqlite3_stmt *prepare(const struct feed *self, const char *sql)
+/*  Logged once, until all goes well for a turn: a turn is four times a second. */
+static void failed(struct feed *self)
+{
+    if (!self->failed) {
+        log_error("http.events", "error=\"%s\"", sqlite3_errmsg(self->db));
+    }
+    self->failed = self->fails = true;
+}
+
+static sqlite3_stmt *prepare(struct feed *self, const char *sql)
 {
     sqlite3_stmt *out = NULL;
     if (sqlite3_prepare_v2(self->db, sql, -1, &out, NULL) != SQLITE_OK) {
-        log_error("http.events", "error=\"%s\"", sqlite3_errmsg(self->db));
+        failed(self);
     }
     return out;
+}
+
+/*  False: there are no more rows, or it failed. */
+static bool next_row(struct feed *self, sqlite3_stmt *row)
+{
+    int rc = sqlite3_step(row);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        failed(self);
+    }
+    return rc == SQLITE_ROW;
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------ */
@@ -98,7 +117,7 @@ static void look(struct feed *self)
 {
     sqlite3_stmt *row = prepare(self, "SELECT coalesce((SELECT min(id) FROM event),0),"
                                       " coalesce((SELECT max(id) FROM event),0)");
-    if (row && sqlite3_step(row) == SQLITE_ROW) {
+    if (row && next_row(self, row)) {
         self->first = (uint64_t)sqlite3_column_int64(row, 0);
         self->last = (uint64_t)sqlite3_column_int64(row, 1);
     }
@@ -122,7 +141,7 @@ static bool tell_events(struct feed *self, struct listener *all, uint64_t after)
     sqlite3_bind_int64(row, 3, ROWS_PER_TURN);
     uint64_t told = after;
     uint32_t count = 0;
-    while (sqlite3_step(row) == SQLITE_ROW) {
+    while (next_row(self, row)) {
         for (struct listener *one = all; one; one = one->next) {
             if (one->wish.after == told && !listener_full(one)) {
                 put_row(one, row);
@@ -208,7 +227,7 @@ static void read_progress(struct feed *self, struct listener *all, sqlite3_stmt 
 {
     struct progress *kept = NULL;
     size_t count = 0, at = 0;
-    while (sqlite3_step(row) == SQLITE_ROW) {
+    while (next_row(self, row)) {
         const struct progress now = { (uint64_t)sqlite3_column_int64(row, 0),
                                       (uint64_t)sqlite3_column_int64(row, 3),
                                       (uint64_t)sqlite3_column_int64(row, 4),
@@ -315,6 +334,7 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
 {
     bool check = now_ms >= self->checked_ms + CHECK_MS, more = false;
     self->checked_ms = check ? now_ms : self->checked_ms;
+    self->fails = false;
     look(self);
     for (struct listener *one = all; one; one = one->next) {
         if (check && !bearer_holds(self->db, one->wish.token)) {
@@ -333,5 +353,6 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
             listener_put(one, ": ping\n\n", 8);
         }
     }
+    self->failed = self->fails;
     return more;
 }
