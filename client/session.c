@@ -90,10 +90,8 @@ static int start(struct session *self)
         return failure_say(rc, "cannot use the address '%s': %s", self->address,
                            rc == ERR_INVALID ? link_address_wrong(self->address) : err_text(rc));
     }
-    char token[ACCESS_TOKEN_MAX + 1];
-    token_find("admin.key", self->address, token);
-    link_set_token(self->link, token);
-    explicit_bzero(token, sizeof(token));
+    token_find("admin.key", self->address, self->token);
+    link_set_token(self->link, self->token);
     sigset_t all, before; /* signals are for the program's own threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -170,6 +168,7 @@ static void end(struct session *self)
     pthread_mutex_unlock(&self->lock);
     pthread_join(self->thread, NULL);
     link_close(&self->link);
+    explicit_bzero(self->token, sizeof(self->token));
     close(self->wake_fd);
     pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
     refs_fini(&self->refs);

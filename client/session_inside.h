@@ -7,6 +7,7 @@
 #include "client/refs.h"
 #include "client/session.h"
 #include "client/specs.h"
+#include "common/access.h"
 #include "common/link.h"
 
 enum { BROKEN_TEXT_MAX = 1024, SMALL_BYTES = 1024 /* bounds a message without lists */ };
@@ -81,9 +82,10 @@ struct session {
 
     /*  Of the thread alone, or of the caller that does its work. */
     struct link *link;
-    struct wire frame; /* what is being sent */
-    bool congested;    /* the head took only a part of what was sent: it is full */
-    bool said;         /* something was sent since the link was read */
+    struct wire frame;                /* what is being sent */
+    char token[ACCESS_TOKEN_MAX + 1]; /* what HELLO was said with last */
+    bool congested;                   /* the head took only a part of what was sent: it is full */
+    bool said;                        /* something was sent since the link was read */
     char submission[32];
     uint64_t epoch; /* the highest met */
     uint32_t beat_ms;

@@ -66,18 +66,15 @@ void session_say_hello(struct session *self, uint64_t now_ms)
     self->greeted_ms = now_ms;
     self->lost_ms = self->lost_ms != 0 ? self->lost_ms : now_ms;
     self->opening_seq = ++self->seq;
-    char token[ACCESS_TOKEN_MAX + 1];
-    token_find("admin.key", self->address,
-               token); /* anew each time: it may be another one by now */
+    token_renew("admin.key", self->address, self->token); /* it may be another one by now */
     struct msg_hello hello = { .seq = self->opening_seq,
                                .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
                                .role = 1,
                                .version = slice_text(RAYC_VERSION),
                                .epoch = self->epoch,
-                               .token = slice_text(token) };
+                               .token = slice_text(self->token) };
     session_say(self, MSG_HELLO, &hello, SMALL_BYTES);
-    explicit_bzero(token, sizeof(token));
 }
 
 /*  The command line of this program, for people. */

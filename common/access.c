@@ -2,7 +2,6 @@
     programs look for a token. */
 #include "common/access_inside.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -198,53 +197,92 @@ int token_file_check(struct diag *why)
 static bool token_of_state(const char *folder, const char *name, char out[ACCESS_TOKEN_MAX + 1])
 {
     char path[PATH_BYTES];
-    return folder[0] != 0 && file_path(path, sizeof(path), folder, name) == OK &&
-           token_of(path, out);
+    return file_path(path, sizeof(path), folder, name) == OK && token_of(path, out);
+}
+
+/*  What is before the port, and the port. */
+static bool address_split(const char *address, struct slice *host, const char **port)
+{
+    const char *from = strstr(address, "://");
+    const char *colon = strrchr(address, ':');
+    if (from == NULL || colon < from + 3) {
+        return false;
+    }
+    *host = slice_of(from + 3, (size_t)(colon - from - 3));
+    *port = colon;
+    return true;
+}
+
+static bool is_one_of(struct slice host, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_same(host, slice_text(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*  Is who listens at `own` reached at `address`, too?  By localhost and its usual number, which a wildcard includes: at
+    other numbers of loopback somebody else may listen. */
+static bool is_same(const char *own, const char *address)
+{
+    static const char *const names[] = { "127.0.0.1", "localhost", "0.0.0.0", "[::]" };
+    struct slice own_host, host;
+    const char *own_port, *port;
+    if (strcmp(own, address) == 0) {
+        return true;
+    }
+    return address_split(own, &own_host, &own_port) && address_split(address, &host, &port) &&
+           strncmp(own, address, 4) == 0 && strcmp(own_port, port) == 0 &&
+           is_one_of(own_host, names, 4) && is_one_of(host, names, 2);
 }
 
 /*  Has the head of the state folder written that it listens there? */
-static bool is_own(const char *folder, const char *file, const char *address)
+static bool is_written(const char *folder, const char *file, const char *address)
 {
     char path[PATH_BYTES], text[PATH_BYTES], own[PATH_BYTES];
-    return folder[0] != 0 && file_path(path, sizeof(path), folder, file) == OK &&
+    return file_path(path, sizeof(path), folder, file) == OK &&
            file_read(path, text, sizeof(text)) == OK &&
-           link_address(text, own, sizeof(own)) == OK && strcmp(own, address) == 0;
+           link_address(text, own, sizeof(own)) == OK && is_same(own, address);
 }
 
-/*  By its number, or as localhost: any other name is somebody's to give. */
-static bool is_loopback(const char *address)
+/*  Where an embedded head listens is known before it has written that. */
+static bool is_socket(const char *folder, const char *address)
 {
-    char host[64];
-    struct in_addr number;
-    const char *from = strstr(address, "://");
-    from = from != NULL ? from + 3 : address;
-    const char *colon = strrchr(from, ':');
-    return colon != NULL &&
-           slice_copy_text(slice_of(from, (size_t)(colon - from)), host, sizeof(host)) &&
-           (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-            (inet_pton(AF_INET, host, &number) == 1 && ntohl(number.s_addr) >> 24 == 127));
+    char path[PATH_BYTES];
+    return strncmp(address, "ipc://", 6) == 0 &&
+           file_path(path, sizeof(path), folder, "head.sock") == OK &&
+           strcmp(address + 6, path) == 0;
 }
 
 void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX + 1])
 {
     char folder[PATH_BYTES] = "", full[PATH_BYTES] = "";
-    struct access saved;
+    struct access saved = { 0 };
     struct diag why;
     out[0] = 0;
     if (token_set(out)) {
         return;
     }
-    if (state_dir(NULL, folder, sizeof(folder)) != OK) {
-        folder[0] = 0;
-    }
-    if (address == NULL || link_address(address, full, sizeof(full)) != OK ||
-        strncmp(full, "ipc://", 6) == 0 || is_own(folder, "head.address", full) ||
-        is_own(folder, "head.http", full)) {
+    bool has_folder = state_dir(NULL, folder, sizeof(folder)) == OK;
+    bool has_address = address != NULL && link_address(address, full, sizeof(full)) == OK;
+    if (has_folder &&
+        (!has_address || is_socket(folder, full) || is_written(folder, "head.address", full) ||
+         is_written(folder, "head.http", full))) {
         (void)token_of_state(folder, name, out);
-    } else if (credentials_find(full, &saved, &why) == OK) {
+    } else if (has_address && credentials_find(full, &saved, &why) == OK) {
         memcpy(out, saved.token, sizeof(saved.token));
-    } else if (is_loopback(full)) {
-        (void)token_of_state(folder, name, out);
     }
     explicit_bzero(&saved, sizeof(saved));
+}
+
+void token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1])
+{
+    char found[ACCESS_TOKEN_MAX + 1];
+    token_find(name, address, found);
+    if (found[0] != 0) {
+        memcpy(token, found, sizeof(found));
+    }
+    explicit_bzero(found, sizeof(found));
 }

@@ -28,9 +28,12 @@ bool token_from_text(const char *text, char out[ACCESS_TOKEN_MAX + 1]);
 MUST_CHECK int access_find(const char *path, struct access *out, struct diag *why);
 /*  What to say HELLO with to the head at `address` (NULL: the one of the state folder), in this order: $RAYC_TOKEN; the
     file of $RAYC_TOKEN_FILE; that of $RAYC_KEY_FILE; NAME in the state folder, if its head listens at the address; what
-    `rayc login` has saved for the address; NAME in the state folder, if the address is of loopback, as that of a
-    forwarded port.  So no other machine is ever told a token of this one.  "" : there is none. */
+    `rayc login` has saved for the address.  So nobody else is ever told a token of this cluster, nor whoever listens
+    at another port of this machine: that may be a forwarded one.  "" : there is none. */
 void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX + 1]);
+/*  As token_find(), to say HELLO again; `token` stays as it is if there is none now: a head that starts again listens
+    before it has written where. */
+void token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1]);
 /*  ERR_KEY: the file of $RAYC_TOKEN_FILE counts, and gives no token; `why` says what is wrong with it. */
 MUST_CHECK int token_file_check(struct diag *why);
 #endif

@@ -142,8 +142,8 @@ static const struct {
 struct upgrade_refusal upgrade_refusal(uint32_t status, bool had_token)
 {
     if (status == 401 && !had_token) {
-        return (struct upgrade_refusal){ ERR_TOKEN, "wants a token: use rayc login once, or set "
-                                                    "RAYC_TOKEN or RAYC_TOKEN_FILE" };
+        return (struct upgrade_refusal){ ERR_TOKEN, "wants a token: use rayc login ADDRESS once, "
+                                                    "or set RAYC_TOKEN or RAYC_TOKEN_FILE" };
     }
     for (size_t i = 0; i < COUNT(refusals); i++) {
         if (refusals[i].status == status) {

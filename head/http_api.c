@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log.h"
@@ -251,6 +252,8 @@ void http_ready(struct web_request *request, struct web_reply *reply)
 
 /* --- output --------------------------------------------------------------------------------------- */
 
+#define OFFSET_HEADER "X-Rayc-Offset" /* where the next answer would go on */
+
 struct output { /* a log on its way to a reader */
     struct log_files files;
     struct log_name name;
@@ -288,7 +291,7 @@ static void reply_output(struct web_request *request, struct web_reply *reply,
     }
     const uint64_t end = output->end;
     web_reply_stream(reply, "text/plain; charset=utf-8", &stream, output);
-    web_reply_header(reply, "X-Rayc-Offset", "%llu", (unsigned long long)end);
+    web_reply_header(reply, OFFSET_HEADER, "%llu", (unsigned long long)end);
 }
 
 void api_job_logs(struct web_request *request, struct web_reply *reply)
@@ -299,7 +302,33 @@ void api_job_logs(struct web_request *request, struct web_reply *reply)
     }
 }
 
-/*  What a short attempt printed is in its row.  False: nothing is; else there is a reply. */
+/*  Where the last lines of it begin. */
+static size_t last_lines(struct slice bytes, uint64_t lines)
+{
+    size_t at = bytes.n;
+    at -= at > 0 && lines > 0 && bytes.p[at - 1] == '\n';
+    while (at > 0 && lines > 0 && (bytes.p[at - 1] != '\n' || --lines > 0)) {
+        at--;
+    }
+    return at;
+}
+
+static void reply_bytes(struct web_request *request, struct web_reply *reply, struct slice bytes)
+{
+    uint64_t offset, tail;
+    if (!web_query_u64(request, "offset", 0, &offset, reply) ||
+        !web_query_u64(request, "tail", UINT64_MAX, &tail, reply)) {
+        return;
+    }
+    size_t at = tail != UINT64_MAX ? last_lines(bytes, tail)
+                : offset < bytes.n ? (size_t)offset
+                                   : bytes.n;
+    web_reply_copy(reply, 200, "text/plain; charset=utf-8", slice_of(bytes.p + at, bytes.n - at));
+    web_reply_header(reply, OFFSET_HEADER, "%zu", bytes.n);
+}
+
+/*  What a short attempt of a function printed is in its row.  False: nothing is; else there is a
+    reply. */
 static bool reply_row(struct web_request *request, struct web_reply *reply,
                       const struct log_name *name)
 {
@@ -320,35 +349,68 @@ static bool reply_row(struct web_request *request, struct web_reply *reply,
     } else if (found) {
         struct slice bytes = slice_of(sqlite3_column_blob(row, 0), 0);
         bytes.n = (size_t)sqlite3_column_bytes(row, 0);
-        web_reply_copy(reply, 200, "text/plain; charset=utf-8", bytes);
+        reply_bytes(request, reply, bytes);
     }
     sqlite3_finalize(row);
     return found;
 }
 
-void api_task_logs(struct web_request *request, struct web_reply *reply)
+/*  Bytes are base64 in JSON. */
+static size_t take_bytes(const json_t *text, uint8_t *to, size_t capacity)
 {
-    struct log_name name = { 0 };
-    json_t *task = api_row(request, "task", reply);
-    if (task == NULL) {
-        return;
+    size_t n = 0;
+    bool good = json_is_string(text) &&
+                sodium_base642bin(to, capacity, json_string_value(text), json_string_length(text),
+                                  NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
+    return good ? n : 0;
+}
+
+/*  A short command's is in its result, if it was the last attempt. */
+static bool reply_result(struct web_request *request, struct web_reply *reply, const json_t *task)
+{
+    const json_t *result = json_object_get(task, "result");
+    const json_t *out = json_object_get(result, "stdout");
+    const json_t *err = json_object_get(result, "stderr");
+    size_t capacity = json_string_length(out) + json_string_length(err);
+    uint8_t *bytes = capacity > 0 ? malloc(capacity) : NULL;
+    if (bytes == NULL) {
+        return false;
     }
-    uint64_t newest = (uint64_t)json_integer_value(json_object_get(task, "attempt")), attempt;
+    size_t n = take_bytes(out, bytes, capacity);
+    n += take_bytes(err, bytes + n, capacity - n);
+    reply_bytes(request, reply, slice_of(bytes, n));
+    free(bytes);
+    return true;
+}
+
+/*  The log of a driver is its job's. */
+static struct log_name log_of(const json_t *task)
+{
     const char *id = json_string_value(json_object_get(task, "task_id"));
     const char *job = json_string_value(json_object_get(task, "job_id"));
-    name.task = strtoull(id ? id : "", NULL, 16);
-    name.job = strtoull(job ? job : "", NULL, 16);
-    json_decref(task);
-    if (!web_query_u64(request, "attempt", newest, &attempt, reply)) {
+    const char *type = json_string_value(json_object_get(task, "type"));
+    bool driver = type && strcmp(type, "DRIVER_TASK") == 0;
+    return (struct log_name){ .job = strtoull(job ? job : "", NULL, 16),
+                              .task = driver ? 0 : strtoull(id ? id : "", NULL, 16) };
+}
+
+void api_task_logs(struct web_request *request, struct web_reply *reply)
+{
+    json_t *task = api_row(request, "task", reply);
+    uint64_t newest = (uint64_t)json_integer_value(json_object_get(task, "attempt")), attempt;
+    if (task == NULL || !web_query_u64(request, "attempt", newest, &attempt, reply)) {
+        json_decref(task);
         return;
     }
-    if (attempt == 0 || attempt > newest || attempt > LOG_ATTEMPT_MAX) {
+    struct log_name name = log_of(task);
+    name.attempt = name.task ? (uint32_t)attempt : 0;
+    if (attempt > newest || attempt > LOG_ATTEMPT_MAX || (attempt == 0 && name.task)) {
         web_reply_error(reply, ERR_NOT_FOUND, "attempt: the task has %llu",
                         (unsigned long long)newest);
-        return;
-    }
-    name.attempt = (uint32_t)attempt;
-    if (log_end(http_log_files(request), &name) > 0 || !reply_row(request, reply, &name)) {
+    } else if (name.task == 0 || log_end(http_log_files(request), &name) > 0 ||
+               (!reply_row(request, reply, &name) &&
+                (attempt < newest || !reply_result(request, reply, task)))) {
         reply_output(request, reply, &name);
     }
+    json_decref(task);
 }

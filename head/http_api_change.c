@@ -25,6 +25,20 @@ static bool change(struct web_request *request, struct web_reply *reply, enum ms
     return rc == OK;
 }
 
+/*  What these requests take is in their query; a body that says something is not to be taken for understood. */
+static bool no_body(const struct web_request *request, struct web_reply *reply)
+{
+    json_t *root = json_loadb((const char *)request->body.p, request->body.n, 0, NULL);
+    bool none = request->body.n == 0 || (json_is_object(root) && json_object_size(root) == 0);
+    const char *takes = request->route->query;
+    json_decref(root);
+    if (!none) {
+        web_reply_error(reply, ERR_INVALID, "this request takes no body%s%s",
+                        takes[0] ? "; what it takes are query parameters: " : "", takes);
+    }
+    return none;
+}
+
 static void reply_changed(struct web_reply *reply, const char *key, uint64_t id)
 {
     json_t *root = json_pack("{s:s, s:s, s:I}", "apiVersion", "rayc/v1", "kind", "Changed", key,
@@ -157,7 +171,7 @@ void api_job_stop(struct web_request *request, struct web_reply *reply)
 {
     struct msg_job_stop stop = { 0 };
     struct door_answer answer;
-    if (api_number(request, "job", "job_id", &stop.job, reply) &&
+    if (no_body(request, reply) && api_number(request, "job", "job_id", &stop.job, reply) &&
         change(request, reply, MSG_JOB_STOP, &stop, &answer)) {
         reply_hex(reply, "job_id", 8, stop.job);
     }
@@ -214,7 +228,7 @@ void api_task_cancel(struct web_request *request, struct web_reply *reply)
     struct msg_cancel cancel = { 0 };
     struct door_answer answer;
     uint64_t force;
-    if (!web_query_u64(request, "force", 0, &force, reply) ||
+    if (!no_body(request, reply) || !web_query_u64(request, "force", 0, &force, reply) ||
         !api_number(request, "task", "task_id", &cancel.task, reply)) {
         return;
     }
@@ -228,7 +242,7 @@ void api_task_retry(struct web_request *request, struct web_reply *reply)
 {
     struct msg_retry retry = { 0 };
     struct door_answer answer;
-    if (api_number(request, "task", "task_id", &retry.task, reply) &&
+    if (no_body(request, reply) && api_number(request, "task", "task_id", &retry.task, reply) &&
         change(request, reply, MSG_RETRY, &retry, &answer)) {
         reply_hex(reply, "task_id", 16, answer.id);
     }
@@ -241,7 +255,8 @@ static void put_drain(struct web_request *request, struct web_reply *reply, enum
     struct msg_node_drain msg = { .drain = drain };
     struct door_answer answer;
     json_t *row = NULL;
-    if (web_query_u64(request, "grace_ms", 30000, &msg.grace_ms, reply)) {
+    if (no_body(request, reply) &&
+        web_query_u64(request, "grace_ms", 30000, &msg.grace_ms, reply)) {
         row = api_row(request, "nodes", reply);
     }
     msg.node = (uint64_t)json_integer_value(json_object_get(row, "node_id"));

@@ -51,6 +51,7 @@ struct columns {
         char name[48]; /* without ":json" */
         bool json;
         bool hidden;
+        bool replaced; /* by a later one, as JSON; filters still read this */
     } at[COLUMNS_MAX];
 };
 
@@ -269,6 +270,11 @@ static int read_columns(const struct question *self, struct plan *plan)
         column->hidden = i == 0 || strcmp(column->name, "id") == 0 ||
                          strcmp(column->name, "job") == 0 || strcmp(column->name, "owner") == 0 ||
                          strcmp(column->name, "stored_state") == 0;
+        column->replaced = false;
+        for (uint32_t k = 0; column->json && k < i; k++) {
+            struct column *before = &columns->at[k];
+            before->replaced = before->replaced || strcmp(before->name, column->name) == 0;
+        }
     }
     sqlite3_finalize(inner);
     return OK;
@@ -358,7 +364,7 @@ static void put_item(const struct columns *columns, sqlite3_stmt *row, struct js
     const char *before = "{";
     for (uint32_t i = 0; i < columns->count; i++) {
         const struct column *column = &columns->at[i];
-        if (!column->hidden) {
+        if (!column->hidden && !column->replaced) {
             json_raw(out, before);
             json_name(out, column->name);
             put_value(out, row, (int)i, column->json);

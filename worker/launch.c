@@ -24,7 +24,8 @@ static const char *path_of(const char *const *env)
     return path ? path : "/usr/local/bin:/usr/bin:/bin";
 }
 
-/*  As execvpe(): a file that may not be executed is remembered, while the search goes on. */
+/*  As a shell: a file that may not be executed is remembered, while the search goes on; a folder that may not be
+    searched has none. */
 static int exec_by_path(const struct launch *self, const char *path)
 {
     char file[PATH_MAX];
@@ -41,7 +42,9 @@ static int exec_by_path(const struct launch *self, const char *path)
             if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
                 return errno;
             }
-            error = errno == EACCES ? EACCES : error;
+            if (errno == EACCES && access(file, F_OK) == 0) {
+                error = EACCES;
+            }
         }
         path += strcspn(path, ":");
         if (*path++ == '\0') {

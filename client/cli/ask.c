@@ -40,6 +40,7 @@ struct ask {
     uint64_t turn_at;           /* when to.turn was called last */
     struct ask_to to;
     char address[ADDRESS_BYTES];
+    char token[ACCESS_TOKEN_MAX + 1]; /* what HELLO was said with last */
     char version[NAME_MAX_BYTES + 1];
     char user[NAME_MAX_BYTES + 1];
     char place[HASH_TEXT + 1]; /* of the head: common/place.h */
@@ -125,13 +126,12 @@ int ask_send(struct ask *self, enum msg_kind kind, void *request)
     return send_as(self, kind, request);
 }
 
-static void own_token(const struct ask *self, char token[ACCESS_TOKEN_MAX + 1])
+static void take_token(struct ask *self)
 {
     if (self->to.token == NULL) {
-        token_find("admin.key", self->address,
-                   token); /* anew each time: it may be another one by now */
-    } else if (!slice_copy_text(slice_text(self->to.token), token, ACCESS_TOKEN_MAX + 1)) {
-        token[0] = 0;
+        token_renew("admin.key", self->address, self->token); /* it may be another one by now */
+    } else if (!slice_copy_text(slice_text(self->to.token), self->token, sizeof(self->token))) {
+        self->token[0] = 0;
     }
 }
 
@@ -139,14 +139,13 @@ static int say_hello(struct ask *self, uint64_t now)
 {
     self->welcomed = false;
     self->hello_at = now;
-    char token[ACCESS_TOKEN_MAX + 1];
-    own_token(self, token);
+    take_token(self);
     struct msg_hello hello = { .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
                                .role = 1,
                                .version = slice_text(RAYC_VERSION),
                                .epoch = self->epoch,
-                               .token = slice_text(token) };
+                               .token = slice_text(self->token) };
     return ask_send(self, MSG_HELLO, &hello);
 }
 
@@ -363,10 +362,8 @@ int ask_open(struct ask **out, const struct ask_to *to)
     if (rc != OK) {
         return failed(self, rc, "cannot open a connection to %s: %s", to->address, err_text(rc));
     }
-    char token[ACCESS_TOKEN_MAX + 1];
-    own_token(self, token);
-    link_set_token(self->link, token);
-    explicit_bzero(token, sizeof(token));
+    take_token(self);
+    link_set_token(self->link, self->token);
     return wait_welcome(self);
 }
 
@@ -380,6 +377,7 @@ void ask_close(struct ask **out)
         link_frame_free(&self->frame);
     }
     link_close(&self->link);
+    explicit_bzero(self->token, sizeof(self->token));
     free(self->buffer);
     free(self);
     *out = NULL;

@@ -266,7 +266,7 @@ const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTE
 }
 
 int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
-               const char *noun)
+               const char *nouns)
 {
     if (cli_json(cli)) {
         json_print(rows);
@@ -276,12 +276,12 @@ int rows_print(struct cli *cli, const json_t *rows, const struct column *columns
     long long total = json_integer_value(json_object_get(rows, "total"));
     long long shown = (long long)json_array_size(items);
     if (shown == 0) {
-        note(cli, "no %ss%s", noun, cli->options.filter.count ? " like that" : " yet");
+        note(cli, "no %s%s", nouns, cli->options.filter.count ? " like that" : " yet");
         return 0;
     }
     table_print(cli, columns, count, items);
     if (total > shown) {
-        note(cli, "showing %lld of %lld %ss; --limit 0 shows all", shown, total, noun);
+        note(cli, "showing %lld of %lld %s; --limit 0 shows all", shown, total, nouns);
     }
     return 0;
 }

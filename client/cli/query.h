@@ -23,5 +23,5 @@ const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTE
 /*  Prints rows as -o asks for, and says how many are not shown. */
 struct column;
 int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
-               const char *noun);
+               const char *nouns);
 #endif

@@ -156,6 +156,7 @@ void web_reply_file(struct web_reply *reply, const char *type, int fd, uint64_t 
 struct web_flow *web_reply_stream(struct web_reply *reply, const char *type,
                                   const struct web_stream *stream, void *context);
 void web_wake(struct web_flow *flow);
+/*  Of a reply that is made: the others begin without any. */
 void web_reply_header(struct web_reply *reply, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 #endif

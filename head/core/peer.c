@@ -39,9 +39,10 @@ static int hello_fault(const struct core *core, const struct msg_hello *msg,
     }
     int code = proof_check(core, proof, out);
     if (code != OK) {
-        *why = "no token, or one that is unknown, expired or revoked: a client reads RAYC_TOKEN, "
-               "RAYC_TOKEN_FILE, RAYC_KEY_FILE, admin.key in the head's state folder, or what rayc "
-               "login has saved; a worker reads worker.key";
+        *why =
+            "no token, or one that is unknown, expired or revoked: use rayc login ADDRESS once, or "
+            "set RAYC_TOKEN, RAYC_TOKEN_FILE or RAYC_KEY_FILE; at its own head a client reads "
+            "admin.key in the state folder, a worker worker.key";
         return code;
     }
     if (msg->role == 2 && out->may != ROLE_WORKER) {

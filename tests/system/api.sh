@@ -102,10 +102,36 @@ wait_until 20 is short SUCCEEDED
 wait_until 20 is long RUNNING
 call 200 GET /api/v1/jobs/short/logs
 [[ $(<"$WORK/out") == $'one\ntwo' ]] || fail "logs: $(<"$WORK/out")"
+call 200 GET /api/v1/jobs/short/logs -D "$WORK/headers"
+grep -qi '^X-Rayc-Offset: 8' "$WORK/headers" || fail "no offset to go on from: $(<"$WORK/headers")"
 call 200 GET '/api/v1/jobs/short/logs?tail=1'
 [[ $(<"$WORK/out") == two ]] || fail "the last line: $(<"$WORK/out")"
 call 200 GET '/api/v1/jobs/short/logs?offset=4'
 [[ $(<"$WORK/out") == two ]] || fail "from the fourth byte: $(<"$WORK/out")"
+call 200 GET '/api/v1/tasks?job=short'
+call 200 GET "/api/v1/tasks/$(value items.0.task_id)/logs"
+[[ $(<"$WORK/out") == $'one\ntwo' ]] || fail "logs of a driver: $(<"$WORK/out")"
+expect 0 rayc submit --array 1-2 --submission-id steps -- sh -c 'echo step $RAYC_TASK_INDEX; echo bad >&2'
+call 200 GET '/api/v1/tasks?job=steps'
+step=$(value items.1.task_id)
+call 200 GET "/api/v1/tasks/$step/logs"
+[[ $(<"$WORK/out") == $'step 2\nbad' ]] || fail "logs of a short command: $(<"$WORK/out")"
+call 200 GET "/api/v1/tasks/$step/logs" -D "$WORK/headers"
+grep -qi '^X-Rayc-Offset: 11' "$WORK/headers" || fail "no offset to go on from: $(<"$WORK/headers")"
+call 200 GET "/api/v1/tasks/$step/logs?tail=1"
+[[ $(<"$WORK/out") == bad ]] || fail "its last line: $(<"$WORK/out")"
+call 200 GET "/api/v1/tasks/$step/logs?offset=7"
+[[ $(<"$WORK/out") == bad ]] || fail "from the seventh byte: $(<"$WORK/out")"
+call 200 DELETE /api/v1/jobs/steps
+call 200 POST /api/v1/jobs -d '{"entrypoint": "true", "submission_id": "words", "metadata": {"team": "a b"},
+    "runtime_env": {"env_vars": {"X": "1"}}}'
+call 200 GET '/api/v1/jobs?filter=submission_id=words'
+expect_value items.0.metadata.team 'a b'
+call 200 GET /api/v1/jobs/words
+expect_value metadata.team 'a b'
+expect_value runtime_env.env_vars.X 1
+wait_until 20 is words SUCCEEDED
+call 200 DELETE /api/v1/jobs/words
 call 409 POST /api/v1/jobs -d '{"entrypoint": "echo other", "submission_id": "short"}'
 call 409 DELETE /api/v1/jobs/long
 call 200 POST /api/v1/jobs/long/stop
@@ -175,6 +201,11 @@ call 400 POST /api/v1/users -d '{"name": "ann", "rolle": "USER"}' && expect_text
 call 400 POST /api/v1/users -d '{"name": 3}' && expect_text 'name: is not a string'
 call 400 POST /api/v1/users -d '{"name": "ann", "jobs_max": -1}' && expect_text jobs_max
 call 400 POST /api/v1/jobs -d '{"entrypoint": 3}'
+call 400 POST /api/v1/nodes/1/drain -d '{"grace_ms": 5}' && expect_text grace_ms
+call 400 POST "/api/v1/tasks/$task/cancel" -d '{"force": 1}' && expect_text force
+call 400 POST /api/v1/jobs/short/stop -d 'now' && expect_text 'no body'
+call 200 GET /api/v1/nodes/1
+expect_value drain None
 call 200 GET /api/v1/users
 [[ $(value total) == 1 ]] || fail "a refused request has made a user: $(<"$WORK/out")"
 

@@ -39,6 +39,14 @@ if [[ $(id -u) -eq 0 ]]; then
     cp /usr/bin/id "$WORK/outside/id" && chmod 4755 "$WORK/outside/id"
     try setuid "$WORK/outside/id -u; $WORK/outside/id -u -r"
     same out $'200001\n200001'
+    note "a folder of PATH that its uid may not search holds nothing"
+    mkdir -m 700 "$WORK/hidden"
+    expect 127 rayc submit --env "PATH=$WORK/hidden:/usr/bin" -- no_such_program
+    has err "no_such_program"
+    lacks err "uid"
+    install -m 644 /usr/bin/id "$WORK/outside/unfit"
+    expect 126 rayc submit --env "PATH=$WORK/outside:/usr/bin" -- unfit
+    has err "as which the worker runs it"
 fi
 
 note "its worker, and what is not its own"

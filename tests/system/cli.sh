@@ -107,6 +107,8 @@ expect 0 rayc job list -o json
 [[ $(json total) == 0 ]] || fail "an empty list as JSON"
 expect 0 rayc node list
 expect 0 rayc task list
+expect 0 rayc tune list
+same err "no studies yet"
 expect 3 rayc job get @last
 expect 4 rayc status
 has err "rayc start --head"

@@ -138,6 +138,10 @@ expect 5 env "RAYC_STATE_DIR=$WORK/laptop" RAYC_TOKEN=rayc_wrong rayc status --a
 has err "refused the token: it is wrong, expired or revoked"
 expect 5 env "RAYC_STATE_DIR=$WORK/laptop" rayc status --address "$FAR"
 has err RAYC_TOKEN
+# A forwarded port is not where the head of the state folder listens: its token is not for whoever answers there.
+expect 0 rayc whoami --address "http://localhost:${HTTP##*:}"
+expect 5 rayc whoami --address "$FAR"
+has err "rayc login ADDRESS"
 expect 5 env "RAYC_STATE_DIR=$WORK/laptop" "RAYC_TOKEN=$(secret "$STATE/worker.key")" rayc status --address "$FAR"
 expect 4 env "RAYC_STATE_DIR=$WORK/laptop" "RAYC_TOKEN=$ADMIN" rayc status --address "http://${ADDRESS#tcp://}"
 has err "speaks ZeroMQ on this port, not HTTP"

@@ -56,6 +56,18 @@ note "tasks of a program inherit them"
 expect 0 rayc submit --working-dir "$WORK/project" --runtime-env-json '{"env_vars": {"INHERITED": "41"}}' "$BUILD/tests/inherits"
 has out "look: 42"
 
+note "a job that waits says for what"
+expect 0 rayc submit --no-wait --submission-id wide --cpus 100 -- true
+expect 0 rayc submit --no-wait --submission-id behind --after wide -- true
+expect 0 rayc job get wide
+has out "needs CPU 100"
+expect 0 rayc job get behind
+has out "rayc job get 0"
+expect 0 rayc job stop wide
+expect 0 rayc job get wide
+lacks out "needs CPU"
+expect 0 rayc job delete wide
+
 note "what is no package fails the job, and says why"
 mkdir "$WORK/large"
 truncate -s 600M "$WORK/large/weights"

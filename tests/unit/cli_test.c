@@ -131,6 +131,7 @@ static void wrong_options_are_told(void **state)
     } cases[] = {
         { CMD_job_list, "--limti", NULL, "did you mean '--limit'?" },
         { CMD_job_list, "--array", "1-2", "belongs to 'submit'" },
+        { CMD_job_get, "--filter", "status=FAILED", "belongs to 'status'" },
         { CMD_job_list, "--version", NULL, "belongs to 'rayc itself'" },
         { CMD_job_list, "-Z", NULL, "unknown option '-Z'" },
         { CMD_job_list, "--limit", NULL, "needs an argument: N" },

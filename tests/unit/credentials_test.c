@@ -186,6 +186,13 @@ static void write_state(const char *name, const char *text)
     assert_int_equal(file_write(file, text, strlen(text), 0600), OK);
 }
 
+static void drop_state(const char *name)
+{
+    char file[PATH_BYTES];
+    assert_int_equal(file_path(file, sizeof(file), state, name), OK);
+    assert_int_equal(unlink(file), 0);
+}
+
 static void expect_token(const char *address, const char *wanted)
 {
     char token[ACCESS_TOKEN_MAX + 1];
@@ -196,25 +203,65 @@ static void expect_token(const char *address, const char *wanted)
 static void a_token_goes_to_its_cluster_only(void **unused)
 {
     (void)unused;
+    char socket[PATH_BYTES];
     write_state("admin.key", "token = \"rayc_own\"\n");
     write_state("head.address", "tcp://10.0.0.5:6399\n");
     write_state("head.http", "http://127.0.0.1:8265\n");
     save("http://127.0.0.1:8265", "rayc_old"); /* of a head that was forwarded there before */
+    snprintf(socket, sizeof(socket), "ipc://%.*s/head.sock", PATH_BYTES - 32, state);
     save("http://localhost:9000", "rayc_forwarded");
     save("http://far:8265", "rayc_far");
     expect_token(NULL, "rayc_own");
-    expect_token("ipc:///x/head.sock", "rayc_own");
+    expect_token(socket, "rayc_own");
+    expect_token("ipc:///x/head.sock", "");
     expect_token("10.0.0.5:6399", "rayc_own");
     expect_token("http://127.0.0.1:8265", "rayc_own");
+    expect_token("http://localhost:8265/", "rayc_own");
+    expect_token("http://127.0.0.2:8265", ""); /* where others may listen */
+    expect_token("http://[::1]:8265", "");
+    expect_token("127.0.0.1:8265", "");
+    expect_token("127.0.0.1:6399", "");
     expect_token("http://localhost:9000", "rayc_forwarded");
-    expect_token("http://localhost:9001", "rayc_own");
-    expect_token("[::1]:9001", "rayc_own");
+    expect_token("http://localhost:9001", "");
+    expect_token("[::1]:9001", "");
     expect_token("http://far:8265", "rayc_far");
     expect_token("http://127.evil.test:8265", "");
     expect_token("http://farther:8265", "");
     setenv("RAYC_TOKEN", "rayc_said", 1);
     expect_token("http://far:8265", "rayc_said");
     expect_token(NULL, "rayc_said");
+}
+
+static void a_head_on_all_interfaces_is_here_too(void **unused)
+{
+    (void)unused;
+    write_state("admin.key", "token = \"rayc_own\"\n");
+    write_state("head.address", "tcp://0.0.0.0:6399\n");
+    expect_token("0.0.0.0:6399", "rayc_own");
+    expect_token("127.0.0.1:6399", "rayc_own");
+    expect_token("localhost:6399", "rayc_own");
+    expect_token("localhost:6398", "");
+    expect_token("http://localhost:6399", "");
+    expect_token("10.0.0.5:6399", "");
+}
+
+static void a_token_stays_while_its_head_is_away(void **unused)
+{
+    (void)unused;
+    char token[ACCESS_TOKEN_MAX + 1] = "";
+    write_state("admin.key", "token = \"rayc_own\"\n");
+    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_string_equal(token, "");
+    write_state("head.address", "tcp://127.0.0.1:6399\n");
+    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_string_equal(token, "rayc_own");
+    drop_state("head.address");
+    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_string_equal(token, "rayc_own");
+    write_state("head.address", "tcp://127.0.0.1:6399\n");
+    write_state("admin.key", "token = \"rayc_new\"\n");
+    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_string_equal(token, "rayc_new");
 }
 
 static void expect_file(const char *name, int wanted, const char *said)
@@ -284,6 +331,8 @@ int main(void)
         TEST(two_do_not_change_it_at_a_time),
         TEST(there_is_an_end_to_clusters),
         TEST(a_token_goes_to_its_cluster_only),
+        TEST(a_head_on_all_interfaces_is_here_too),
+        TEST(a_token_stays_while_its_head_is_away),
         TEST(a_token_file_that_gives_none_is_told),
         TEST(a_token_is_one_word),
     };

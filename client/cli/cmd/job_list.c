@@ -37,7 +37,7 @@ int cmd_job_list(struct cli *self)
     }
     json_t *rows = query_rows(self, "jobs", "JobList", NULL, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "job");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "jobs");
         json_decref(rows);
     }
     return exit_code;

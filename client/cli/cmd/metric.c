@@ -56,7 +56,7 @@ static int record(struct cli *self, uint32_t kind)
     }
     const char *bounds = kind == METRIC_HISTOGRAM ? self->options.bounds : NULL;
     if (kind == METRIC_HISTOGRAM && (!bounds || !sample_bounds(slice_text(bounds), ignored))) {
-        return fail_usage(self, "--bounds: write rising numbers, as in 0.1,1,10");
+        return fail_usage(self, "a histogram needs --bounds: rising numbers, as in 0.1,1,10");
     }
     int exit_code = join_labels(self, &labels);
     if (exit_code) {

@@ -24,7 +24,7 @@ int cmd_node_list(struct cli *self)
     }
     json_t *rows = query_rows(self, "nodes", "NodeList", NULL, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "node");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "nodes");
         json_decref(rows);
     }
     return exit_code;

@@ -28,7 +28,7 @@ int cmd_task_list(struct cli *self)
     }
     json_t *rows = query_rows(self, "tasks", "TaskList", job, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "task");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "tasks");
         json_decref(rows);
     }
     return exit_code;

@@ -32,9 +32,9 @@ static int own_token(struct cli *self, char token[ACCESS_TOKEN_MAX + 1])
     token_find("admin.key", cluster_wanted(self->options.address), token);
     return token[0] ? 0
                     : fail(self, ERR_TOKEN,
-                           "there is no token here: set RAYC_TOKEN, RAYC_TOKEN_FILE or "
-                           "RAYC_KEY_FILE, or use rayc login; the state folder %s has no "
-                           "admin.key for it",
+                           "there is no token here: use rayc login ADDRESS once, or set "
+                           "RAYC_TOKEN, RAYC_TOKEN_FILE or RAYC_KEY_FILE; the state folder %s has "
+                           "no admin.key for it",
                            self->state_dir);
 }
 
@@ -64,7 +64,7 @@ int cmd_token_list(struct cli *self)
     exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
     json_t *rows = exit_code ? NULL : query_rows(self, "tokens", "TokenList", NULL, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "token");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "tokens");
         json_decref(rows);
     }
     return exit_code;

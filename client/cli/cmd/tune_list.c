@@ -24,7 +24,7 @@ int cmd_tune_list(struct cli *self)
     }
     json_t *rows = query_rows(self, "studies", "StudyList", NULL, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "study");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "studies");
         json_decref(rows);
     }
     return exit_code;

@@ -19,7 +19,7 @@ int cmd_user_list(struct cli *self)
     exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
     json_t *rows = exit_code ? NULL : query_rows(self, "users", "UserList", NULL, &exit_code);
     if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "user");
+        exit_code = rows_print(self, rows, columns, COUNT(columns), "users");
         json_decref(rows);
     }
     return exit_code;
