@@ -87,7 +87,8 @@ static void list(struct web_request *request, struct web_reply *reply, const cha
     uint32_t exact = 0;
     struct msg_query query = { .view = slice_text(view),
                                .id = id,
-                               .job = query_slice(request, "job") };
+                               .job = query_slice(request, "job"),
+                               .sort = query_slice(request, "sort") };
     struct json json;
     if (!put_filters(request, &filters, reply) ||
         !read_flag(request, "reverse", &query.reverse, reply) ||

@@ -4,7 +4,7 @@
 #include "head/http.h"
 
 /*  Query parameters of every list. */
-#define API_LIST "job filter limit cursor reverse total"
+#define API_LIST "job filter sort limit cursor reverse total"
 
 web_handler api_list;     /* of the view that the route's path ends with */
 web_handler api_children; /* likewise, of the {id} before it */

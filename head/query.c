@@ -187,7 +187,7 @@ int query_ask(struct query *self, uint32_t peer, const struct reader *reader,
     asking->of_study = false;
     asking->ask = *ask;
     struct slice *const texts[] = { &asking->ask.view, &asking->ask.id, &asking->ask.job,
-                                    &asking->ask.filter };
+                                    &asking->ask.filter, &asking->ask.sort };
     int rc = copy(asking, texts, COUNT(texts));
     self->queued += rc == OK;
     return rc;

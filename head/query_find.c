@@ -24,6 +24,9 @@ static const struct meaning {
     { TASK, HEX_RANGE,
       "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2 LIMIT 2" },
     { NODE, DECIMAL, "SELECT id,name FROM node WHERE id=?1" },
+    /* A worker that comes back, as a pod, has the name of nodes that are dead (state 3). */
+    { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE name=?1 AND state<3 LIMIT 2" },
+    { NODE, WORDS, "SELECT id,name FROM node WHERE name=?1 ORDER BY id DESC LIMIT 1" },
     { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE " BEGINS("name") " LIMIT 2" },
     { EVENT, DECIMAL, "SELECT id,kind FROM event WHERE id=?1" },
     { STUDY, WORDS, "SELECT id,name FROM study WHERE name=?1" },

@@ -21,6 +21,7 @@ struct question {
     const struct view *view;
     int64_t job;      /* 0: of all */
     int64_t subject;  /* 0: all */
+    bool reverse;     /* the other way round than the view's order */
     struct text *why; /* of a failure, for people */
 };
 

@@ -17,6 +17,7 @@ enum {
     SQL_BYTES = 16384,
     TAIL_BYTES = 256,
     ESTIMATE_FROM = 500, /* more are not counted if an estimate will do */
+    SORTED_MAX = 100000, /* what may be sorted for one answer */
     PARAMETER_FILTER = 6
 };
 
@@ -59,6 +60,10 @@ struct plan {
     struct columns columns;
     struct filter filters[FILTERS_MAX];
     uint32_t filter_count;
+    struct {
+        uint32_t column; /* 0: as the view has it */
+        bool down;
+    } sort;
     char sql[SQL_BYTES];
 };
 
@@ -179,17 +184,17 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
         text_add(sql, "=?2");
     }
     if (paged && !(view->options & PLACE) && self->ask->cursor != 0) {
-        bool down = (view->options & DOWN) != (self->ask->reverse ? DOWN : 0);
+        bool down = (view->options & DOWN) != (self->reverse ? DOWN : 0);
         text_add(sql, " AND ");
         text_add(sql, view->key);
         text_add(sql, down ? "<?3" : ">?3");
     }
     text_add(sql, shortcut ? " AND " : "");
     text_add(sql, shortcut ? shortcut->condition : "");
-    if (paged && view->order != NULL) {
+    if (paged && plan->sort.column == 0 && view->order != NULL) {
         text_add(sql, " ORDER BY ");
-        query_order(shortcut && shortcut->order ? shortcut->order : view->order,
-                    self->ask->reverse == 1, sql);
+        query_order(shortcut && shortcut->order ? shortcut->order : view->order, self->reverse,
+                    sql);
     }
 }
 
@@ -207,6 +212,11 @@ static void put_outer(const struct question *self, const struct plan *plan, bool
         text_add(sql, "\" AS TEXT),'') COLLATE NOCASE ");
         text_add(sql, filter->negated ? "<>?" : "=?");
         text_u64(sql, PARAMETER_FILTER + i);
+    }
+    if (paged && plan->sort.column != 0) {
+        text_add(sql, " ORDER BY \"");
+        text_add(sql, plan->columns.at[plan->sort.column].name);
+        text_add(sql, plan->sort.down ? "\" DESC,_key DESC" : "\",_key");
     }
     text_add(sql, paged ? " LIMIT ?4 OFFSET ?5" : " LIMIT ?4)");
 }
@@ -227,7 +237,9 @@ static int prepare_outer(const struct question *self, struct plan *plan, bool pa
     if (rc != OK) {
         return rc;
     }
-    const uint64_t counted = self->ask->estimate ? ESTIMATE_FROM : 0;
+    const uint64_t counted = plan->sort.column != 0 ? SORTED_MAX
+                             : self->ask->estimate  ? ESTIMATE_FROM
+                                                    : 0;
     const uint64_t limit = paged ? self->ask->limit : counted;
     const bool by_place = self->view->options & PLACE;
     const int64_t numbers[] = { self->job, self->subject, (int64_t)self->ask->cursor,
@@ -294,6 +306,19 @@ static int no_column(const struct question *self, const struct columns *columns,
     return ERR_INVALID;
 }
 
+static int find_column(const struct question *self, const struct columns *columns,
+                       struct slice name, uint32_t *out)
+{
+    for (uint32_t i = 0; i < columns->count; i++) {
+        const struct column *column = &columns->at[i];
+        if (!column->hidden && !column->json && slice_same(name, slice_text(column->name))) {
+            *out = i;
+            return OK;
+        }
+    }
+    return no_column(self, columns, name);
+}
+
 /*  "k=v" or "k!=v". */
 static int read_filter(const struct question *self, struct plan *plan, struct slice line)
 {
@@ -309,15 +334,9 @@ static int read_filter(const struct question *self, struct plan *plan, struct sl
     filter->value = slice_of(equals + 1, line.n - name.n - 1);
     filter->negated = name.n > 0 && name.p[name.n - 1] == '!';
     name.n -= filter->negated ? 1 : 0;
-    for (uint32_t i = 0; i < plan->columns.count; i++) {
-        const struct column *column = &plan->columns.at[i];
-        if (!column->hidden && !column->json && slice_same(name, slice_text(column->name))) {
-            filter->column = i;
-            plan->filter_count++;
-            return OK;
-        }
-    }
-    return no_column(self, &plan->columns, name);
+    int rc = find_column(self, &plan->columns, name, &filter->column);
+    plan->filter_count += rc == OK ? 1 : 0;
+    return rc;
 }
 
 static int read_filters(const struct question *self, struct plan *plan)
@@ -334,6 +353,44 @@ static int read_filters(const struct question *self, struct plan *plan)
         rest = slice_of(rest.p + n, rest.n - n);
     }
     return OK;
+}
+
+/*  The column that shows the key: the view's own order is by it. */
+static bool is_key(const struct view *view, const char *column)
+{
+    static const char *const keys[] = {
+        [JOB] = "job_id",     [TASK] = "task_id",   [NODE] = "node_id",   [EVENT] = "event_id",
+        [STUDY] = "study_id", [TOKEN] = "token_id", [AUDIT] = "audit_id", [USER] = "",
+    };
+    return !(view->options & PLACE) && strcmp(keys[view->subject], column) == 0;
+}
+
+/*  "column" or "-column".  By the key it is the view's order, which has pages; by another, what the filters leave is
+    sorted, which has a limit and one page. */
+static int read_sort(struct question *self, struct plan *plan)
+{
+    struct slice name = self->ask->sort;
+    const bool minus = name.n > 0 && name.p[0] == '-';
+    name = slice_of(name.p + minus, name.n - minus);
+    const bool down = minus != (self->ask->reverse == 1);
+    self->reverse = self->ask->reverse == 1;
+    if (self->ask->sort.n == 0) {
+        return OK;
+    }
+    uint32_t column;
+    int rc = find_column(self, &plan->columns, name, &column);
+    if (rc == OK && is_key(self->view, plan->columns.at[column].name)) {
+        self->reverse = down != ((self->view->options & DOWN) != 0);
+    } else if (rc == OK && self->ask->cursor != 0) {
+        text_add(self->why, "a list sorted by ");
+        text_slice(self->why, name);
+        text_add(self->why, " has no cursor: ask for more with limit, or for less with filters");
+        rc = ERR_INVALID;
+    } else if (rc == OK) {
+        plan->sort.column = column;
+        plan->sort.down = down;
+    }
+    return rc;
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */
@@ -415,7 +472,11 @@ static int put_total(const struct question *self, struct plan *plan, struct json
         rc = rc == SQLITE_ROW ? OK : query_failed(self, rc);
     }
     int64_t total = rc == OK ? sqlite3_column_int64(count, 0) : 0;
-    if (self->ask->estimate && total > ESTIMATE_FROM) {
+    if (rc == OK && plan->sort.column != 0 && total > SORTED_MAX) {
+        text_add(self->why, "more than 100000 rows would be to sort; leave fewer with filters");
+        rc = ERR_INVALID;
+    }
+    if (self->ask->estimate && plan->sort.column == 0 && total > ESTIMATE_FROM) {
         json_raw(out, "null");
     } else {
         json_i64(out, total);
@@ -443,7 +504,9 @@ static int put_page(const struct question *self, struct plan *plan, struct json 
     sqlite3_finalize(rows);
     out->limit += TAIL_BYTES;
     json_raw(out, "],\"next\":");
-    if (next == 0) {
+    if (plan->sort.column != 0) {
+        json_raw(out, next != 0 ? "null,\"truncated\":true}" : "null,\"truncated\":false}");
+    } else if (next == 0) {
         json_raw(out, "null}");
     } else {
         json_u64(out, next);
@@ -487,6 +550,9 @@ static int answer(struct question *self, struct json *out)
     }
     if (rc == OK) {
         rc = read_filters(self, &plan);
+    }
+    if (rc == OK) {
+        rc = read_sort(self, &plan);
     }
     return rc == OK ? put_page(self, &plan, out) : rc;
 }

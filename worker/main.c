@@ -61,7 +61,9 @@ static double number(enum flag_id id, double most, double otherwise)
     char *end;
     double value = strtod(given[id], &end);
     if (end == given[id] || *end || !(value >= 0 && value <= most)) {
-        refuse(flag_rows[id].name, "not a number, or out of range");
+        fprintf(stderr, "rayc-worker: --%s: %s is not a number from 0 to %.0f\n",
+                flag_rows[id].name, given[id], most);
+        exit(EXIT_USAGE);
     }
     return value;
 }

@@ -112,9 +112,12 @@ static void unpack_one(const struct packages *self, struct package *package)
     owner = confine_uid(self->confine, package->user);
     int code = make_folder(folder, owner);
     if (code == OK) {
-        code = unpack_run(&(struct unpack_job){ self->unpack, archive, folder, package->hash,
-                                                self->confine->uid_base },
-                          why);
+        const struct unpack_job job = { .program = self->unpack,
+                                        .archive = archive,
+                                        .dir = folder,
+                                        .name = package->hash,
+                                        .uid = self->confine->uid_base };
+        code = unpack_run(&job, why);
     } else {
         snprintf(why, sizeof(why), "%.400s: %s", folder, err_text(code));
     }

@@ -5,10 +5,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "common/clock.h"
 #include "common/tree.h"
 #include "worker/launch.h"
 
@@ -55,11 +59,30 @@ static int open_pipe(struct open *self)
     return self->why[0] >= 0 && self->why[1] >= 0 ? 0 : -1;
 }
 
-/*  What it has to say; a stranger may have chosen the words. */
-static void hear(int fd, char *why)
+/*  Waits until it is readable; false: the time is over. */
+static bool wait_readable(int fd, uint64_t until_ms)
+{
+    struct pollfd one = { fd, POLLIN, 0 };
+    for (;;) {
+        uint64_t now = clock_ms();
+        int rc = now < until_ms ? poll(&one, 1, (int)(until_ms - now)) : 0;
+        if (rc == 0 || (rc < 0 && errno != EINTR)) {
+            return false;
+        }
+        if (rc > 0) {
+            return true;
+        }
+    }
+}
+
+/*  What it has to say, as long as it may take; a stranger may have chosen the words. */
+static void hear(int fd, uint64_t until_ms, char *why)
 {
     size_t n = 0;
     for (ssize_t more = 1; more != 0 && n < UNPACK_WHY_BYTES - 1;) {
+        if (!wait_readable(fd, until_ms)) {
+            break;
+        }
         more = read(fd, why + n, UNPACK_WHY_BYTES - 1 - n);
         if (more < 0 && errno != EINTR) {
             break;
@@ -78,6 +101,11 @@ static int code_of(int status, char *why)
     if (WIFEXITED(status) && (code == OK || code == ERR_TOO_LARGE || code == ERR_SYSTEM)) {
         return code;
     }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
+        snprintf(why, UNPACK_WHY_BYTES, "its unpacking took more than %d s of a processor",
+                 UNPACK_CPU_S_MAX);
+        return ERR_TIMEOUT;
+    }
     if (WIFSIGNALED(status)) {
         snprintf(why, UNPACK_WHY_BYTES, "signal %d ended its unpacking", WTERMSIG(status));
     } else if (why[0] == 0) {
@@ -86,8 +114,40 @@ static int code_of(int status, char *why)
     return ERR_INVALID;
 }
 
+/*  True: it ends by itself.  Else it is killed, and what it said is of no interest.  Where there are no pidfds, one that
+    closes its end of the pipe in time is believed to end. */
+static bool ends_in_time(pid_t pid, uint64_t until_ms)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    bool ends = pidfd >= 0 ? wait_readable(pidfd, until_ms) : clock_ms() < until_ms;
+    if (pidfd >= 0) {
+        close(pidfd);
+    }
+    if (!ends) {
+        kill(-pid, SIGKILL); /* it leads a session of its own, with whatever it has started */
+    }
+    return ends;
+}
+
+static int end_of(pid_t pid, bool in_time, uint32_t ms_max, char *why)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) { /* the worker has ended all its children: spawner_stop() */
+            return system_fault(why, "its unpacking");
+        }
+    }
+    if (in_time) {
+        return code_of(status, why);
+    }
+    snprintf(why, UNPACK_WHY_BYTES, "its unpacking took more than %g s", ms_max / 1000.0);
+    return ERR_TIMEOUT;
+}
+
 static int run(const struct unpack_job *job, struct open *open, char *why)
 {
+    uint32_t ms_max = job->ms_max > 0 ? job->ms_max : UNPACK_MS_MAX;
+    uint64_t until_ms = clock_ms() + ms_max;
     char uid[16];
     snprintf(uid, sizeof(uid), "%" PRIu32, job->uid);
     const char *const argv[] = { job->program, uid, NULL };
@@ -106,15 +166,9 @@ static int run(const struct unpack_job *job, struct open *open, char *why)
         errno = launch.error;
         return system_fault(why, job->program);
     }
-    hear(open->why[0], why);
+    hear(open->why[0], until_ms, why);
     close_open(&open->why[0]); /* whatever more it says: it is not to wait for us */
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) { /* the worker has ended all its children: spawner_stop() */
-            return system_fault(why, job->program);
-        }
-    }
-    return code_of(status, why);
+    return end_of(pid, ends_in_time(pid, until_ms), ms_max, why);
 }
 
 static int make(const struct unpack_job *job, int at, const char *part, char *why)
@@ -127,7 +181,7 @@ static int make(const struct unpack_job *job, int at, const char *part, char *wh
         code = ours && open_pipe(&open) == 0 ? OK : system_fault(why, part);
     }
     if (code == OK) {
-        open.archive = high(openat(AT_FDCWD, job->archive, O_RDONLY | O_CLOEXEC));
+        open.archive = high(openat(AT_FDCWD, job->archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
         code = open.archive >= 0 ? run(job, &open, why) : system_fault(why, "the archive");
     }
     close_open(&open.archive);

@@ -96,7 +96,8 @@ json_t *query_rows(struct cli *cli, const char *view, const char *kind, const ch
     struct msg_query query = { .view = slice_text(view),
                                .job = slice_text(job),
                                .filter = filters(cli),
-                               .reverse = cli->options.reverse };
+                               .reverse = cli->options.reverse,
+                               .sort = slice_text(cli->options.sort ? cli->options.sort : "") };
     json_t *all = NULL;
     for (;;) {
         size_t have = all ? json_array_size(json_object_get(all, "items")) : 0;
@@ -281,7 +282,9 @@ int rows_print(struct cli *cli, const json_t *rows, const struct column *columns
     }
     table_print(cli, columns, count, items);
     if (total > shown) {
-        note(cli, "showing %lld of %lld %s; --limit 0 shows all", shown, total, nouns);
+        bool all = cli->options.limit == 0; /* of a sorted list, as many as fit an answer */
+        note(cli, "showing %lld of %lld %s; %s", shown, total, nouns,
+             all ? "--filter leaves fewer" : "--limit 0 shows all");
     }
     return 0;
 }

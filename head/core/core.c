@@ -191,6 +191,7 @@ static void scan(struct core *self)
     session_scan(self);
     study_scan(self);
     token_scan(self);
+    ticket_scan(self);
     peer_scan(self);
     lease_balance(self);
     job_forget_old(self);

@@ -148,6 +148,34 @@ uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32
     return index;
 }
 
+uint64_t array_left(const struct core *core, const struct job *job)
+{
+    if (job->kind != JOB_ARRAY || job_ended(job) || job->ending || job->stopping) {
+        return 0;
+    }
+    uint64_t end = job->array_last - job->array_first + 2;
+    uint64_t below = session_at(core, job->first_session)->below; /* also of what was run again */
+    return below < end ? end - below : 0;
+}
+
+bool tasks_allowed(const struct core *core, uint32_t user_index, uint64_t more)
+{
+    const struct user *user = user_at(core, user_index);
+    if (user->tasks_max == UINT64_MAX) {
+        return true;
+    }
+    uint64_t left = 0;
+    uint64_t open = user->jobs; /* mostly among the youngest of all that are kept */
+    for (uint32_t i = core->ages.last; i != NONE && open > 0; i = job_at(core, i)->age.previous) {
+        const struct job *job = job_at(core, i);
+        if (job->user == user_index && !job_ended(job)) {
+            left += array_left(core, job);
+            open--;
+        }
+    }
+    return user->tasks + left + more <= user->tasks_max;
+}
+
 void job_busy(struct core *core, uint32_t index)
 {
     struct job *job = job_at(core, index);

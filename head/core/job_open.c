@@ -56,20 +56,6 @@ static const char *open_fault(const struct msg_job_open *msg)
     return NULL;
 }
 
-/*  Tasks of arrays that are not made yet count, too. */
-static uint64_t array_rest(const struct core *core, uint32_t user)
-{
-    uint64_t rest = 0;
-    for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
-        const struct job *job = job_at(core, i);
-        if (job->user == user && job->kind == JOB_ARRAY && !job_ended(job) && !job->ending) {
-            rest += job->array_last - job->array_first + 2 -
-                    session_at(core, job->first_session)->below;
-        }
-    }
-    return rest;
-}
-
 /*  What of the user's is used up; NULL: nothing. */
 static const char *quota_fault(const struct core *core, uint32_t index,
                                const struct msg_job_open *msg)
@@ -79,8 +65,7 @@ static const char *quota_fault(const struct core *core, uint32_t index,
         return "the user has as many unfinished jobs as it may";
     }
     uint64_t wanted = msg->kind == JOB_ARRAY ? msg->array_last - msg->array_first + 1 : 1;
-    if (msg->kind != JOB_ATTACHED && user->tasks_max != UINT64_MAX &&
-        user->tasks + array_rest(core, index) + wanted > user->tasks_max) {
+    if (msg->kind != JOB_ATTACHED && !tasks_allowed(core, index, wanted)) {
         return "the user would have more unfinished tasks than it may";
     }
     return NULL;

@@ -535,6 +535,10 @@ void on_watch(struct core *core, uint32_t peer, const struct msg_watch *msg);
 void on_log(struct core *core, uint32_t peer, const struct msg_log *msg);
 uint32_t job_find(const struct core *core, uint64_t id);
 uint32_t job_new(struct core *core, uint64_t id, struct slice submission, uint32_t user);
+/*  Tasks of an array that are not made yet; what is run again takes numbers after theirs, so only when there are none. */
+uint64_t array_left(const struct core *core, const struct job *job);
+/*  May the user have so many more unfinished tasks?  Those that its arrays are still to make count. */
+bool tasks_allowed(const struct core *core, uint32_t user, uint64_t more);
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
 void session_due(struct core *core, uint32_t index);

@@ -91,12 +91,6 @@ static void take_calls(struct core *core, uint32_t session_index, const struct m
     job_changed(core, session->job, false);
 }
 
-static bool over_quota(const struct core *core, uint32_t job, uint64_t more)
-{
-    const struct user *user = user_at(core, job_at(core, job)->user);
-    return user->tasks_max != UINT64_MAX && user->tasks + more > user->tasks_max;
-}
-
 void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
 {
     uint32_t index = session_of_peer(core, peer, msg->session);
@@ -107,7 +101,8 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
     }
     struct session *session = session_at(core, index);
     uint64_t end = msg->first + msg->calls.count;
-    if (end > session->below && over_quota(core, session->job, end - session->below)) {
+    if (end > session->below &&
+        !tasks_allowed(core, job_at(core, session->job)->user, end - session->below)) {
         emit_refused(core, peer, msg->seq, ERR_QUOTA,
                      "the user has as many unfinished tasks as it may");
         return;
@@ -212,11 +207,11 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
                      "the job again");
         return;
     }
-    if (core->tasks.taken == core->limits.tasks) {
+    if (core->tasks.taken == core->limits.tasks || array_left(core, job_at(core, job_index)) > 0) {
         emit_refused(core, peer, seq, ERR_BUSY, "the head has as many tasks as it can hold");
         return;
     }
-    if (over_quota(core, job_index, 1)) {
+    if (!tasks_allowed(core, job_at(core, job_index)->user, 1)) {
         emit_refused(core, peer, seq, ERR_QUOTA, "the user has as many unfinished tasks as it may");
         return;
     }

@@ -100,26 +100,43 @@ int proof_check(const struct core *core, const struct proof *proof, struct peer 
     return user->disabled || out->may == 0 ? ERR_TOKEN : OK;
 }
 
-/*  Connections of a user, or of one of its tokens only, end at once, and the nodes of its workers with them: WHO makes
-    them say HELLO again. */
+/*  A connection ends at once, and the node of its worker with it: WHO makes it say HELLO again. */
+static void peer_cut(struct core *core, const struct peer *peer)
+{
+    uint32_t number = (uint32_t)peer->number;
+    if (peer->node != NONE && node_at(core, peer->node)->peer == number &&
+        node_at(core, peer->node)->state != NODE_DEAD) {
+        emit_send(core, number, MSG_NODE_STOP, false)->as.node_stop =
+            (struct msg_node_stop){ 0, 2 };
+        node_lost(core, peer->node, "its token was revoked", false);
+    }
+    emit_send(core, number, MSG_WHO, false)->as.who = (struct msg_who){ 0, core->epoch };
+    peer_gone(core, number);
+}
+
+/*  Those of a user, or of one of its tokens only. */
 static void peers_cut(struct core *core, uint32_t user, uint32_t token)
 {
     uint32_t next;
     for (uint32_t i = core->all_peers.first; i != NONE; i = next) {
         const struct peer *peer = peer_at(core, i);
         next = peer->all.next;
-        if (peer->user != user || (token != NONE && peer->token != token)) {
-            continue;
+        if (peer->user == user && (token == NONE || peer->token == token)) {
+            peer_cut(core, peer);
         }
-        uint32_t number = (uint32_t)peer->number;
-        if (peer->node != NONE && node_at(core, peer->node)->peer == number &&
-            node_at(core, peer->node)->state != NODE_DEAD) {
-            emit_send(core, number, MSG_NODE_STOP, false)->as.node_stop =
-                (struct msg_node_stop){ 0, 2 };
-            node_lost(core, peer->node, "its token was revoked", false);
+    }
+}
+
+/*  Also of a program that says nothing which could be refused, as one that watches: its time is over with its attempt. */
+void ticket_scan(struct core *core)
+{
+    uint32_t next;
+    for (uint32_t i = core->all_peers.first; i != NONE; i = next) {
+        const struct peer *peer = peer_at(core, i);
+        next = peer->all.next;
+        if (peer->token == NONE && !ticket_current(core, peer)) {
+            peer_cut(core, peer);
         }
-        emit_send(core, number, MSG_WHO, false)->as.who = (struct msg_who){ 0, core->epoch };
-        peer_gone(core, number);
     }
 }
 

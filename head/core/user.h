@@ -77,6 +77,7 @@ void users_restored(struct core *core);
 void user_restore(struct core *core, const struct restored *row);
 void token_restore(struct core *core, const struct restored *row);
 void token_scan(struct core *core);
+void ticket_scan(struct core *core);
 void package_scan(struct core *core);
 void on_user_put(struct core *core, uint32_t peer, const struct msg_user_put *msg);
 void on_token_put(struct core *core, uint32_t peer, const struct msg_token_put *msg);

@@ -27,6 +27,17 @@ running() { # N: at least so many of its tasks are with a worker
     states=$("${in_head[@]}" rayc task list --job @last --limit 0 --no-headers) || return
     (($(grep -cE 'SUBMITTED_TO_WORKER|RUNNING' <<<"$states") >= $1))
 }
+# refused POD CODE TEXT [OPTION OF kube-pods...]: it ends so, with TEXT in the last line of its log, and no secret.
+refused() {
+    local pod=$1 container=$NAME-$1-${1:5:-2} code=$2 text=$3
+    shift 3
+    podman pod exists "$NAME-$pod" && remove "$pod"
+    RESTART=Never play --only "$pod" "$@"
+    [[ $(timeout 20 podman wait "$container") == "$code" ]] || fail "$pod did not end with $code"
+    podman logs "$container" >"$WORK/log" 2>&1
+    tail -n 1 "$WORK/log" | grep -qF -- "$text" || fail "the last line of $pod does not say: $text; but $(tail -n 1 "$WORK/log")"
+    ! grep -qE 'rayc_[A-Za-z0-9]{43}' "$WORK/log" || fail "a token is in the log of $pod"
+}
 once() { # COUNT: no task was begun anew
     [[ $(newest attempt=1) == "$1" ]] || fail "only $(newest attempt=1) of $1 tasks were done in one attempt"
 }
@@ -60,6 +71,7 @@ for address in 127.0.0.1:30001 http://127.0.0.1:30265; do
     expect 0 "$RAYC" submit --address "$address" "$compute" --tasks 10 --work-us 1000
     has out "10 tasks, 0 failed"
 done
+# shellcheck disable=SC2016 # of the pod
 expect 0 env RAYC_TOKEN="$(sed -n 's/^token = "\(.*\)"/\1/p' "$RAYC_KEY_FILE")" RAYC_KEY_FILE= \
     "$RAYC" submit --address http://127.0.0.1:30265 -- sh -c 'echo by-$(id -u)'
 same out by-10001
@@ -93,11 +105,32 @@ nodes 1 || fail "the node is still there"
 (($(newest attempt=1) < 16)) || fail "the pod had no task"
 
 note "workers come and go under load: nothing is lost, and nothing charged"
-array 40
+array 80
 play --workers 3 --only rayc-worker-1 --only rayc-worker-2
 wait_until 20 nodes 3
 expect 0 podman stop -t 30 "$NAME-rayc-worker-0-worker"
-(($(newest state=FINISHED) < 40)) || fail "all had ended before"
-finished 40
+[[ $(podman inspect --format '{{.State.ExitCode}}' "$NAME-rayc-worker-0-worker") == 0 ]] || fail "it was killed"
+expect 0 "${in_head[@]}" rayc node drain "$NAME-rayc-worker-1" --wait
+expect 0 "${in_head[@]}" rayc node undrain "$NAME-rayc-worker-1"
+(($(newest state=FINISHED) < 80)) || fail "all had ended before"
+finished 80
 nodes 2 || fail "the worker has not left"
-[[ $(newest retries=0) == 40 ]] || fail "retries were charged"
+[[ $(newest retries=0) == 80 ]] || fail "retries were charged"
+# Again if need be: podman's name server loses questions while pods come and go.
+# shellcheck disable=SC2016 # of the pod
+wait_until 30 podman exec "$NAME-rayc-worker-2-worker" sh -c \
+    'rayc node drain --self --wait --address "$RAYC_HEAD" --key-file /etc/rayc/keys/worker.key'
+
+note "bad input"
+expect 127 "$RAYC" submit --address http://127.0.0.1:30265 -- no-such-program
+has err "no-such-program: No such file or directory"
+expect 1 "$SOURCE/scripts/kube-pods" minikube --set RAYC_HAED=other:6399
+has err "NAME is one of RAYC_GRACE, RAYC_HEAD,"
+expect 1 "$SOURCE/scripts/kube-pods" minikube --only rayc-worker-3
+has err "no rayc-worker-3; there are claims, rayc-head-0,"
+mkdir "$WORK/none"
+expect 0 podman run --rm --user "$(id -u)" -v "$WORK:/keys" "$IMAGE" keys /keys/other
+KEYS=$WORK/other refused rayc-worker-0 5 "the head refused the key"
+refused rayc-worker-0 2 "rayc-worker: --grace: long is not a number" --set RAYC_GRACE=long
+refused rayc-head-0 2 "rayc-head: --lease-ms: many is not a valid value" --set "RAYC_HEAD_OPTIONS=--lease-ms many"
+KEYS=$WORK/none refused rayc-head-0 78 "/etc/rayc/keys/cluster.key is missing: mount the Secret rayc-keys"

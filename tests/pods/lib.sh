@@ -51,11 +51,14 @@ contained=(podman run --rm --read-only --cap-drop all --security-opt no-new-priv
 # Pods of the overlay `minikube`, made by scripts/kube-pods.  "claims" is played once, a pod again whenever it is gone.
 # play OPTION OF kube-pods...
 play() {
-    "$SOURCE/scripts/kube-pods" minikube --prefix "$NAME-" --keys "$WORK/keys" --image "$IMAGE" "$@" >"$WORK/pods.yaml" || fail "kube-pods $*"
+    "$SOURCE/scripts/kube-pods" minikube --prefix "$NAME-" --keys "${KEYS:-$WORK/keys}" --image "$IMAGE" "$@" >"$WORK/pods.yaml" || fail "kube-pods $*"
+    if [[ -n ${RESTART-} ]]; then sed -i "s/restartPolicy: .*/restartPolicy: $RESTART/" "$WORK/pods.yaml"; fi
     podman kube play "$WORK/pods.yaml" >"$WORK/out" 2>"$WORK/err" || fail "podman kube play: $*"
 }
-remove() { # POD: at once, as when its machine is gone
+remove() { # POD: at once, as when its machine is gone; and its volumes but the claim, which podman would keep
     podman pod rm -f -t 0 "$NAME-$1" >"$WORK/out" 2>"$WORK/err" || fail "podman pod rm $1"
+    podman volume ls -q --filter "name=^$NAME-$1-" | grep -v -- '-state$' | xargs podman volume rm >"$WORK/out" 2>"$WORK/err" ||
+        fail "podman volume rm of $1"
 }
 # "${in_head[@]}" PROGRAM ARG...
 in_head=(podman exec "$NAME-rayc-head-0-head")

@@ -184,6 +184,14 @@ call 200 GET '/api/v1/tasks?limit=1'
 next=$(value next)
 call 200 GET "/api/v1/tasks?limit=1&cursor=$next"
 expect_value next None
+call 200 GET '/api/v1/tasks?sort=-state&limit=1'
+expect_value truncated True
+expect_value next None
+rayc task list --sort -state --limit 1 -o json >"$WORK/list"
+[[ $(value items.0.task_id) == "$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["items"][0]["task_id"])' "$WORK/list")" ]] ||
+    fail "rayc task list --sort is not the same: $(<"$WORK/list")"
+call 400 GET "/api/v1/tasks?sort=state&cursor=$next" && expect_text 'sorted by state has no cursor'
+call 400 GET '/api/v1/tasks?sort=nothing' && expect_text 'no column nothing'
 call 200 GET /api/v1/nodes/1
 expect_value kind Node
 

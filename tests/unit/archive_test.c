@@ -90,7 +90,7 @@ static int unpack(struct fixture *self, const char *archive, const char *name)
 {
     char program[PATH_BYTES];
     program_path("rayc-unpack", program);
-    const struct unpack_job job = { program, path_in(self, archive), self->dir, name, 0 };
+    const struct unpack_job job = { program, path_in(self, archive), self->dir, name, 0, 0 };
     return unpack_run(&job, self->why);
 }
 

@@ -93,6 +93,7 @@ static void it_is_nobody_without_rights(void **state)
     expect_line(pid, "status", "CapEff", "0000000000000000\n");
     expect_line(pid, "limits", "Max core file size", "0 ");
     expect_line(pid, "limits", "Max open files", "64 ");
+    expect_line(pid, "limits", "Max cpu time", "120 ");
     if (root) {
         expect_line(pid, "status", "Uid", uids);
         expect_line(pid, "status", "Gid", uids);
@@ -106,7 +107,7 @@ static void it_is_nobody_without_rights(void **state)
 }
 
 /*  A program that is not rayc-unpack: its body gets what rayc-unpack gets. */
-static int run_body(struct fixture *self, const char *body)
+static int run_body_for(struct fixture *self, const char *body, uint32_t ms_max)
 {
     char program[PATH_BYTES], archive[PATH_BYTES];
     snprintf(program, sizeof(program), "%s/program", self->dir);
@@ -115,9 +116,14 @@ static int run_body(struct fixture *self, const char *body)
     int n = snprintf(text, sizeof(text), "#!/bin/sh\n%s\n", body);
     assert_int_equal(file_write(program, text, (size_t)n, 0700), OK);
     assert_int_equal(file_write(archive, "", 0, 0600), OK);
-    const struct unpack_job job = { program, archive, self->dir, "out", 0 };
+    const struct unpack_job job = { program, archive, self->dir, "out", 0, ms_max };
     self->why[0] = 0;
     return unpack_run(&job, self->why);
+}
+
+static int run_body(struct fixture *self, const char *body)
+{
+    return run_body_for(self, body, 0);
 }
 
 static bool is_there(const struct fixture *self, const char *name)
@@ -140,6 +146,7 @@ static void how_it_ends_is_told(void **state)
         { "exit 99", ERR_INVALID, "its unpacking ended with status 99" },
         { "echo large; exit 7", ERR_TOO_LARGE, "large?" },
         { "echo disk; exit 2", ERR_SYSTEM, "disk?" },
+        { "kill -XCPU $$", ERR_TIMEOUT, "its unpacking took more than 120 s of a processor" },
         { "exec 2>/dev/null; cat /dev/zero | tr '\\0' x; exit 13", ERR_INVALID, "xxx" },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -153,13 +160,39 @@ static void how_it_ends_is_told(void **state)
     assert_true(is_there(self, "out"));
 }
 
+/*  Whatever it waits for, and whoever has its end of the pipe. */
+static void one_that_hangs_is_ended(void **state)
+{
+    struct fixture *self = *state;
+    static const char *const bodies[] = { "sleep 1000", "exec sleep 1000",
+                                          "echo half; exec 1>&-; exec sleep 1000" };
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        assert_int_equal(run_body_for(self, bodies[i], 20), ERR_TIMEOUT);
+        assert_string_equal(self->why, "its unpacking took more than 0.02 s");
+        assert_false(is_there(self, "out") || is_there(self, "out.part"));
+    }
+}
+
+/*  As somebody who is the worker's user could put there. */
+static void an_archive_that_is_no_file_does_not_stop_it(void **state)
+{
+    struct fixture *self = *state;
+    char program[PATH_BYTES], archive[PATH_BYTES];
+    program_path("rayc-unpack", program);
+    snprintf(archive, sizeof(archive), "%s/archive", self->dir);
+    assert_int_equal(mkfifo(archive, 0600), 0);
+    const struct unpack_job job = { program, archive, self->dir, "out", 0, 0 };
+    assert_int_equal(unpack_run(&job, self->why), ERR_INVALID);
+    assert_false(is_there(self, "out") || is_there(self, "out.part"));
+}
+
 static void a_missing_program_is_told(void **state)
 {
     struct fixture *self = *state;
     char archive[PATH_BYTES];
     snprintf(archive, sizeof(archive), "%s/archive", self->dir);
     assert_int_equal(file_write(archive, "", 0, 0600), OK);
-    const struct unpack_job job = { "/no/such/rayc-unpack", archive, self->dir, "out", 0 };
+    const struct unpack_job job = { "/no/such/rayc-unpack", archive, self->dir, "out", 0, 0 };
     assert_int_equal(unpack_run(&job, self->why), ERR_SYSTEM);
     assert_string_equal(self->why, "/no/such/rayc-unpack: No such file or directory");
     assert_false(is_there(self, "out") || is_there(self, "out.part"));
@@ -181,10 +214,9 @@ static void another_may_hear_of_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_is_nobody_without_rights),
-        TEST(how_it_ends_is_told),
-        TEST(a_missing_program_is_told),
-        TEST(another_may_hear_of_its_end),
+        TEST(it_is_nobody_without_rights), TEST(how_it_ends_is_told),
+        TEST(one_that_hangs_is_ended),     TEST(an_archive_that_is_no_file_does_not_stop_it),
+        TEST(a_missing_program_is_told),   TEST(another_may_hear_of_its_end),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

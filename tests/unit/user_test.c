@@ -316,6 +316,54 @@ static void a_ticket_lasts_as_long_as_its_attempt(void **unused)
     world_free(w);
 }
 
+/*  Who only listens says nothing that could be refused. */
+static void a_watch_ends_with_its_ticket(void **unused)
+{
+    (void)unused;
+    struct world *w = world_of_people();
+    struct rec_spec spec = { .kind = SPEC_COMMAND, .name = slice_text("driver") };
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    say(w, ANN, MSG_JOB_OPEN,
+        &(struct msg_job_open){ .submission = slice_text("a"),
+                                .kind = JOB_DRIVER,
+                                .durability = DURABLE_PROCESS,
+                                .specs = wire_list(&w->wire, 1) });
+    uint64_t job = must_hear(w, MSG_JOB_OPENED)->as.job_opened.job;
+    uint64_t other = job_opened(w, ANN, "other");
+    uint64_t node = join(w, WORKER, 0, "n1", 2);
+    struct rec_start start;
+    assert_true(start_at(w, 0, &start));
+    struct proof proof = { PROOF_TICKET, { 0 }, job, start.task, start.token };
+    struct msg_hello greeting = { .major = PROTO_MAJOR, .role = 1 };
+    say_proved(w, 31, MSG_HELLO, &greeting, &proof);
+    say(w, 31, MSG_WATCH, &(struct msg_watch){ .seq = 1, .job = other });
+    must_hear(w, MSG_JOB_STATE);
+    pass(w, 1000);
+    assert_null(heard(w, MSG_WHO, 0)); /* its attempt goes on */
+    done(w, node, &start, OUTCOME_OK, 0);
+    pass(w, 1000);
+    must_hear(w, MSG_WHO);
+    say(w, ANN, MSG_JOB_STOP, &(struct msg_job_stop){ 1, other });
+    must_hear(w, MSG_JOB_STATE);
+    assert_null(heard(w, MSG_JOB_STATE, 1)); /* ann's answer, and no more */
+    world_free(w);
+}
+
+static void calls_by(struct world *w, uint32_t peer, uint64_t session, uint32_t count)
+{
+    struct rec_spec spec = spec_of(w, 1);
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
+    at = w->wire.n;
+    for (uint32_t i = 0; i < count; i++) {
+        proto_put_record(&w->wire, REC_CALL, &(struct rec_call){ .spec = 1 });
+    }
+    say(w, peer, MSG_SUBMIT,
+        &(struct msg_submit){
+            1, session, 1, specs, { slice_of(w->list + at, w->wire.n - at), count } });
+}
+
 static void quotas_hold(void **unused)
 {
     (void)unused;
@@ -328,24 +376,26 @@ static void quotas_hold(void **unused)
         &(struct msg_job_open){
             .submission = slice_text("two"), .kind = JOB_ATTACHED, .durability = DURABLE_PROCESS });
     must_refuse(w, ERR_QUOTA);
-    struct rec_spec spec = spec_of(w, 1);
-    size_t at = w->wire.n;
-    proto_put_record(&w->wire, REC_SPEC, &spec);
-    struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
-    at = w->wire.n;
-    for (int i = 0; i < 4; i++) {
-        proto_put_record(&w->wire, REC_CALL, &(struct rec_call){ .spec = 1 });
-    }
-    struct msg_submit submit = {
-        1, session, 1, specs, { slice_of(w->list + at, w->wire.n - at), 4 }
-    };
-    say(w, ANN, MSG_SUBMIT, &submit);
+    calls_by(w, ANN, session, 4);
     must_refuse(w, ERR_QUOTA);
     say(w, ANN, MSG_JOB_STOP, &(struct msg_job_stop){ 1, job });
     must_hear(w, MSG_JOB_STATE);
     job_opened(w, ANN, "two");
     job_opened(w, BOB, "three");
     world_free(w);
+}
+
+static void job_refused(struct world *w, uint32_t peer, const char *submission)
+{
+    struct rec_spec spec = { .kind = SPEC_COMMAND, .name = slice_text("driver") };
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    say(w, peer, MSG_JOB_OPEN,
+        &(struct msg_job_open){ .submission = slice_text(submission),
+                                .kind = JOB_DRIVER,
+                                .durability = DURABLE_PROCESS,
+                                .specs = { slice_of(w->list + at, w->wire.n - at), 1 } });
+    must_refuse(w, ERR_QUOTA);
 }
 
 static uint64_t array_opened(struct world *w, uint32_t peer, const char *submission,
@@ -385,6 +435,25 @@ static void what_is_run_again_counts(void **unused)
     must_hear(w, MSG_RETRIED);
     say(w, ANN, MSG_RETRY, &(struct msg_retry){ 2, start.task });
     assert_int_equal(must_hear(w, MSG_REFUSED)->as.refused.code, ERR_QUOTA);
+    job_refused(w, ANN, "more");
+    world_free(w);
+}
+
+/*  They are made when the job that it waits for has ended. */
+static void what_an_array_will_make_counts(void **unused)
+{
+    (void)unused;
+    struct world *w = world_of_people();
+    admin_says(w, MSG_USER_PUT,
+               &(struct msg_user_put){ .name = slice_text("ann"), .tasks_max = 3 });
+    job_opened(w, ANN, "before");
+    uint64_t session = must_hear(w, MSG_JOB_OPENED)->as.job_opened.session;
+    uint64_t array = array_opened(w, ANN, "array", "before");
+    calls_by(w, ANN, session, 2);
+    must_refuse(w, ERR_QUOTA);
+    say(w, ANN, MSG_JOB_STOP, &(struct msg_job_stop){ 1, array });
+    calls_by(w, ANN, session, 2); /* what is not made any more does not count */
+    assert_null(heard(w, MSG_REFUSED, 0));
     world_free(w);
 }
 
@@ -440,8 +509,10 @@ int main(void)
         cmocka_unit_test(tokens_do_not_escalate),
         cmocka_unit_test(a_token_ends_no_greater_one),
         cmocka_unit_test(a_ticket_lasts_as_long_as_its_attempt),
+        cmocka_unit_test(a_watch_ends_with_its_ticket),
         cmocka_unit_test(quotas_hold),
         cmocka_unit_test(what_is_run_again_counts),
+        cmocka_unit_test(what_an_array_will_make_counts),
         cmocka_unit_test(a_worker_speaks_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,13 @@ static bool limit_memory(void)
     return setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, bytes }) == 0;
 }
 
+/*  Time, too, for whoever keeps a reader busy keeps the packages of all users waiting; waiting costs none, and is the
+    worker's to end. */
+static bool limit_time(void)
+{
+    return setrlimit(RLIMIT_CPU, &(struct rlimit){ UNPACK_CPU_S_MAX, UNPACK_CPU_S_MAX + 5 }) == 0;
+}
+
 /*  Of another uid there is this one process, and it can start no other. */
 static bool become(uint32_t uid)
 {
@@ -64,6 +71,9 @@ int main(int argc, char **argv)
     umask(022);
     if (!limit_memory()) {
         return refuse("memory");
+    }
+    if (!limit_time()) {
+        return refuse("time");
     }
     if (!become((uint32_t)strtoul(argv[1], NULL, 10)) || !drop_capabilities()) {
         return refuse("privileges");
