@@ -17,20 +17,30 @@
     " WHERE ?1<l.token+l.count AND t.state<5 AND coalesce(t.fence,0)<?1"                           \
     " AND u.disabled=0 AND u.role<=?2"
 
-static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
+static int failed(sqlite3 *db)
 {
-    sqlite3_stmt *row = NULL;
-    if (db == NULL || sqlite3_prepare_v2(db, sql, -1, &row, NULL) != SQLITE_OK) {
-        log_error("http.auth", "error=\"%s\"", db ? sqlite3_errmsg(db) : "no connection");
-    }
-    return row;
+    log_error("http.auth", "error=\"%s\"", sqlite3_errmsg(db));
+    return ERR_STORE;
+}
+
+static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
+{
+    return sqlite3_prepare_v2(db, sql, -1, out, NULL) == SQLITE_OK ? OK : failed(db);
+}
+
+/*  OK: the row is there. */
+static int step(sqlite3 *db, sqlite3_stmt *row)
+{
+    int rc = sqlite3_step(row);
+    bool found = rc == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
+    return found ? OK : rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_TOKEN : failed(db);
 }
 
 /*  The row of a principal, if there is one; ends the statement. */
-static bool take(sqlite3_stmt *row, struct web_principal *out)
+static int take(sqlite3 *db, sqlite3_stmt *row, struct web_principal *out)
 {
-    bool known = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
-    if (known) {
+    int code = step(db, row);
+    if (code == OK) {
         *out = (struct web_principal){ .user = (uint64_t)sqlite3_column_int64(row, 0),
                                        .token = (uint64_t)sqlite3_column_int64(row, 1),
                                        .role = (uint32_t)sqlite3_column_int64(row, 2) };
@@ -39,36 +49,39 @@ static bool take(sqlite3_stmt *row, struct web_principal *out)
         slice_copy_text(name, out->name, sizeof(out->name));
     }
     sqlite3_finalize(row);
-    return known;
+    return code;
 }
 
-static bool token_find(sqlite3 *db, const struct proof *proof, struct web_principal *out)
+static int token_find(sqlite3 *db, const struct proof *proof, struct web_principal *out)
 {
-    sqlite3_stmt *row =
-        prepare(db, "SELECT u.id, t.id, max(t.role,u.role), u.name" GOOD_TOKEN "t.hash=?1");
-    if (row == NULL) {
-        return false;
+    sqlite3_stmt *row = NULL;
+    static const char sql[] =
+        "SELECT u.id, t.id, max(t.role,u.role), u.name" GOOD_TOKEN "t.hash=?1";
+    int code = prepare(db, sql, &row);
+    if (code != OK) {
+        return code;
     }
     sqlite3_bind_blob(row, 1, proof->hash, sizeof(proof->hash), SQLITE_STATIC);
     sqlite3_bind_int64(row, 2, (int64_t)clock_wall_ms());
-    return take(row, out);
+    return take(db, row, out);
 }
 
-static bool ticket_find(sqlite3 *db, const struct proof *proof, struct web_principal *out)
+static int ticket_find(sqlite3 *db, const struct proof *proof, struct web_principal *out)
 {
-    sqlite3_stmt *row =
-        prepare(db, "SELECT u.id, ?1, ?2, u.name" GOOD_TICKET " AND t.id=?3 AND j.id=?4");
-    if (row == NULL) {
-        return false;
+    sqlite3_stmt *row = NULL;
+    static const char sql[] = "SELECT u.id, ?1, ?2, u.name" GOOD_TICKET " AND t.id=?3 AND j.id=?4";
+    int code = prepare(db, sql, &row);
+    if (code != OK) {
+        return code;
     }
     sqlite3_bind_int64(row, 1, (int64_t)proof->fence);
     sqlite3_bind_int64(row, 2, ROLE_USER);
     sqlite3_bind_int64(row, 3, (int64_t)proof->task);
     sqlite3_bind_int64(row, 4, (int64_t)proof->job);
-    return take(row, out);
+    return take(db, row, out);
 }
 
-bool bearer_find(sqlite3 *db, const uint8_t *secret, const char *text, struct web_principal *out)
+int bearer_find(sqlite3 *db, const uint8_t *secret, const char *text, struct web_principal *out)
 {
     static const uint8_t none[TICKET_SECRET_BYTES];
     struct proof proof;
@@ -77,21 +90,22 @@ bool bearer_find(sqlite3 *db, const uint8_t *secret, const char *text, struct we
     case PROOF_TOKEN:
         return token_find(db, &proof, out);
     case PROOF_TICKET:
-        return secret != NULL && ticket_find(db, &proof, out);
+        return secret != NULL ? ticket_find(db, &proof, out) : ERR_TOKEN;
     case PROOF_NONE:
         break;
     }
-    return false;
+    return ERR_TOKEN;
 }
 
 bool bearer_holds(sqlite3 *db, uint64_t token)
 {
     bool ticket = bearer_is_ticket(token);
-    sqlite3_stmt *row =
-        prepare(db, ticket ? "SELECT 1" GOOD_TICKET : "SELECT 1" GOOD_TOKEN "t.id=?1");
+    const char *sql = ticket ? "SELECT 1" GOOD_TICKET : "SELECT 1" GOOD_TOKEN "t.id=?1";
+    sqlite3_stmt *row = NULL;
+    int code = prepare(db, sql, &row);
     sqlite3_bind_int64(row, 1, (int64_t)token);
     sqlite3_bind_int64(row, 2, ticket ? ROLE_USER : (int64_t)clock_wall_ms());
-    bool found = row && sqlite3_step(row) == SQLITE_ROW;
+    code = code == OK ? step(db, row) : code;
     sqlite3_finalize(row);
-    return found;
+    return code == OK;
 }

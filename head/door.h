@@ -13,8 +13,9 @@ struct door;
 #define DOOR_PEER_FIRST (1u << 31) /* net.h's peers are below */
 
 enum { DOOR_ASKED_MAX = 256, DOOR_WAIT_MS = 20000, DOOR_TEXT = 512 };
-/*  Links at once, and what each may queue, each way. */
+/*  Links at once, and what each may queue, each way; what all may queue together. */
 enum { DOOR_LINKS_MAX = 256, DOOR_LINK_FRAMES = 2048, DOOR_LINK_BYTES = 64 * MIB };
+enum { DOOR_LINKS_BYTES = 256 * MIB };
 
 struct door_answer {
     enum msg_kind kind;   /* of what came back */
@@ -45,10 +46,10 @@ struct door_link;
     door_link_close().  ERR_BUSY: there are DOOR_LINKS_MAX.  ERR_CLOSED: the door has ended. */
 MUST_CHECK int door_link_open(struct door *self, void (*wake)(void *context), void *context,
                               struct door_link **out);
-/*  A frame to the loop; it is copied.  ERR_BUSY: the queue is full.  ERR_CLOSED: as below. */
+/*  A frame to the loop; it is copied.  ERR_BUSY: the queue is full, or all queues are.  ERR_CLOSED: as below. */
 MUST_CHECK int door_link_send(struct door_link *self, struct slice frame);
 /*  A frame from the loop, for door_link_free_frame().  ERR_NOT_FOUND: none now.  ERR_CLOSED: the door has ended, or the
-    link had not taken its frames and one was lost: it can only be closed. */
+    link had not taken its frames and some were lost: it can only be closed. */
 MUST_CHECK int door_link_next(struct door_link *self, struct slice *out);
 void door_link_free_frame(struct slice *frame);
 /*  The loop hears what was sent before, and then that the peer is gone.  NULL-safe. */

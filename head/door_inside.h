@@ -26,6 +26,7 @@ struct door {
     struct asker askers[DOOR_ASKED_MAX];
     struct door_link *links[DOOR_LINKS_MAX];
     uint32_t link_count, link_turn;         /* links[link_turn] is heard next */
+    size_t link_bytes;                      /* in all queues of links */
     struct slice given[2 * DOOR_ASKED_MAX]; /* frames to be freed at door_release() */
     uint32_t given_count;
 };

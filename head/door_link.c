@@ -21,11 +21,12 @@ struct door_link {
     struct frames in, out; /* to the loop; from it */
 };
 
-/*  False: it is full.  One frame always fits. */
-static bool put(struct frames *self, struct slice frame)
+/*  False: it is full, or all together are.  One frame always fits into an own queue. */
+static bool put(struct door *door, struct frames *self, struct slice frame)
 {
     bool full = self->count == DOOR_LINK_FRAMES ||
-                (self->count > 0 && self->bytes + frame.n > DOOR_LINK_BYTES);
+                (self->count > 0 && self->bytes + frame.n > DOOR_LINK_BYTES) ||
+                door->link_bytes + frame.n > DOOR_LINKS_BYTES;
     uint8_t *copy = full ? NULL : malloc(frame.n > 0 ? frame.n : 1);
     if (copy == NULL) {
         return false;
@@ -35,31 +36,50 @@ static bool put(struct frames *self, struct slice frame)
     }
     self->at[(self->first + self->count++) % DOOR_LINK_FRAMES] = slice_of(copy, frame.n);
     self->bytes += frame.n;
+    door->link_bytes += frame.n;
     return true;
 }
 
-static struct slice take(struct frames *self)
+static struct slice take(struct door *door, struct frames *self)
 {
     struct slice frame = self->at[self->first];
     self->first = (self->first + 1) % DOOR_LINK_FRAMES;
     self->count--;
     self->bytes -= frame.n;
+    door->link_bytes -= frame.n;
     return frame;
 }
 
-static void drain(struct frames *self)
+static void drain(struct door *door, struct frames *self)
 {
     while (self->count > 0) {
-        struct slice frame = take(self);
+        struct slice frame = take(door, self);
         door_frame_free(&frame);
     }
 }
 
 static void link_free(struct door_link *self)
 {
-    drain(&self->in);
-    drain(&self->out);
+    drain(self->door, &self->in);
+    drain(self->door, &self->out);
     free(self);
+}
+
+/*  When all queues together are full, whoever has left the most unread pays for it: the others go on. */
+static void make_room(struct door *self, size_t bytes)
+{
+    while (self->link_bytes + bytes > DOOR_LINKS_BYTES) {
+        struct door_link *most = self->links[0];
+        for (uint32_t i = 1; i < self->link_count; i++) {
+            most = self->links[i]->out.bytes > most->out.bytes ? self->links[i] : most;
+        }
+        if (most->out.bytes == 0) {
+            return;
+        }
+        most->broken = true;
+        drain(self, &most->out);
+        most->wake(most->context);
+    }
 }
 
 /* --- threads -------------------------------------------------------------------------------------- */
@@ -93,7 +113,11 @@ int door_link_send(struct door_link *self, struct slice frame)
 {
     struct door *door = self->door;
     pthread_mutex_lock(&door->lock);
-    int code = door->ended || self->broken ? ERR_CLOSED : put(&self->in, frame) ? OK : ERR_BUSY;
+    int code = door->ended || self->broken ? ERR_CLOSED : OK;
+    if (code == OK) {
+        make_room(door, frame.n);
+        code = put(door, &self->in, frame) ? OK : ERR_BUSY;
+    }
     door_wake_loop(door);
     pthread_mutex_unlock(&door->lock);
     return code;
@@ -106,7 +130,7 @@ int door_link_next(struct door_link *self, struct slice *out)
     pthread_mutex_lock(&door->lock);
     int code = door->ended || self->broken ? ERR_CLOSED : self->out.count > 0 ? OK : ERR_NOT_FOUND;
     if (code == OK) {
-        *out = take(&self->out);
+        *out = take(door, &self->out);
     }
     pthread_mutex_unlock(&door->lock);
     return code;
@@ -126,7 +150,7 @@ void door_link_close(struct door_link **link)
     struct door *door = self->door;
     pthread_mutex_lock(&door->lock);
     self->gone = true;
-    drain(&self->out);
+    drain(door, &self->out);
     door_wake_loop(door);
     pthread_mutex_unlock(&door->lock);
     *link = NULL;
@@ -145,7 +169,7 @@ enum net_news door_links_next(struct door *self, struct net_event *out)
         *out = (struct net_event){ .peer = link->peer };
         self->link_turn = at + 1;
         if (link->in.count > 0) {
-            struct slice frame = take(&link->in);
+            struct slice frame = take(self, &link->in);
             door_give(self, &frame, out);
             return NET_FRAME;
         }
@@ -167,7 +191,10 @@ bool door_links_send(struct door *self, uint32_t peer, struct slice frame)
     }
     struct door_link *link = self->links[at];
     if (!link->gone) {
-        link->broken = link->broken || !put(&link->out, frame);
+        if (!link->broken) {
+            make_room(self, frame.n);
+        }
+        link->broken = link->broken || !put(self, &link->out, frame);
         link->wake(link->context);
     }
     return true;

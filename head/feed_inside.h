@@ -48,8 +48,10 @@ struct feed {
     sqlite3 *db;
     uint64_t first, last; /* ids that there are */
     uint64_t checked_ms;
+    bool failed, fails;        /* the database could not be read, in the turn before; in this one */
     struct progress *progress; /* of jobs that run or ended just now, by job */
     size_t progress_count;
+    uint64_t newest_job; /* that was ever looked at for it */
 };
 
 /*  True: nothing may be put now; the thread is woken when there is room. */

@@ -18,13 +18,32 @@ enum {
     ENDED_MS = 10000 /* so long a job that has ended may still have news of its progress */
 };
 
-static sqlite3_stmt *prepare(const struct feed *self, const char *sql)
+/*  Logged once, until all goes well for a turn: a turn is four times a second. */
+static void failed(struct feed *self)
+{
+    if (!self->failed) {
+        log_error("http.events", "error=\"%s\"", sqlite3_errmsg(self->db));
+    }
+    self->failed = self->fails = true;
+}
+
+static sqlite3_stmt *prepare(struct feed *self, const char *sql)
 {
     sqlite3_stmt *out = NULL;
     if (sqlite3_prepare_v2(self->db, sql, -1, &out, NULL) != SQLITE_OK) {
-        log_error("http.events", "error=\"%s\"", sqlite3_errmsg(self->db));
+        failed(self);
     }
     return out;
+}
+
+/*  False: there are no more rows, or it failed. */
+static bool next_row(struct feed *self, sqlite3_stmt *row)
+{
+    int rc = sqlite3_step(row);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        failed(self);
+    }
+    return rc == SQLITE_ROW;
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------ */
@@ -98,7 +117,7 @@ static void look(struct feed *self)
 {
     sqlite3_stmt *row = prepare(self, "SELECT coalesce((SELECT min(id) FROM event),0),"
                                       " coalesce((SELECT max(id) FROM event),0)");
-    if (row && sqlite3_step(row) == SQLITE_ROW) {
+    if (row && next_row(self, row)) {
         self->first = (uint64_t)sqlite3_column_int64(row, 0);
         self->last = (uint64_t)sqlite3_column_int64(row, 1);
     }
@@ -122,7 +141,7 @@ static bool tell_events(struct feed *self, struct listener *all, uint64_t after)
     sqlite3_bind_int64(row, 3, ROWS_PER_TURN);
     uint64_t told = after;
     uint32_t count = 0;
-    while (sqlite3_step(row) == SQLITE_ROW) {
+    while (next_row(self, row)) {
         for (struct listener *one = all; one; one = one->next) {
             if (one->wish.after == told && !listener_full(one)) {
                 put_row(one, row);
@@ -191,42 +210,69 @@ static void put_progress(struct listener *all, const struct progress *now, bool 
     json_free(&json);
 }
 
-static bool keep_progress(struct progress **all, size_t n, const struct progress *one)
+struct kept {
+    struct progress *p;
+    size_t n;
+};
+
+static bool keep(struct kept *self, const struct progress *one)
 {
-    if ((n & (n - 1)) == 0) { /* grows at powers of two */
-        struct progress *grown = realloc(*all, (n ? 2 * n : 1) * sizeof(**all));
+    if ((self->n & (self->n - 1)) == 0) { /* grows at powers of two */
+        struct progress *grown = realloc(self->p, (self->n ? 2 * self->n : 1) * sizeof(*one));
         if (!grown) {
             return false;
         }
-        *all = grown;
+        self->p = grown;
     }
-    (*all)[n] = *one;
+    self->p[self->n++] = *one;
     return true;
 }
 
-static void read_progress(struct feed *self, struct listener *all, sqlite3_stmt *row)
+/*  Of the job `known`, or of all with a greater number than any before; false: not all could be told. */
+static bool read_progress(struct feed *self, struct listener *all, sqlite3_stmt *row,
+                          const struct progress *known, struct kept *kept)
 {
-    struct progress *kept = NULL;
-    size_t count = 0, at = 0;
-    while (sqlite3_step(row) == SQLITE_ROW) {
+    bool good = true;
+    sqlite3_bind_int64(row, 2, (int64_t)(known ? known->job : self->newest_job));
+    while (good && next_row(self, row)) {
         const struct progress now = { (uint64_t)sqlite3_column_int64(row, 0),
                                       (uint64_t)sqlite3_column_int64(row, 3),
                                       (uint64_t)sqlite3_column_int64(row, 4),
                                       (uint64_t)sqlite3_column_int64(row, 5) };
-        while (at < self->progress_count && self->progress[at].job < now.job) {
-            at++;
+        self->newest_job = known ? self->newest_job : now.job;
+        if (sqlite3_column_int(row, 6) != 0) {
+            bool changed = !known || !same_progress(known, &now);
+            put_progress(all, &now, changed, (uint64_t)sqlite3_column_int64(row, 1),
+                         (const char *)sqlite3_column_text(row, 2));
+            good = keep(kept, &now);
         }
-        bool known = at < self->progress_count && same_progress(&self->progress[at], &now);
-        put_progress(all, &now, !known, (uint64_t)sqlite3_column_int64(row, 1),
-                     (const char *)sqlite3_column_text(row, 2));
-        if (!keep_progress(&kept, count, &now)) {
-            break; /* the rest is told again */
-        }
-        count++;
     }
-    free(self->progress);
-    self->progress = kept;
-    self->progress_count = count;
+    sqlite3_reset(row);
+    return good && !self->fails;
+}
+
+/*  A job that has ended begins no more, and numbers grow: so only those that had not ended are read again, and newer
+    ones, but not the jobs of all times. */
+static bool read_all_progress(struct feed *self, struct listener *all, struct kept *kept)
+{
+#define PROGRESS                                                                                   \
+    "SELECT id,owner,submission,total,finished,failed,state<3 OR ended_ms>?1 FROM job WHERE id"
+    sqlite3_stmt *one = prepare(self, PROGRESS "=?2");
+    sqlite3_stmt *newer = prepare(self, PROGRESS ">?2 ORDER BY id");
+#undef PROGRESS
+    bool good = one && newer;
+    if (good) {
+        int64_t since_ms = (int64_t)clock_wall_ms() - ENDED_MS;
+        sqlite3_bind_int64(one, 1, since_ms);
+        sqlite3_bind_int64(newer, 1, since_ms);
+    }
+    for (size_t i = 0; i < self->progress_count && good; i++) {
+        good = read_progress(self, all, one, &self->progress[i], kept);
+    }
+    good = good && read_progress(self, all, newer, NULL, kept);
+    sqlite3_finalize(one);
+    sqlite3_finalize(newer);
+    return good;
 }
 
 static void tell_progress(struct feed *self, struct listener *all)
@@ -235,19 +281,21 @@ static void tell_progress(struct feed *self, struct listener *all)
     for (struct listener *one = all; one; one = one->next) {
         wanted = wanted || (one->wish.topics & TOPIC_PROGRESS);
     }
-    sqlite3_stmt *row = !wanted ? NULL
-                                : prepare(self, "SELECT id,owner,submission,total,finished,failed"
-                                                " FROM job WHERE state<3 OR ended_ms>?1"
-                                                " ORDER BY id");
-    if (row) {
-        sqlite3_bind_int64(row, 1, (int64_t)clock_wall_ms() - ENDED_MS);
-        read_progress(self, all, row);
-        sqlite3_finalize(row);
+    if (!wanted) {
+        return;
+    }
+    struct kept kept = { 0 };
+    if (read_all_progress(self, all, &kept)) {
         for (struct listener *one = all; one; one = one->next) {
             one->progress = !one->missed;
             one->missed = false;
         }
+    } else {
+        self->newest_job = kept.n = 0; /* all is read, and told, again */
     }
+    free(self->progress);
+    self->progress = kept.p;
+    self->progress_count = kept.n;
 }
 
 /* --- what drivers printed ------------------------------------------------------------------------------------ */
@@ -315,6 +363,7 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
 {
     bool check = now_ms >= self->checked_ms + CHECK_MS, more = false;
     self->checked_ms = check ? now_ms : self->checked_ms;
+    self->fails = false;
     look(self);
     for (struct listener *one = all; one; one = one->next) {
         if (check && !bearer_holds(self->db, one->wish.token)) {
@@ -333,5 +382,6 @@ bool feed_turn(struct feed *self, struct listener *all, uint64_t now_ms)
             listener_put(one, ": ping\n\n", 8);
         }
     }
+    self->failed = self->fails;
     return more;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/log.h"
 #include "head/bearer.h"
 #include "head/feed.h"
 #include "head/http_api.h"
@@ -38,7 +39,7 @@ struct http {
     enum metric_prefix prefix;
     atomic_bool ending;
     atomic_uint_fast64_t logins_refused;
-    struct process_before before; /* of the monitor's reader */
+    struct process_before before; /* under the monitor's lock: its readers take turns */
     char state_dir[PATH_BYTES];
     char cluster[64];
     char programs[PATH_BYTES];
@@ -130,15 +131,15 @@ uint64_t http_owner(const struct web_request *request)
     return all ? 0 : request->who.user;
 }
 
-static bool auth(void *context, void *local, const char *token, struct web_principal *out)
+static int auth(void *context, void *local, const char *token, struct web_principal *out)
 {
     struct http *self = context;
     const struct web_request asking = { .local = local };
-    bool known = local != NULL && bearer_find(http_db(&asking), self->secret, token, out);
-    if (!known) {
+    int code = local != NULL ? bearer_find(http_db(&asking), self->secret, token, out) : ERR_STORE;
+    if (code == ERR_TOKEN) {
         atomic_fetch_add(&self->logins_refused, 1);
     }
-    return known;
+    return code;
 }
 
 static void *local_open(void *context)
@@ -147,6 +148,8 @@ static void *local_open(void *context)
     if (self != NULL) {
         self->http = context;
         if (query_database(self->http->database, &self->db) != OK) {
+            log_error("http.database", "file=%s error=\"it cannot be opened\"",
+                      self->http->database);
             free(self);
             return NULL;
         }

@@ -333,7 +333,8 @@ static void reply_bytes(struct web_request *request, struct web_reply *reply, st
     web_reply_header(reply, OFFSET_HEADER, "%zu", bytes.n);
 }
 
-/*  What a short attempt of a function printed is in its row.  False: nothing is. */
+/*  What a short attempt of a function printed is in its row.  False: nothing is; else there is a
+    reply. */
 static bool reply_row(struct web_request *request, struct web_reply *reply,
                       const struct log_name *name)
 {
@@ -341,15 +342,17 @@ static bool reply_row(struct web_request *request, struct web_reply *reply,
         "SELECT coalesce((SELECT output FROM attempt WHERE task=?1 AND attempt=?2),"
         " (SELECT output FROM task WHERE id=?1 AND coalesce(attempt,1)=?2))";
     sqlite3_stmt *row = NULL;
-    if (sqlite3_prepare_v2(http_db(request), sql, -1, &row, NULL) != SQLITE_OK) {
+    int rc = sqlite3_prepare_v2(http_db(request), sql, -1, &row, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(row, 1, (int64_t)name->task);
+        sqlite3_bind_int64(row, 2, name->attempt);
+        rc = sqlite3_step(row);
+    }
+    bool found = rc != SQLITE_ROW || sqlite3_column_bytes(row, 0) > 0;
+    if (rc != SQLITE_ROW) {
         log_error("http.query_failed", "error=\"%s\"", sqlite3_errmsg(http_db(request)));
         web_reply_error(reply, ERR_STORE, "%s", err_text(ERR_STORE));
-        return true;
-    }
-    sqlite3_bind_int64(row, 1, (int64_t)name->task);
-    sqlite3_bind_int64(row, 2, name->attempt);
-    bool found = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_bytes(row, 0) > 0;
-    if (found) {
+    } else if (found) {
         struct slice bytes = slice_of(sqlite3_column_blob(row, 0), 0);
         bytes.n = (size_t)sqlite3_column_bytes(row, 0);
         reply_bytes(request, reply, bytes);

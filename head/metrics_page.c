@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include "common/file.h"
+#include "common/log.h"
 
 static void put(struct exposition *out, enum metric_id id, double value)
 {
@@ -183,7 +184,14 @@ static struct slice column(sqlite3_stmt *row, int i)
     return slice_of(p, (size_t)sqlite3_column_bytes(row, i));
 }
 
-static void put_studies(struct exposition *out, sqlite3 *db)
+static int failed(sqlite3 *db, sqlite3_stmt *row)
+{
+    log_error("metrics.query_failed", "error=\"%s\"", sqlite3_errmsg(db));
+    sqlite3_finalize(row);
+    return ERR_STORE;
+}
+
+static int put_studies(struct exposition *out, sqlite3 *db)
 {
     static const char trials[] =
         "SELECT s.name, n.name, count(*) FROM " NEWEST " s JOIN trial t ON t.study=s.id"
@@ -194,20 +202,31 @@ static void put_studies(struct exposition *out, sqlite3 *db)
         " s WHERE best IS NOT NULL";
     sqlite3_stmt *row = NULL;
     exposition_metric(out, METRIC_TUNE_TRIALS);
-    if (sqlite3_prepare_v2(db, trials, -1, &row, NULL) == SQLITE_OK) {
-        while (sqlite3_step(row) == SQLITE_ROW) {
+    int rc = sqlite3_prepare_v2(db, trials, -1, &row, NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(row);
+        if (rc == SQLITE_ROW) {
             EXPOSE(out, (double)sqlite3_column_int64(row, 2), column(row, 0), column(row, 1));
         }
+    }
+    if (rc != SQLITE_DONE) {
+        return failed(db, row);
     }
     sqlite3_finalize(row);
     row = NULL;
     exposition_metric(out, METRIC_TUNE_BEST);
-    if (sqlite3_prepare_v2(db, best, -1, &row, NULL) == SQLITE_OK) {
-        while (sqlite3_step(row) == SQLITE_ROW) {
+    rc = sqlite3_prepare_v2(db, best, -1, &row, NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(row);
+        if (rc == SQLITE_ROW) {
             EXPOSE(out, sqlite3_column_double(row, 1), column(row, 0));
         }
     }
+    if (rc != SQLITE_DONE) {
+        return failed(db, row);
+    }
     sqlite3_finalize(row);
+    return OK;
 }
 
 int metrics_page(const struct metrics_source *source, const char *accept, struct exposition *out)
@@ -230,15 +249,13 @@ int metrics_page(const struct metrics_source *source, const char *accept, struct
     process_expose(out, "head", (struct slice){ 0 }, source->before);
     monitor_done(source->monitor);
     put_disk(out, source->state_dir);
-    if (source->db) {
-        put_studies(out, source->db);
-    }
+    int code = source->db ? put_studies(out, source->db) : OK;
     if (source->requests) {
         source->requests(source->context, out);
     }
-    if (!exposition_end(out)) {
+    code = !exposition_end(out) && code == OK ? ERR_MEMORY : code;
+    if (code != OK) {
         exposition_fini(out);
-        return ERR_MEMORY;
     }
-    return OK;
+    return code;
 }

@@ -30,9 +30,7 @@ static const struct view views[] = {
 #undef SHORTCUT
 };
 
-static const struct shortcut {
-    const char *view, *column, *value, *from, *condition, *order;
-} shortcuts[] = {
+static const struct query_shortcut shortcuts[] = {
 #define VIEW(name, kind, subject, options, key, columns, from, of_job, order)
 #define SHORTCUT(view, column, value, from, condition, order)                                      \
     { #view, column, value, from, condition, order },
@@ -90,31 +88,36 @@ int query_database(const char *path, sqlite3 **out)
 
 /* --- the statement ---------------------------------------------------------------------------- */
 
-static bool filter_is(const struct plan *plan, const struct filter *filter,
-                      const struct shortcut *shortcut)
+const struct query_shortcut *query_shortcut(const char *view, const char *column,
+                                            struct slice value)
 {
-    const char *column = plan->columns.at[filter->column].name;
-    return !filter->negated && strcmp(column, shortcut->column) == 0 &&
-           filter->value.n == strlen(shortcut->value) &&
-           strncasecmp((const char *)filter->value.p, shortcut->value, filter->value.n) == 0;
-}
-
-/*  Of the filters, the first that has one; NULL: none has. */
-static const struct shortcut *shortcut_of(const struct question *self, const struct plan *plan)
-{
-    for (uint32_t i = 0; i < plan->filter_count; i++) {
-        for (size_t k = 0; k < COUNT(shortcuts); k++) {
-            if (strcmp(shortcuts[k].view, self->view->name) == 0 &&
-                filter_is(plan, &plan->filters[i], &shortcuts[k])) {
-                return &shortcuts[k];
-            }
+    for (size_t i = 0; i < COUNT(shortcuts); i++) {
+        const struct query_shortcut *one = &shortcuts[i];
+        if (strcmp(one->view, view) == 0 && strcmp(one->column, column) == 0 &&
+            value.n == strlen(one->value) &&
+            strncasecmp((const char *)value.p, one->value, value.n) == 0) {
+            return one;
         }
     }
     return NULL;
 }
 
-/*  Columns with commas between, some with DESC: as they are, or each the other way round. */
-static void put_order(const struct question *self, const char *order, struct text *sql)
+/*  Of the filters, the first that has one; NULL: none has. */
+static const struct query_shortcut *shortcut_of(const struct question *self,
+                                                const struct plan *plan)
+{
+    const struct query_shortcut *found = NULL;
+    for (uint32_t i = 0; i < plan->filter_count && found == NULL; i++) {
+        const struct filter *filter = &plan->filters[i];
+        if (!filter->negated) {
+            found = query_shortcut(self->view->name, plan->columns.at[filter->column].name,
+                                   filter->value);
+        }
+    }
+    return found;
+}
+
+void query_order(const char *order, bool reverse, struct text *sql)
 {
     static const char down[] = " DESC";
     struct slice rest = slice_text(order);
@@ -124,7 +127,7 @@ static void put_order(const struct question *self, const char *order, struct tex
         size_t name = column.n > sizeof(down) ? column.n - (sizeof(down) - 1) : 0;
         bool is_down = name > 0 && memcmp(column.p + name, down, sizeof(down) - 1) == 0;
         text_slice(sql, is_down ? slice_of(column.p, name) : column);
-        text_add(sql, is_down != self->reverse ? down : "");
+        text_add(sql, is_down != reverse ? down : "");
         text_add(sql, comma ? "," : "");
         rest = slice_of(rest.p + column.n + (comma ? 1 : 0), rest.n - column.n - (comma ? 1 : 0));
     }
@@ -165,7 +168,7 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
                       struct text *sql)
 {
     const struct view *view = self->view;
-    const struct shortcut *shortcut = shortcut_of(self, plan);
+    const struct query_shortcut *shortcut = shortcut_of(self, plan);
     text_add(sql, "SELECT ");
     text_add(sql, view->key);
     text_add(sql, " AS _key, ");
@@ -190,7 +193,8 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
     text_add(sql, shortcut ? shortcut->condition : "");
     if (paged && plan->sort.column == 0 && view->order != NULL) {
         text_add(sql, " ORDER BY ");
-        put_order(self, shortcut && shortcut->order ? shortcut->order : view->order, sql);
+        query_order(shortcut && shortcut->order ? shortcut->order : view->order, self->reverse,
+                    sql);
     }
 }
 

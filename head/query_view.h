@@ -17,4 +17,15 @@ MUST_CHECK int query_database(const char *path, sqlite3 **out);
     (interrupted), ERR_STORE.  What `reader` may not see is not there. */
 MUST_CHECK int query_answer(sqlite3 *db, const struct reader *reader, const struct msg_query *ask,
                             struct json *out, struct text *why);
+
+/*  A SHORTCUT of views.def. */
+struct query_shortcut {
+    const char *view, *column, *value, *from, *condition, *order;
+};
+
+/*  That of the filter column=value; NULL: there is none. */
+const struct query_shortcut *query_shortcut(const char *view, const char *column,
+                                            struct slice value);
+/*  Columns with commas between, some with DESC: as they are, or each the other way round. */
+void query_order(const char *order, bool reverse, struct text *sql);
 #endif

@@ -5,15 +5,17 @@
 #include <strings.h>
 #include "common/log.h"
 #include "common/text.h"
+#include "head/query_view.h"
 
 enum type { TEXT, INT, BOOL, JSON, MESSAGE };
 enum { FILTERS = 1, DETAIL = 2 };
 enum { SQL_BYTES = 16384, PARAMETER_FILTER = 4 };
 
 static const struct resource {
-    const char *name, *from, *condition, *order, *total;
+    const char *name, *from, *joined, *condition, *order, *total;
 } resources[] = {
-#define RESOURCE(name, from, condition, order, total) { #name, from, condition, order, total },
+#define RESOURCE(name, from, joined, condition, order, total)                                      \
+    { #name, from, joined, condition, order, total },
 #include "head/ray_state.def"
 #undef RESOURCE
 };
@@ -41,6 +43,7 @@ struct question {
     const struct ray_ask *ask;
     const struct resource *resource;
     const struct column *filtered[RAY_FILTERS_MAX]; /* by each filter */
+    const struct query_shortcut *shortcut;          /* that the first of them implies; or NULL */
     char sql[SQL_BYTES];
 };
 
@@ -151,6 +154,10 @@ static int read_filters(struct question *self, struct ray_refusal *no)
             return rc;
         }
         self->filtered[i] = found;
+        if (self->shortcut == NULL && strcmp(filter->predicate, "=") == 0) {
+            self->shortcut =
+                query_shortcut(self->resource->name, found->name, slice_text(filter->value));
+        }
     }
     return OK;
 }
@@ -175,9 +182,15 @@ static void put_inner(const struct question *self, struct text *sql)
         }
     }
     text_add(sql, " FROM ");
-    text_add(sql, self->resource->from);
+    text_add(sql, self->shortcut ? self->shortcut->from : self->resource->from);
+    text_add(sql, " ");
+    text_add(sql, self->resource->joined);
     text_add(sql, " WHERE ");
     text_add(sql, self->resource->condition);
+    if (self->shortcut) {
+        text_add(sql, " AND ");
+        text_add(sql, self->shortcut->condition);
+    }
 }
 
 static void put_filters(const struct question *self, struct text *sql)
@@ -289,7 +302,11 @@ static int put_rows(struct question *self, struct json *to, int64_t *rows)
     text_add(&sql, "SELECT * FROM (");
     put_inner(self, &sql);
     text_add(&sql, " ORDER BY ");
-    text_add(&sql, self->resource->order);
+    if (self->shortcut && self->shortcut->order) {
+        query_order(self->shortcut->order, true, &sql);
+    } else {
+        text_add(&sql, self->resource->order);
+    }
     put_filters(self, &sql);
     text_add(&sql, " LIMIT ?3");
     ensure(sql.n + 1 < sql.capacity);

@@ -87,24 +87,26 @@ static struct bearer *row_of(struct bearers *self, const uint8_t hash[TOKEN_HASH
     return oldest;
 }
 
-uint32_t bearers_role(struct bearers *self, const char *token)
+int bearers_role(struct bearers *self, const char *token, uint32_t *role)
 {
     uint8_t hash[TOKEN_HASH_BYTES];
     crypto_generichash(hash, sizeof(hash), (const uint8_t *)token, strlen(token), NULL, 0);
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += BEARERS_WAIT_MS / 1000;
-    uint32_t role = 0;
+    int code = ERR_UNREACHABLE;
     uint64_t asked_ms = clock_ms();
     pthread_mutex_lock(&self->lock);
     for (int rc = 0; rc == 0;) {
         struct bearer *row = row_of(self, hash);
         if (!row) {
+            code = ERR_BUSY;
             break;
         }
         bool fresh = row->state == KNOWN && row->at_ms + BEARERS_FRESH_MS > asked_ms;
         if (fresh) {
-            role = row->role;
+            *role = row->role;
+            code = row->role != 0 ? OK : ERR_TOKEN;
             break;
         }
         if (row->state == UNUSED || row->state == KNOWN) {
@@ -114,7 +116,7 @@ uint32_t bearers_role(struct bearers *self, const char *token)
         rc = pthread_cond_timedwait(&self->known, &self->lock, &end);
     }
     pthread_mutex_unlock(&self->lock);
-    return role;
+    return code;
 }
 
 bool bearers_next(struct bearers *self, struct msg_token_check *out)

@@ -12,8 +12,9 @@ struct bearers;
 MUST_CHECK int bearers_open(struct bearers **out);
 void bearers_close(struct bearers **self); /* nobody asks any more; NULL-safe */
 
-/*  Any thread: the role that the token has; 0: none, or no answer came in time. */
-uint32_t bearers_role(struct bearers *self, const char *token);
+/*  Any thread: the role that the token has.  ERR_TOKEN: none.  ERR_BUSY: BEARERS_MAX are asked for.  ERR_UNREACHABLE: no
+    answer came in time. */
+MUST_CHECK int bearers_role(struct bearers *self, const char *token, uint32_t *role);
 
 /*  The loop: readable when there is a question; the question; its answer; the head is away, answers with it. */
 int bearers_fd(const struct bearers *self);

@@ -117,12 +117,12 @@ static void on_live(struct web_request *request, struct web_reply *reply)
     say(reply, now - since < DEAD_MS, "its loop does not turn\n");
 }
 
-static bool auth(void *context, void *local, const char *token, struct web_principal *out)
+static int auth(void *context, void *local, const char *token, struct web_principal *out)
 {
     const struct node_http *self = context;
     (void)local;
-    *out = (struct web_principal){ .role = bearers_role(self->bearers, token) };
-    return out->role != 0;
+    *out = (struct web_principal){ 0 };
+    return bearers_role(self->bearers, token, &out->role);
 }
 
 /*  --- open and close --------------------------------------------------------------------------------------- */

@@ -111,8 +111,8 @@ struct web_options {
     uint32_t route_count;
     uint32_t threads; /* of the server's own; 0: 1 */
     uint32_t workers; /* at most; 0: 8 */
-    /*  Whose token is it?  False: nobody's, or not any more.  On a worker. */
-    bool (*auth)(void *context, void *local, const char *token, struct web_principal *out);
+    /*  Whose token is it?  ERR_TOKEN: nobody's, or not any more; another code: that cannot be told now.  On a worker. */
+    int (*auth)(void *context, void *local, const char *token, struct web_principal *out);
     /*  What each worker has of its own, as a connection to a database; both may be NULL. */
     void *(*local_open)(void *context);
     void (*local_close)(void *local);

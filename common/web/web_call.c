@@ -92,8 +92,12 @@ static void set_method(struct web_call *call, const char *method)
     }
 }
 
-static void refuse_bearer(struct web_reply *reply)
+static void refuse_bearer(struct web_reply *reply, int code)
 {
+    if (code != ERR_TOKEN) {
+        web_reply_error(reply, code, "whose token it is cannot be told now: %s", err_text(code));
+        return;
+    }
     web_reply_error(reply, ERR_TOKEN, "a valid token is needed: Authorization: Bearer TOKEN");
     reply->status = 401; /* the same words for every reason: they tell a guesser nothing */
     web_reply_header(reply, "WWW-Authenticate", "Bearer");
@@ -179,8 +183,9 @@ static bool may(struct web_call *call, void *local)
 {
     const struct web_options *options = &call->web->options;
     struct web_request *request = &call->request;
-    if (!options->auth(options->context, local, request->bearer, &request->who)) {
-        refuse_bearer(&call->reply);
+    int code = options->auth(options->context, local, request->bearer, &request->who);
+    if (code != OK) {
+        refuse_bearer(&call->reply, code);
         return false;
     }
     if (!find_route(call)) {
@@ -314,7 +319,7 @@ static bool on_head(struct web_call *call, const char *method, const char *versi
         *result = give_to_worker(call, CALL_CHECK);
         return true;
     }
-    refuse_bearer(&call->reply);
+    refuse_bearer(&call->reply, ERR_TOKEN);
     return false;
 }
 

@@ -6,6 +6,7 @@
 
 expect 0 "$RAYC" submit --array 1-20 -- true
 background "$BUILD/bin/rayc-head" --state-dir "$RAYC_STATE_DIR" --port 17602 --http-port 17603
+head=$PID
 wait_until 20 test -s "$RAYC_STATE_DIR/head.http"
 sed -n 's/.*token = "\(.*\)".*/\1/p' "$RAYC_STATE_DIR/admin.key" >"$WORK/token"
 
@@ -126,3 +127,11 @@ for query in rayc_build_info 'sum(rayc_jobs)' rayc_pending_tasks 'rayc_sqlite_co
     rayc_node_disk_free rayc_node_cpu_utilization 'rayc_images_total{JobId="killed"} == 7'; do
     wait_until 20 series "$query"
 done
+
+# A token may be good although the head, which knows it, is away.
+kill -KILL "$head"
+wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
+head_is_away() { # what the worker was told of the token holds for two seconds
+    [[ $(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $(<"$WORK/token")" http://127.0.0.1:17605/metrics) == 503 ]]
+}
+wait_until 20 head_is_away

@@ -9,18 +9,24 @@
 static struct bearers *bearers;
 static const char *token;
 
-static void *ask(void *role)
+struct asked {
+    int code;
+    uint32_t role;
+};
+
+static void *ask(void *context)
 {
-    *(uint32_t *)role = bearers_role(bearers, token);
+    struct asked *self = context;
+    self->code = bearers_role(bearers, token, &self->role);
     return NULL;
 }
 
 /*  The question of a thread that was started with `secret`. */
-static struct msg_token_check question(pthread_t *thread, const char *secret, uint32_t *role)
+static struct msg_token_check question(pthread_t *thread, const char *secret, struct asked *asked)
 {
     struct msg_token_check check;
     token = secret;
-    assert_int_equal(pthread_create(thread, NULL, ask, role), 0);
+    assert_int_equal(pthread_create(thread, NULL, ask, asked), 0);
     struct pollfd news = { bearers_fd(bearers), POLLIN, 0 };
     assert_int_equal(poll(&news, 1, -1), 1);
     assert_true(bearers_next(bearers, &check));
@@ -31,13 +37,14 @@ static struct msg_token_check question(pthread_t *thread, const char *secret, ui
 static void an_answer_is_for_its_question(void **state)
 {
     (void)state;
-    uint32_t role = 0;
+    struct asked asked = { 0 };
     pthread_t thread;
-    struct msg_token_check check = question(&thread, "a", &role);
+    struct msg_token_check check = question(&thread, "a", &asked);
     bearers_answer(bearers, &(struct msg_token_may){ check.seq + 1, ROLE_ADMIN });
     bearers_answer(bearers, &(struct msg_token_may){ check.seq, ROLE_METRICS });
     pthread_join(thread, NULL);
-    assert_int_equal(role, ROLE_METRICS);
+    assert_int_equal(asked.code, OK);
+    assert_int_equal(asked.role, ROLE_METRICS);
     assert_false(bearers_next(bearers, &check)); /* and the descriptor is quiet */
     struct pollfd news = { bearers_fd(bearers), POLLIN, 0 };
     assert_int_equal(poll(&news, 1, 0), 0);
@@ -46,16 +53,16 @@ static void an_answer_is_for_its_question(void **state)
 static void what_was_lost_is_asked_again(void **state)
 {
     (void)state;
-    uint32_t role = ROLE_ADMIN;
+    struct asked asked = { 0 };
     pthread_t thread;
-    struct msg_token_check first = question(&thread, "b", &role), again;
+    struct msg_token_check first = question(&thread, "b", &asked), again;
     bearers_lost(bearers);
     assert_true(bearers_next(bearers, &again));
     assert_true(again.seq != first.seq);
     assert_memory_equal(again.hash.p, first.hash.p, TOKEN_HASH_BYTES);
     bearers_answer(bearers, &(struct msg_token_may){ again.seq, 0 });
     pthread_join(thread, NULL);
-    assert_int_equal(role, 0);
+    assert_int_equal(asked.code, ERR_TOKEN);
 }
 
 int main(void)

@@ -231,6 +231,49 @@ static void large_frames_fill_a_link(void **state)
     free(large);
 }
 
+/*  Those who do not read break, so that one who does can go on. */
+static void links_share_a_limit(void **state)
+{
+    (void)state;
+    enum { HOGS = DOOR_LINKS_BYTES / DOOR_LINK_BYTES };
+    struct door *door;
+    struct door_link *hogs[HOGS], *small;
+    struct net_event event;
+    struct slice frame;
+    uint8_t bytes[64], *large = calloc(1, DOOR_LINK_BYTES);
+    uint32_t peers[HOGS + 1];
+    int wakes = 0;
+    assert_non_null(large);
+    assert_int_equal(door_open(&door), OK);
+    for (size_t i = 0; i <= HOGS; i++) {
+        struct door_link **link = i < HOGS ? &hogs[i] : &small;
+        assert_int_equal(door_link_open(door, count_wake, &wakes, link), OK);
+        assert_int_equal(door_link_send(*link, beat(bytes, sizeof(bytes), i)), OK);
+        assert_int_equal(next(door, &event), NET_FRAME);
+        peers[i] = event.peer;
+    }
+    for (size_t i = 0; i < HOGS; i++) {
+        size_t n = i == 1 ? DOOR_LINK_BYTES : DOOR_LINK_BYTES - 8;
+        door_send(door, peers[i], slice_of(large, n));
+    }
+    assert_int_equal(wakes, HOGS);
+    door_send(door, peers[HOGS], slice_of(large, 64));
+    assert_int_equal(door_link_next(hogs[1], &frame), ERR_CLOSED);
+    assert_int_equal(door_link_next(small, &frame), OK);
+    door_link_free_frame(&frame);
+    assert_int_equal(door_link_send(small, beat(bytes, sizeof(bytes), 10)), OK);
+    for (size_t i = 0; i < HOGS; i++) {
+        if (i != 1) {
+            assert_int_equal(door_link_next(hogs[i], &frame), OK);
+            door_link_free_frame(&frame);
+        }
+        door_link_close(&hogs[i]);
+    }
+    door_link_close(&small);
+    door_close(&door);
+    free(large);
+}
+
 static void links_are_so_many(void **state)
 {
     (void)state;
@@ -262,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_link_is_a_peer_that_stays),
         cmocka_unit_test(a_link_that_is_not_read_breaks),
         cmocka_unit_test(large_frames_fill_a_link),
+        cmocka_unit_test(links_share_a_limit),
         cmocka_unit_test(links_are_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,18 @@ static void bodies_are_read_with_care(void **state)
     assert_non_null(strstr(got, "expires_in_seconds"));
 }
 
+/*  Who asks is not told that the token is wrong, or that there is nothing. */
+static void a_database_that_cannot_be_read_is_an_error(void **state)
+{
+    (void)state;
+    run("ALTER TABLE token RENAME TO away");
+    assert_int_equal(ask_as("ann-secret", "GET /api/v1/whoami", ""), 500);
+    assert_null(strstr(got, "WWW-Authenticate"));
+    run("ALTER TABLE away RENAME TO token");
+    assert_int_equal(ask_as("ann-secret", "GET /api/v1/whoami", ""), 200);
+    assert_int_equal(ask_as("else", "GET /api/v1/whoami", ""), 401);
+}
+
 /*  The end of the head does not wait for it. */
 static void a_question_without_end_is_ended(void **state)
 {
@@ -105,8 +117,10 @@ static void a_question_without_end_is_ended(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logs_say_where_they_end), cmocka_unit_test(a_conflict_is_an_answer),
+        cmocka_unit_test(logs_say_where_they_end),
+        cmocka_unit_test(a_conflict_is_an_answer),
         cmocka_unit_test(bodies_are_read_with_care),
+        cmocka_unit_test(a_database_that_cannot_be_read_is_an_error),
         cmocka_unit_test(a_question_without_end_is_ended), /* the last: it ends the server */
     };
     return cmocka_run_group_tests(tests, setup, http_world_close);

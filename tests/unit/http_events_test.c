@@ -148,6 +148,14 @@ static void test_progress(void **state)
     run("UPDATE job SET finished=9 WHERE id=5");
     assert_true(hear(fd, "\"total\":10,\"finished\":9,\"failed\":1}"));
     assert_null(strstr(got, "00000006"));
+    run("INSERT INTO job(id,submission,kind,state,owner,ended_ms) VALUES(8,'past',2,3,12,1)");
+    run("INSERT INTO job(id,submission,kind,state,owner,total) VALUES(9,'new',2,2,12,4)");
+    assert_true(hear(fd, "\"submission_id\":\"new\",\"total\":4,\"finished\":0,\"failed\":0}"));
+    run("UPDATE job SET finished=4 WHERE id=9;UPDATE job SET finished=10 WHERE id=5");
+    assert_true(hear(fd, "\"submission_id\":\"new\",\"total\":4,\"finished\":4,\"failed\":0}"));
+    assert_non_null(strstr(got, "\"total\":10,\"finished\":10,\"failed\":1}"));
+    assert_null(strstr(got, "past"));
+    run("DELETE FROM job WHERE id>7");
     close(fd);
 }
 

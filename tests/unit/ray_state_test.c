@@ -98,6 +98,46 @@ static void tasks_are_filtered_and_counted(void **state)
           TASKS, TASKS / 3, TASKS / 3);
 }
 
+static int count_step(void *context)
+{
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+/*  Steps of SQLite until it is answered. */
+static uint64_t steps_of(struct ray_ask ask, size_t shown)
+{
+    uint64_t steps = 0;
+    sqlite3_progress_handler(world.db, 1, count_step, &steps);
+    json_t *result = ask_as(0, ask);
+    sqlite3_progress_handler(world.db, 0, NULL, NULL);
+    assert_int_equal(json_array_size(json_object_get(result, "result")), shown);
+    json_decref(result);
+    return steps;
+}
+
+/*  As rayc's own lists do. */
+static void few_are_found_without_reading_all(void **state)
+{
+    (void)state;
+    uint64_t all = steps_of((struct ray_ask){ .resource = "tasks",
+                                              .limit = 100,
+                                              FILTER({ "func_or_class_name", "=", "none such" }) },
+                            0);
+    static const char *const states[] = { "RUNNING", "submitted_to_worker" };
+    for (size_t i = 0; i < COUNT(states); i++) {
+        struct ray_ask ask = { .resource = "tasks",
+                               .limit = 100,
+                               FILTER({ "state", "=", states[i] }) };
+        assert_true(steps_of(ask, 0) < all / 3);
+    }
+    json_t *result = ask_as(
+        0, (struct ray_ask){ .resource = "tasks", .limit = 1, FILTER({ "state", "=", "FAILED" }) });
+    json_t *newest = json_array_get(json_object_get(result, "result"), 0);
+    assert_string_equal(json_string_value(json_object_get(newest, "task_id")), "000001000000001f");
+    json_decref(result);
+}
+
 static void columns_are_rays(void **state)
 {
     (void)state;
@@ -225,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_are_filtered_and_counted),
+        cmocka_unit_test(few_are_found_without_reading_all),
         cmocka_unit_test(columns_are_rays),
         cmocka_unit_test(nodes_jobs_and_events),
         cmocka_unit_test(summaries),

@@ -78,12 +78,12 @@ static const struct web_route routes[] = {
     { WEB_GET, "/pour", SEE, "", 0, pour, NULL, NULL, "" },
 };
 
-static bool auth(void *context, void *local, const char *token, struct web_principal *out)
+static int auth(void *context, void *local, const char *token, struct web_principal *out)
 {
     (void)context;
     (void)local;
     *out = (struct web_principal){ .user = 1, .role = ADMIN };
-    return strcmp(token, "secret") == 0;
+    return strcmp(token, "secret") == 0 ? OK : ERR_TOKEN;
 }
 
 static int setup(void **state)

@@ -133,14 +133,15 @@ static const struct web_route routes[] = {
     { WEB_GET, "/api/v1/echo", SEE, "", 0, echo, NULL, NULL, "" },
 };
 
-static bool auth(void *context, void *local, const char *token, struct web_principal *out)
+static int auth(void *context, void *local, const char *token, struct web_principal *out)
 {
     (void)context;
     (void)local;
     *out =
         (struct web_principal){ .user = 1, .role = strcmp(token, "meter") == 0 ? METRICS : ADMIN };
     snprintf(out->name, sizeof(out->name), "ann");
-    return strcmp(token, "secret") == 0 || strcmp(token, "meter") == 0;
+    bool known = strcmp(token, "secret") == 0 || strcmp(token, "meter") == 0;
+    return known ? OK : strcmp(token, "away") == 0 ? ERR_UNREACHABLE : ERR_TOKEN;
 }
 
 static int setup(void **state)
@@ -245,6 +246,7 @@ static void test_tokens(void **state)
         { "GET /api/v1/things HTTP/1.1\r\n" HOST "Authorization: Bearer \r\n\r\n", 401 },
         { "GET /api/v1/things?token=secret HTTP/1.1\r\n" HOST "\r\n", 401 },
         { "POST /api/v1/things HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 401 },
+        { "GET /api/v1/things HTTP/1.1\r\n" HOST "Authorization: Bearer away\r\n\r\n", 503 },
         { "GET /healthz/live HTTP/1.1\r\n" HOST "\r\n", 200 },
         { "GET /healthz/live HTTP/1.1\r\n" HOST TOKEN "\r\n", 200 }, /* a token does no harm */
         { "GET /healthz/live HTTP/1.1\r\n" HOST "Authorization: Bearer wrong\r\n\r\n", 200 },
