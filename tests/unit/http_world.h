@@ -26,6 +26,7 @@ static inline void run(const char *sql)
     if (sqlite3_exec(world.db, sql, NULL, NULL, NULL) != SQLITE_OK) {
         fail_msg("%s: %s", sqlite3_errmsg(world.db), sql);
     }
+    http_pulse(world.http); /* as the loop says it after a commit */
 }
 
 /*  `rows` follow users root (11, ADMIN) and ann (12, USER), with tokens 101 root-secret and 102 ann-secret. */
