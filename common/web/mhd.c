@@ -54,3 +54,11 @@ int mhd_load(struct diag *why)
     pthread_mutex_unlock(&lock);
     return code;
 }
+
+bool mhd_is_loaded(void)
+{
+    pthread_mutex_lock(&lock);
+    bool loaded = library != NULL;
+    pthread_mutex_unlock(&lock);
+    return loaded;
+}

@@ -15,4 +15,5 @@ extern struct mhd mhd; /* all NULL before mhd_load() */
 
 /*  For good, and once for the process: any thread may ask for it.  ERR_SYSTEM: `why` says what is missing. */
 MUST_CHECK int mhd_load(struct diag *why);
+MUST_CHECK bool mhd_is_loaded(void);
 #endif
