@@ -32,34 +32,20 @@ add_library(stalled_sync MODULE tests/system/preload/stalled_sync.c)
 target_link_libraries(stalled_sync PRIVATE ${CMAKE_DL_LIBS})
 set_target_properties(stalled_sync PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
-# System tests run real processes: tests/system/NAME.sh, told where the build is.
-file(GLOB system_tests CONFIGURE_DEPENDS tests/system/*.sh)
-foreach(source ${system_tests})
-  get_filename_component(name ${source} NAME_WE)
-  if(NOT name STREQUAL "lib")
-    add_test(NAME system_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
-    set_tests_properties(system_${name} PROPERTIES TIMEOUT 300 LABELS system)
-  endif()
-endforeach()
-
-# Attacks, likewise: tests/attacks/NAME.sh.
-file(GLOB attacks CONFIGURE_DEPENDS tests/attacks/*.sh)
-foreach(source ${attacks})
-  get_filename_component(name ${source} NAME_WE)
-  if(NOT name STREQUAL "lib")
-    add_test(NAME attacks_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
-    set_tests_properties(attacks_${name} PROPERTIES TIMEOUT 300 LABELS attacks)
-  endif()
-endforeach()
-
-# Images, manifests and pods: tests/pods/NAME.sh, which says what the machine lacks when it cannot run (77: skipped).
-file(GLOB pods CONFIGURE_DEPENDS tests/pods/*.sh)
-foreach(source ${pods})
-  get_filename_component(name ${source} NAME_WE)
-  if(NOT name STREQUAL "lib")
-    add_test(NAME pods_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
-    set_tests_properties(pods_${name} PROPERTIES TIMEOUT 300 LABELS pods SKIP_RETURN_CODE 77)
-  endif()
+# Scripts, told where the build is: tests/system and tests/attacks run real processes, tests/pods images, manifests and pods.
+# What cannot run on this machine says why and ends with 77: skipped.  Only tests/pods may.
+foreach(kind system attacks pods)
+  file(GLOB scripts CONFIGURE_DEPENDS tests/${kind}/*.sh)
+  foreach(source ${scripts})
+    get_filename_component(name ${source} NAME_WE)
+    if(NOT name STREQUAL "lib")
+      add_test(NAME ${kind}_${name} COMMAND bash ${source} ${CMAKE_BINARY_DIR})
+      set_tests_properties(${kind}_${name} PROPERTIES TIMEOUT 300 LABELS ${kind})
+    endif()
+    if(kind STREQUAL "pods" AND NOT name STREQUAL "lib")
+      set_tests_properties(pods_${name} PROPERTIES SKIP_RETURN_CODE 77)
+    endif()
+  endforeach()
 endforeach()
 
 # Functions on which search algorithms are judged (tests/tune/judge); scripts/bench-tune runs rayc-judge.
