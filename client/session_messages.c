@@ -66,7 +66,7 @@ void session_say_hello(struct session *self, uint64_t now_ms)
     self->greeted_ms = now_ms;
     self->lost_ms = self->lost_ms != 0 ? self->lost_ms : now_ms;
     self->opening_seq = ++self->seq;
-    token_renew("admin.key", self->address, self->token); /* it may be another one by now */
+    (void)token_renew("admin.key", self->address, self->token); /* it may be another one by now */
     struct msg_hello hello = { .seq = self->opening_seq,
                                .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
@@ -354,6 +354,10 @@ static void on_refused(struct session *self, const struct msg_refused *msg, stru
     }
     if (msg->code == ERR_BUSY && !opening) {
         self->resend_at_ms = clock_ms() + FULL_MS;
+        return;
+    }
+    if (msg->code == ERR_TOKEN && opening && token_renew("admin.key", self->address, self->token)) {
+        session_say_hello(self, clock_ms()); /* the head had just begun */
         return;
     }
     session_break(self, msg->code < 0 ? msg->code : RAYC_EINVALID, msg->text);

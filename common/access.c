@@ -277,12 +277,14 @@ void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX
     explicit_bzero(&saved, sizeof(saved));
 }
 
-void token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1])
+bool token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1])
 {
     char found[ACCESS_TOKEN_MAX + 1];
     token_find(name, address, found);
-    if (found[0] != 0) {
+    bool other = found[0] != 0 && strcmp(found, token) != 0;
+    if (other) {
         memcpy(token, found, sizeof(found));
     }
     explicit_bzero(found, sizeof(found));
+    return other;
 }

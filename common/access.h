@@ -31,9 +31,10 @@ MUST_CHECK int access_find(const char *path, struct access *out, struct diag *wh
     `rayc login` has saved for the address.  So nobody else is ever told a token of this cluster, nor whoever listens
     at another port of this machine: that may be a forwarded one.  "" : there is none. */
 void token_find(const char *name, const char *address, char out[ACCESS_TOKEN_MAX + 1]);
-/*  As token_find(), to say HELLO again; `token` stays as it is if there is none now: a head that starts again listens
-    before it has written where. */
-void token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1]);
+/*  As token_find(), to say HELLO again; `token` stays as it is if there is none now: a head that starts listens before
+    it has written where.  True: it is another one.  So who is refused may ask this: the head that refuses has written
+    where it listens. */
+bool token_renew(const char *name, const char *address, char token[ACCESS_TOKEN_MAX + 1]);
 /*  ERR_KEY: the file of $RAYC_TOKEN_FILE counts, and gives no token; `why` says what is wrong with it. */
 MUST_CHECK int token_file_check(struct diag *why);
 #endif

@@ -129,7 +129,8 @@ int ask_send(struct ask *self, enum msg_kind kind, void *request)
 static void take_token(struct ask *self)
 {
     if (self->to.token == NULL) {
-        token_renew("admin.key", self->address, self->token); /* it may be another one by now */
+        (void)token_renew("admin.key", self->address,
+                          self->token); /* it may be another one by now */
     } else if (!slice_copy_text(slice_text(self->to.token), self->token, sizeof(self->token))) {
         self->token[0] = 0;
     }
@@ -227,6 +228,10 @@ static int on_frame(struct ask *self, uint64_t now, struct msg *out, bool *got)
         return say_hello(self, now);
     }
     if (!self->welcomed) {
+        if (out->kind == MSG_REFUSED && out->as.refused.code == ERR_TOKEN &&
+            self->to.token == NULL && token_renew("admin.key", self->address, self->token)) {
+            return say_hello(self, now); /* the head had just begun */
+        }
         if (out->kind == MSG_REFUSED) {
             struct slice text = out->as.refused.text;
             return failed(self, out->as.refused.code,

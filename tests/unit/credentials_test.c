@@ -250,17 +250,17 @@ static void a_token_stays_while_its_head_is_away(void **unused)
     (void)unused;
     char token[ACCESS_TOKEN_MAX + 1] = "";
     write_state("admin.key", "token = \"rayc_own\"\n");
-    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_false(token_renew("admin.key", "127.0.0.1:6399", token));
     assert_string_equal(token, "");
     write_state("head.address", "tcp://127.0.0.1:6399\n");
-    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_true(token_renew("admin.key", "127.0.0.1:6399", token));
     assert_string_equal(token, "rayc_own");
     drop_state("head.address");
-    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_false(token_renew("admin.key", "127.0.0.1:6399", token));
     assert_string_equal(token, "rayc_own");
     write_state("head.address", "tcp://127.0.0.1:6399\n");
     write_state("admin.key", "token = \"rayc_new\"\n");
-    token_renew("admin.key", "127.0.0.1:6399", token);
+    assert_true(token_renew("admin.key", "127.0.0.1:6399", token));
     assert_string_equal(token, "rayc_new");
 }
 
