@@ -48,7 +48,10 @@ enum {
     RAYC_EARG = -33,        /* it read an argument as another kind */
     RAYC_EUPSTREAM = -34,   /* an argument is the result of a failed task */
     RAYC_EUNKNOWN =
-        -35 /* contact was lost; whether it ran is not known (only with max_retries 0) */
+        -35, /* contact was lost; whether it ran is not known (only with max_retries 0) */
+    RAYC_EACTORDIED = -36, /* the actor is dead: it will never answer */
+    RAYC_EACTORUNAVAILABLE =
+        -37 /* the actor died in the call, which may have run; it starts again */
 };
 
 #define RAYC_VALUE_MAX (8u << 20) /* bytes of one task's arguments, and of one result */

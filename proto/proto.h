@@ -39,12 +39,21 @@ enum {
     TOKEN_HASH_BYTES = 32,    /* BLAKE2b-256 of a secret */
     PACKAGES_MAX = 16,        /* of a job */
     AFTER_MAX = 16,           /* jobs that a job waits for */
+    RETURNS_MAX = 1024,
+    CONCURRENCY_MAX = 1024, /* methods of an actor at a time */
     DEPS_MAX = 1024
 };
 #define PROGRAM_BYTES_MAX (1ull << 30)
 #define UNITS_PER_ONE     10000ull /* a resource is counted in 1/10000 */
 
-enum spec_kind { SPEC_FUNCTION = 1, SPEC_COMMAND = 2, SPEC_DRIVER = 3 };
+enum spec_kind {
+    SPEC_FUNCTION = 1,
+    SPEC_COMMAND = 2,
+    SPEC_DRIVER = 3,
+    SPEC_VALUE = 4,
+    SPEC_ACTOR = 5,
+    SPEC_METHOD = 6
+};
 enum job_kind { JOB_ATTACHED = 1, JOB_DRIVER = 2, JOB_ARRAY = 3 };
 enum durability { DURABLE_PROCESS = 1, DURABLE_FULL = 2 };
 enum retry_mode { RETRY_NONE = 0, RETRY_ANY = 1, RETRY_CODES = 2 };
@@ -245,6 +254,12 @@ enum trial_state {
     TRIAL_STATES = 6
 };
 #undef TRIAL_STATE
+#define ACTOR_STATE(NAME, value) ACTOR_##NAME = value,
+enum actor_state {
+#include "proto/states.def"
+    ACTOR_STATES = 6
+};
+#undef ACTOR_STATE
 #define ROLE(NAME, value, text) ROLE_##NAME = value,
 enum role {
 #include "proto/states.def"
@@ -278,6 +293,7 @@ const char *job_state_name(uint32_t state);
 const char *node_state_name(uint32_t state);
 const char *study_state_name(uint32_t state);
 const char *trial_state_name(uint32_t state);
+const char *actor_state_name(uint32_t state);
 const char *role_name(uint32_t role); /* "ADMIN" */
 uint32_t role_within(uint32_t user,
                      uint32_t token);       /* what a token gives to such a user; 0: nothing */

@@ -32,6 +32,11 @@ static const char *const trial_states[] = {
 #include "proto/states.def"
 #undef TRIAL_STATE
 };
+static const char *const actor_states[] = {
+#define ACTOR_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef ACTOR_STATE
+};
 static const char *const roles[] = {
 #define ROLE(NAME, value, text) [value] = #NAME,
 #include "proto/states.def"
@@ -65,6 +70,7 @@ _Static_assert(COUNT(job_states) == JOB_STATES, "JOB_STATES is one more than the
 _Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than the last state");
 _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more than the last state");
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
+_Static_assert(COUNT(actor_states) == ACTOR_STATES, "ACTOR_STATES is one more than the last state");
 _Static_assert(COUNT(roles) == ROLES, "ROLES is one more than the last role");
 _Static_assert(COUNT(job_errors) == JOB_ERRORS, "JOB_ERRORS is one more than the last error");
 _Static_assert(COUNT(why_names) == WHYS, "WHYS is one more than the last reason");
@@ -105,6 +111,11 @@ const char *study_state_name(uint32_t state)
 const char *trial_state_name(uint32_t state)
 {
     return name_of(trial_states, COUNT(trial_states), state);
+}
+
+const char *actor_state_name(uint32_t state)
+{
+    return name_of(actor_states, COUNT(actor_states), state);
 }
 
 const char *role_name(uint32_t role)

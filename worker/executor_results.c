@@ -99,6 +99,9 @@ void executor_put_results(struct executors *self, struct executor *executor,
 {
     switch ((enum spec_kind)executor->kind) {
     case SPEC_FUNCTION:
+    case SPEC_VALUE:
+    case SPEC_ACTOR:
+    case SPEC_METHOD:
         out->number = resident_begun(&executor->resident);
         out->text = tail_of(self, executor, &executor->out, executor->out.taken, TEXT_MAX);
         break;

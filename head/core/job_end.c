@@ -49,6 +49,8 @@ static uint32_t error_of(const struct ending *how)
     case FAILURE_QUARANTINED:
     case FAILURE_TOO_LARGE:
     case FAILURE_UNKNOWN_TASK:
+    case FAILURE_ACTOR_DIED:
+    case FAILURE_ACTOR_UNAVAILABLE:
     case FAILURES:
         return ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
     }

@@ -14,7 +14,7 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
         if (spec_find(core, session_at(core, session), record.index) != NONE) {
             continue;
         }
-        if (record.kind == SPEC_DRIVER) {
+        if (record.kind >= SPEC_DRIVER) {
             return ERR_INVALID; /* the head makes the driver itself, and there is one of it */
         }
         int code = OK;
