@@ -81,7 +81,10 @@ int put_spec(struct store *store, const struct core *core, uint64_t id, struct w
                                       .run_ms_max = spec.run_ms_max,
                                       .submission = submission,
                                       .packages = spec.packages,
-                                      .user = core_job_owner(core, job) };
+                                      .user = core_job_owner(core, job),
+                                      .concurrency = spec.concurrency,
+                                      .groups = spec.groups,
+                                      .group = spec.group };
         proto_put_record(specs, REC_SPEC_INFO, &info);
     }
     return code;

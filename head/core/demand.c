@@ -43,11 +43,12 @@ uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t ses
         return NONE;
     }
     session = spec->running_max > 0 ? session : 0;
+    bool actors = spec->kind == SPEC_ACTOR;
     uint32_t free = NONE;
     for (uint32_t i = 0; i < core->demand_count; i++) {
         struct demand *demand = &core->demands[i];
         if (demand->used && demand->session == session &&
-            demand->running_max == spec->running_max &&
+            demand->running_max == spec->running_max && demand->actors == actors &&
             memcmp(&demand->need, &need, sizeof(need)) == 0) {
             demand->specs++;
             return i;
@@ -61,9 +62,12 @@ uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t ses
         }
         free = core->demand_count++;
     }
-    core->demands[free] = (struct demand){
-        .need = need, .session = session, .running_max = spec->running_max, .used = true, .specs = 1
-    };
+    core->demands[free] = (struct demand){ .need = need,
+                                           .session = session,
+                                           .running_max = spec->running_max,
+                                           .used = true,
+                                           .actors = actors,
+                                           .specs = 1 };
     chain_init(&core->demands[free].queues);
     return free;
 }
@@ -82,11 +86,26 @@ void demand_ran(struct core *core, uint32_t index, uint64_t run_us)
         demand->mean_run_us == 0 ? sample : (demand->mean_run_us * 15 + sample) / 16;
 }
 
+bool demand_of_nothing(const struct demand *demand)
+{
+    static const struct amounts nothing;
+    return memcmp(&demand->need, &nothing, sizeof(nothing)) == 0;
+}
+
+/*  An actor that demands nothing goes where there is a CPU, and takes none of it. */
+bool demand_suits(const struct core *core, uint32_t index, uint32_t node)
+{
+    const struct demand *demand = &core->demands[index];
+    const struct amounts *total = &node_at(core, node)->total;
+    bool processor = total->of[KIND_CPU] >= UNITS_PER_ONE;
+    return amounts_fit(&demand->need, total) &&
+           (processor || !demand->actors || !demand_of_nothing(demand));
+}
+
 bool demand_feasible(const struct core *core, uint32_t index)
 {
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
-        if (node_at(core, i)->state != NODE_DEAD &&
-            amounts_fit(&core->demands[index].need, &node_at(core, i)->total)) {
+        if (node_at(core, i)->state != NODE_DEAD && demand_suits(core, index, i)) {
             return true;
         }
     }
@@ -98,7 +117,7 @@ bool demand_open(const struct core *core, uint32_t index)
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
         if (node->state != NODE_DEAD && node->draining == DRAIN_NONE &&
-            amounts_fit(&core->demands[index].need, &node->total)) {
+            demand_suits(core, index, i)) {
             return true;
         }
     }

@@ -175,7 +175,7 @@ static bool array_expand(struct core *core, struct job *job)
         }
         uint32_t index = task_new(core, job->first_session, session->specs.first, id);
         EMIT(core, task_new, id, spec_at(core, session->specs.first)->id, TASK_READY, core->wall_ms,
-             { 0 }, scratch_put(core, args, sizeof(args)), 0);
+             { 0 }, scratch_put(core, args, sizeof(args)), 0, 0);
         job->total++;
         task_ready(core, index, false);
     }

@@ -24,6 +24,7 @@ static void node_move(struct core *core, struct node *node, enum node_cause caus
         EMIT(core, node_state, node->id, next, next == NODE_DEAD ? core->wall_ms : 0,
              slice_text(reason));
         core->schedule = true;
+        actors_wake(core, map_find(&core->node_map, node->id));
     }
 }
 
@@ -48,6 +49,7 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
         spec_at(core, i)->told[index / 64] &= ~(1ull << (index % 64));
     }
     core->schedule = true;
+    actors_wake(core, index);
 }
 
 /*  The id of a new node must survive a power cut: it is never used again. */
@@ -171,6 +173,7 @@ void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_
     emit_event(core, "NODE_LOST", 0, node->id, 0, slice_text(reason));
     node->peer = NONE;
     node->unknown_ms = dead_for_sure ? 0 : core->now_ms + core->config.orphan_ms;
+    node->exclusive_ms = dead_for_sure ? 0 : node->heard_ms + core->config.lease_ms;
     core->nodes_alive--;
     core->nodes_lost += !node->bye;
 }
@@ -189,11 +192,21 @@ static void lease_lost(struct core *core, uint32_t index, const struct node *nod
 {
     struct task *task = task_at(core, index);
     struct ending how = { .failure = FAILURE_NODE_DIED, .outcome = OUTCOMES, .node = node->id };
-    if (spec_at(core, task->spec)->max_retries == 0 && !node->bye) {
-        how.failure = FAILURE_UNKNOWN;
+    uint32_t kind = task_kind(core, task);
+    if (spec_at(core, task->spec)->max_retries == 0 && !node->bye && kind != SPEC_ACTOR) {
+        how.failure =
+            FAILURE_UNKNOWN; /* of an actor it is known: its worker has killed it by now */
     }
     if (node->bye && (spec_at(core, task->spec)->max_retries != 0 || task->state == TASK_LEASED)) {
-        task_returned(core, index);
+        if (kind == SPEC_ACTOR && task->state == TASK_RUNNING) {
+            task_restart(core, index, &how);
+        } else {
+            task_returned(core, index);
+        }
+        return;
+    }
+    if (kind == SPEC_METHOD) {
+        call_lost(core, index, &how);
         return;
     }
     task_attempt_failed(core, index, &how, true, !node->bye);
@@ -209,6 +222,9 @@ static void node_forget(struct core *core, uint32_t index)
 
 static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
 {
+    if (task->actor != NONE) { /* one that may live on there must not start elsewhere */
+        return core->now_ms < node->exclusive_ms;
+    }
     return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 &&
            !(task->flags & TASK_CANCEL);
 }
@@ -292,9 +308,11 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
     if (held->running == 1) {
         task_started(core, index, held->started_ms);
     }
-    if (task->flags & TASK_CANCEL) {
+    bool killed =
+        task_kind(core, task) == SPEC_ACTOR && actor_at(core, task->actor)->killed == task->attempt;
+    if (task->flags & TASK_CANCEL || killed) {
         emit_lease(core, node->peer, task->id, task->token,
-                   task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
+                   task->flags & TASK_CANCEL_FORCE || killed ? RECALL_KILL : RECALL_TERM);
     }
     task->flags |= TASK_SEEN;
     return true;
@@ -378,11 +396,30 @@ void node_resend(struct core *core)
     }
 }
 
+static enum failure outcome_failure(uint32_t outcome)
+{
+    static const enum failure failures[OUTCOMES] = {
+        [OUTCOME_APP_ERROR] = FAILURE_APP,
+        [OUTCOME_EXIT] = FAILURE_WORKER_DIED,
+        [OUTCOME_SIGNAL] = FAILURE_WORKER_DIED,
+        [OUTCOME_RUN_TIMEOUT] = FAILURE_RUN_TIMEOUT,
+        [OUTCOME_CANCELLED] = FAILURE_CANCELLED,
+        [OUTCOME_SETUP_FAILED] = FAILURE_SETUP,
+        [OUTCOME_BAD_ARGUMENT] = FAILURE_ARGUMENT,
+        [OUTCOME_NO_SUCH_TASK] = FAILURE_UNKNOWN_TASK,
+        [OUTCOME_TOO_LARGE] = FAILURE_TOO_LARGE,
+        [OUTCOME_ENV_FAILED] = FAILURE_SETUP,
+        [OUTCOME_OUT_OF_MEMORY] = FAILURE_OUT_OF_MEMORY,
+    };
+    return outcome < OUTCOMES ? failures[outcome] : FAILURE_NONE;
+}
+
 static void attempt_ended(struct core *core, uint32_t index, const struct rec_done *done)
 {
     const struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    struct ending how = { .status = done->status,
+    struct ending how = { .failure = outcome_failure(done->outcome),
+                          .status = done->status,
                           .outcome = done->outcome,
                           .started_ms = done->started_ms,
                           .run_us = done->run_us,
@@ -391,9 +428,13 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
                           .output = done->output,
                           .log = done->log,
                           .node = node_at(core, task->node)->id };
-    bool resident = spec->kind == SPEC_FUNCTION;
+    bool resident = spec->kind == SPEC_FUNCTION || spec->kind == SPEC_ACTOR;
     if (done->outcome != OUTCOME_RETURNED) {
         tally_attempt(core, task, done->started_ms, done->run_us);
+    }
+    if (spec->kind == SPEC_METHOD) {
+        call_ended(core, index, done, &how);
+        return;
     }
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
@@ -402,7 +443,9 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         return;
     case OUTCOME_APP_ERROR:
         demand_ran(core, spec->demand, done->run_us);
-        how.failure = FAILURE_APP;
+        if (spec->kind == SPEC_ACTOR) {
+            break; /* its constructor failed: that is final */
+        }
         task_attempt_failed(core, index, &how, false, false);
         return;
     case OUTCOME_EXIT:
@@ -410,37 +453,30 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         task_attempt_failed(core, index, &how, resident, resident);
         return;
     case OUTCOME_SIGNAL:
-        how.failure = FAILURE_WORKER_DIED;
         task_attempt_failed(core, index, &how, true, true);
         return;
     case OUTCOME_OUT_OF_MEMORY:
-        how.failure = FAILURE_OUT_OF_MEMORY;
         how.memory_bytes = core->demands[spec->demand].need.of[KIND_MEMORY];
         task_attempt_failed(core, index, &how, true, false);
         return;
     case OUTCOME_RUN_TIMEOUT:
-        how.failure = FAILURE_RUN_TIMEOUT;
         task_attempt_failed(core, index, &how, true, false);
         return;
     case OUTCOME_CANCELLED:
-        how.failure = FAILURE_CANCELLED;
-        break;
-    case OUTCOME_SETUP_FAILED:
-    case OUTCOME_ENV_FAILED:
-        how.failure = FAILURE_SETUP;
-        break;
-    case OUTCOME_BAD_ARGUMENT:
-        how.failure = FAILURE_ARGUMENT;
-        break;
-    case OUTCOME_NO_SUCH_TASK:
-        how.failure = FAILURE_UNKNOWN_TASK;
-        break;
-    case OUTCOME_TOO_LARGE:
-        how.failure = FAILURE_TOO_LARGE;
+        if (spec->kind == SPEC_ACTOR && actor_at(core, task->actor)->killed == task->attempt) {
+            how.failure = FAILURE_WORKER_DIED;
+            task_attempt_failed(core, index, &how, true, false);
+            return;
+        }
         break;
     case OUTCOME_RETURNED:
         drain_returned(core, index, &how);
         return;
+    case OUTCOME_SETUP_FAILED:
+    case OUTCOME_ENV_FAILED:
+    case OUTCOME_BAD_ARGUMENT:
+    case OUTCOME_NO_SUCH_TASK:
+    case OUTCOME_TOO_LARGE:
     case OUTCOMES:
         break;
     }

@@ -102,6 +102,7 @@ static void restore_node(struct core *core, const struct restored *row)
     drain_restore(core, index, row);
     if (row->node.dead) {
         node_at(core, index)->state = NODE_DEAD;
+        node_at(core, index)->exclusive_ms = core->now_ms + core->config.lease_ms;
         core->nodes_alive--;
     }
 }
@@ -114,7 +115,7 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
         if (task->state == TASK_WAITING) {
             task->deps_left++;
             if (!same_owner(core, task_session((task_id){ task->id }), dep.task)) {
-                task_doom(core, task_find(core, task->id));
+                task_doom(core, task_find(core, task->id), FAILURE_UPSTREAM);
                 continue;
             }
             edge_add(core, dep.task, task->id);
@@ -122,6 +123,25 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
                 emit_lookup(core, dep.task); /* it has ended: answered before the next row */
             }
         }
+    }
+}
+
+/*  What an actor or a call is beside a task. */
+static void restore_actor(struct core *core, uint32_t index, uint32_t session, uint64_t actor)
+{
+    struct task *task = task_at(core, index);
+    uint32_t kind = task_kind(core, task);
+    uint32_t lane = NONE;
+    if (kind == SPEC_ACTOR) {
+        task->actor = actor_find(core, task->id);
+        ensure(task->actor != NONE);
+        actor_at(core, task->actor)->task = index;
+        actor_at(core, task->actor)->ordered = spec_at(core, task->spec)->ordered;
+    } else if (kind == SPEC_METHOD && lane_get(core, session, task->spec, actor, &lane) == OK) {
+        lane_take(core, lane, index);
+    } else if (kind == SPEC_METHOD) {
+        task_set(core, task, TASK_WAITING);
+        task_doom(core, index, FAILURE_ACTOR_DIED);
     }
 }
 
@@ -146,6 +166,7 @@ static void restore_task(struct core *core, const struct restored *row)
                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
     core->stats.accepted--;
     task_args(task, row->task.args_bytes);
+    restore_actor(core, index, session, row->task.actor);
     restore_deps(core, task, row->task.deps);
 }
 
@@ -156,13 +177,14 @@ static void restore_lease(struct core *core, const struct row_lease_new *row)
     struct run *run = run_index == NONE ? NULL : pool_at(&core->runs, run_index);
     for (uint64_t i = 0; run && i < row->count; i++) {
         uint32_t index = task_find(core, row->first + i);
-        if (index == NONE || row->token + i <= task_at(core, index)->token) {
-            continue; /* ended, or a later attempt */
+        if (index == NONE || row->token + i <= task_at(core, index)->token ||
+            task_at(core, index)->failure != 0) {
+            continue; /* ended, or about to; or a later attempt */
         }
         struct task *task = task_at(core, index);
         if (task->node != NONE) {
             lease_release(core, index); /* of an older row */
-        } else if (task->state == TASK_READY) {
+        } else if (task->state == TASK_READY || task_kind(core, task) == SPEC_METHOD) {
             task_unqueue(core, index);
         }
         task_set(core, task, TASK_READY);
@@ -209,6 +231,9 @@ void restore_row(struct core *core, const struct restored *row)
     case RESTORE_NODE:
         restore_node(core, row);
         return;
+    case RESTORE_ACTOR:
+        actor_restore(core, row);
+        return;
     case RESTORE_TASK:
         restore_task(core, row);
         return;
@@ -251,6 +276,7 @@ void restore_end(struct core *core)
         }
     }
     requeue(core);
+    actors_restored(core);
     for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
         for (uint32_t d = 0; d < core->demand_count; d++) {
             lease_open_slots(core, n, d);

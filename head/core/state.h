@@ -6,7 +6,9 @@
 #include "common/map.h"
 #include "common/pool.h"
 #include "common/prng.h"
+#include "head/core/actor.h"
 #include "head/core/core.h"
+#include "head/core/lease.h"
 #include "head/core/node.h"
 #include "head/core/user.h"
 #include "head/core/survey.h"
@@ -70,6 +72,7 @@ struct task {
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
     uint32_t ready_ms;  /* when it became ready: wall clock, the low half */
+    uint32_t actor;     /* of an actor: index of it; of a method: of its lane; else NONE */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
@@ -102,6 +105,7 @@ struct demand { /* tasks with the same demand are one class for the scheduler */
     uint32_t running_max; /* so many of its tasks may run at a time; 0: no limit */
     bool used;
     bool no_cpu;
+    bool actors; /* of actors: they are never leased ahead, for nobody knows when one ends */
     uint32_t specs;
     bool blocked;           /* has tasks that could run somewhere, but there is no room */
     uint64_t mean_run_us;   /* of attempts, exponentially weighted; 0: none has ended */
@@ -114,13 +118,16 @@ struct spec {
     uint64_t key; /* session and index */
     uint32_t by_id, by_key;
     uint32_t session, job;
-    uint32_t kind, demand, queue;
-    uint32_t tally;           /* of its name */
+    uint32_t kind, demand, queue; /* what takes no resources has neither demand nor queue: NONE */
+    uint32_t tally;               /* of its name */
     uint64_t in[TASK_STATES]; /* its tasks by state; those that ended: since the head has started */
     int32_t max_retries;
     uint32_t retry_mode, retry_code_count;
     uint32_t backoff_ms, backoff_ms_max;
     uint32_t queue_ms_max, crash_limit;
+    bool ordered;   /* of an actor: its methods run one at a time, in order */
+    bool detached;  /* likewise: it lives on without its job */
+    uint64_t group; /* of a method: its concurrency group, hashed */
     struct link_pair in_session;
     uint64_t told[NODES_MAX / 64]; /* nodes that know it */
     int32_t retry_codes[RETRY_CODES_MAX];
@@ -253,12 +260,13 @@ struct node {
     uint64_t
         credential; /* id of the token that its worker has come with; 0: not yet, to this head */
     uint32_t state;
-    bool bye;            /* it ended in order: what it had is not charged */
-    uint32_t draining;   /* enum drain */
-    bool drain_over;     /* its grace has passed: what it has is asked back */
-    uint64_t drain_ms;   /* when that passes */
-    uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
-    uint64_t inventory;  /* seq of the INVENTORY being read */
+    bool bye;              /* it ended in order: what it had is not charged */
+    uint32_t draining;     /* enum drain */
+    bool drain_over;       /* its grace has passed: what it has is asked back */
+    uint64_t drain_ms;     /* when that passes */
+    uint64_t unknown_ms;   /* DEAD: until then, attempts that may not start twice wait for news */
+    uint64_t exclusive_ms; /* DEAD: from then on its worker has killed its actors, wherever it is */
+    uint64_t inventory;    /* seq of the INVENTORY being read */
     uint64_t inventory_whole; /* and of the newest that was read to its end */
     uint32_t ack_count;       /* DONEs that are committed and not acknowledged yet */
     bool acks_synced;         /* one of them must be on the disk first */
@@ -270,6 +278,7 @@ struct node {
     struct stream starts;
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
     struct chain leases;
+    uint32_t calls; /* of them: of methods, which take no resources */
     struct link_pair all;
     char key[HASH_TEXT + 1];
     char name[NAME_MAX_BYTES + 1];
@@ -295,9 +304,10 @@ struct core {
     bool restoring;
 
     struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies,
-        users, tokens;
+        users, tokens, actors, lanes;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
-        peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes;
+        peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes,
+        actor_ids, actor_names, lane_map;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
@@ -311,8 +321,11 @@ struct core {
     struct chain held;    /* jobs that wait for others */
     struct chain due;     /* sessions */
     struct chain all_peers, all_nodes, all_tokens;
-    uint32_t demand_count; /* demands[] in use, or free for use again, below this */
-    uint32_t demand_turn;  /* who is first in the next round */
+    struct chain actors_due;  /* something is to be done for their calls */
+    struct chain actors_dead; /* those that are still remembered, the oldest first */
+    struct chain claims;      /* actors that have a name, and are not made yet */
+    uint32_t demand_count;    /* demands[] in use, or free for use again, below this */
+    uint32_t demand_turn;     /* who is first in the next round */
     uint32_t nodes_alive;
     bool schedule; /* something changed that may let a task be leased */
     uint64_t scan_ms;
@@ -372,6 +385,9 @@ struct core {
 #define PEER_ALL     offsetof(struct peer, all)
 #define TOKEN_ALL    offsetof(struct token, all)
 #define NODE_ALL     offsetof(struct node, all)
+#define LANE_ACTOR   offsetof(struct lane, in_actor)
+#define ACTOR_DUE    offsetof(struct actor, due)
+#define ACTOR_REST   offsetof(struct actor, rest)
 
 static inline struct task *task_at(const struct core *core, uint32_t index)
 {
@@ -401,6 +417,14 @@ static inline struct node *node_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->nodes, index);
 }
+static inline struct actor *actor_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->actors, index);
+}
+static inline struct lane *lane_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->lanes, index);
+}
 static inline struct study *study_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->studies, index);
@@ -420,6 +444,10 @@ static inline struct slots *slots_at(const struct core *core, uint32_t node, uin
 static inline struct job *task_job(const struct core *core, const struct task *task)
 {
     return job_at(core, spec_at(core, task->spec)->job);
+}
+static inline uint32_t task_kind(const struct core *core, const struct task *task)
+{
+    return spec_at(core, task->spec)->kind;
 }
 static inline bool job_ended(const struct job *job)
 {
@@ -469,6 +497,7 @@ void task_cancel(struct core *core, uint32_t index, bool force);
 void task_give_up(struct core *core, uint32_t index,
                   enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);
+void task_restart(struct core *core, uint32_t index, const struct ending *how);
 void task_started(struct core *core, uint32_t index, uint64_t started_ms);
 void task_leased(struct core *core, struct task *task);
 void task_set(struct core *core, struct task *task,
@@ -483,8 +512,8 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
 void on_looked_up(struct core *core, const struct event *event);
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
-void task_doom(struct core *core,
-               uint32_t index); /* a waiting one: an argument will never be there */
+void task_doom(struct core *core, uint32_t index,
+               enum failure failure); /* a waiting one: what it waits for will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
 
@@ -494,34 +523,6 @@ void tally_attempt(struct core *core, const struct task *task, uint64_t started_
                    uint64_t run_us);
 void tally_ended(struct core *core, const struct task *task, bool failed);
 void spec_states(const struct core *core, uint64_t in[TASK_STATES]);
-
-/*  lease.c: which task goes where. */
-void lease_schedule(struct core *core);
-void lease_release(struct core *core,
-                   uint32_t task); /* takes it off its node and run; its state is the caller's */
-void lease_hold(struct core *core, uint32_t task, uint32_t node, uint32_t run);
-void lease_balance(struct core *core);
-void lease_resend(struct core *core, uint32_t task);
-void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
-struct slice lease_shortage(struct core *core,
-                            uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
-bool demand_feasible(const struct core *core, uint32_t demand); /* some node could, when idle */
-bool demand_open(const struct core *core, uint32_t demand);     /* and that one is not drained */
-uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session,
-                    int *code); /* NONE and code */
-uint64_t demand_fits(const struct core *core, uint32_t demand, uint32_t node);
-bool demand_binds(const struct core *core,
-                  uint32_t demand); /* the nodes could run more of it than running_max */
-bool demand_at_limit(const struct core *core,
-                     uint32_t demand); /* no more of it may be leased now */
-void demand_release(struct core *core, uint32_t demand);
-void demand_ran(struct core *core, uint32_t demand, uint64_t run_us);
-uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand,
-                   bool fail_infeasible); /* NONE: no room */
-void queue_release(struct core *core, uint32_t queue);
-void queue_wake(struct core *core, uint32_t queue);
-void queue_sleep(struct core *core, uint32_t queue);
-bool amounts_read(struct core *core, struct list from, struct amounts *out, int *code);
 
 /*  job*.c, session.c, watch.c: jobs, sessions, specs, watchers. */
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);
