@@ -46,8 +46,7 @@ enum {
     PLACES_MAX = 16 /* nodes that are told of an object, however many have it */
 };
 #define PROGRAM_BYTES_MAX (1ull << 30)
-#define UNITS_PER_ONE     10000ull      /* a resource is counted in 1/10000 */
-#define STORED_BYTES_MIN  (100u * 1024) /* a value of more is stored in its node */
+#define UNITS_PER_ONE     10000ull /* a resource is counted in 1/10000 */
 
 enum spec_kind {
     SPEC_FUNCTION = 1,
