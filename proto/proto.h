@@ -266,10 +266,10 @@ enum actor_state {
     ACTOR_STATES = 6
 };
 #undef ACTOR_STATE
-#define OBJECT_STATE(NAME, value) OBJECT_##NAME = value,
-enum object_state {
+#define OBJECT_STATE(NAME, value) DIRECTORY_##NAME = value,
+enum directory_state {
 #include "proto/states.def"
-    OBJECT_STATES = 7
+    DIRECTORY_STATES = 7
 };
 #undef OBJECT_STATE
 /*  Why an object is LOST: Ray's error types. */

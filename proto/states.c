@@ -86,8 +86,8 @@ _Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than 
 _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more than the last state");
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
 _Static_assert(COUNT(actor_states) == ACTOR_STATES, "ACTOR_STATES is one more than the last state");
-_Static_assert(COUNT(object_states) == OBJECT_STATES,
-               "OBJECT_STATES is one more than the last state");
+_Static_assert(COUNT(object_states) == DIRECTORY_STATES,
+               "DIRECTORY_STATES is one more than the last state");
 _Static_assert(COUNT(reason_names) == OBJECT_REASONS,
                "OBJECT_REASONS is one more than the last reason");
 _Static_assert(COUNT(roles) == ROLES, "ROLES is one more than the last role");
