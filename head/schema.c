@@ -341,12 +341,15 @@ static const char more_names[] = /* a compiler need not take longer texts */
 #define ACTOR_CAUSE(NAME, value, text) \
     NAME_ROW("actor_cause_name", #value, ",'" #NAME "','" text "'")
 #define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
-#define FAILURE(NAME, value, code, type, text) \
-    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef ROLE
 #undef ACTOR_CAUSE
 #undef JOB_ERROR
+    ;
+static const char failure_names[] = /* apart: a string has 4095 bytes at most */
+#define FAILURE(NAME, value, code, type, text) \
+    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
+#include "proto/states.def"
 #undef FAILURE
     ;
 /* clang-format on */
@@ -427,7 +430,8 @@ static int schema_raise(sqlite3 *db, size_t version, struct diag *why)
         rc = schema_run(db, text, why);
     }
     rc = rc == OK ? schema_run(db, names, why) : rc;
-    return rc == OK ? schema_run(db, more_names, why) : rc;
+    rc = rc == OK ? schema_run(db, more_names, why) : rc;
+    return rc == OK ? schema_run(db, failure_names, why) : rc;
 }
 
 int schema_open(sqlite3 *db, struct diag *why)

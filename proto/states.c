@@ -49,6 +49,21 @@ static const char *const death_texts[] = {
 #include "proto/states.def"
 #undef ACTOR_CAUSE
 };
+static const char *const object_states[] = {
+#define OBJECT_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef OBJECT_STATE
+};
+static const char *const reason_names[] = {
+#define OBJECT_REASON(NAME, value, text) [value] = #NAME,
+#include "proto/states.def"
+#undef OBJECT_REASON
+};
+static const char *const reason_texts[] = {
+#define OBJECT_REASON(NAME, value, text) [value] = text,
+#include "proto/states.def"
+#undef OBJECT_REASON
+};
 static const char *const roles[] = {
 #define ROLE(NAME, value, text) [value] = #NAME,
 #include "proto/states.def"
@@ -84,6 +99,10 @@ _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more th
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
 _Static_assert(COUNT(actor_states) == ACTOR_STATES, "ACTOR_STATES is one more than the last state");
 _Static_assert(COUNT(deaths) == DEATHS, "DEATHS is one more than the last cause");
+_Static_assert(COUNT(object_states) == DIRECTORY_STATES,
+               "DIRECTORY_STATES is one more than the last state");
+_Static_assert(COUNT(reason_names) == OBJECT_REASONS,
+               "OBJECT_REASONS is one more than the last reason");
 _Static_assert(COUNT(roles) == ROLES, "ROLES is one more than the last role");
 _Static_assert(COUNT(job_errors) == JOB_ERRORS, "JOB_ERRORS is one more than the last error");
 _Static_assert(COUNT(why_names) == WHYS, "WHYS is one more than the last reason");
@@ -139,6 +158,21 @@ const char *death_name(uint32_t death)
 const char *death_text(uint32_t death)
 {
     return name_of(death_texts, COUNT(death_texts), death);
+}
+
+const char *object_state_name(uint32_t state)
+{
+    return name_of(object_states, COUNT(object_states), state);
+}
+
+const char *object_reason_name(uint32_t reason)
+{
+    return name_of(reason_names, COUNT(reason_names), reason);
+}
+
+const char *object_reason_text(uint32_t reason)
+{
+    return name_of(reason_texts, COUNT(reason_texts), reason);
 }
 
 const char *role_name(uint32_t role)

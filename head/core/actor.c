@@ -133,6 +133,19 @@ void actors_work(struct core *core)
     }
 }
 
+void actor_lives(struct core *core, uint32_t index, uint64_t started_ms)
+{
+    struct task *task = task_at(core, index);
+    struct actor *actor = actor_at(core, task->actor);
+    task_started(core, index, started_ms);
+    if (actor->alive != task->attempt) {
+        actor->alive = task->attempt;
+        task->crashes = 0;
+        EMIT(core, actor_alive, actor->id, task->attempt, core->wall_ms);
+        actor_wake(core, task->actor);
+    }
+}
+
 void on_actor_alive(struct core *core, uint32_t peer, const struct msg_actor_alive *msg)
 {
     struct list list = msg->actors;
@@ -143,15 +156,7 @@ void on_actor_alive(struct core *core, uint32_t peer, const struct msg_actor_ali
             !speaks_for(core, peer, task_at(core, index)->node)) {
             continue; /* it hears with its INVENTORY what is stale */
         }
-        struct task *task = task_at(core, index);
-        struct actor *actor = actor_at(core, task->actor);
-        task_started(core, index, held.started_ms);
-        if (actor->alive != task->attempt) {
-            actor->alive = task->attempt;
-            task->crashes = 0;
-            EMIT(core, actor_alive, actor->id, task->attempt, core->wall_ms);
-        }
-        actor_wake(core, task->actor);
+        actor_lives(core, index, held.started_ms);
     }
 }
 
@@ -206,6 +211,8 @@ static uint32_t death_of(const struct actor *actor, const struct task *task,
     case FAILURE_QUEUE_TIMEOUT:
     case FAILURE_TOO_LARGE:
     case FAILURE_UNKNOWN_TASK:
+    case FAILURE_OBJECT_LOST:
+    case FAILURE_STORE_FULL:
     case FAILURES:
         return DEATH_CREATION_FAILED;
     }

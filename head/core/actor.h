@@ -59,6 +59,7 @@ void actor_forget(struct core *core, uint32_t index);
 bool actor_alive(const struct core *core, const struct actor *actor);
 /*  It will start, or its budget allows that it does when its process dies. */
 bool actor_may_restart(const struct core *core, const struct actor *actor);
+void actor_lives(struct core *core, uint32_t task, uint64_t started_ms); /* its worker says so */
 void actor_ended(struct core *core, uint32_t index, const struct ending *how); /* its task did */
 void actor_settled(struct core *core, uint32_t index); /* no worker has a call of it any more */
 bool actor_waits(const struct core *core, const struct task *task); /* until then */
@@ -90,6 +91,8 @@ void call_ready(struct core *core, uint32_t task);
 void call_held(struct core *core, uint32_t task); /* it is leased */
 void call_released(struct core *core, uint32_t task);
 void call_ended(struct core *core, uint32_t task, const struct rec_done *done, struct ending *how);
+bool call_outlived(const struct core *core, uint32_t task,
+                   uint32_t outcome); /* by its actor, as it seems */
 void call_lost(struct core *core, uint32_t task,
                struct ending *how);               /* it had begun, or may have */
 void lane_work(struct core *core, uint32_t lane); /* leases what may be */

@@ -214,6 +214,15 @@ void lane_fail(struct core *core, uint32_t index)
     }
 }
 
+bool call_outlived(const struct core *core, uint32_t index, uint32_t outcome)
+{
+    const struct task *task = task_at(core, index);
+    if (outcome == OUTCOME_OK || task_kind(core, task) != SPEC_METHOD) {
+        return false;
+    }
+    return actor_alive(core, actor_at(core, lane_at(core, task->actor)->actor));
+}
+
 /*  Its actor's process died while it ran, or with its node: whether it ran is not known.  Told as Ray does: the actor
     is dead, or it starts again. */
 void call_lost(struct core *core, uint32_t index, struct ending *how)
@@ -273,6 +282,8 @@ void call_ended(struct core *core, uint32_t index, const struct rec_done *done, 
     case OUTCOME_BAD_ARGUMENT:
     case OUTCOME_NO_SUCH_TASK:
     case OUTCOME_TOO_LARGE:
+    case OUTCOME_OBJECT_LOST:
+    case OUTCOME_STORE_FULL:
     case OUTCOMES:
         break;
     }

@@ -299,13 +299,15 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
     const struct node *node = node_at(core, node_index);
     uint32_t index = lease_find(core, held->task, held->token);
     if (index == NONE || task_at(core, index)->node != node_index) {
-        if (held->running != 2) {
+        if (held->running != HELD_ENDED) {
             emit_lease(core, node->peer, held->task, held->token, RECALL_KILL);
         }
         return false;
     }
     struct task *task = task_at(core, index);
-    if (held->running == 1) {
+    if (held->running == HELD_ALIVE && task_kind(core, task) == SPEC_ACTOR) {
+        actor_lives(core, index, held->started_ms);
+    } else if (held->running == HELD_RUNS || held->running == HELD_ALIVE) {
         task_started(core, index, held->started_ms);
     }
     bool killed =
@@ -410,6 +412,8 @@ static enum failure outcome_failure(uint32_t outcome)
         [OUTCOME_TOO_LARGE] = FAILURE_TOO_LARGE,
         [OUTCOME_ENV_FAILED] = FAILURE_SETUP,
         [OUTCOME_OUT_OF_MEMORY] = FAILURE_OUT_OF_MEMORY,
+        [OUTCOME_OBJECT_LOST] = FAILURE_OBJECT_LOST,
+        [OUTCOME_STORE_FULL] = FAILURE_STORE_FULL,
     };
     return outcome < OUTCOMES ? failures[outcome] : FAILURE_NONE;
 }
@@ -477,6 +481,8 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
     case OUTCOME_BAD_ARGUMENT:
     case OUTCOME_NO_SUCH_TASK:
     case OUTCOME_TOO_LARGE:
+    case OUTCOME_OBJECT_LOST:
+    case OUTCOME_STORE_FULL:
     case OUTCOMES:
         break;
     }
@@ -504,6 +510,21 @@ static void acks_flush(struct core *core, struct node *node)
     node->acks_synced = false;
 }
 
+/*  A worker tells of an actor's calls before it tells of the actor: that it died, and why, is looked for further on, so
+    that they are told of the right end. */
+static void actor_first(struct core *core, uint32_t call, struct list rest)
+{
+    uint64_t actor = actor_at(core, lane_at(core, task_at(core, call)->actor)->actor)->id;
+    struct rec_done done;
+    while (next_done(&rest, &done)) {
+        uint32_t index = done.task == actor ? lease_find(core, done.task, done.token) : NONE;
+        if (index != NONE && task_at(core, index)->node == task_at(core, call)->node) {
+            attempt_ended(core, index, &done);
+            return;
+        }
+    }
+}
+
 void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
 {
     uint32_t node = node_find(core, msg->node);
@@ -515,7 +536,7 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
     }
     struct list list = msg->done;
     struct rec_done done;
-    bool full = false;
+    bool full = false, looked = false;
     while (next_done(&list, &done)) {
         uint32_t index = lease_find(core, done.task, done.token);
         if (index != NONE && !speaks_for(core, peer, task_at(core, index)->node)) {
@@ -527,6 +548,10 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
                 NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
         if (index != NONE) {
             full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
+            if (!looked && call_outlived(core, index, done.outcome)) {
+                looked = true;
+                actor_first(core, index, list);
+            }
             attempt_ended(core, index, &done);
         }
     }

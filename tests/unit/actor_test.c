@@ -173,6 +173,58 @@ static void the_dead_tell_why(void **unused)
     actors_free(a);
 }
 
+/*  One report, as a worker tells it: the calls first, the actor last. */
+static void the_end_is_told_whatever_comes_first(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start call[2];
+    struct rec_result result;
+    alive(a, &a->start);
+    calls(a, 2, 2, 0);
+    assert_true(start_at(a->w, 0, &call[0]) && start_at(a->w, 1, &call[1]));
+    const struct rec_done died[] = {
+        { .task = call[0].task,
+          .token = call[0].token,
+          .outcome = OUTCOME_SIGNAL,
+          .status = -11,
+          .started_ms = 1 },
+        { .task = call[1].task, .token = call[1].token, .outcome = OUTCOME_RETURNED },
+        { .task = a->actor,
+          .token = a->start.token,
+          .outcome = OUTCOME_SIGNAL,
+          .status = -11,
+          .started_ms = 1 },
+    };
+    for (uint32_t i = 0; i < COUNT(died); i++) {
+        proto_put_record(&a->w->wire, REC_DONE, &died[i]);
+    }
+    say(a->w, WORKER, MSG_DONE,
+        &(struct msg_done){
+            .seq = 6, .node = a->node, .done = wire_list(&a->w->wire, COUNT(died)) });
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(result_of(a->w, call[i].task, &result));
+        assert_int_equal(result.failure, FAILURE_ACTOR_DIED);
+        assert_true(has_text(result.text, "signal 11"));
+    }
+    assert_null(heard(a->w, MSG_START, 0));
+    actors_free(a);
+}
+
+static void a_beat_tells_that_it_is_alive(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start call;
+    calls(a, 2, 1, 0);
+    proto_put_record(&a->w->wire, REC_HELD,
+                     &(struct rec_held){ a->actor, a->start.token, HELD_ALIVE, 7 });
+    say(a->w, WORKER, MSG_NODE_BEAT,
+        &(struct msg_node_beat){ .node = a->node, .running = wire_list(&a->w->wire, 1) });
+    assert_true(start_at(a->w, 0, &call) && call.actor == a->actor);
+    actors_free(a);
+}
+
 static void a_failed_constructor_is_final(void **unused)
 {
     (void)unused;
@@ -332,6 +384,8 @@ int main(void)
         cmocka_unit_test(a_retry_keeps_its_place),
         cmocka_unit_test(what_came_back_is_not_overtaken),
         cmocka_unit_test(the_dead_tell_why),
+        cmocka_unit_test(the_end_is_told_whatever_comes_first),
+        cmocka_unit_test(a_beat_tells_that_it_is_alive),
         cmocka_unit_test(a_failed_constructor_is_final),
         cmocka_unit_test(killed_it_never_comes_back),
         cmocka_unit_test(killed_with_restart_it_does_and_is_charged),
