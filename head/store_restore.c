@@ -188,7 +188,8 @@ static const struct {
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
       " t.cancelled,length(t.args),t.actor FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
-      " WHERE (SELECT state FROM job WHERE id=s.job)<=2 ORDER BY s.id,t.id" },
+      " WHERE (SELECT state FROM job WHERE id=s.job)<=2 OR s.id IN"
+      "  (SELECT id>>40 FROM actor WHERE cause=0 AND detached=1) ORDER BY s.id,t.id" },
     { RESTORE_LEASE, fill_lease,
       "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
 };

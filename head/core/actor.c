@@ -88,6 +88,7 @@ void actor_make(struct core *core, uint32_t task_index)
     actor->task = task_index;
     actor->ordered = spec->ordered;
     task->actor = index;
+    session_at(core, spec->session)->detached += spec->detached;
     EMIT(core, actor_new, actor->id, actor->owner, spec->detached);
 }
 
@@ -236,6 +237,8 @@ void actor_ended(struct core *core, uint32_t index, const struct ending *how)
         text_slice(&text, slice_of(why.p, why.n < room ? why.n : room));
     }
     actor->task = NONE;
+    const struct spec *spec = spec_at(core, task->spec);
+    session_at(core, spec->session)->detached -= spec->detached;
     actor_unnamed(core, index);
     EMIT(core, actor_dead, actor->id, actor->death, scratch_put(core, actor->text, text.n),
          core->wall_ms);

@@ -141,17 +141,18 @@ static uint64_t check_jobs(struct checker *self)
     uint64_t tasks = 0;
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
         const struct job *job = job_at(core, j);
-        uint64_t leased = 0, unfinished = 0;
+        uint64_t leased = 0, unfinished = 0, detached = 0;
         for (uint32_t s = job->sessions.first; s != NONE; s = session_at(core, s)->in_job.next) {
             leased += check_session(self, session_at(core, s));
             unfinished += session_at(core, s)->tasks.count;
+            detached += session_at(core, s)->detached;
         }
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
         CHECK(leased == job->leased, job->id);
         CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total ||
                   job_ended(job),
               job->id);
-        CHECK(!job_ended(job) || unfinished == 0, job->id);
+        CHECK(!job_ended(job) || unfinished == detached, job->id);
         CHECK(!job->held || (job->state == JOB_PENDING && !job->ending && job->waits.count > 0),
               job->id);
         tasks += unfinished;

@@ -74,8 +74,11 @@ static void restore_spec(struct core *core, const struct restored *row)
     struct rec_spec record;
     int code = OK;
     core->spec_last = row->spec.id > core->spec_last ? row->spec.id : core->spec_last;
-    if (session == NONE || job_ended(job_at(core, session_at(core, session)->job)) ||
-        !next_spec(&one, &record)) {
+    if (session == NONE || !next_spec(&one, &record)) {
+        return;
+    }
+    bool lingers = record.kind == SPEC_ACTOR && record.detached;
+    if (job_ended(job_at(core, session_at(core, session)->job)) && !lingers) {
         return;
     }
     uint32_t index = spec_new(core, session, row->spec.id, &record, &code);
@@ -136,6 +139,7 @@ static void restore_actor(struct core *core, uint32_t index, uint32_t session, u
         task->actor = actor_find(core, task->id);
         ensure(task->actor != NONE);
         actor_at(core, task->actor)->task = index;
+        session_at(core, session)->detached += spec_at(core, task->spec)->detached;
         actor_at(core, task->actor)->ordered = spec_at(core, task->spec)->ordered;
     } else if (kind == SPEC_METHOD && lane_get(core, session, task->spec, actor, &lane) == OK) {
         lane_take(core, lane, index);
@@ -283,7 +287,9 @@ void restore_end(struct core *core)
         }
     }
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
-        if (!job_ended(job_at(core, j))) {
+        if (job_ended(job_at(core, j))) {
+            job_specs_free(core, job_at(core, j));
+        } else {
             job_busy(core, j);
         }
     }

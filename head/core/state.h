@@ -172,6 +172,7 @@ struct session {
         saved_below; /* when this batch is synced, so are TRIALS up to that; 0: nothing is to be synced */
     uint64_t bye_seq;
     bool bye;           /* asked to end: told when it has */
+    uint32_t detached;  /* of its tasks: detached actors, which outlive it and its job */
     struct chain tasks; /* unfinished */
     struct chain specs;
     struct link_pair in_job;
@@ -571,6 +572,9 @@ void watchers_drop(struct core *core, uint32_t peer);
 void watcher_drop(struct core *core, uint32_t index);
 void tell_state(struct core *core, uint32_t peer, uint64_t seq, uint32_t job, bool synced);
 void job_busy(struct core *core, uint32_t index);
+/*  Some detached actor of it lives. */
+bool job_lingers(const struct core *core, const struct job *job);
+void job_specs_free(struct core *core, const struct job *job); /* those without tasks */
 void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code);
 
 /*  study.c: studies, what their trials report, what their drivers decide. */

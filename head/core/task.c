@@ -281,6 +281,9 @@ static void task_forget(struct core *core, uint32_t index)
     chain_remove(&session->tasks, &core->tasks, TASK_FAMILY, index);
     map_remove(&core->task_map, index);
     pool_give(&core->tasks, index);
+    if (job_ended(job_at(core, session->job))) { /* a detached actor: the last that it had, maybe */
+        job_specs_free(core, job_at(core, session->job));
+    }
 }
 
 void task_end(struct core *core, uint32_t index, const struct ending *how)

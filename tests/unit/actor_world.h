@@ -32,8 +32,8 @@ static inline struct list put_calls(struct world *w, const struct rec_call *call
     return (struct list){ slice_of(w->list + at, w->wire.n - at), count };
 }
 
-static inline void submit_calls(struct actors *a, uint64_t first, uint32_t count,
-                                const struct rec_spec *spec, struct rec_call call)
+static inline void submit_as(struct actors *a, uint32_t peer, uint64_t first, uint32_t count,
+                             const struct rec_spec *spec, struct rec_call call)
 {
     struct world *w = a->w;
     size_t at = w->wire.n;
@@ -41,11 +41,17 @@ static inline void submit_calls(struct actors *a, uint64_t first, uint32_t count
     struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
     call.spec = spec->index;
     call.args = slice_text("\x90");
-    say(w, CLIENT, MSG_SUBMIT,
+    say(w, peer, MSG_SUBMIT,
         &(struct msg_submit){ .session = a->session,
                               .first = first,
                               .specs = specs,
                               .calls = put_calls(w, &call, count) });
+}
+
+static inline void submit_calls(struct actors *a, uint64_t first, uint32_t count,
+                                const struct rec_spec *spec, struct rec_call call)
+{
+    submit_as(a, CLIENT, first, count, spec, call);
 }
 
 static inline struct rec_spec method_spec(int32_t retries)
