@@ -100,31 +100,32 @@ static const char job_view[] =
 
 /*  A lease covers the tasks first..first+count-1; the token of each must be newer than its fence.
     The index of a task of an array: that of the task which it repeats, if it is a retry. */
-static const char task_view[] =
-    "CREATE VIEW tasks AS SELECT " TASK_HEX("t.id") " AS task_id, c.name AS name,"
-    " (SELECT name FROM task_state_name WHERE value=iif(t.state<=2 AND l.token>0,3,t.state))"
-    " AS state,"
-    JOB_HEX("s.job") " AS job_id, j.submission AS submission_id,"
-    " CASE c.kind WHEN 3 THEN 'DRIVER_TASK' WHEN 5 THEN 'ACTOR_CREATION_TASK'"
-    "  WHEN 6 THEN 'ACTOR_TASK' ELSE 'NORMAL_TASK' END AS type,"
-    " c.name AS func_or_class_name,"
-    " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries,"
-    COUNTER("t.id") " AS counter,"
-    " CASE WHEN j.kind=3 AND " ARRAY_INDEX "<=j.array_last THEN " ARRAY_INDEX " END AS \"index\","
-    " coalesce(nullif(t.node,0),l.node) AS node_id, f.name AS error_type,"
-    " iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message," EXIT_STATUS ","
-    TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") ","
-    TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") ","
-    " t.run_us AS run_us, t.cancelled AS cancelled,"
-    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of,"
-    " iif(c.kind=5," TASK_HEX("t.id") "," OR_NULL("t.actor", TASK_HEX("t.actor")) ") AS actor_id,"
-    " t.log AS log,"
-    " t.id AS id, s.job AS job, t.state AS stored_state FROM task t"
-    " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job"
-    " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure"
-    " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease"
-    "  WHERE first BETWEEN t.id-(SELECT max(count) FROM lease) AND t.id AND first+count>t.id"
-    "  AND token+(t.id-first)>coalesce(t.fence,0) ORDER BY +token DESC LIMIT 1));";
+#define TASK_VIEW \
+    "CREATE VIEW tasks AS SELECT " TASK_HEX("t.id") " AS task_id, c.name AS name," \
+    " (SELECT name FROM task_state_name WHERE value=iif(t.state<=2 AND l.token>0,3,t.state))" \
+    " AS state," \
+    JOB_HEX("s.job") " AS job_id, j.submission AS submission_id," \
+    " CASE c.kind WHEN 3 THEN 'DRIVER_TASK' WHEN 5 THEN 'ACTOR_CREATION_TASK'" \
+    "  WHEN 6 THEN 'ACTOR_TASK' ELSE 'NORMAL_TASK' END AS type," \
+    " c.name AS func_or_class_name," \
+    " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries," \
+    COUNTER("t.id") " AS counter," \
+    " CASE WHEN j.kind=3 AND " ARRAY_INDEX "<=j.array_last THEN " ARRAY_INDEX " END AS \"index\"," \
+    " coalesce(nullif(t.node,0),l.node) AS node_id, f.name AS error_type," \
+    " iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message," EXIT_STATUS "," \
+    TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") "," \
+    TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") "," \
+    " t.run_us AS run_us, t.cancelled AS cancelled," \
+    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of," \
+    " iif(c.kind=5," TASK_HEX("t.id") "," OR_NULL("t.actor", TASK_HEX("t.actor")) ") AS actor_id," \
+    " t.log AS log," \
+    " t.id AS id, s.job AS job, t.state AS stored_state FROM task t" \
+    " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job" \
+    " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure" \
+    " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease" \
+    "  WHERE first BETWEEN t.id-(SELECT max(count) FROM lease) AND t.id AND first+count>t.id" \
+    "  AND token+(t.id-first)>coalesce(t.fence,0) ORDER BY +token DESC LIMIT 1))"
+static const char task_view[] = TASK_VIEW ";";
 
 /*  An attempt has a row of its own once another followed; else the task's row tells how it ended.
     The words for that are those of outcome_name() in head/core/task.c. */
@@ -289,7 +290,10 @@ static const char drain_columns[] =
     TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ", o.id AS id"
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
-/*  Actors, since version 6.  A name is in a row before its actor is made, and unique among those that are not dead. */
+/*  What was put (kind 4) is no task. */
+static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS NOT 4;";
+
+/*  Actors, since version 7.  A name is in a row before its actor is made, and unique among those that are not dead. */
 static const char actor_tables[] =
     "CREATE TABLE actor_cause_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
     "CREATE TABLE actor(id INTEGER PRIMARY KEY, owner INTEGER, space TEXT, name TEXT,"
@@ -357,13 +361,14 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
-    /* stored_state of the view tasks came with version 3, actor_id with version 6 */
+    /* stored_state of the view tasks came with version 3, actor_id with version 7 */
     { tables, job_view, task_view, attempt_view, node_view, event_view },
     { study_tables, study_view, trial_view, report_view },
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
     { drain_columns },
-    { actor_tables, "DROP VIEW tasks;", task_view, actor_view },
+    { task_view_6 },
+    { actor_tables, actor_view },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

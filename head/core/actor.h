@@ -49,6 +49,10 @@ struct lane {
     struct link_pair in_actor;
 };
 
+#define LANE_ACTOR offsetof(struct lane, in_actor)
+#define ACTOR_DUE  offsetof(struct actor, due)
+#define ACTOR_REST offsetof(struct actor, rest)
+
 /*  actor.c: from its making to its end. */
 uint32_t actor_find(const struct core *core, uint64_t id);
 bool actor_room(struct core *core,

@@ -150,6 +150,7 @@ struct session {
     bool internal; /* of the head itself: the driver's, an array's */
     bool closing;  /* its tasks are being given up */
     bool low_dirty;
+    bool awaited;          /* somebody waits for a task that it has still to submit */
     bool ack_due, ack_now; /* SUBMITTED is to be said: soon, in this turn */
     uint64_t acked;        /* the counter it said last */
     bool is_due;
@@ -386,9 +387,6 @@ struct core {
 #define PEER_ALL     offsetof(struct peer, all)
 #define TOKEN_ALL    offsetof(struct token, all)
 #define NODE_ALL     offsetof(struct node, all)
-#define LANE_ACTOR   offsetof(struct lane, in_actor)
-#define ACTOR_DUE    offsetof(struct actor, due)
-#define ACTOR_REST   offsetof(struct actor, rest)
 
 static inline struct task *task_at(const struct core *core, uint32_t index)
 {
@@ -517,6 +515,13 @@ void task_doom(struct core *core, uint32_t index,
                enum failure failure); /* a waiting one: what it waits for will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
+
+/*  value.c: values that were put. */
+bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call);
+bool value_awaited(struct core *core, const struct event *looked_up);
+void values_given_up(struct core *core, uint32_t session); /* it will not submit any more */
+uint64_t tasks_among(const struct core *core, const struct session *session,
+                     const struct msg_submit *msg, uint64_t from);
 
 /*  survey.c: counts for people who watch. */
 uint32_t tally_find(struct core *core, struct slice name);
