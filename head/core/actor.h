@@ -80,6 +80,7 @@ void on_actor_name(struct core *core, uint32_t peer, const struct msg_actor_name
 void on_actor_find(struct core *core, uint32_t peer, const struct msg_actor_find *msg);
 void actor_named(struct core *core, uint32_t index, struct slice space, struct slice name);
 void actor_unnamed(struct core *core, uint32_t index);
+void claim_drop(struct core *core, uint64_t id); /* this task, which is new, is no actor */
 void claims_drop(struct core *core,
                  uint64_t session); /* names that its session claimed for nothing */
 

@@ -132,6 +132,15 @@ void on_actor_find(struct core *core, uint32_t peer, const struct msg_actor_find
     tell_named(core, peer, msg->seq, actor_at(core, index)->id, true);
 }
 
+void claim_drop(struct core *core, uint64_t id)
+{
+    uint32_t index = core->claims.count > 0 ? actor_find(core, id) : NONE;
+    if (index != NONE) {
+        EMIT(core, actor_unclaim, id);
+        actor_forget(core, index);
+    }
+}
+
 void claims_drop(struct core *core, uint64_t session)
 {
     uint32_t next;

@@ -577,8 +577,6 @@ void watchers_drop(struct core *core, uint32_t peer);
 void watcher_drop(struct core *core, uint32_t index);
 void tell_state(struct core *core, uint32_t peer, uint64_t seq, uint32_t job, bool synced);
 void job_busy(struct core *core, uint32_t index);
-/*  Some detached actor of it lives. */
-bool job_lingers(const struct core *core, const struct job *job);
 void job_specs_free(struct core *core, const struct job *job); /* those without tasks */
 void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code);
 

@@ -53,7 +53,10 @@ static void take_actor(struct core *core, uint32_t index, uint32_t lane)
     uint32_t kind = task_kind(core, task);
     if (kind == SPEC_ACTOR) {
         actor_make(core, index);
-    } else if (kind == SPEC_METHOD && lane != NONE) {
+        return;
+    }
+    claim_drop(core, task->id);
+    if (kind == SPEC_METHOD && lane != NONE) {
         lane_take(core, lane, index);
     } else if (kind == SPEC_METHOD) {
         task_set(core, task, TASK_WAITING);
