@@ -125,7 +125,8 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     bool acts = spec->kind == SPEC_COMMAND || spec->kind == SPEC_DRIVER;
     start->ticket_job = acts ? job_at(core, spec->job)->id : 0;
     start->new_spec = !(spec->told[node_index / 64] & bit);
-    start->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
+    /*  What a power cut takes back could run twice: an actor must not. */
+    start->synced = spec->kind == SPEC_ACTOR || job_at(core, spec->job)->durability == DURABLE_FULL;
     spec->told[node_index / 64] |= bit;
 }
 

@@ -223,7 +223,7 @@ static void node_forget(struct core *core, uint32_t index)
 static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
 {
     if (task->actor != NONE) { /* one that may live on there must not start elsewhere */
-        return core->now_ms < node->exclusive_ms;
+        return core->now_ms < node->exclusive_ms && !RAYC_BUG(TWO_LIVES);
     }
     return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 &&
            !(task->flags & TASK_CANCEL);

@@ -240,6 +240,20 @@ static void a_failed_constructor_is_final(void **unused)
     actors_free(a);
 }
 
+static void one_call_may_wait_for_another_when_it_dies(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(-1);
+    struct rec_result result;
+    calls(a, 2, 1, 0);
+    call_with(a, 3, a->actor + 1, 0);
+    done(a->w, a->node, &a->start, OUTCOME_APP_ERROR, 4);
+    assert_true(result_of(a->w, a->actor + 1, &result));
+    assert_true(result_of(a->w, a->actor + 2, &result));
+    assert_int_equal(result.failure, FAILURE_UPSTREAM);
+    actors_free(a);
+}
+
 static void killed_it_never_comes_back(void **unused)
 {
     (void)unused;
@@ -387,6 +401,7 @@ int main(void)
         cmocka_unit_test(the_end_is_told_whatever_comes_first),
         cmocka_unit_test(a_beat_tells_that_it_is_alive),
         cmocka_unit_test(a_failed_constructor_is_final),
+        cmocka_unit_test(one_call_may_wait_for_another_when_it_dies),
         cmocka_unit_test(killed_it_never_comes_back),
         cmocka_unit_test(killed_with_restart_it_does_and_is_charged),
         cmocka_unit_test(it_ends_in_order),
