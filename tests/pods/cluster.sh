@@ -116,13 +116,9 @@ expect 0 "${in_head[@]}" rayc node undrain "$NAME-rayc-worker-1"
 finished 200
 nodes 2 || fail "the worker has not left"
 [[ $(newest retries=0) == 200 ]] || fail "retries were charged"
-# Again if need be: podman's name server loses questions while pods come and go.
 # shellcheck disable=SC2016 # of the pod
-drain_itself() {
-    podman exec "$NAME-rayc-worker-2-worker" sh -c \
-        'rayc node drain --self --wait --address "$RAYC_HEAD" --key-file /etc/rayc/keys/worker.key' >"$WORK/out" 2>"$WORK/err"
-}
-wait_until 30 drain_itself
+expect 0 podman exec "$NAME-rayc-worker-2-worker" sh -c \
+    'rayc node drain --self --wait --address "$RAYC_HEAD" --key-file /etc/rayc/keys/worker.key'
 
 note "bad input"
 expect 127 "$RAYC" submit --address http://127.0.0.1:30265 -- no-such-program
