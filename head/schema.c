@@ -285,6 +285,9 @@ static const char drain_columns[] =
     TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ", o.id AS id"
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
+/*  Labels of nodes. */
+static const char label_column[] = "ALTER TABLE node ADD COLUMN labels TEXT;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -317,6 +320,7 @@ static const char *const steps[][8] = {
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
     { drain_columns },
+    { label_column },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

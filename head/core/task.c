@@ -67,7 +67,7 @@ uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint
     task->attempt = 1;
     task->state = TASK_READY;
     task->flags = spec_at(core, spec)->kind == SPEC_DRIVER ? TASK_IS_DRIVER : 0;
-    task->ready_ms = (uint32_t)core->wall_ms;
+    task->ready_ms = (uint32_t)core->now_ms;
     spec_at(core, spec)->in[TASK_READY]++;
     map_add(&core->task_map, index);
     chain_append(&session->tasks, &core->tasks, TASK_FAMILY, index);
@@ -127,7 +127,7 @@ void edge_add(struct core *core, uint64_t dep, uint64_t waiter)
 void task_args_ready(struct core *core, uint32_t index)
 {
     task_move(core, task_at(core, index), CAUSE_ARGS_READY);
-    task_at(core, index)->ready_ms = (uint32_t)core->wall_ms;
+    task_at(core, index)->ready_ms = (uint32_t)core->now_ms;
     task_ready(core, index, false);
 }
 
@@ -446,7 +446,7 @@ void task_timers(struct core *core)
         heap_remove(&core->timers, index);
         if (task->flags & TASK_BACKOFF) {
             task->flags &= (uint8_t)~TASK_BACKOFF;
-            task->ready_ms = (uint32_t)core->wall_ms;
+            task->ready_ms = (uint32_t)core->now_ms;
             task_ready(core, index, true);
         } else {
             task_give_up(core, index, FAILURE_QUEUE_TIMEOUT);
