@@ -139,8 +139,8 @@ typedef struct {
     uint32_t
         crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
     uint32_t
-        running_max; /* of this program's tasks with the same demand and running_max, so many run at a time;
-                             default 0: as many as the cluster has room for */
+        running_max; /* of this program's tasks with the same demand, strategy, labels and running_max, so
+                             many run at a time; default 0: as many as the cluster has room for */
     const char *
         labels; /* what the node's labels must be, one per line: "zone=a", "zone!=a", "zone in (a|b)",
                    "zone not in (a|b)"; NULL: any */

@@ -70,7 +70,8 @@ bool demand_suits(const struct core *core, uint32_t demand, uint32_t node);
 bool demand_feasible(const struct core *core, uint32_t demand); /* some node could, when idle */
 bool demand_open(const struct core *core, uint32_t demand);     /* and that one is not drained */
 bool demand_bound(const struct core *core, uint32_t demand);    /* to one node, now */
-uint32_t demand_place(struct core *core, uint32_t demand);      /* NONE: no room now */
+bool demand_allows(const struct core *core, uint32_t demand, uint32_t node); /* now */
+uint32_t demand_place(struct core *core, uint32_t demand);                   /* NONE: no room now */
 bool demand_of_nothing(const struct demand *demand);
 bool node_takes_work(const struct node *node);
 void node_labels_make(struct core *core, uint32_t node, struct slice given);

@@ -219,7 +219,8 @@ static void lease_ahead(struct core *core, uint32_t demand_index)
     for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0;
          i = node_at(core, i)->all.next) {
         const struct slots *slots = slots_at(core, i, demand_index);
-        uint64_t limit = (uint64_t)slots->slots * (1 + ahead);
+        uint64_t limit =
+            demand_allows(core, demand_index, i) ? (uint64_t)slots->slots * (1 + ahead) : 0;
         while (node_takes_work(node_at(core, i)) && slots->leases < limit &&
                !effects_nearly_full(core) && (queue = line_first(core, demand_index)) != NONE) {
             uint64_t room = limit - slots->leases;

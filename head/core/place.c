@@ -192,6 +192,13 @@ bool demand_bound(const struct core *core, uint32_t demand)
     return ask_of(core, demand).only;
 }
 
+/*  A soft one may have slots elsewhere, from when its node was drained. */
+bool demand_allows(const struct core *core, uint32_t demand, uint32_t node)
+{
+    struct place_ask ask = ask_of(core, demand);
+    return demand_suits(core, demand, node) && (!ask.only || ask.node == node_at(core, node)->id);
+}
+
 uint32_t demand_place(struct core *core, uint32_t index)
 {
     struct place_node nodes[NODES_MAX];

@@ -90,6 +90,11 @@ void task_ready(struct core *core, uint32_t index, bool first)
         heap_set(&core->timers, index, core->now_ms + spec->queue_ms_max);
     }
     struct queue *queue = queue_at(core, spec->queue);
+    if (first && queue->tasks.count > 0 &&
+        task_age(core, task_at(core, queue->tasks.first)) > task_age(core, task)) {
+        task->ready_ms =
+            task_at(core, queue->tasks.first)->ready_ms; /* its place in line (line.c) */
+    }
     (first ? chain_prepend : chain_append)(&queue->tasks, &core->tasks, TASK_PLACE, index);
     task->flags |= TASK_IN_QUEUE;
     queue_wake(core, spec->queue);

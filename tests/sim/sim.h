@@ -8,6 +8,7 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
+    place.c    where tasks ask to run, and how urgent they are
     user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
@@ -19,6 +20,7 @@
 #include "common/prng.h"
 #include "head/turn.h"
 #include "tests/sim/drain.h"
+#include "tests/sim/place.h"
 #include "worker/core/worker.h"
 
 enum {
@@ -89,7 +91,8 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint32_t dep_first, dep_count; /* in deps[] */
     int32_t status;
     bool cancelled, deleted;
-    uint64_t hash; /* of the terminal row */
+    uint64_t hash;                  /* of the terminal row */
+    uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
 };
 
 struct spec_seen {
@@ -97,6 +100,7 @@ struct spec_seen {
     uint32_t idx, kind, crash_limit, backoff_ms, backoff_ms_max, retry_mode;
     int32_t max_retries;
     uint64_t owner; /* from its name */
+    struct place_seen place;
 };
 
 struct session_seen {
@@ -379,6 +383,7 @@ struct plan { /* of a spec */
     uint64_t demand[3]; /* CPU, memory, GPU */
     uint32_t reports;   /* of a run */
     uint32_t running_max;
+    uint64_t where; /* hash of strategy and labels */
 };
 
 struct driven { /* the study of a client */
@@ -521,8 +526,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune, jobs,
-        users; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune, jobs, users,
+        places; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -553,6 +558,7 @@ struct sim {
     uint32_t started_room;
     struct wire wire, elements, extra; /* scratch */
     bool studies;                      /* in this world */
+    bool ranks;                        /* priorities */
     uint32_t user_count;               /* that clients belong to */
     bool disabled[USERS_MAX];
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */

@@ -321,6 +321,26 @@ static void waiting_outweighs_priority(void **unused)
     world_free(self.w);
 }
 
+/*  A retry goes to the front of its queue, and hides no older place behind it. */
+static void a_retry_hides_nobody(void **unused)
+{
+    (void)unused;
+    struct rec_start running;
+    struct cluster self = one_cpu(&running);
+    run(&self, 2, (struct rec_spec){ .index = 1 });
+    live(&self, 61000);
+    run(&self, 2, (struct rec_spec){ .index = 2, .priority = 1 });
+    for (int failures = 1; failures <= 2; failures++) { /* the second retry waits up to 100 ms */
+        struct rec_start was = running;
+        done(self.w, self.nodes[0], &was, OUTCOME_SIGNAL, -9);
+        assert_true(start_at(self.w, 0, &running));
+    }
+    live(&self, 1000);
+    assert_int_equal(task_counter((task_id){ running.task }), 2);
+    expect_order(&self, &running, (const uint64_t[]){ 1, 3, 4, 5 }, 4);
+    world_free(self.w);
+}
+
 /*  The larger demand of the higher priority gets the room first, also when the smaller one would fit. */
 static void priority_counts_between_demands(void **unused)
 {
@@ -383,6 +403,7 @@ int main(void)
         cmocka_unit_test(wrong_texts_are_refused),
         cmocka_unit_test(the_higher_priority_goes_first),
         cmocka_unit_test(waiting_outweighs_priority),
+        cmocka_unit_test(a_retry_hides_nobody),
         cmocka_unit_test(priority_counts_between_demands),
         cmocka_unit_test(jobs_share_a_priority),
     };
