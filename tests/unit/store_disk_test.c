@@ -99,7 +99,7 @@ static void older_schema_is_raised(void **state)
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
     expect(self, "SELECT count(labels) FROM node", "0");
-    expect(self, "PRAGMA user_version", "6");
+    expect(self, "PRAGMA user_version", "7");
 }
 
 static void other_programs_files_are_refused(void **state)
