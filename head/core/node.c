@@ -283,13 +283,13 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
     const struct node *node = node_at(core, node_index);
     uint32_t index = lease_find(core, held->task, held->token);
     if (index == NONE || task_at(core, index)->node != node_index) {
-        if (held->running != 2) {
+        if (held->running != HELD_ENDED) {
             emit_lease(core, node->peer, held->task, held->token, RECALL_KILL);
         }
         return false;
     }
     struct task *task = task_at(core, index);
-    if (held->running == 1) {
+    if (held->running == HELD_RUNS || held->running == HELD_ALIVE) {
         task_started(core, index, held->started_ms);
     }
     if (task->flags & TASK_CANCEL) {
