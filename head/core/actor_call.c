@@ -5,7 +5,6 @@
 #include "common/bug.h"
 #include "common/text.h"
 #include "head/core/actor.h"
-#include "head/core/lease.h"
 #include "head/core/state.h"
 
 enum {

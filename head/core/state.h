@@ -8,15 +8,13 @@
 #include "common/prng.h"
 #include "head/core/actor.h"
 #include "head/core/core.h"
-#include "head/core/lease.h"
+#include "head/core/demand.h"
 #include "head/core/node.h"
 #include "head/core/user.h"
 #include "head/core/survey.h"
 #include "head/policy/policy.h"
 
 enum {
-    DEMANDS_MAX = 512, /* different demands */
-    NODES_MAX = 1024,
     RETRY_CODES_MAX = 64,
     SWEEP = 4096,         /* entities that one core_ready() handles of a long piece of work */
     AHEAD_MAX = 1024,     /* leases per slot beyond the one that runs */
@@ -71,7 +69,7 @@ struct task {
     uint8_t flags;
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
-    uint32_t ready_ms;  /* when it became ready: wall clock, the low half */
+    uint32_t ready_ms;  /* when it became ready: as now_ms, the low half */
     uint32_t actor;     /* of an actor: index of it; of a method: of its lane; else NONE */
 };
 _Static_assert(sizeof(struct task) <= 88,
@@ -86,31 +84,6 @@ struct edge { /* task `waiter` waits for task `dep`; ids, because either may hav
 struct run { /* a lease row: `count` tasks from `first`, leased together */
     uint64_t token;
     uint32_t left;
-};
-
-struct queue { /* ready tasks of one job, demand and answer to infeasibility */
-    uint64_t key;
-    uint32_t link;
-    uint32_t job, demand;
-    uint32_t users; /* specs that refer to it */
-    bool fail_infeasible;
-    bool active;
-    struct chain tasks;
-    struct link_pair in_demand; /* among the demand's active queues */
-};
-
-struct demand { /* tasks with the same demand are one class for the scheduler */
-    struct amounts need;
-    uint64_t session;     /* of a limited one: that of its specs; else 0 */
-    uint32_t running_max; /* so many of its tasks may run at a time; 0: no limit */
-    bool used;
-    bool no_cpu;
-    bool actors; /* of actors: they are never leased ahead, for nobody knows when one ends */
-    uint32_t specs;
-    bool blocked;           /* has tasks that could run somewhere, but there is no room */
-    uint64_t mean_run_us;   /* of attempts, exponentially weighted; 0: none has ended */
-    uint64_t slots, leases; /* on all nodes */
-    struct chain queues;    /* active ones */
 };
 
 struct spec {
@@ -284,11 +257,7 @@ struct node {
     struct link_pair all;
     char key[HASH_TEXT + 1];
     char name[NAME_MAX_BYTES + 1];
-};
-
-struct slots { /* of one demand on one node */
-    uint32_t slots;
-    uint32_t leases;
+    char labels[NODE_LABELS_MAX + 1]; /* one per line, the head's own, too */
 };
 
 struct core {
@@ -328,6 +297,8 @@ struct core {
     struct chain claims;      /* actors that have a name, and are not made yet */
     uint32_t demand_count;    /* demands[] in use, or free for use again, below this */
     uint32_t demand_turn;     /* who is first in the next round */
+    uint32_t ranked;          /* queues of another priority than 0 */
+    char refusal[160]; /* why a spec was refused just now, for people; empty: its code says it */
     uint32_t nodes_alive;
     bool schedule; /* something changed that may let a task be leased */
     uint64_t scan_ms;
