@@ -151,7 +151,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     struct node *node = node_at(core, index);
     core->node_last = node->id;
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
-         core->wall_ms);
+         core->wall_ms, msg->objects);
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);
