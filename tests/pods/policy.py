@@ -38,6 +38,7 @@ OTHERS = {
 NAMESPACE = {"kubernetes.io/metadata.name": "rayc"}
 
 BASE = {*itertools.product(("worker", "client"), ("head",), (6399, 8265)),
+        *itertools.product(("worker", "client"), ("worker",), (6400,)),
         *itertools.product(("head", "worker", "client", "other"), ("dns",), (53,))}
 MINIKUBE = BASE | {*itertools.product(("person", "ingress"), ("head",), (6399, 8265)), ("worker", "internet", 443)}
 MONITORING = {("prometheus", "head", 8265), ("prometheus", "worker", 8266), ("grafana", "prometheus", 9090),
