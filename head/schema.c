@@ -287,7 +287,7 @@ static const char drain_columns[] =
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
 /*  Where other nodes get objects. */
-static const char node_view_7[] =
+static const char node_view_6[] =
     "ALTER TABLE node ADD COLUMN objects TEXT;"
     "DROP VIEW nodes;"
     "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state,"
@@ -338,8 +338,8 @@ static const char *const steps[][8] = {
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
     { drain_columns },
-    { task_view_6 },
-    { label_column, node_view_7 },
+    { task_view_6, node_view_6 },
+    { label_column },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
