@@ -12,7 +12,7 @@
 #include "common/map.h"
 #include "common/reserve.h"
 
-enum { VIEWS_MAX = 1 << 17, RETRY_MS = 20 };
+enum { VIEWS_MAX = 1 << 17, RETRY_MS = 20, STARTING_MS = 10 * 1000 };
 
 /*  A value that is mapped. */
 struct view {
@@ -27,14 +27,16 @@ struct view {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct local_store *current;
 static char token[ACCESS_TOKEN_MAX + 1], cluster[HASH_TEXT_BYTES];
+static uint32_t patience_ms; /* for a worker that is starting */
 static struct pool views;
 static struct map by_task;
 
-void node_values_join(const char *own_token, const char *own_cluster)
+void node_values_join(const char *own_token, struct slice own_cluster, bool starting)
 {
     pthread_mutex_lock(&lock);
+    patience_ms = starting ? STARTING_MS : 0;
     (void)slice_copy_text(slice_text(own_token), token, sizeof(token));
-    (void)slice_copy_text(slice_text(own_cluster), cluster, sizeof(cluster));
+    (void)slice_copy_text(own_cluster, cluster, sizeof(cluster));
     pthread_mutex_unlock(&lock);
 }
 
@@ -69,11 +71,11 @@ static int connect_once(void)
     return find_path(path) ? local_store_open(&current, &config) : ERR_NOT_FOUND;
 }
 
-/*  A worker that has just started may not be there yet. */
-static int connect_store(uint32_t wait_ms, struct local_store **out)
+/*  To be given with local_store_give(). */
+static int connect_store(bool patient, struct local_store **out)
 {
-    uint64_t until_ms = clock_ms() + wait_ms;
     pthread_mutex_lock(&lock);
+    uint64_t until_ms = clock_ms() + (patient ? patience_ms : 0);
     int rc = connect_once();
     while (rc != OK && clock_ms() < until_ms) {
         pthread_mutex_unlock(&lock);
@@ -81,12 +83,15 @@ static int connect_store(uint32_t wait_ms, struct local_store **out)
         pthread_mutex_lock(&lock);
         rc = connect_once();
     }
-    *out = current;
+    if (rc == OK) {
+        local_store_take(current);
+        *out = current;
+    }
     pthread_mutex_unlock(&lock);
-    return rc == OK ? RAYC_OK
-                    : failure_say(RAYC_ENOTFOUND,
-                                  "this machine has no object store of the cluster: %s",
-                                  rc == ERR_NOT_FOUND ? "no worker of it runs here" : err_text(rc));
+    return rc == OK
+               ? RAYC_OK
+               : failure_say(RAYC_ENOTFOUND, "this machine has no object store of the cluster: %s",
+                             rc == ERR_NOT_FOUND ? "no worker of it runs here" : err_text(rc));
 }
 
 static int refused(int code, uint64_t size)
@@ -97,21 +102,22 @@ static int refused(int code, uint64_t size)
 
 /* --- writing ---------------------------------------------------------------------------------------------- */
 
-int node_values_create(uint64_t size, uint32_t wait_ms, struct local_buffer *out)
+int node_values_create(uint64_t size, bool nowhere, struct local_buffer *out)
 {
     struct local_store *store;
-    int rc = connect_store(wait_ms, &store);
+    int rc = connect_store(nowhere, &store);
     if (rc == RAYC_OK) {
         rc = local_store_create(store, size, out);
+        local_store_give(store);
         rc = rc != OK ? refused(rc, size) : RAYC_OK;
     }
     return rc;
 }
 
-int node_values_write(const rayc_value *value, uint32_t wait_ms, struct local_buffer *out)
+int node_values_write(const rayc_value *value, struct local_buffer *out)
 {
     uint64_t size = value_size(value);
-    int rc = node_values_create(size, wait_ms, out);
+    int rc = node_values_create(size, size > RAYC_VALUE_MAX, out);
     if (rc == RAYC_OK) {
         struct wire to = { out->bytes, 0, size, false };
         value_put(&to, value);
@@ -192,9 +198,10 @@ int node_values_view(const struct stored *id, enum viewer viewer, struct slice *
     if (at != NONE) {
         return RAYC_OK;
     }
-    int rc = connect_store(0, &store);
+    int rc = connect_store(false, &store);
     if (rc == RAYC_OK) {
         rc = local_store_view(store, id->task, id->index, &local);
+        local_store_give(store);
         rc = rc != OK ? refused(rc, id->size) : RAYC_OK;
     }
     if (rc == RAYC_OK) {
@@ -203,6 +210,16 @@ int node_values_view(const struct stored *id, enum viewer viewer, struct slice *
         pthread_mutex_unlock(&lock);
     }
     return rc;
+}
+
+static struct local_view take_out(uint32_t at)
+{
+    struct view *view = pool_at(&views, at);
+    struct local_view local = view->local;
+    map_remove(&by_task, at);
+    view->local.store = NULL; /* the slot is free */
+    pool_give(&views, at);
+    return local;
 }
 
 void node_values_release(const struct stored *id, enum viewer viewer)
@@ -215,11 +232,24 @@ void node_values_release(const struct stored *id, enum viewer viewer)
         view->tasks -= viewer == VIEWER_TASK && view->tasks > 0;
         view->reference = view->reference && viewer != VIEWER_REFERENCE;
         if (view->tasks == 0 && !view->reference) {
-            local = view->local;
-            map_remove(&by_task, at);
-            pool_give(&views, at);
+            local = take_out(at);
         }
     }
     pthread_mutex_unlock(&lock);
     local_store_release(&local);
+}
+
+void node_values_leave(void)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t at = 0; at < views.fresh; at++) {
+        struct view *view = pool_at(&views, at);
+        view->reference = false;
+        if (view->local.store != NULL && view->tasks == 0) {
+            struct local_view local = take_out(at);
+            local_store_release(&local);
+        }
+    }
+    local_store_close(&current);
+    pthread_mutex_unlock(&lock);
 }

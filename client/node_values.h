@@ -8,15 +8,17 @@
 #include "client/local_store.h"
 #include "client/rayc.h"
 
-/*  Who a driver is.  An executor need not say it: its environment does. */
-void node_values_join(const char *token, const char *cluster);
+/*  Who a driver is.  An executor need not say it: its environment does.  `starting`: its cluster may be starting now, and
+    its worker is waited for. */
+void node_values_join(const char *token, struct slice cluster, bool starting);
+/*  What references hold is let go, and so is the store. */
+void node_values_leave(void);
 
-/*  Memory for a value of `size` bytes in msgpack.  RAYC_ENOTFOUND: this machine has no worker of the cluster, and got
-    none within `wait_ms`.  RAYC_EFULL. */
-MUST_CHECK int node_values_create(uint64_t size, uint32_t wait_ms, struct local_buffer *out);
+/*  Memory for a value of `size` bytes in msgpack.  RAYC_ENOTFOUND: this machine has no worker of the cluster; and gets
+    none, if the value can be `nowhere` else.  RAYC_EFULL. */
+MUST_CHECK int node_values_create(uint64_t size, bool nowhere, struct local_buffer *out);
 /*  Likewise, with the value in it, which value_check() has found good. */
-MUST_CHECK int node_values_write(const rayc_value *value, uint32_t wait_ms,
-                                 struct local_buffer *out);
+MUST_CHECK int node_values_write(const rayc_value *value, struct local_buffer *out);
 /*  Under its id from now on; the node that has it. */
 MUST_CHECK int node_values_seal(struct local_buffer *buffer, uint64_t task, uint32_t index,
                                 uint64_t *node);
