@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/node_values.h"
 #include "client/values.h"
 #include "common/clock.h"
 
@@ -11,9 +12,21 @@ static int broken(const struct session *self)
     return failure_set(self->broken, slice_text(self->broken_text));
 }
 
-/*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
+static int read_value(struct slice bytes, rayc_value *out)
+{
+    struct cursor in = cursor_of(bytes);
+    bool reference = false;
+    *out = (rayc_value){ 0 };
+    if (bytes.n > 0 && !value_read(&in, out, &reference)) {
+        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
+    }
+    return RAYC_OK;
+}
+
+/*  How a reference ended.  RAYC_ETIMEOUT: it has not.  `stored`: with a value that is in a store; then its task is not 0,
+    and *out is not set. */
 static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
-                     rayc_value *out)
+                     rayc_value *out, struct stored *stored)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
@@ -24,17 +37,7 @@ static int read_slot(const struct session *self, const struct ref_slot *slot, ui
         return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
                                          : failure_task(&failure->failure, text, task);
     }
-    struct slice bytes = ref_value(slot);
-    struct cursor in = cursor_of(bytes);
-    bool reference = false;
-    rayc_value value = { 0 };
-    if (bytes.n > 0 && !value_read(&in, &value, &reference)) {
-        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
-    }
-    if (out != NULL) {
-        *out = value;
-    }
-    return RAYC_OK;
+    return stored_get(ref_value(slot), stored) ? RAYC_OK : read_value(ref_value(slot), out);
 }
 
 /*  Sleeps until `count` more watched references have ended, or it is time. */
@@ -50,7 +53,8 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
     return rc;
 }
 
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out,
+               struct stored *stored)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -58,7 +62,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref.number, out);
+        rc = read_slot(self, slot, ref.number, out, stored);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -77,9 +81,19 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
     uint64_t until_us = session_deadline(seconds);
+    struct stored stored = { 0 };
+    rayc_value value = { 0 };
+    struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    int rc = get(self, ref, until_us, out);
+    int rc = get(self, ref, until_us, &value, &stored);
     pthread_mutex_unlock(&self->lock);
+    if (rc == RAYC_OK && stored.task != 0 && out != NULL) {
+        rc = node_values_view(&stored, VIEWER_REFERENCE, &bytes);
+        rc = rc == RAYC_OK ? read_value(bytes, &value) : rc;
+    }
+    if (rc == RAYC_OK && out != NULL) {
+        *out = value;
+    }
     return rc;
 }
 
