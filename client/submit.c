@@ -6,6 +6,7 @@
 #include "client/failure.h"
 #include "client/inherit.h"
 #include "client/options.h"
+#include "client/serve.h"
 #include "client/values.h"
 #include "common/clock.h"
 #include "common/ids.h"
@@ -15,6 +16,7 @@ enum {
         64 * 1024, /* of a result that is put into an argument list instead of its reference */
     SPEC_HEAD_BYTES = 512, /* of a SPEC, beside its body, strings and lists */
     DEP_BYTES = 12,
+    LOOK_US = 100 * 1000,
     ARGS_KEPT_MAX = 1 * MIB /* scratch beyond it is given back */
 };
 
@@ -373,13 +375,40 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
     if (target < self->wake_at) {
         self->wake_at = target;
     }
+    if (self->config.ticket != NULL) { /* looks now and then whether its task was cancelled */
+        uint64_t look_us = clock_us() + LOOK_US;
+        until_us = look_us < until_us ? look_us : until_us;
+    }
     self->waiters++;
     int rc = session_sleep_for(self, target, until_us);
     self->waiters--;
     return rc;
 }
 
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
+/*  Before it sleeps.  Of a task: others have its CPUs until it goes on; one that was told to end waits no more. */
+static int begin_waiting(const struct session *self, enum need how, bool *waits)
+{
+    if (self->config.ticket == NULL) {
+        return RAYC_OK;
+    }
+    if (serve_cancelled()) {
+        return failure_say(RAYC_ECANCELLED, "the task that waits here was cancelled");
+    }
+    if (!*waits) {
+        *waits = true;
+        serve_waits(how);
+    }
+    return RAYC_OK;
+}
+
+static void end_waiting(bool waits)
+{
+    if (waits) {
+        serve_goes_on();
+    }
+}
+
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out, bool *waits)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -396,8 +425,9 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
-        rc = sleep_for_results(self, 1, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_GET, waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, 1, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -407,8 +437,10 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
 {
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    int rc = get(self, ref, until_us, out);
+    bool waits = false;
+    int rc = get(self, ref, until_us, out, &waits);
     pthread_mutex_unlock(&self->lock);
+    end_waiting(waits);
     return rc;
 }
 
@@ -449,7 +481,7 @@ static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t
 }
 
 static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
-                      uint64_t until_us)
+                      uint64_t until_us, bool *waits)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -466,8 +498,9 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
         if (self->broken != 0) {
             return broken(self);
         }
-        rc = sleep_for_results(self, wanted - ended, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_WAIT, waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, wanted - ended, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -485,7 +518,9 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    int rc = wait_ended(self, refs, count, wanted, until_us);
+    bool waits = false;
+    int rc = wait_ended(self, refs, count, wanted, until_us, &waits);
     pthread_mutex_unlock(&self->lock);
+    end_waiting(waits);
     return rc;
 }

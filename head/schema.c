@@ -294,8 +294,6 @@ static const char names[] =
 #define TRIAL_STATE(NAME, value) NAME_ROW("trial_state_name", #value, ",'" #NAME "'")
 #define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
 #define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
-#define FAILURE(NAME, value, code, type, text) \
-    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef TASK_STATE
 #undef JOB_STATE
@@ -304,9 +302,19 @@ static const char names[] =
 #undef TRIAL_STATE
 #undef ROLE
 #undef JOB_ERROR
+    ;
+static const char failure_names[] = /* apart: a string has 4095 bytes at most */
+#define FAILURE(NAME, value, code, type, text) \
+    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
+#include "proto/states.def"
 #undef FAILURE
     ;
 /* clang-format on */
+
+/*  Tasks that tasks have submitted, and the sessions of executors. */
+static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
+                                     "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
+                                     "ALTER TABLE session ADD COLUMN nested INTEGER;";
 
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
@@ -317,6 +325,7 @@ static const char *const steps[][8] = {
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
     { drain_columns },
+    { nested_columns },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
@@ -382,7 +391,8 @@ static int schema_raise(sqlite3 *db, size_t version, struct diag *why)
                  APPLICATION_ID, COUNT(steps));
         rc = schema_run(db, text, why);
     }
-    return rc == OK ? schema_run(db, names, why) : rc;
+    rc = rc == OK ? schema_run(db, names, why) : rc;
+    return rc == OK ? schema_run(db, failure_names, why) : rc;
 }
 
 int schema_open(sqlite3 *db, struct diag *why)

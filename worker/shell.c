@@ -177,6 +177,7 @@ static void look_at(struct shell *self, const struct msg *msg)
         node_http_answer(self->http, &msg->as.token_may);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node);
+        executors_joined(self->executors, &msg->as.node_joined);
     } else if (msg->kind == MSG_WHO) {
         set_joined(self, 0);
     } else if (msg->kind == MSG_REFUSED) {

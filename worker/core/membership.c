@@ -207,13 +207,21 @@ static void join_emit(struct worker *self)
                                 .capacity = wire_list(wire, self->config.amount_count) };
 }
 
-static void put_held(struct worker *self, const struct attempt *attempt)
+static enum held_how how_of(const struct attempt *attempt)
 {
     bool has_ended = attempt->state == ATTEMPT_ENDED || attempt->state == ATTEMPT_REPORTED;
+    return has_ended                  ? HELD_ENDED
+           : attempt->started_ms == 0 ? HELD_WAITING
+           : attempt->how != 0        ? (enum held_how)attempt->how
+                                      : HELD_RUNNING;
+}
+
+static void put_held(struct worker *self, const struct attempt *attempt)
+{
     proto_put_record(&self->scratch, REC_HELD,
                      &(struct rec_held){ .task = attempt->task,
                                          .token = attempt->token,
-                                         .running = has_ended ? 2 : attempt->started_ms != 0,
+                                         .running = how_of(attempt),
                                          .started_ms = attempt->started_ms });
 }
 
@@ -280,6 +288,34 @@ static void beat_emit(struct worker *self)
     self->beat_at_ms = self->now_ms + self->beat_ms;
 }
 
+/*  Those of which it has changed whether they wait for others; a beat or inventory would say so later. */
+static void waits_emit(struct worker *self)
+{
+    self->scratch.n = 0;
+    self->tell_how = false;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->executors.fresh; i++) {
+        const struct executor *executor = executor_at(self, i);
+        uint32_t first = executor->state == EXECUTOR_FREE ? NONE : executor->given.first;
+        if (first == NONE || !attempt_at(self, first)->tell_how) {
+            continue;
+        }
+        if (count == CALLS_PER_FRAME_MAX) {
+            self->tell_how = true;
+            break;
+        }
+        attempt_at(self, first)->tell_how = false;
+        if (attempt_at(self, first)->want != WANT_DROP) {
+            put_held(self, attempt_at(self, first));
+            count++;
+        }
+    }
+    if (count > 0) {
+        send(self, MSG_NODE_WAITS)->as.node_waits =
+            (struct msg_node_waits){ .node = self->node, .held = wire_list(&self->scratch, count) };
+    }
+}
+
 static void drain_emit(struct worker *self)
 {
     self->drain_due = false;
@@ -303,6 +339,8 @@ void membership_emit(struct worker *self)
         inventory_emit(self);
     } else if (self->link == LINK_JOINED && self->now_ms >= self->beat_at_ms) {
         beat_emit(self);
+    } else if (self->tell_how && self->link == LINK_JOINED) {
+        waits_emit(self);
     } else if (self->drain_due && self->link == LINK_JOINED) {
         drain_emit(self);
     } else if (self->bye_due) {
