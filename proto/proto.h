@@ -65,12 +65,13 @@ enum after { AFTER_OK = 1, AFTER_ANY = 2 };
 enum metric_kind { METRIC_COUNTER = 1, METRIC_GAUGE = 2, METRIC_HISTOGRAM = 3 };
 enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2, RECALL_GIVE_BACK = 3 };
 /*  HELD.running. */
-enum held_how {
-    HELD_WAITING = 0, /* at the worker */
-    HELD_RUNNING = 1,
-    HELD_ENDED = 2,      /* its DONE is not acknowledged yet */
-    HELD_WAITS_GET = 3,  /* it runs, and waits in rayc_get(): its CPUs are free */
-    HELD_WAITS_WAIT = 4, /* likewise in rayc_wait() */
+enum held_state {
+    HELD_WAITS = 0, /* at the worker */
+    HELD_RUNS = 1,
+    HELD_ENDED = 2,        /* its DONE is not acknowledged yet */
+    HELD_ALIVE = 3,        /* an actor whose constructor has returned */
+    HELD_BLOCKED_GET = 4,  /* it runs, and waits in rayc_get(): its CPUs are free */
+    HELD_BLOCKED_WAIT = 5, /* likewise in rayc_wait() */
 };
 enum need { NEED_TICKET = 0, NEED_GET, NEED_WAIT, NEED_NOTHING, NEEDS };
 enum drain { DRAIN_NONE = 0, DRAIN_ASKED = 1, DRAIN_LEAVING = 2 };

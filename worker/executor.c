@@ -392,8 +392,8 @@ static enum resident_news next_news_of(struct executors *self, uint32_t id, stru
 
 static enum next tell_waits(const struct msg_ask *asked, struct worker_event *out)
 {
-    static const enum held_how how[NEEDS] = {
-        [NEED_GET] = HELD_WAITS_GET, [NEED_WAIT] = HELD_WAITS_WAIT, [NEED_NOTHING] = HELD_RUNNING
+    static const enum held_state how[NEEDS] = {
+        [NEED_GET] = HELD_BLOCKED_GET, [NEED_WAIT] = HELD_BLOCKED_WAIT, [NEED_NOTHING] = HELD_RUNS
     };
     out->kind = WEV_WAITS;
     out->token = asked->token;

@@ -289,11 +289,11 @@ bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *h
         return false;
     }
     struct task *task = task_at(core, index);
-    bool waits = held->running == HELD_WAITS_GET || held->running == HELD_WAITS_WAIT;
-    if (held->running == HELD_RUNNING || waits) {
+    bool blocked = held->running == HELD_BLOCKED_GET || held->running == HELD_BLOCKED_WAIT;
+    if (held->running == HELD_RUNS || held->running == HELD_ALIVE || blocked) {
         task_started(core, index, held->started_ms);
     }
-    lease_waits(core, task, waits);
+    lease_waits(core, task, blocked);
     if (task->flags & TASK_CANCEL) {
         emit_lease(core, node->peer, task->id, task->token,
                    task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);

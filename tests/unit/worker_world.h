@@ -35,6 +35,7 @@ struct executor_sim {
 
 struct done_seen {
     uint64_t task, token, report, started_ms;
+    uint64_t checkpoint_bytes;
     uint32_t outcome;
     int32_t status;
     bool acknowledged;
@@ -179,8 +180,13 @@ static inline void see_report(struct world *world, const struct act *act)
     assert_true(world->done_count < DONES);
     struct done_seen *done = &world->dones[world->done_count++];
     const struct rec_done *told = &act->as.done;
-    *done = (struct done_seen){ told->task,    told->token,  act->report, told->started_ms,
-                                told->outcome, told->status, false,       "" };
+    *done = (struct done_seen){ .task = told->task,
+                                .token = told->token,
+                                .report = act->report,
+                                .started_ms = told->started_ms,
+                                .checkpoint_bytes = told->checkpoint.n,
+                                .outcome = told->outcome,
+                                .status = told->status };
     slice_copy_text(told->text, done->text, sizeof(done->text));
 }
 
@@ -204,7 +210,7 @@ static inline void see_executor(struct world *world, const struct act *act)
     if (act->kind == ACT_SPAWN) {
         assert_false(executor->live);
         *executor = (struct executor_sim){ .live = true,
-                                           .resident = act->spec->kind == SPEC_FUNCTION,
+                                           .resident = spec_is_resident(act->spec->kind),
                                            .one_shot = act->held.task,
                                            .spec = act->spec };
         memcpy(executor->gpus, act->gpus, sizeof(executor->gpus));
@@ -302,6 +308,7 @@ struct spec_told {
     uint32_t run_ms_max;
     const char *program, *odd; /* odd: a resource that no node has */
     const char *package;
+    uint32_t concurrency;
 };
 
 static inline struct world *world_new(uint64_t cpus, uint64_t gpus, struct worker_limits limits)
@@ -398,6 +405,7 @@ static inline void put_spec(struct wire *wire, const struct spec_told *spec)
                                  .body = slice_text("body"),
                                  .demand = wire_list(&demand, count),
                                  .run_ms_max = spec->run_ms_max,
+                                 .concurrency = spec->concurrency,
                                  .submission = slice_text("s") });
 }
 

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include "worker/core/state.h"
 
-static uint32_t attempt_find(const struct worker *self, uint64_t task, uint64_t token)
+uint32_t attempt_find(const struct worker *self, uint64_t task, uint64_t token)
 {
     uint32_t index = map_find(&self->attempt_map, task);
     while (index != NONE && attempt_at(self, index)->token != token) {
@@ -28,6 +28,7 @@ struct held attempt_held(const struct worker *self, uint32_t index)
                           .job = spec_at(self, attempt->spec)->view.job,
                           .args = attempt->as.in.args,
                           .ticket = attempt->as.in.ticket,
+                          .checkpoint = attempt->as.in.checkpoint,
                           .deps = attempt->as.in.deps };
 }
 
@@ -38,7 +39,7 @@ bool worker_runs(const struct worker *self, uint32_t executor, struct held *out,
         return false;
     }
     *out = attempt_held(self, first);
-    out->args = slice_of(NULL, 0);
+    out->args = out->checkpoint = slice_of(NULL, 0);
     out->deps = (struct list){ 0 };
     *number = attempt_at(self, first)->number;
     return true;
@@ -56,6 +57,7 @@ static void leave(struct worker *self, uint32_t index)
         lane_touch(self, lane);
         break;
     case ATTEMPT_GIVEN:
+        actor_loses(self, index);
         chain_remove(&executor_at(self, attempt->owner)->given, &self->attempts, ATTEMPT_PLACE,
                      index);
         self->running--;
@@ -122,6 +124,7 @@ void attempt_end(struct worker *self, uint32_t index, const struct rec_done *how
     attempt->as.out.text = tail(how->text, TEXT_MAX);
     attempt->as.out.output = how->output;
     attempt->as.out.log = how->log;
+    attempt->as.out.checkpoint = how->checkpoint;
     chain_append(&self->ended, &self->attempts, ATTEMPT_PLACE, index);
 }
 
@@ -151,6 +154,10 @@ void attempt_want(struct worker *self, uint32_t index, enum want want)
 {
     struct attempt *attempt = attempt_at(self, index);
     uint32_t executor = attempt->owner;
+    if (lane_at(self, executor_at(self, executor)->lane)->actor) {
+        actor_want(self, index, want);
+        return;
+    }
     bool resident = lane_at(self, executor_at(self, executor)->lane)->resident;
     if (!resident && want == WANT_RETURN) {
         return; /* it runs */
@@ -202,12 +209,13 @@ static bool is_news(struct worker *self, const struct rec_start *start)
     return true;
 }
 
-static void hold(struct worker *self, const struct rec_start *start, uint32_t spec, uint32_t frame)
+/*  NONE: there is no room. */
+uint32_t attempt_new(struct worker *self, const struct rec_start *start, uint32_t spec,
+                     uint32_t frame)
 {
     uint32_t index = pool_take(&self->attempts);
     if (index == NONE) {
-        report_refusal(self, start->task, start->token, OUTCOME_RETURNED);
-        return;
+        return NONE;
     }
     struct attempt *attempt = attempt_at(self, index);
     attempt->task = start->task;
@@ -219,10 +227,21 @@ static void hold(struct worker *self, const struct rec_start *start, uint32_t sp
     attempt->owner = NONE;
     attempt->as.in.args = start->args;
     attempt->as.in.ticket = start->ticket;
+    attempt->as.in.checkpoint = start->checkpoint;
     attempt->as.in.deps = start->deps;
-    attempt->state = ATTEMPT_WAITING;
     frame_hold(self, frame);
     map_add(&self->attempt_map, index);
+    return index;
+}
+
+static void hold(struct worker *self, const struct rec_start *start, uint32_t spec, uint32_t frame)
+{
+    uint32_t index = attempt_new(self, start, spec, frame);
+    if (index == NONE) {
+        report_refusal(self, start->task, start->token, OUTCOME_RETURNED);
+        return;
+    }
+    attempt_at(self, index)->state = ATTEMPT_WAITING;
     uint32_t lane = spec_at(self, spec)->lane;
     chain_append(&lane_at(self, lane)->waiting, &self->attempts, ATTEMPT_PLACE, index);
     self->waiting++;
@@ -231,6 +250,12 @@ static void hold(struct worker *self, const struct rec_start *start, uint32_t sp
     } else {
         lane_touch(self, lane);
     }
+}
+
+/*  A call that was told after one that is missing: as if it had not been told, so that the order stays. */
+static bool is_early(const struct worker *self, const struct rec_start *start, bool unknown)
+{
+    return start->actor != 0 && (unknown || self->start_seen != self->start_newest);
 }
 
 /*  The position of a START: false if it was told before, or an INVENTORY has told that it never came. */
@@ -281,11 +306,13 @@ void on_start(struct worker *self, const struct worker_event *event)
     struct rec_start start;
     bool unknown = false;
     while (next_start(&starts, &start)) {
-        if (!is_news(self, &start)) {
+        if (is_early(self, &start, unknown) || !is_news(self, &start)) {
             continue;
         }
         uint32_t spec = spec_index(self, start.spec);
-        if (spec != NONE) {
+        if (spec != NONE && start.actor != 0) {
+            on_call(self, &start, spec, frame);
+        } else if (spec != NONE) {
             hold(self, &start, spec, frame);
         } else if (tells(msg, start.spec)) {
             report_refusal(self, start.task, start.token,

@@ -145,15 +145,21 @@ static void check_executors(struct checker *checker)
         bool sound = chain_sound(&executor->given, &self->attempts, ATTEMPT_PLACE);
         claim(checker, sound, "chain of an executor's attempts", e);
         uint64_t next = 0;
+        uint32_t untold = NONE;
         for (uint32_t i = executor->given.first; sound && i != NONE;
              i = attempt_at(self, i)->place.next) {
             const struct attempt *attempt = attempt_at(self, i);
             claim(checker, attempt->state == ATTEMPT_GIVEN && attempt->owner == e,
                   "a given attempt", attempt->task);
-            claim(checker, attempt->number >= next, "numbers of an executor's attempts",
-                  attempt->task);
+            if (lane_at(self, executor->lane)->actor && attempt->number == NONE) {
+                untold = untold == NONE ? i : untold;
+                continue;
+            }
+            claim(checker, attempt->number >= next && untold == NONE,
+                  "numbers of an executor's attempts", attempt->task);
             next = attempt->number + 1ull;
         }
+        claim(checker, untold == executor->untold, "what an actor has not been told", e);
         claim(checker, next <= executor->next_number, "next number of an executor", e);
         claim(checker, executor->state != EXECUTOR_ENDING || executor->in_heap != NONE,
               "SIGKILL follows", e);
@@ -170,6 +176,36 @@ static void check_executors(struct checker *checker)
           "chain of idle executors", 0);
     claim(checker, chain_sound(&self->acting, &self->executors, EXECUTOR_ACTING), "chain of acts",
           0);
+}
+
+static void check_actors(struct checker *checker)
+{
+    const struct worker *self = checker->self;
+    uint32_t actors = 0, alive_due = 0, calling = 0;
+    for (uint32_t e = 0; e < self->executors.fresh; e++) {
+        const struct executor *executor = executor_at(self, e);
+        if (executor->state == EXECUTOR_FREE) {
+            continue;
+        }
+        bool actor = lane_at(self, executor->lane)->actor;
+        actors += actor;
+        alive_due += executor->alive_due;
+        calling += executor->calling;
+        claim(checker, actor || !(executor->alive || executor->quiet || executor->calling),
+              "an executor that is no actor's", e);
+        uint32_t first = executor->given.first;
+        claim(checker,
+              !actor || first == NONE ||
+                  spec_at(self, attempt_at(self, first)->spec)->view.kind == SPEC_ACTOR,
+              "an executor of an actor that it does not have", e);
+        claim(checker, !actor || executor->given.count < 2 || executor->alive,
+              "an actor that is not alive has calls", e);
+    }
+    claim(checker, actors == self->actors, "count of actors", actors);
+    claim(checker, alive_due == self->alive_due, "count of actors to tell of", alive_due);
+    claim(checker, calling == self->calling.count, "count of executors that are called", calling);
+    claim(checker, chain_sound(&self->calling, &self->executors, EXECUTOR_CALLING),
+          "chain of executors that are called", 0);
 }
 
 static void check_resources(struct checker *checker)
@@ -251,6 +287,7 @@ bool worker_check(const struct worker *self, struct diag *why)
     check_lanes(&checker);
     check_specs(&checker);
     check_executors(&checker);
+    check_actors(&checker);
     check_resources(&checker);
     check_reports(&checker);
     return checker.ok;

@@ -48,6 +48,9 @@ static void hand_back_waiting(struct worker *self)
 static void hand_back_given(struct worker *self, uint32_t index)
 {
     struct executor *executor = executor_at(self, index);
+    if (lane_at(self, executor->lane)->actor) {
+        return; /* it serves calls until it is given back */
+    }
     if (executor->given.count == 0) {
         executor_end(self, index, SIGTERM);
     } else if (executor->given.count > 1 && !executor->stuck) {

@@ -177,8 +177,10 @@ uint32_t executor_spawn(struct worker *self, uint32_t lane_index)
     executor->state = EXECUTOR_SPAWNING;
     executor->in_heap = NONE;
     executor->lane = lane_index;
+    executor->untold = NONE;
     chain_init(&executor->given);
     place_set(self, index, PLACE_BUSY);
+    self->actors += lane->actor;
     resources_take(self, index);
     lane->spawning++;
     uint32_t first = lane->waiting.first;
@@ -227,7 +229,7 @@ void executor_give(struct worker *self, uint32_t index)
     }
     if (!lane->resident) {
         take_front(self, index);
-        return; /* ACT_SPAWN has told of it */
+        return; /* ACT_SPAWN has told of it; an actor is told of its constructor when it is there */
     }
     uint32_t executors = lane->idle.count + lane->hungry.count + lane->busy.count;
     uint32_t share = lane->waiting.count / executors + 1;
@@ -249,10 +251,10 @@ void executor_give(struct worker *self, uint32_t index)
     executor_place(self, index);
 }
 
-static bool can_balance(const struct executor *executor)
+static bool can_balance(const struct worker *self, const struct executor *executor)
 {
     return executor->state == EXECUTOR_READY && executor->given.count > 1 && !executor->taking &&
-           !executor->stuck;
+           !executor->stuck && lane_at(self, executor->lane)->resident;
 }
 
 static uint64_t run_deadline(const struct worker *self, const struct executor *executor)
@@ -274,7 +276,7 @@ static uint64_t deadline_of(const struct worker *self, const struct executor *ex
     if (executor->place == PLACE_IDLE && executor->idle_ms + self->config.idle_ms < at) {
         at = executor->idle_ms + self->config.idle_ms;
     }
-    if (can_balance(executor) && executor->balance_ms < at) {
+    if (can_balance(self, executor) && executor->balance_ms < at) {
         at = executor->balance_ms;
     }
     return at;
@@ -321,7 +323,7 @@ static void tick(struct worker *self, uint32_t index)
             executor_end(self, index, SIGKILL);
         }
     }
-    if (can_balance(executor) && self->now_ms >= executor->balance_ms) {
+    if (can_balance(self, executor) && self->now_ms >= executor->balance_ms) {
         balance(self, index);
     }
 }

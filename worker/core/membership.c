@@ -98,6 +98,7 @@ void on_node_joined(struct worker *self, const struct worker_event *event)
     }
     self->node = node;
     self->beat_at_ms = self->now_ms + self->beat_ms;
+    self->sure_ms = self->join_ms > self->sure_ms ? self->join_ms : self->sure_ms;
     link_set(self, LINK_JOINED);
     drain_joined(self);
 }
@@ -118,7 +119,7 @@ void on_node_beat_ack(struct worker *self, const struct worker_event *event)
         msg->sent_ms <= self->beat_acked_ms) {
         return;
     }
-    self->beat_acked_ms = msg->sent_ms;
+    self->beat_acked_ms = self->sure_ms = msg->sent_ms;
     bool behind = msg->start_sent != self->start_seen &&
                   (self->behind == 0 || self->behind_seen == self->start_seen);
     self->behind = behind ? self->behind + 1 : 0;
@@ -192,6 +193,7 @@ static void hello_emit(struct worker *self)
 static void join_emit(struct worker *self)
 {
     self->join_due = false;
+    self->join_ms = self->now_ms;
     struct wire *wire = &self->scratch;
     wire->n = 0;
     for (uint32_t i = 0; i < self->config.amount_count; i++) {
@@ -207,21 +209,26 @@ static void join_emit(struct worker *self)
                                 .capacity = wire_list(wire, self->config.amount_count) };
 }
 
-static enum held_how how_of(const struct attempt *attempt)
+static enum held_state held_state(const struct worker *self, const struct attempt *attempt)
 {
-    bool has_ended = attempt->state == ATTEMPT_ENDED || attempt->state == ATTEMPT_REPORTED;
-    return has_ended                  ? HELD_ENDED
-           : attempt->started_ms == 0 ? HELD_WAITING
-           : attempt->how != 0        ? (enum held_how)attempt->how
-                                      : HELD_RUNNING;
+    if (attempt->state == ATTEMPT_ENDED || attempt->state == ATTEMPT_REPORTED) {
+        return HELD_ENDED;
+    }
+    if (attempt->state == ATTEMPT_GIVEN && executor_at(self, attempt->owner)->alive &&
+        spec_at(self, attempt->spec)->view.kind == SPEC_ACTOR) {
+        return HELD_ALIVE;
+    }
+    return attempt->started_ms == 0 ? HELD_WAITS
+           : attempt->how != 0      ? (enum held_state)attempt->how
+                                    : HELD_RUNS;
 }
 
-static void put_held(struct worker *self, const struct attempt *attempt)
+void held_put(struct worker *self, const struct attempt *attempt)
 {
     proto_put_record(&self->scratch, REC_HELD,
                      &(struct rec_held){ .task = attempt->task,
                                          .token = attempt->token,
-                                         .running = how_of(attempt),
+                                         .running = held_state(self, attempt),
                                          .started_ms = attempt->started_ms });
 }
 
@@ -241,7 +248,7 @@ static void inventory_emit(struct worker *self)
     for (; index < self->attempts.fresh && count < CALLS_PER_FRAME_MAX; index++) {
         const struct attempt *attempt = attempt_at(self, index);
         if (attempt->state != ATTEMPT_FREE && attempt->want != WANT_DROP) {
-            put_held(self, attempt);
+            held_put(self, attempt);
             count++;
         }
     }
@@ -256,7 +263,27 @@ static void inventory_emit(struct worker *self)
     if (last) {
         self->inventory_open = false;
         self->start_seen = self->inventory_newest;
+        actors_tell_again(self);
     }
+}
+
+/*  What an executor is in, if that runs for long; an actor, and what it is in. */
+static uint32_t put_running(struct worker *self, const struct executor *executor)
+{
+    bool actor = lane_at(self, executor->lane)->actor;
+    uint32_t now = actor ? actor_call_now(self, executor) : executor->given.first;
+    uint32_t count = 0;
+    if (actor && attempt_at(self, executor->given.first)->started_ms != 0) {
+        held_put(self, attempt_at(self, executor->given.first));
+        count++;
+    }
+    if (now != NONE && attempt_at(self, now)->started_ms != 0 &&
+        attempt_at(self, now)->want != WANT_DROP &&
+        self->now_ms - executor->began_ms >= self->beat_ms) {
+        held_put(self, attempt_at(self, now));
+        count++;
+    }
+    return count;
 }
 
 /*  The executors take turns when more attempts run than one beat can tell of. */
@@ -264,20 +291,15 @@ static void beat_emit(struct worker *self)
 {
     self->scratch.n = 0;
     uint32_t count = 0, executors = self->executors.fresh;
-    for (uint32_t n = 0; n < executors && count < RUNNING_PER_BEAT_MAX; n++) {
+    for (uint32_t n = 0; n < executors && count + 1 < RUNNING_PER_BEAT_MAX; n++) {
         uint32_t index = (self->beat_from + n) % executors;
         const struct executor *executor = executor_at(self, index);
         if (executor->state == EXECUTOR_FREE || executor->given.first == NONE) {
             continue;
         }
-        const struct attempt *attempt = attempt_at(self, executor->given.first);
-        bool is_long =
-            attempt->started_ms != 0 && self->now_ms - executor->began_ms >= self->beat_ms;
-        if (is_long && attempt->want != WANT_DROP) {
-            put_held(self, attempt);
-            count++;
-            self->beat_from = index + 1;
-        }
+        uint32_t more = put_running(self, executor);
+        self->beat_from = more > 0 ? index + 1 : self->beat_from;
+        count += more;
     }
     send(self, MSG_NODE_BEAT)->as.node_beat =
         (struct msg_node_beat){ .node = self->node,
@@ -306,7 +328,7 @@ static void waits_emit(struct worker *self)
         }
         attempt_at(self, first)->tell_how = false;
         if (attempt_at(self, first)->want != WANT_DROP) {
-            put_held(self, attempt_at(self, first));
+            held_put(self, attempt_at(self, first));
             count++;
         }
     }
@@ -337,6 +359,11 @@ void membership_emit(struct worker *self)
         join_emit(self);
     } else if (self->inventory_due || self->inventory_open) {
         inventory_emit(self);
+    } else if (self->link == LINK_JOINED && self->alive_due > 0) {
+        self->scratch.n = 0;
+        uint32_t count = actors_put_alive(self);
+        send(self, MSG_ACTOR_ALIVE)->as.actor_alive =
+            (struct msg_actor_alive){ .actors = wire_list(&self->scratch, count) };
     } else if (self->link == LINK_JOINED && self->now_ms >= self->beat_at_ms) {
         beat_emit(self);
     } else if (self->tell_how && self->link == LINK_JOINED) {

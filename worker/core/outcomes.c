@@ -10,7 +10,7 @@ static bool is_live(const struct worker *self, uint32_t index)
     return index < self->executors.fresh && executor_at(self, index)->state != EXECUTOR_FREE;
 }
 
-static void executor_free(struct worker *self, uint32_t index)
+void executor_free(struct worker *self, uint32_t index)
 {
     struct executor *executor = executor_at(self, index);
     struct lane *lane = lane_at(self, executor->lane);
@@ -32,6 +32,7 @@ static void executor_free(struct worker *self, uint32_t index)
                           : executor->place == PLACE_HUNGRY ? &lane->hungry
                                                             : &lane->busy;
     chain_remove(chain, &self->executors, EXECUTOR_LANE, index);
+    actor_gone(self, index);
     if (executor->acting) {
         chain_remove(&self->acting, &self->executors, EXECUTOR_ACTING, index);
     }
@@ -53,6 +54,7 @@ void on_spawned(struct worker *self, const struct worker_event *event)
         lane_at(self, executor->lane)->spawning--;
         executor_begins(self, event->executor);
         executor_place(self, event->executor);
+        actor_spawned(self, event->executor);
         self->admit = true;
     } else if (executor->given.first != NONE) {
         executor_begins(self, event->executor);
@@ -88,7 +90,7 @@ void on_spawn_failed(struct worker *self, const struct worker_event *event)
 }
 
 /*  What an executor may say of a task; anything else it says is an error of its program. */
-static uint32_t outcome_told(uint32_t outcome)
+uint32_t outcome_told(uint32_t outcome)
 {
     bool known = outcome == OUTCOME_OK || outcome == OUTCOME_BAD_ARGUMENT ||
                  outcome == OUTCOME_NO_SUCH_TASK || outcome == OUTCOME_TOO_LARGE;
@@ -103,6 +105,10 @@ void on_ran(struct worker *self, const struct worker_event *event)
     }
     struct executor *executor = executor_at(self, event->executor);
     struct lane *lane = lane_at(self, executor->lane);
+    if (lane->actor) {
+        actor_ran(self, event);
+        return;
+    }
     uint32_t first = executor->given.first;
     if (!lane->resident || first == NONE || ran->number < attempt_at(self, first)->number) {
         return; /* told before */
@@ -181,6 +187,10 @@ void on_taken(struct worker *self, const struct worker_event *event)
     }
     struct executor *executor = executor_at(self, event->executor);
     executor->taking = false;
+    if (lane_at(self, executor->lane)->actor) {
+        actor_taken(self, event);
+        return;
+    }
     while (executor->given.count > 0 &&
            attempt_at(self, executor->given.last)->number >= event->number) {
         settle_void(self, executor->given.last);
@@ -202,7 +212,7 @@ void on_taken(struct worker *self, const struct worker_event *event)
 }
 
 /*  A command may well go on without a process of its own that was killed, and end with 0. */
-static enum outcome death(const struct worker_event *event)
+enum outcome outcome_of_death(const struct worker_event *event)
 {
     return event->out_of_memory && event->status != 0 ? OUTCOME_OUT_OF_MEMORY
            : event->status < 0                        ? OUTCOME_SIGNAL
@@ -221,7 +231,7 @@ static void died(struct worker *self, uint32_t index, const struct worker_event 
     attempt_end(self, index,
                 &(struct rec_done){ .outcome = given_back ? OUTCOME_RETURNED
                                                : ok       ? OUTCOME_OK
-                                                          : death(event),
+                                                          : outcome_of_death(event),
                                     .status = event->status,
                                     .started_ms = attempt->started_ms != 0 ? attempt->started_ms
                                                                            : self->wall_ms,
@@ -238,7 +248,7 @@ static void start_failed(struct worker *self, struct lane *lane, const struct wo
     lane->start_failures++;
     if (lane->start_failures >= START_FAILURES_MAX && lane->waiting.count > 0) {
         attempt_end(self, lane->waiting.first,
-                    &(struct rec_done){ .outcome = death(event),
+                    &(struct rec_done){ .outcome = outcome_of_death(event),
                                         .status = event->status,
                                         .started_ms = self->wall_ms,
                                         .text = event->text });
@@ -252,6 +262,10 @@ void on_exited(struct worker *self, const struct worker_event *event)
     }
     struct executor *executor = executor_at(self, event->executor);
     struct lane *lane = lane_at(self, executor->lane);
+    if (lane->actor) {
+        actor_exited(self, event);
+        return;
+    }
     bool unasked = executor->state != EXECUTOR_ENDING;
     bool begun_any = executor->reported;
     while (executor->given.count > 0) { /* the last first: what is requeued keeps its order */

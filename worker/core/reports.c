@@ -34,6 +34,25 @@ void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum out
         (struct refusal){ .task = task, .token = token, .outcome = outcome };
 }
 
+void report_refusal_of_call(struct worker *self, const struct rec_start *start)
+{
+    uint32_t before = self->refusal_count;
+    report_refusal(self, start->task, start->token, OUTCOME_RETURNED);
+    if (self->refusal_count > before) {
+        refusal_at(self, before)->actor = start->actor;
+    }
+}
+
+bool report_refuses_calls(const struct worker *self, uint64_t actor)
+{
+    for (uint32_t i = 0; i < self->refusal_count; i++) {
+        if (refusal_at(self, i)->actor == actor && refusal_at(self, i)->token != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void refusals_acked(struct worker *self, uint64_t report)
 {
     for (uint32_t i = 0; i < self->refusals_told; i++) {
@@ -171,6 +190,7 @@ static void report_attempt(struct worker *self, uint32_t index, uint32_t report_
     done->text = attempt->as.out.text;
     done->output = attempt->as.out.output;
     done->log = attempt->as.out.log;
+    done->checkpoint = attempt->as.out.checkpoint;
 }
 
 static void refusal_tell(struct worker *self, const struct report *report)
@@ -189,7 +209,7 @@ static void refusal_tell(struct worker *self, const struct report *report)
 static size_t bytes_of(const struct attempt *attempt)
 {
     return attempt->as.out.value.n + attempt->as.out.text.n + attempt->as.out.output.n +
-           attempt->as.out.log.n;
+           attempt->as.out.log.n + attempt->as.out.checkpoint.n;
 }
 
 /*  One report, of what has ended.  There is always room for one with an attempt in it: worker_bytes(). */

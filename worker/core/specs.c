@@ -109,7 +109,7 @@ static void lane_demand(const struct worker *self, struct lane *lane, struct lis
 static bool lane_same(const struct lane *a, const struct lane *b)
 {
     if (a->job != b->job || a->need_count != b->need_count || a->resident != b->resident ||
-        a->demand_count != b->demand_count || strcmp(a->why, b->why) != 0) {
+        a->actor != b->actor || a->demand_count != b->demand_count || strcmp(a->why, b->why) != 0) {
         return false;
     }
     for (uint32_t i = 0; i < a->need_count; i++) {
@@ -131,6 +131,7 @@ static uint32_t lane_of(struct worker *self, const struct rec_spec_info *info,
 {
     struct lane want = { .job = info->job,
                          .resident = info->kind == SPEC_FUNCTION,
+                         .actor = info->kind == SPEC_ACTOR,
                          .in_heap = NONE };
     if (info->program.n > 0) {
         lane_need(self, &want, info->program, false, 0);
@@ -185,7 +186,10 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
     view->kind = info->kind;
     view->user = info->user;
     view->run_ms_max = info->run_ms_max;
+    view->concurrency = info->concurrency;
     view->body = info->body;
+    view->groups = info->groups;
+    view->group = info->group;
     slice_copy_text(info->name, view->name, sizeof(view->name));
     slice_copy_text(info->program, view->program, sizeof(view->program));
     slice_copy_text(info->submission, view->submission, sizeof(view->submission));

@@ -3,7 +3,8 @@
 
     attempt   one START: waits in its lane, is given to an executor, has ended, is in a report until DONE_ACK
     lane      attempts that any executor of one kind may run: same job, program and demand; first come, first served
-    executor  a process: resident (runs many attempts of its lane) or one-shot (a command or driver)
+    executor  a process: resident (runs many attempts of its lane) or one-shot (a command or driver); or an actor's, which
+              runs one attempt of its lane, and calls of that actor
     report    a DONE frame that the shell keeps until it is acknowledged
     frame     a START frame that attempts and specs borrow bytes from */
 #ifndef RAYC_WORKER_STATE_H
@@ -61,19 +62,20 @@ struct attempt {
     uint32_t link;
     uint32_t spec, frame, owner; /* owner: executor of a given one, report of a reported one */
     uint32_t attempt;
-    uint32_t number; /* among all that was given to its executor */
+    uint32_t
+        number; /* among all that was given to its executor; NONE: an actor's, which has not been told of it */
     int32_t status;
     uint8_t state, want, outcome;
-    uint8_t how;   /* of one that runs: enum held_how; 0: it has not said */
+    uint8_t how;   /* of one that runs: enum held_state; 0: it has not said */
     bool tell_how; /* that is news for the head */
     bool timed_out;
     union {
         struct {
-            struct slice args, ticket;
+            struct slice args, ticket, checkpoint;
             struct list deps;
         } in; /* until it has ended; borrowed from its frame */
         struct {
-            struct slice value, text, output, log;
+            struct slice value, text, output, log, checkpoint;
         } out; /* from then until it is in a report; borrowed from an event */
     } as;
 };
@@ -115,7 +117,8 @@ struct lane {
     uint32_t specs;
     uint32_t needs[1 + PACKAGES_MAX]; /* programs and packages to be fetched first */
     uint32_t need_count;
-    bool resident;
+    bool resident;   /* its executors run many attempts */
+    bool actor;      /* its attempts are actors */
     bool infeasible; /* `why` says what this node lacks */
     uint32_t demand_count;
     struct {
@@ -156,13 +159,22 @@ struct executor {
     bool killed; /* SIGKILL was sent */
     bool acting; /* in `acting`: an act is due */
     bool take_due;
+    bool alive;     /* an actor's whose constructor has returned */
+    bool alive_due; /* the head is to be told so */
+    bool calling;   /* in `calling` */
+    bool quiet;     /* an actor's: told of nothing more before the call that it is in has ended */
+    bool lapsed;    /* an actor's that was killed because the head may have given this node up */
     int signal_due;
     struct link_pair in_lane; /* in the chain that `place` names */
     struct link_pair in_idle; /* in `idlers`, the longest idle first */
     struct link_pair in_acting;
-    struct chain given; /* attempts, in order; the first is the one that runs */
-    uint64_t began_ms;  /* when the first of them began */
-    uint64_t idle_ms;   /* since when it is idle */
+    struct link_pair in_calling; /* in `calling`: an actor's, which is to be told of attempts */
+    struct chain
+        given; /* attempts, in order; the first is the one that runs.  Of an actor: its own, then calls */
+    uint32_t
+        untold; /* the first of them that an actor has not been told of; NONE: it has been of all */
+    uint64_t began_ms; /* when the first of them began */
+    uint64_t idle_ms;  /* since when it is idle */
     uint64_t balance_ms;
     uint64_t kill_ms; /* SIGKILL then; 0: never */
     uint64_t gpu_mask, gpu_each;
@@ -180,6 +192,7 @@ struct
     refusal { /* kept until its report is acknowledged: a START of it that was sent before that is dropped */
     uint64_t task, token; /* token 0: acknowledged, behind one that is not */
     uint64_t report;      /* seq; 0: not reported yet */
+    uint64_t actor;       /* of a method: no later call of it may begin before the head knows */
     uint32_t outcome;
 };
 
@@ -210,6 +223,8 @@ struct worker {
     char cluster[HASH_TEXT + 1];
     uint32_t beat_ms, lease_ms, orphan_ms, embedded;
     uint64_t heard_ms, beat_at_ms, beat_acked_ms;
+    uint64_t join_ms,
+        sure_ms; /* NODE_JOIN was said; the newest of what was said that a head has surely heard */
     uint64_t start_seen, start_newest; /* without a gap; at all */
     uint64_t behind_seen;
     uint32_t behind;    /* beats in a row that told of STARTs which have not come */
@@ -226,13 +241,16 @@ struct worker {
     struct chain fetches;   /* programs to fetch */
     struct chain idlers;    /* executors */
     struct chain acting;    /* executors */
+    struct chain calling;   /* executors of actors */
     struct chain ended;     /* attempts to report */
     struct chain sent;      /* reports */
     struct chain forgotten; /* reports */
     uint64_t arrivals, admissions, report_next;
     uint64_t spawn_again_ms; /* no resident executors before this */
     uint32_t waiting, running, evicting;
-    bool admit; /* something changed that may let an attempt start */
+    uint32_t actors;    /* executors of actors */
+    uint32_t alive_due; /* executors with that flag */
+    bool admit;         /* something changed that may let an attempt start */
 
     uint64_t free[RESOURCES_MAX];
     uint64_t cpu_owed;
@@ -250,14 +268,15 @@ struct worker {
 };
 
 /*  The links of each kind of chain. */
-#define ATTEMPT_PLACE   offsetof(struct attempt, place)
-#define FRAME_PLACE     offsetof(struct frame, place)
-#define PROGRAM_PLACE   offsetof(struct program, place)
-#define LANE_ASIDE      offsetof(struct lane, aside)
-#define EXECUTOR_LANE   offsetof(struct executor, in_lane)
-#define EXECUTOR_IDLE   offsetof(struct executor, in_idle)
-#define EXECUTOR_ACTING offsetof(struct executor, in_acting)
-#define REPORT_PLACE    offsetof(struct report, place)
+#define ATTEMPT_PLACE    offsetof(struct attempt, place)
+#define FRAME_PLACE      offsetof(struct frame, place)
+#define PROGRAM_PLACE    offsetof(struct program, place)
+#define LANE_ASIDE       offsetof(struct lane, aside)
+#define EXECUTOR_LANE    offsetof(struct executor, in_lane)
+#define EXECUTOR_IDLE    offsetof(struct executor, in_idle)
+#define EXECUTOR_ACTING  offsetof(struct executor, in_acting)
+#define EXECUTOR_CALLING offsetof(struct executor, in_calling)
+#define REPORT_PLACE     offsetof(struct report, place)
 
 static inline struct attempt *attempt_at(const struct worker *self, uint32_t index)
 {
@@ -318,6 +337,9 @@ void programs_emit(struct worker *self);
 /* attempts.c */
 void on_start(struct worker *self, const struct worker_event *event);
 void on_recall(struct worker *self, const struct worker_event *event);
+uint32_t attempt_find(const struct worker *self, uint64_t task, uint64_t token);
+uint32_t attempt_new(struct worker *self, const struct rec_start *start, uint32_t spec,
+                     uint32_t frame);
 void attempt_requeue(struct worker *self,
                      uint32_t index); /* given: back to the front of its lane */
 /*  It ends as `how` says (outcome, status, times, bytes), or as its `want` says. */
@@ -341,7 +363,29 @@ void executor_begins(struct worker *self, uint32_t index); /* the first of what 
 void executors_tick(struct worker *self);
 void executors_emit(struct worker *self);
 
+/* actors.c: executors of actors, and the calls of their methods */
+void on_call(struct worker *self, const struct rec_start *start, uint32_t spec, uint32_t frame);
+void actor_gone(struct worker *self, uint32_t index); /* its executor is being freed */
+void actor_spawned(struct worker *self, uint32_t index);
+void actor_ran(struct worker *self, const struct worker_event *event);
+void actor_taken(struct worker *self, const struct worker_event *event);
+void actor_exited(struct worker *self, const struct worker_event *event);
+void actor_want(struct worker *self, uint32_t attempt, enum want want); /* of a given one */
+void actor_loses(struct worker *self,
+                 uint32_t attempt);          /* before it leaves the chain of its executor */
+void actors_tell_again(struct worker *self); /* which are alive */
+void actors_tick(struct worker *self);
+void actors_emit(struct worker *self);
+uint32_t
+actors_put_alive(struct worker *self); /* HELDs of ACTOR_ALIVE into the scratch; how many */
+uint32_t actor_call_now(const struct worker *self,
+                        const struct executor *executor); /* that runs; NONE */
+uint64_t actors_deadline(const struct worker *self);
+
 /* outcomes.c: what executors report */
+void executor_free(struct worker *self, uint32_t index);
+uint32_t outcome_told(uint32_t outcome);
+enum outcome outcome_of_death(const struct worker_event *event);
 void on_spawned(struct worker *self, const struct worker_event *event);
 void on_spawn_failed(struct worker *self, const struct worker_event *event);
 void on_ran(struct worker *self, const struct worker_event *event);
@@ -370,6 +414,8 @@ uint64_t drain_deadline(const struct worker *self);
 
 /* reports.c */
 void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum outcome outcome);
+void report_refusal_of_call(struct worker *self, const struct rec_start *start);
+bool report_refuses_calls(const struct worker *self, uint64_t actor); /* of this actor */
 bool report_refused(const struct worker *self, uint64_t task,
                     uint64_t token); /* and not acknowledged */
 void on_done_ack(struct worker *self, const struct worker_event *event);
@@ -392,6 +438,7 @@ void on_node_beat_ack(struct worker *self, const struct worker_event *event);
 void on_node_stop(struct worker *self, const struct worker_event *event);
 void membership_rejoin(
     struct worker *self); /* say NODE_JOIN again: the head must tell its specs again */
+void held_put(struct worker *self, const struct attempt *attempt); /* into the scratch */
 void membership_tick(struct worker *self);
 void membership_emit(struct worker *self);
 uint64_t membership_deadline(const struct worker *self);

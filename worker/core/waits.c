@@ -70,7 +70,7 @@ void on_waits(struct worker *self, const struct worker_event *event)
     struct attempt *attempt = attempt_at(self, first);
     attempt->how = (uint8_t)event->code;
     attempt->tell_how = self->tell_how = true;
-    if (event->code == HELD_RUNNING) {
+    if (event->code == HELD_RUNS) {
         executor_goes_on(self, event->executor);
     } else {
         executor_waits(self, event->executor);

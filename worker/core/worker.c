@@ -94,8 +94,8 @@ struct worker *worker_init(void *memory, const struct worker_limits *limits,
     self->limits = *limits;
     self->config = *config;
     cut_all(&cutter, self, limits);
-    struct chain *chains[] = { &self->loose, &self->fetches, &self->idlers,   &self->acting,
-                               &self->ended, &self->sent,    &self->forgotten };
+    struct chain *chains[] = { &self->loose, &self->fetches, &self->idlers,    &self->acting,
+                               &self->ended, &self->sent,    &self->forgotten, &self->calling };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }
@@ -226,7 +226,7 @@ static uint64_t deadline(const struct worker *self)
     uint64_t at = membership_deadline(self);
     uint64_t others[] = { heap_time(&self->executor_heap), reports_deadline(self),
                           self->spawn_again_ms == 0 ? UINT64_MAX : self->spawn_again_ms,
-                          drain_deadline(self) };
+                          drain_deadline(self), actors_deadline(self) };
     for (size_t i = 0; i < COUNT(others); i++) {
         at = others[i] < at ? others[i] : at;
     }
@@ -239,9 +239,11 @@ bool worker_ready(struct worker *self, struct worker_batch *out)
     if (self->started && !self->gone) {
         membership_tick(self);
         executors_tick(self);
+        actors_tick(self);
         drain_tick(self);
         admission_run(self);
         programs_emit(self);
+        actors_emit(self);
         executors_emit(self);
         reports_emit(self);
         membership_emit(self);

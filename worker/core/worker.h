@@ -43,9 +43,10 @@ enum worker_event_kind {
     WEV_RAN, /* executor `executor` reports one task: `ran`, with its `output` and `log` as in rec_done */
     WEV_TAKEN, /* answer to ACT_TAKE_BACK, told before WEV_EXITED if it can be told at all: of the tasks given,
                             those from `number` on have not begun and never will */
-    WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun;
+    WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun,
+                            of an actor with threads, those of them whose bits are set in `begun`;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
-    WEV_WAITS, /* the attempt of `token`, the one that runs in `executor`, waits for others or goes on: `code`, enum held_how */
+    WEV_WAITS, /* the attempt of `token`, the one that runs in `executor`, waits for others or goes on: `code`, enum held_state */
     WEV_STOP /* begin nothing more, let what runs end until `until_ms`, give the rest back, and exit; said again: a new limit */
 };
 
@@ -70,6 +71,7 @@ struct worker_event {
     uint64_t until_ms; /* of WEV_STOP: as now_ms */
     bool streams;      /* of a WEV_TICK: the shell still sends output, which a WEV_STOP waits for */
     struct slice text, value, output, log;
+    struct slice begun; /* bit n % (8 * begun.n): number n; empty: all below `number` */
     const struct rec_ran *ran;
 };
 
@@ -80,9 +82,10 @@ enum act_kind {
     ACT_RESEND, /* send the kept DONE frame of seq `report` again */
     ACT_FORGET, /* drop it: acknowledged */
     ACT_FETCH,  /* `hash` is needed, a program, or a package of `user`: answer with WEV_PROGRAM */
-    ACT_SPAWN, /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: by spec->kind == SPEC_FUNCTION.
-                        start executor `executor` for spec `spec`; of a command or driver: for attempt `held` */
-    ACT_GIVE,  /* hand `held` to executor `executor`; neighbours are joined into one RUN */
+    ACT_SPAWN, /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: spec_is_resident().
+                        start executor `executor` for spec `spec`; of a command, driver or actor: for attempt `held` */
+    ACT_GIVE, /* hand `held` to executor `executor`; neighbours are joined into one RUN.  To an actor's: first its own
+                        attempt, which is its constructor, then calls of its methods */
     ACT_TAKE_BACK, /* let the executor claim no more of what was given: answer with WEV_TAKEN */
     ACT_KILL, /* end executor `executor` with all its descendants; how = SIGTERM, SIGINT or SIGKILL */
     ACT_FREE_FRAME, /* nothing refers to frame `frame` any more */
@@ -95,6 +98,7 @@ struct held {
     uint32_t attempt;
     uint64_t job;
     struct slice args, ticket; /* ticket: of a driver or command, for HELLO */
+    struct slice checkpoint;   /* of an actor that starts again */
     struct list deps;
 };
 
@@ -132,8 +136,16 @@ struct spec_view {
         char hash[HASH_TEXT + 1];
         uint32_t kind; /* enum package_kind */
     } packages[PACKAGES_MAX];
-    struct slice body; /* borrowed from its frame, which is never freed before the spec */
+    uint32_t concurrency;
+    struct slice body, groups,
+        group; /* borrowed from its frame, which is never freed before the spec */
 };
+
+/*  Its executors speak proto/channel.h. */
+static inline bool spec_is_resident(uint32_t kind)
+{
+    return kind == SPEC_FUNCTION || kind == SPEC_ACTOR;
+}
 
 struct worker_batch {
     const struct act *acts;
