@@ -327,6 +327,11 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
     ;
 /* clang-format on */
 
+/*  Tasks that tasks have submitted, and the sessions of executors. */
+static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
+                                     "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
+                                     "ALTER TABLE session ADD COLUMN nested INTEGER;";
+
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
@@ -338,6 +343,7 @@ static const char *const steps[][8] = {
     { drain_columns },
     { task_view_6 },
     { node_view_7 },
+    { nested_columns },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
