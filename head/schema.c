@@ -300,6 +300,8 @@ static const char node_view_7[] =
 
 /*  What was put (kind 4) is no task. */
 static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS NOT 4;";
+/*  Labels of nodes. */
+static const char label_column[] = "ALTER TABLE node ADD COLUMN labels TEXT;";
 
 /*  The words of states.def. */
 static const char names[] =
@@ -344,6 +346,7 @@ static const char *const steps[][8] = {
     { task_view_6 },
     { node_view_7 },
     { nested_columns },
+    { label_column },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

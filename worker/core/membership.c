@@ -208,7 +208,8 @@ static void join_emit(struct worker *self)
                                 .pid = self->config.pid,
                                 .capacity = wire_list(wire, self->config.amount_count),
                                 .objects = slice_text(self->config.objects),
-                                .store_bytes = self->config.store_bytes };
+                                .store_bytes = self->config.store_bytes,
+                                .labels = slice_text(self->config.labels) };
 }
 
 static enum held_state held_state(const struct worker *self, const struct attempt *attempt)

@@ -20,6 +20,7 @@ struct worker_config {
     char key[HASH_TEXT + 1];        /* of the worker's folder */
     char token[TOKEN_TEXT_MAX + 1]; /* of the worker, for HELLO */
     char name[NAME_MAX_BYTES];
+    char labels[LABELS_MAX + 1]; /* KEY=VALUE, one per line */
     char version[32];
     char objects[NAME_MAX_BYTES]; /* where the node gives objects to others, for NODE_JOIN */
     uint64_t store_bytes;         /* of its store */
