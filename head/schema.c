@@ -287,7 +287,7 @@ static const char drain_columns[] =
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
 /*  Where other nodes get objects. */
-static const char node_view_6[] =
+static const char node_view_7[] =
     "ALTER TABLE node ADD COLUMN objects TEXT;"
     "DROP VIEW nodes;"
     "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state,"
@@ -329,6 +329,11 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
     ;
 /* clang-format on */
 
+/*  Tasks that tasks have submitted, and the sessions of executors. */
+static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
+                                     "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
+                                     "ALTER TABLE session ADD COLUMN nested INTEGER;";
+
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
@@ -338,7 +343,9 @@ static const char *const steps[][8] = {
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
     { drain_columns },
-    { task_view_6, node_view_6 },
+    { task_view_6 },
+    { node_view_7 },
+    { nested_columns },
     { label_column },
 };
 

@@ -184,6 +184,7 @@ static void look_at(struct shell *self, const struct msg *msg)
         carry_answer(self->carry, &msg->as.token_may);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node);
+        executors_joined(self->executors, &msg->as.node_joined);
     } else if (msg->kind == MSG_WHO) {
         set_joined(self, 0);
     } else if (msg->kind == MSG_REFUSED) {

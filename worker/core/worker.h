@@ -49,6 +49,7 @@ enum worker_event_kind {
     WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun,
                             of an actor with threads, those of them whose bits are set in `begun`;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
+    WEV_WAITS, /* the attempt of `token`, the one that runs in `executor`, waits for others or goes on: `code`, enum held_state */
     WEV_STOP /* begin nothing more, let what runs end until `until_ms`, give the rest back, and exit; said again: a new limit */
 };
 
@@ -66,6 +67,7 @@ struct worker_event {
     uint32_t executor;
     uint32_t number;
     uint32_t pid;
+    uint64_t token;
     int32_t status;
     int32_t code;
     uint64_t run_us;   /* of a one-shot that exited: since it was started */
