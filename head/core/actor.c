@@ -177,7 +177,7 @@ void actor_settled(struct core *core, uint32_t index)
         return;
     }
     if (task->due_ms <= core->now_ms) {
-        task->flags &= (uint8_t)~TASK_BACKOFF;
+        task->flags &= (uint16_t)~TASK_BACKOFF;
     }
     task_ready(core, actor->task, true);
 }
@@ -191,6 +191,7 @@ static uint32_t death_of(const struct actor *actor, const struct task *task,
     case FAILURE_ACTOR_DIED:
         return DEATH_RAY_KILL;
     case FAILURE_DRIVER_DIED:
+    case FAILURE_OWNER_DIED:
     case FAILURE_JOB_STOPPED:
     case FAILURE_CANCELLED:
         return DEATH_OWNER_DIED;

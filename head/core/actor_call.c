@@ -125,7 +125,7 @@ void call_leave(struct core *core, uint32_t index)
     }
     chain_remove(task->flags & TASK_IN_QUEUE ? &lane->calls : &lane->waiting, &core->tasks,
                  TASK_PLACE, index);
-    task->flags &= (uint8_t)~TASK_IN_QUEUE;
+    task->flags &= (uint16_t)~TASK_IN_QUEUE;
     actor_wake(core, lane->actor); /* the next one may be the first now */
 }
 
