@@ -2,7 +2,6 @@
 
     Order: a call is leased when all earlier ones of its lane have been, and, after it came back, when no later one is
     out any more.  So an ordered actor runs what its lane has in order, across its restarts. */
-#include "common/bug.h"
 #include "common/text.h"
 #include "head/core/actor.h"
 #include "head/core/state.h"
@@ -98,9 +97,6 @@ static void lane_insert(struct core *core, struct lane *lane, uint32_t index)
     }
     if (before != NONE) {
         lane->hint = index;
-    }
-    if (RAYC_BUG(RETURN_LAST)) {
-        before = NONE;
     }
     chain_insert(&lane->calls, &core->tasks, TASK_PLACE, index, before);
     task_at(core, index)->flags |= TASK_IN_QUEUE;
@@ -208,8 +204,7 @@ void lane_fail(struct core *core, uint32_t index)
     struct lane *lane = lane_at(core, index);
     const struct actor *actor = actor_at(core, lane->actor);
     lane->users++; /* it stays, whichever of its calls end now: one may be an argument of another */
-    while (lane->calls.count + lane->waiting.count > 0 && !effects_nearly_full(core) &&
-           !RAYC_BUG(DROP_CALLS)) {
+    while (lane->calls.count + lane->waiting.count > 0 && !effects_nearly_full(core)) {
         uint32_t call = lane->calls.count > 0 ? lane->calls.first : lane->waiting.first;
         task_end(core, call,
                  &(struct ending){ .failure = FAILURE_ACTOR_DIED,
@@ -243,10 +238,6 @@ void call_lost(struct core *core, uint32_t index, struct ending *how)
         return;
     }
     how->failure = FAILURE_ACTOR_UNAVAILABLE;
-    if (RAYC_BUG(CALL_TWICE)) {
-        task_returned(core, index);
-        return;
-    }
     task_attempt_failed(core, index, how, true, false);
 }
 
@@ -255,7 +246,7 @@ void call_ended(struct core *core, uint32_t index, const struct rec_done *done, 
 {
     const struct task *task = task_at(core, index);
     struct actor *actor = actor_at(core, lane_at(core, task->actor)->actor);
-    if (done->checkpoint.n > 0 && !(actor->checkpoint && RAYC_BUG(OLD_CHECKPOINT))) {
+    if (done->checkpoint.n > 0) {
         actor->checkpoint = true;
         EMIT(core, actor_checkpoint, actor->id, done->checkpoint, task->id, core->wall_ms);
     }

@@ -40,7 +40,8 @@ void slots_settle(struct core *core, uint32_t node, uint32_t demand, uint32_t bu
 
 void lease_waits(struct core *core, struct task *task, bool waits)
 {
-    if (waits == ((task->flags & TASK_WAITS) != 0)) {
+    bool holds = task_kind(core, task) != SPEC_METHOD; /* a call has nothing to give back */
+    if (!holds || waits == ((task->flags & TASK_WAITS) != 0)) {
         return;
     }
     uint32_t demand = spec_at(core, task->spec)->demand;

@@ -230,7 +230,7 @@ static void node_forget(struct core *core, uint32_t index)
 static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
 {
     if (task->actor != NONE) { /* one that may live on there must not start elsewhere */
-        return core->now_ms < node->exclusive_ms && !RAYC_BUG(TWO_LIVES);
+        return core->now_ms < node->exclusive_ms;
     }
     return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 &&
            !(task->flags & TASK_CANCEL);
@@ -318,9 +318,7 @@ bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *h
     } else if (held->running == HELD_RUNS || held->running == HELD_ALIVE || blocked) {
         task_started(core, index, held->started_ms);
     }
-    if (task_kind(core, task) != SPEC_METHOD) { /* a call holds nothing that it could give back */
-        lease_waits(core, task, blocked);
-    }
+    lease_waits(core, task, blocked);
     bool killed =
         task_kind(core, task) == SPEC_ACTOR && actor_at(core, task->actor)->killed == task->attempt;
     if (task->flags & TASK_CANCEL || killed) {

@@ -8,7 +8,7 @@
 struct note { /* what an executor, or the spawner, says to its worker */
     struct worker_event event;
     struct rec_ran ran;
-    uint8_t value[24], checkpoint[16];
+    uint8_t value[24];
     uint32_t incarnation, generation;
 };
 
@@ -69,8 +69,7 @@ void exec_power_cut(struct sim *sim)
     }
 }
 
-static uint32_t effect_begins(struct sim *sim, uint32_t node, uint32_t executor,
-                              const struct item *item)
+static uint32_t effect_begins(struct sim *sim, uint32_t node, const struct item *item)
 {
     struct effect *old = effect_of(sim, item->token);
     const struct job_seen *job = oracle_job_of(sim, item->task);
@@ -88,7 +87,6 @@ static uint32_t effect_begins(struct sim *sim, uint32_t node, uint32_t executor,
         index_add(&sim->started, item->task, place);
     }
     check_starts(sim, item, ++sim->started_count[place]);
-    actor_begins(sim, node, executor, item, sim->started_count[place]);
     sim->effects = grown(sim->effects, &sim->effect_room, sim->effect_count, sizeof(*sim->effects));
     sim->effects[sim->effect_count] = (struct effect){
         .task = item->task, .token = item->token, .attempt = item->attempt, .worker = node
@@ -146,9 +144,6 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
     if (copy->event.kind == WEV_RAN && copy->ran.value.n > 0) {
         copy->ran.value.p = copy->value;
     }
-    if (copy->event.kind == WEV_RAN && copy->ran.checkpoint.n > 0) {
-        copy->ran.checkpoint.p = copy->checkpoint;
-    }
     uint64_t at = sim->now_us + after_us;
     self->note_us = at > self->note_us ? at : self->note_us;
     sim_at(sim, self->note_us, note_arrives, node, 0, copy);
@@ -157,18 +152,6 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
 /* --- runs ------------------------------------------------------------------------------------- */
 
 static void begin_next(struct sim *sim, uint32_t node, uint32_t executor);
-
-/*  An actor that was alive ends with its process. */
-static void life_ends(struct sim *sim, struct executor *self, uint32_t outcome, int32_t status)
-{
-    if (self->life != NONE) {
-        struct effect *effect = &sim->effects[self->life];
-        effect->ended = true;
-        effect->outcome = outcome;
-        effect->status = status;
-        self->life = NONE;
-    }
-}
 
 /*  A process that ends by itself, or in its task. */
 static void dies(struct sim *sim, uint32_t node, uint32_t executor, int32_t status,
@@ -183,11 +166,6 @@ static void dies(struct sim *sim, uint32_t node, uint32_t executor, int32_t stat
                                  : OUTCOME_EXIT,
                     status);
     }
-    life_ends(sim, self,
-              status == 0  ? OUTCOME_OK
-              : status < 0 ? OUTCOME_SIGNAL
-                           : OUTCOME_EXIT,
-              status);
     self->up = false;
     self->ending = true;
     if (self->driver != NONE) {
@@ -222,9 +200,6 @@ static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool res
     }
     if (drawn < plan->app_error + plan->death) {
         *status = chance(&sim->run, 700) ? -SIGSEGV : 3;
-        if (plan->kind == SPEC_METHOD && chance(&sim->run, 100)) {
-            *status = 0; /* its actor ends in order */
-        }
         return *status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT;
     }
     if (resident && drawn < plan->app_error + plan->death + plan->odd) {
@@ -251,12 +226,7 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
         dies(sim, who, executor, status, between(&sim->run, 100, 3000));
         return;
     }
-    if (self->actor == item->task && outcome == OUTCOME_OK) {
-        self->life = self->effect; /* until its process ends */
-        self->running = false;
-    } else {
-        effect_ends(sim, self, outcome, status);
-    }
+    effect_ends(sim, self, outcome, status);
     struct note note = { .event = { .kind = WEV_RAN, .executor = executor } };
     note.ran = (struct rec_ran){ .number = self->now_number,
                                  .outcome = outcome,
@@ -267,12 +237,6 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
         value_put(item->task, item->token, note.value);
         note.ran.value = slice_of(note.value, sizeof(note.value));
         sim->effects[self->effect].value_hash = hash_bytes_of(1, note.value, sizeof(note.value));
-    }
-    if (outcome == OUTCOME_OK && item->spec->kind == SPEC_METHOD && chance(&sim->run, 200)) {
-        memcpy(note.checkpoint, note.value, sizeof(note.checkpoint));
-        note.ran.checkpoint = slice_of(note.checkpoint, sizeof(note.checkpoint));
-        sim->effects[self->effect].checkpoint =
-            hash_bytes_of(3, note.checkpoint, sizeof(note.checkpoint));
     }
     say(sim, who, self, &note, between(&sim->run, 20, 400));
     begin_next(sim, who, executor);
@@ -385,10 +349,7 @@ static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
     const struct item *item = &self->now;
     check_item(sim, item);
     check_room(sim, node, item);
-    if (item->spec->kind == SPEC_ACTOR) {
-        self->actor = item->task;
-    }
-    self->effect = effect_begins(sim, node, executor, item);
+    self->effect = effect_begins(sim, node, item);
     self->running = true;
     check_limit(sim, item);
     if (item->spec->kind == SPEC_DRIVER) {
@@ -469,9 +430,7 @@ void exec_spawn(struct sim *sim, uint32_t node, const struct act *act)
     uint64_t note_us = self->note_us;
     *self = (struct executor){ .live = true,
                                .generation = generation,
-                               .resident = act->spec->kind == SPEC_FUNCTION ||
-                                           act->spec->kind == SPEC_ACTOR,
-                               .life = NONE,
+                               .resident = act->spec->kind == SPEC_FUNCTION,
                                .items = items,
                                .room = room,
                                .driver = NONE,
@@ -551,7 +510,6 @@ void exec_all_gone(struct sim *sim, uint32_t node)
         if (self->running) {
             effect_ends(sim, self, OUTCOME_SIGNAL, -SIGKILL);
         }
-        life_ends(sim, self, OUTCOME_SIGNAL, -SIGKILL);
         self->live = self->up = false;
         if (self->driver != NONE) {
             client_die(sim, self->driver);

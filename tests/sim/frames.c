@@ -52,7 +52,6 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
             sim_fail(sim, 14, "START of %llx brings %u values for %u references", (ull)start.task,
                      start.deps.count, task->dep_count);
         }
-        actor_sent(sim, &start);
         struct list values = start.deps;
         struct rec_value value;
         for (uint32_t i = 0; next_value(&values, &value); i++) {
@@ -169,8 +168,6 @@ void rule_sent(struct sim *sim, uint32_t peer, const struct msg *msg)
     case MSG_CHANGED:
         if (msg->as.seq == SEQ_DRAIN) {
             sent_drained(sim, &msg->as.changed);
-        } else if ((msg->as.seq & SEQ_ACTOR) != 0) {
-            actor_killed(sim, &msg->as.changed);
         } else {
             sent_changed(sim, &msg->as.changed);
         }

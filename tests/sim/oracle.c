@@ -175,9 +175,7 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
 static void seen_task_new(struct sim *sim, const void *from)
 {
     const struct row_task_new *row = from;
-    add_task(sim,
-             (struct task_seen){
-                 .id = row->id, .spec = row->spec, .state = row->state, .actor = row->actor },
+    add_task(sim, (struct task_seen){ .id = row->id, .spec = row->spec, .state = row->state },
              row->deps);
 }
 
@@ -238,10 +236,6 @@ static void seen_task_done(struct sim *sim, const void *from)
     if (!sim->oracle.replaying) {
         rule_done(sim, task, row);
     }
-    const struct effect *effect = effect_of(sim, task->token);
-    if (task->actor != 0 && effect != NULL && effect->checkpoint != 0) {
-        actor_committed(sim, task->actor, effect->checkpoint);
-    }
     task->hash = hash_bytes_of(1, row->result.p, row->result.n);
     end_task(sim, task, TASK_FINISHED, row->attempt);
 }
@@ -267,7 +261,7 @@ static void seen_task_again(struct sim *sim, const void *from)
         rule_again(sim, task, row);
         rule_charged(sim, task, row);
     }
-    task->returns += row->charged == task->charged;
+    task->returns += row->attempt == task->attempt;
     task->state = TASK_READY;
     task->attempt = row->attempt;
     task->charged = row->charged;
@@ -503,22 +497,24 @@ static void seen_event(struct sim *sim, const void *from)
 }
 
 /*  Rows of used numbers, users, tokens and packages have no rule of their own here. */
-#define seen_ids_used         seen_event
-#define seen_user_put         seen_event
-#define seen_token_new        seen_event
-#define seen_token_end        seen_event
-#define seen_token_forget     seen_event
-#define seen_task_log         seen_event
-#define seen_audit            seen_event
-#define seen_package_put      seen_event
-#define seen_package_forget   seen_event
-#define seen_spec_file        seen_event
+#define seen_ids_used       seen_event
+#define seen_user_put       seen_event
+#define seen_token_new      seen_event
+#define seen_token_end      seen_event
+#define seen_token_forget   seen_event
+#define seen_task_log       seen_event
+#define seen_audit          seen_event
+#define seen_package_put    seen_event
+#define seen_package_forget seen_event
+/*  No client of the simulator makes actors yet. */
 #define seen_actor_name       seen_event
 #define seen_actor_unclaim    seen_event
 #define seen_actor_new        seen_event
 #define seen_actor_alive      seen_event
 #define seen_actor_kill       seen_event
+#define seen_actor_dead       seen_event
 #define seen_actor_checkpoint seen_event
+#define seen_spec_file        seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

@@ -102,7 +102,6 @@ void sim_fini(struct sim *sim)
     free(sim->effects);
     free(sim->started_count);
     free(sim->answered);
-    actors_fini(sim);
     index_fini(&sim->effect_index);
     index_fini(&sim->started);
     free(sim->wire.p);

@@ -19,7 +19,6 @@
 #include "common/base.h"
 #include "common/prng.h"
 #include "head/turn.h"
-#include "tests/sim/actor.h"
 #include "tests/sim/drain.h"
 #include "tests/sim/place.h"
 #include "tests/sim/study.h"
@@ -32,7 +31,7 @@ enum {
     TAIL_LINES = 40,
     LINE_BYTES = 300,
     EXECUTORS_MAX = 24,          /* of one worker */
-    SPECS_MAX = 8,               /* of one client; the last two are actors and their calls */
+    SPECS_MAX = 6,               /* of one client */
     USERS_MAX = 3 + WORKERS_MAX, /* of clients; each worker is a user, too */
     TOKEN_TEXT = TICKET_BYTES,
     DEPS_FEW = 3,
@@ -94,8 +93,6 @@ struct task_seen { /* one row of `task`, as the rows made it */
     int32_t status;
     bool cancelled, deleted;
     uint64_t hash;                  /* of the terminal row */
-    uint64_t actor;                 /* of a call */
-    uint64_t checkpoint;            /* of an actor: hash of the newest that is committed; 0: none */
     uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
 };
 
@@ -207,7 +204,6 @@ struct effect { /* the log of effects, outside of rayc: one run of one attempt *
     uint32_t outcome;
     int32_t status;
     bool ended;
-    uint64_t checkpoint; /* hash of what a call committed; 0: nothing */
 };
 
 struct item {
@@ -231,8 +227,6 @@ struct executor {
     uint64_t note_us;           /* what it says keeps its order */
     uint32_t reports, reported; /* of the run */
     uint64_t slice_us;          /* between two of them */
-    uint64_t actor;             /* whose process it is; 0: of none */
-    uint32_t life;              /* of an actor that is alive: its effect; NONE */
 };
 
 struct ask { /* a report that is not decided on */
@@ -407,9 +401,8 @@ struct call {
     bool told;               /* its result was seen */
     bool cancel, cancelled;
     uint32_t failure, attempt;
-    uint64_t hash;  /* of the result */
-    bool maybe;     /* a power cut may have taken it */
-    uint32_t actor; /* of a call of an actor: its counter */
+    uint64_t hash; /* of the result */
+    bool maybe;    /* a power cut may have taken it */
 };
 
 struct client {
@@ -437,9 +430,8 @@ struct client {
     uint32_t planned, made;       /* calls */
     uint64_t below, kept, unsent; /* as librayc's outbox: counters */
     uint64_t told_count;
-    struct call *calls;              /* [counter] */
-    uint64_t cancels;                /* wanted and not yet acknowledged */
-    uint32_t actors[3], actor_count; /* counters */
+    struct call *calls; /* [counter] */
+    uint64_t cancels;   /* wanted and not yet acknowledged */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
@@ -509,8 +501,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune, jobs, users, values, places,
-        actors; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune, jobs, users, values,
+        places; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -546,11 +538,6 @@ struct sim {
     bool disabled[USERS_MAX];
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */
     uint32_t answered_count, answered_room;
-    struct actor_lane { /* of one submitter to one actor */
-        uint64_t actor, session;
-        uint64_t last; /* the newest call that has begun */
-    } * lanes;
-    uint32_t lane_count, lane_room;
     uint64_t frames, tasks_done, steps;
 };
 
