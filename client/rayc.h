@@ -51,8 +51,10 @@ enum {
         -35, /* contact was lost; whether it ran is not known (only with max_retries 0) */
     RAYC_EACTORDIED = -36, /* the actor is dead: it will never answer */
     RAYC_EACTORUNAVAILABLE =
-        -37,         /* the actor died in the call, which may have run; it starts again */
-    RAYC_EFULL = -38 /* the node's object store and its disk have no room for the value */
+        -37,                /* the actor died in the call, which may have run; it starts again */
+    RAYC_EFULL = -38,       /* the node's object store and its disk have no room for the value */
+    RAYC_EOBJECTLOST = -39, /* all copies of the value are lost, and it cannot be made again */
+    RAYC_EOBJECTFREED = -40 /* nothing held the value any more: it is gone */
 };
 
 #define RAYC_VALUE_MAX (8u << 20) /* bytes of one task's arguments, and of one result */
@@ -172,6 +174,11 @@ RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const
 #define rayc_call_with(options, fn, ...)                                                           \
     rayc_submit(&fn, (options), RAYC_ARGS_(__VA_ARGS__),                                           \
                 sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg))
+
+/*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
+    durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
+    put: RAYC_EINVALID. */
+RAYC_API rayc_ref rayc_put(rayc_arg);
 
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
     than 0 is an application error (RAYC_ETASK, app_code).  `env` NULL or "K=V" strings up to NULL, added to the

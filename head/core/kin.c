@@ -42,6 +42,11 @@ void kin_add(struct core *core, uint64_t task, uint64_t token, uint64_t child_ta
     chain_append(&parent_at(core, index)->children, &core->children, CHILD_SIBLING, child);
 }
 
+bool kin_is_child(const struct core *core, uint64_t task)
+{
+    return core->children.taken > 0 && map_find(&core->child_map, task) != NONE;
+}
+
 static void parent_free(struct core *core, uint32_t index)
 {
     map_remove(&core->parent_map, index);

@@ -1,11 +1,20 @@
-/*  kin.h - which attempt has submitted which tasks, and CPUs that are free because attempts wait for others.  Private to
-    head/core. */
+/*  kin.h - what ties tasks together: who waits for whose result, which attempt has submitted which tasks, and CPUs that
+    are free because attempts wait for others.  Private to head/core. */
 #ifndef RAYC_CORE_KIN_H
 #define RAYC_CORE_KIN_H
 #include "common/list.h"
 #include "head/core/core.h"
 
 struct task;
+
+/*  The column task.cancelled. */
+enum { CANCEL_ROW_ASK = 1, CANCEL_ROW_KILL = 2, CANCEL_ROW_TREE = 4 };
+
+struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
+    uint64_t dep;
+    uint64_t waiter;
+    uint32_t link;
+};
 
 struct parent { /* an attempt that has submitted tasks which have not ended: kin.c */
     uint64_t token, task;
@@ -42,7 +51,8 @@ struct slots { /* of one demand on one node */
 /*  kin.c: what tasks have submitted. */
 void kin_add(struct core *core, uint64_t parent, uint64_t token, uint64_t child);
 bool kin_parent(const struct core *core, uint32_t peer, const struct rec_call *call,
-                struct row_task_new *row);                   /* fills `parent` and `parent_fence` */
+                struct row_task_new *row); /* fills `parent` and `parent_fence` */
+bool kin_is_child(const struct core *core, uint64_t task);
 void kin_cancel(struct core *core, const struct task *task); /* it was cancelled */
 void kin_orphan(struct core *core, const struct task *task); /* its attempt has failed */
 void kin_ended(struct core *core, const struct task *task, bool failed);

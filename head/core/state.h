@@ -38,9 +38,6 @@ enum {
 /*  The column job.stopping: a flag, and the state in which an ending job will end. */
 enum { JOB_ROW_STOPPING = 1, JOB_ROW_FINAL_SHIFT = 4 };
 
-/*  The column task.cancelled. */
-enum { CANCEL_ROW_ASK = 1, CANCEL_ROW_KILL = 2, CANCEL_ROW_TREE = 4 };
-
 /*  Flags of a task. */
 enum {
     TASK_HAS_WAITERS = 1, /* an edge names it */
@@ -79,12 +76,6 @@ struct task {
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
-
-struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
-    uint64_t dep;
-    uint64_t waiter;
-    uint32_t link;
-};
 
 struct run { /* a lease row: `count` tasks from `first`, leased together */
     uint64_t token;
@@ -150,6 +141,7 @@ struct session {
     bool nested;   /* of an executor, for what its tasks submit */
     bool closing;  /* its tasks are being given up */
     bool low_dirty;
+    bool awaited;          /* somebody waits for a task that it has still to submit */
     bool ack_due, ack_now; /* SUBMITTED is to be said: soon, in this turn */
     uint64_t acked;        /* the counter it said last */
     bool is_due;
@@ -493,6 +485,13 @@ void task_doom(struct core *core,
                uint32_t index); /* a waiting one: an argument will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
+
+/*  value.c: values that were put. */
+bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call);
+bool value_awaited(struct core *core, const struct event *looked_up);
+void values_given_up(struct core *core, uint32_t session); /* it will not submit any more */
+uint64_t tasks_among(const struct core *core, const struct session *session,
+                     const struct msg_submit *msg, uint64_t from);
 
 /*  survey.c: counts for people who watch. */
 uint32_t tally_find(struct core *core, struct slice name);

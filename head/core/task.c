@@ -128,7 +128,7 @@ void task_args_ready(struct core *core, uint32_t index)
 {
     task_move(core, task_at(core, index), CAUSE_ARGS_READY);
     task_at(core, index)->ready_ms = (uint32_t)core->wall_ms;
-    task_ready(core, index, false);
+    task_ready(core, index, kin_is_child(core, task_at(core, index)->id));
 }
 
 void task_doom(struct core *core, uint32_t index)
@@ -176,9 +176,9 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
 static const char *outcome_name(uint32_t outcome)
 {
     static const char *const names[OUTCOMES + 1] = {
-        "FINISHED",  "APP_ERROR",    "EXIT",          "SIGNAL",       "RUN_TIMEOUT",
-        "CANCELLED", "SETUP_FAILED", "BAD_ARGUMENT",  "NO_SUCH_TASK", "TOO_LARGE",
-        "RETURNED",  "ENV_FAILED",   "OUT_OF_MEMORY", "NODE_DIED"
+        "FINISHED",      "APP_ERROR",    "EXIT",         "SIGNAL",    "RUN_TIMEOUT", "CANCELLED",
+        "SETUP_FAILED",  "BAD_ARGUMENT", "NO_SUCH_TASK", "TOO_LARGE", "RETURNED",    "ENV_FAILED",
+        "OUT_OF_MEMORY", "OBJECT_LOST",  "STORE_FULL",   "NODE_DIED"
     };
     ensure(outcome <= OUTCOMES);
     return names[outcome];

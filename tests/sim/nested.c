@@ -20,8 +20,8 @@ static bool has_room(const struct sim *sim, uint32_t node)
     uint32_t count = 0;
     for (uint32_t i = 0; i < EXECUTORS_MAX; i++) {
         const struct executor *self = &sim->nodes[node].executors[i];
-        count += self->live && self->driver != NONE &&
-                 sim->clients[self->driver].kind == CLIENT_NESTED;
+        count +=
+            self->live && self->driver != NONE && sim->clients[self->driver].kind == CLIENT_NESTED;
     }
     return count < NESTED_PER_NODE && sim->client_count + SEATS_KEPT < CLIENTS_MAX;
 }
@@ -82,7 +82,7 @@ void rule_kin(struct sim *sim, const struct task_seen *task)
     }
     bool job = parent->failure == FAILURE_JOB_STOPPED || parent->failure == FAILURE_DRIVER_DIED;
     if (parent->state == TASK_FAILED && parent->commit < commit && !parent->cancelled && !job) {
-        sim_fail(sim, 15, "%llx is leased, but %llx, which submitted it, has failed",
-                 (ull)task->id, (ull)parent->id);
+        sim_fail(sim, 15, "%llx is leased, but %llx, which submitted it, has failed", (ull)task->id,
+                 (ull)parent->id);
     }
 }

@@ -8,6 +8,7 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
+    nested.c   tasks that submit tasks
     user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
@@ -398,7 +399,7 @@ struct driven { /* the study of a client */
 struct call {
     uint32_t spec;
     uint32_t dep_count;
-    uint64_t deps[DEPS_FEW]; /* counters */
+    uint64_t deps[DEPS_FEW]; /* counters, or ids of others' */
     bool told;               /* its result was seen */
     bool cancel, cancelled;
     uint32_t failure, attempt;
@@ -540,8 +541,9 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune, kin, jobs,
-        users; /* generators of their own, so that one part does not disturb another */
+    bool nests; /* tasks submit tasks */
+    struct prng world, net, fate, run, tune, kin, jobs, users,
+        values; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;

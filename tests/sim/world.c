@@ -49,6 +49,7 @@ static void world_open(struct sim *sim, uint64_t seed, const struct options *opt
     sim->tune.state = prng_next(&root);
     sim->jobs.state = prng_next(&root);
     sim->users.state = prng_next(&root);
+    sim->values.state = prng_next(&root);
     sim->kin.state = prng_next(&root);
     sim->nests = chance(&sim->kin, 500);
     users_draw(sim);
