@@ -323,7 +323,7 @@ static void check_limit(struct sim *sim, const struct item *next)
     for (uint32_t i = 0; i < sim->worker_count * EXECUTORS_MAX && plan->running_max > 0; i++) {
         const struct node *node = &sim->nodes[i / EXECUTORS_MAX];
         const struct executor *self = node->alive ? &node->executors[i % EXECUTORS_MAX] : NULL;
-        if (self == NULL || !self->live || !self->running ||
+        if (self == NULL || !self->live || !self->running || self->blocked ||
             self->now.owner / 10 != next->owner / 10) {
             continue;
         }

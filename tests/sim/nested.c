@@ -58,7 +58,8 @@ void nested_token(const struct sim *sim, const struct client *self, char out[TOK
 /*  It has submitted all, and waits. */
 void nested_waits(struct sim *sim, struct client *self)
 {
-    if (self->kind == CLIENT_NESTED && !self->blocked && self->made == self->planned) {
+    bool again = self->blocked && chance(&sim->kin, 100); /* another thread of it, too */
+    if (self->kind == CLIENT_NESTED && self->made == self->planned && (!self->blocked || again)) {
         self->blocked = true;
         exec_waits_now(sim, self->index, HELD_BLOCKED_GET);
     }
