@@ -6,6 +6,8 @@
 
 typedef unsigned long long ull;
 
+static const uint8_t sim_secret[TICKET_SECRET_BYTES]; /* as in user.c */
+
 enum { DEPTH_MAX = 2, NESTED_PER_NODE = 6, SEATS_KEPT = 120 };
 
 void nested_plan(struct sim *sim, const struct client *client, struct plan *plan)

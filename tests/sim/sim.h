@@ -473,14 +473,12 @@ void client_tick(struct sim *sim, struct client *self);
 void client_power_cut(struct sim *sim); /* results that were not synced may be lost */
 /*  A program that runs in an executor: `as` has its kind, and whose it is. */
 uint32_t client_inside(struct sim *sim, const struct client *as);
-/* --- nested.c ------------------------------------------------------------------------------------------ */
 void nested_plan(struct sim *sim, const struct client *client, struct plan *plan);
 uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor,
                     const struct item *item); /* NONE: it submits nothing */
 void nested_token(const struct sim *sim, const struct client *self, char out[TOKEN_TEXT]);
 void nested_waits(struct sim *sim, struct client *self);
 void rule_kin(struct sim *sim, const struct task_seen *task); /* it is leased */
-extern const uint8_t sim_secret[TICKET_SECRET_BYTES];
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
 
 /* --- job.c --------------------------------------------------------------------------------------------- */

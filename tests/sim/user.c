@@ -7,7 +7,7 @@
 
 enum { FIRST_ID = 2, CLIENT_USERS = USERS_MAX - WORKERS_MAX };
 
-const uint8_t sim_secret[TICKET_SECRET_BYTES]; /* zeros, as of a turn that was told none */
+static const uint8_t sim_secret[TICKET_SECRET_BYTES]; /* zeros, as of a turn that was told none */
 
 /* --- who is who -------------------------------------------------------------------------------- */
 
