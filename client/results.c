@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/node_values.h"
 #include "client/serve.h"
 #include "client/values.h"
 #include "common/clock.h"
@@ -14,9 +15,21 @@ static int broken(const struct session *self)
     return failure_set(self->broken, slice_text(self->broken_text));
 }
 
-/*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
+static int read_value(struct slice bytes, rayc_value *out)
+{
+    struct cursor in = cursor_of(bytes);
+    bool reference = false;
+    *out = (rayc_value){ 0 };
+    if (bytes.n > 0 && !value_read(&in, out, &reference)) {
+        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
+    }
+    return RAYC_OK;
+}
+
+/*  How a reference ended.  RAYC_ETIMEOUT: it has not.  `stored`: with a value that is in a store; then its task is not 0,
+    and *out is not set. */
 static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
-                     rayc_value *out)
+                     rayc_value *out, struct stored *stored)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
@@ -27,17 +40,7 @@ static int read_slot(const struct session *self, const struct ref_slot *slot, ui
         return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
                                          : failure_task(&failure->failure, text, task);
     }
-    struct slice bytes = ref_value(slot);
-    struct cursor in = cursor_of(bytes);
-    bool reference = false;
-    rayc_value value = { 0 };
-    if (bytes.n > 0 && !value_read(&in, &value, &reference)) {
-        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
-    }
-    if (out != NULL) {
-        *out = value;
-    }
-    return RAYC_OK;
+    return stored_get(ref_value(slot), stored) ? RAYC_OK : read_value(ref_value(slot), out);
 }
 
 /*  Sleeps until `count` more watched references have ended, or it is time. */
@@ -80,7 +83,13 @@ static void end_waiting(bool waits)
     }
 }
 
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out, bool *waits)
+struct found {
+    rayc_value value;
+    struct stored stored;
+    bool waits; /* it slept */
+};
+
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct found *out)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -88,7 +97,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref.number, out);
+        rc = read_slot(self, slot, ref.number, &out->value, &out->stored);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -97,7 +106,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
-        rc = begin_waiting(self, NEED_GET, waits);
+        rc = begin_waiting(self, NEED_GET, &out->waits);
         rc = rc == RAYC_OK ? sleep_for_results(self, 1, until_us) : rc;
         if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
@@ -108,11 +117,19 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
     uint64_t until_us = session_deadline(seconds);
+    struct found found = { 0 };
+    struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    bool waits = false;
-    int rc = get(self, ref, until_us, out, &waits);
+    int rc = get(self, ref, until_us, &found);
     pthread_mutex_unlock(&self->lock);
-    end_waiting(waits);
+    end_waiting(found.waits);
+    if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
+        rc = node_values_view(&found.stored, VIEWER_REFERENCE, &bytes);
+        rc = rc == RAYC_OK ? read_value(bytes, &found.value) : rc;
+    }
+    if (rc == RAYC_OK && out != NULL) {
+        *out = found.value;
+    }
     return rc;
 }
 

@@ -172,7 +172,7 @@ static void send_large(struct server *self, const struct rec_ran *ran, size_t by
 /*  Under the lock. */
 static void report(struct server *self, const struct rec_ran *ran)
 {
-    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n;
+    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n + ran->sealed.bytes.n;
     if (bytes > self->results.capacity - self->results.n) {
         flush_results(self);
     }
@@ -318,6 +318,7 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     ran.output_to = self->output;
     if (task->outcome == OUTCOME_OK) {
         ran.value = slice_of(task->result.p, task->result.n);
+        ran.sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
     }
     ran.text = slice_of(task->text, task->text_bytes);
     if (task->outcome == OUTCOME_NO_SUCH_TASK) {
@@ -327,6 +328,7 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     self->waits = 0;
     report(self, &ran);
     pthread_mutex_unlock(&self->lock);
+    task_unmap(task);
 }
 
 static void on_interrupt(int signal)

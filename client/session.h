@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 
 struct session;
+struct local_buffer;
 
 struct session_config {
     const char *address;
@@ -49,7 +50,9 @@ rayc_ref session_submit(struct session *self, const rayc_function *function,
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
                          struct slice body);
 rayc_ref session_put(struct session *self, const rayc_value *value);
-rayc_ref session_born_failed(struct session *self); /* of this thread's rayc_error() */
+rayc_ref session_put_buffer(struct session *self,
+                            struct local_buffer *buffer); /* it is used up, or left if closed */
+rayc_ref session_born_failed(struct session *self);       /* of this thread's rayc_error() */
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
 int session_drop(struct session *self, rayc_ref ref);

@@ -6,7 +6,6 @@
 #include "head/core/core.h"
 
 struct task;
-struct slots;
 
 /*  The column task.cancelled. */
 enum { CANCEL_ROW_ASK = 1, CANCEL_ROW_KILL = 2, CANCEL_ROW_TREE = 4 };
@@ -41,6 +40,12 @@ struct child {
 struct cancel {
     bool force;
     bool tree; /* and all that it has submitted */
+};
+
+struct slots { /* of one demand on one node */
+    uint32_t slots;
+    uint32_t leases;
+    uint32_t waiting; /* leases that wait for other tasks */
 };
 
 /*  kin.c: what tasks have submitted. */

@@ -158,7 +158,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     core->node_last = node->id;
     node_labels_make(core, index, msg->labels);
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
-         core->wall_ms, slice_text(node->labels));
+         core->wall_ms, msg->objects, slice_text(node->labels));
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);

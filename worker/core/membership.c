@@ -207,6 +207,8 @@ static void join_emit(struct worker *self)
                                 .name = slice_text(self->config.name),
                                 .pid = self->config.pid,
                                 .capacity = wire_list(wire, self->config.amount_count),
+                                .objects = slice_text(self->config.objects),
+                                .store_bytes = self->config.store_bytes,
                                 .labels = slice_text(self->config.labels) };
 }
 

@@ -22,6 +22,8 @@ struct worker_config {
     char name[NAME_MAX_BYTES];
     char labels[LABELS_MAX + 1]; /* KEY=VALUE, one per line */
     char version[32];
+    char objects[NAME_MAX_BYTES]; /* where the node gives objects to others, for NODE_JOIN */
+    uint64_t store_bytes;         /* of its store */
     uint32_t pid;
     uint32_t idle_ms;  /* an executor without work ends after this long */
     uint32_t grace_ms; /* between SIGTERM and SIGKILL */
