@@ -258,6 +258,100 @@ RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 *
 RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
 
+/*  Actors.  An actor is a process with a state: `struct CLASS`, all zero when its constructor begins.  Its methods are
+    called from anywhere, and run one at a time, those of one caller in the order of the calls, unless max_concurrency
+    or groups of its options allow more.  In one program:
+
+        struct counter { int64_t n; };
+        RAYC_ACTOR(counter, call, self)              the constructor
+        {
+            self->n = rayc_arg_int(call, 0);
+            return 0;
+        }
+        RAYC_METHOD(counter, add, call, self)        defines counter_add
+        {
+            self->n += rayc_arg_int(call, 0);
+            return rayc_return(call, rayc_int(self->n));
+        }
+        ...
+        rayc_actor actor = rayc_new(counter, rayc_int(5));
+        rayc_ref sum = rayc_tell(actor, counter_add, rayc_int(1));
+        rayc_actor_drop(&actor);                     ends it, after the calls
+
+    Constructor and methods are like a task's function: 0, rayc_return() or rayc_fail().  An actor whose constructor
+    fails is dead, and not started again.  One whose process dies, or whose node is lost, is started again up to
+    max_restarts times: its constructor runs with the same arguments.  A call that had begun then fails
+    (RAYC_EACTORUNAVAILABLE, or RAYC_EACTORDIED when there is no restart left) unless max_task_retries allows another
+    try; one that had not begun waits for the actor.  An actor runs once: its worker kills it when the head may have
+    given its node up. */
+typedef struct {
+    const char *name;
+    size_t state_bytes;
+    int (*construct)(rayc_task *, void *state);
+    void (*destroy)(void *state); /* NULL: nothing but freeing the state itself */
+} rayc_class;
+
+typedef struct {
+    const char *name; /* "counter.add" */
+    int (*run)(rayc_task *, void *state);
+} rayc_method;
+
+/*  Inside a constructor or a method.  In other tasks they say nothing or 0, or the attempt ends in RAYC_EARG. */
+/*  Commits a value with the result of this method, if it succeeds: what the actor gets if it has to start again.  0. */
+RAYC_API int rayc_actor_save(rayc_task *, rayc_arg);
+/*  In a constructor: the value that was committed last; NULL: none was. */
+RAYC_API const rayc_value *rayc_actor_saved(rayc_task *);
+RAYC_API int rayc_was_restarted(const rayc_task *); /* this is not the actor's first process */
+/*  The actor ends when this method has returned: as intended, its destructor runs, no restart.  This call and all later
+    ones fail with RAYC_EACTORDIED.  0. */
+RAYC_API int rayc_exit_actor(rayc_task *);
+
+RAYC_API void rayc_register_class_(const rayc_class *);
+RAYC_API void rayc_register_method_(const rayc_method *);
+
+/*  Defines the class `class` with the state `struct class`, and opens the body of its constructor. */
+#define RAYC_ACTOR(class, call, self)                                                              \
+    static int class##_construct_(rayc_task *call, struct class *self);                            \
+    static int class##_construct_any_(rayc_task *call, void *state)                                \
+    {                                                                                              \
+        return class##_construct_(call, (struct class *)state);                                    \
+    }                                                                                              \
+    static rayc_class class = { #class, sizeof(struct class), class##_construct_any_, 0 };         \
+    __attribute__((section("rayc_tasks"), used)) static const rayc_class *const class##_entry_ =   \
+        &class;                                                                                    \
+    __attribute__((constructor)) static void class##_register_(void)                               \
+    {                                                                                              \
+        rayc_register_class_(&class);                                                              \
+    }                                                                                              \
+    static int class##_construct_(rayc_task *call, struct class *self)
+
+/*  Defines the method `class_name`, and opens its body. */
+#define RAYC_METHOD(class, name, call, self)                                                       \
+    static int class##_##name##_run_(rayc_task *call, struct class *self);                         \
+    static int class##_##name##_any_(rayc_task *call, void *state)                                 \
+    {                                                                                              \
+        return class##_##name##_run_(call, (struct class *)state);                                 \
+    }                                                                                              \
+    static const rayc_method class##_##name = { #class "." #name, class##_##name##_any_ };         \
+    __attribute__((constructor)) static void class##_##name##_register_(void)                      \
+    {                                                                                              \
+        rayc_register_method_(&class##_##name);                                                    \
+    }                                                                                              \
+    static int class##_##name##_run_(rayc_task *call, struct class *self)
+
+/*  Opens the body of the destructor: it runs when the actor ends in order, not when its process is killed. */
+#define RAYC_DESTRUCTOR(class, self)                                                               \
+    static void class##_destroy_(struct class *self);                                              \
+    static void class##_destroy_any_(void *state)                                                  \
+    {                                                                                              \
+        class##_destroy_((struct class *)state);                                                   \
+    }                                                                                              \
+    __attribute__((constructor)) static void class##_register_destroy_(void)                       \
+    {                                                                                              \
+        class.destroy = class##_destroy_any_;                                                      \
+    }                                                                                              \
+    static void class##_destroy_(struct class *self)
+
 /*  Metrics of your own, which /metrics of the worker on this node shows as rayc_NAME, a counter as rayc_NAME_total,
     with the label JobId.  Counters and histograms are sums over all processes of a job on the node, and stay when
     one dies, so that a retry goes on with them; a gauge goes a minute after the process that set it last.

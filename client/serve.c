@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -15,6 +16,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "client/actor.h"
+#include "client/actor_threads.h"
 #include "client/task.h"
 #include "common/clock.h"
 #include "proto/channel.h"
@@ -46,11 +49,13 @@ struct server {
     } in;
     struct wire out; /* a frame with its size in front; grows */
     struct rayc_task task;
+    bool threads; /* an actor with threads: its calls end on them, under `lock` */
+    pthread_mutex_t lock;
 };
 
 static const rayc_function *functions[FUNCTIONS_MAX];
 static size_t functions_used;
-static struct server server; /* also the signal handler's */
+static struct server server = { .lock = PTHREAD_MUTEX_INITIALIZER }; /* also the signal handler's */
 
 /* --- functions -------------------------------------------------------------------------------- */
 
@@ -62,7 +67,7 @@ void rayc_register_(const rayc_function *function)
 
 size_t function_count(void)
 {
-    return functions_used;
+    return functions_used + class_count();
 }
 
 static bool is_named(const rayc_function *function, struct slice name)
@@ -154,7 +159,7 @@ static void send_large(struct server *self, const struct rec_ran *ran, size_t by
 
 static void report(struct server *self, const struct rec_ran *ran)
 {
-    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n;
+    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n + ran->checkpoint.n;
     if (bytes > self->results.capacity - self->results.n) {
         flush(self);
     }
@@ -203,14 +208,62 @@ static uint64_t output_end(void)
 
 static void run_function(struct rayc_task *task)
 {
+    if (task->run.kind == SPEC_ACTOR || task->run.kind == SPEC_METHOD) {
+        actor_run(task);
+        return;
+    }
     const rayc_function *function = function_find(task->run.name);
     if (function == NULL) {
-        task->outcome = OUTCOME_NO_SUCH_TASK;
+        task_mistake(task, OUTCOME_NO_SUCH_TASK, 0,
+                     "the program has no RAYC_TASK of this name; is it the same build?");
         return;
     }
     if (task->outcome == OUTCOME_OK) {
         task_end(task, function->run(task));
     }
+}
+
+/*  What is to be told of a task that has run. */
+static void put_end(const struct rayc_task *task, struct rec_ran *ran)
+{
+    ran->outcome = task->outcome;
+    ran->status = task->status;
+    if (task->outcome == OUTCOME_OK) {
+        ran->value = slice_of(task->result.p, task->result.n);
+        ran->checkpoint = slice_of(task->saved.p, task->saved.n);
+    }
+    ran->text = slice_of(task->text, task->text_bytes);
+}
+
+/*  The actor that this process is ends in order. */
+static _Noreturn void leave(struct server *self)
+{
+    flush(self);
+    actor_destroy();
+    fflush(stdout);
+    exit(0);
+}
+
+/*  One call of an actor with threads, on one of them. */
+static void run_call(struct rayc_task *task, const struct rec_run *run, uint32_t number)
+{
+    struct server *self = &server;
+    uint64_t started_us = clock_us();
+    struct rec_ran ran = { .number = number, .started_ms = clock_wall_ms() };
+    task_begin(task, run);
+    actor_run(task);
+    fflush(stdout);
+    ran.run_us = clock_us() - started_us;
+    put_end(task, &ran);
+    if (actor_exits(task)) {
+        actor_threads_stop();
+        pthread_mutex_lock(&self->lock);
+        leave(self);
+    }
+    pthread_mutex_lock(&self->lock);
+    report(self, &ran);
+    flush(self);
+    pthread_mutex_unlock(&self->lock);
 }
 
 static void run_task(struct server *self, const struct rec_run *run, uint32_t number)
@@ -224,18 +277,19 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     run_function(task);
     self->now_us = clock_us();
     self->output = output_end();
-    ran.outcome = task->outcome;
-    ran.status = task->status;
     ran.run_us = self->now_us - started_us;
     ran.output_to = self->output;
-    if (task->outcome == OUTCOME_OK) {
-        ran.value = slice_of(task->result.p, task->result.n);
+    put_end(task, &ran);
+    if (!actor_exits(task)) {
+        report(self, &ran);
     }
-    ran.text = slice_of(task->text, task->text_bytes);
-    if (task->outcome == OUTCOME_NO_SUCH_TASK) {
-        ran.text = slice_text("the program has no RAYC_TASK of this name; is it the same build?");
+    if (actor_ends()) {
+        leave(self);
     }
-    report(self, &ran);
+    if (run->kind == SPEC_ACTOR) {
+        flush(self); /* it is waited for, and its threads report for themselves */
+        self->threads = actor_threads_open(run, self->page, run_call);
+    }
 }
 
 static void on_interrupt(int signal)
@@ -263,7 +317,9 @@ static bool may_begin(struct server *self, uint32_t number)
         if (channel_begun(self->page) > number) {
             return false;
         }
-        flush(self);
+        if (!self->threads) {
+            flush(self);
+        }
         if (tries < YIELDS_MAX) {
             sched_yield();
         } else {
@@ -287,9 +343,18 @@ static void on_run(struct server *self, struct msg_run *msg)
     struct rec_run run;
     while (next_run(&msg->runs, &run)) {
         uint32_t number = self->next++;
-        if (may_begin(self, number)) {
-            run_task(self, &run, number);
+        if (!may_begin(self, number)) {
+            continue;
         }
+        bool terminates = self->threads && slice_same(run.name, slice_text(TERMINATE));
+        if (self->threads && !terminates) {
+            actor_threads_add(&run, number);
+            continue;
+        }
+        if (terminates) {
+            actor_threads_drain();
+        }
+        run_task(self, &run, number);
     }
 }
 
@@ -364,7 +429,7 @@ void serve_tasks(void)
         if (self->claimed == NONE) {
             self->claimed = channel_claim(self->page);
         }
-        if (self->claimed == NONE) {
+        if (self->claimed == NONE && !self->threads) { /* they flush what they report */
             flush(self);
         }
         struct slice frame = read_frame(self);

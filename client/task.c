@@ -99,12 +99,13 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
 {
     self->run = *run;
     self->count = 0;
-    self->result.n = 0;
+    self->result.n = self->saved.n = 0;
     self->outcome = OUTCOME_OK;
     self->status = 0;
     self->text_bytes = 0;
     self->id[0] = 0;
     self->cancelled = 0;
+    self->has_checkpoint = false;
     trial_forget(&self->trial);
     if (!read_arguments(self)) {
         task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
@@ -127,9 +128,21 @@ void task_fini(struct rayc_task *self)
 {
     free(self->values);
     free(self->result.p);
+    free(self->saved.p);
     free(self->text);
     trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
+}
+
+const rayc_value *task_checkpoint(struct rayc_task *self)
+{
+    struct cursor in = cursor_of(self->run.checkpoint);
+    bool reference = false;
+    if (!self->has_checkpoint && value_read(&in, &self->checkpoint, &reference)) {
+        self->has_checkpoint = true;
+        end_string(&self->checkpoint);
+    }
+    return self->has_checkpoint ? &self->checkpoint : NULL;
 }
 
 /* --- what a function asks --------------------------------------------------------------------- */
@@ -214,37 +227,42 @@ int rayc_cancelled(const rayc_task *self)
 
 /* --- what a function says --------------------------------------------------------------------- */
 
-static void reserve_result(struct rayc_task *self, size_t bytes)
+static void reserve(struct wire *wire, size_t bytes)
 {
-    if (bytes > self->result.capacity) {
+    wire->n = 0;
+    if (bytes > wire->capacity) {
         size_t capacity = bytes < RESULT_BYTES_FIRST ? RESULT_BYTES_FIRST : bytes;
-        uint8_t *p = realloc(self->result.p, capacity);
+        uint8_t *p = realloc(wire->p, capacity);
         ensure(p != NULL);
-        self->result.p = p;
-        self->result.capacity = capacity;
+        wire->p = p;
+        wire->capacity = capacity;
+    }
+}
+
+void task_encode(struct rayc_task *self, struct wire *to, rayc_arg arg, const char *what)
+{
+    const char *why = NULL;
+    to->n = 0;
+    if (arg.ref.job != 0 || arg.ref.number != 0) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: %s is a reference, which is not possible", name_bytes(self),
+                     name_of(self), what);
+    } else if (value_check(&arg.value, &why) != RAYC_OK) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: %s %s", name_bytes(self),
+                     name_of(self), what, why);
+    } else if (value_bound(&arg.value) > PAYLOAD_MAX) {
+        task_mistake(self, OUTCOME_TOO_LARGE, 0, "task %.*s: %s has %zu bytes, the limit is %d",
+                     name_bytes(self), name_of(self), what, value_bound(&arg.value), PAYLOAD_MAX);
+    } else {
+        reserve(to, value_bound(&arg.value));
+        value_put(to, &arg.value);
+        ensure(!to->full);
     }
 }
 
 int rayc_return(rayc_task *self, rayc_arg arg)
 {
-    const char *why = NULL;
-    self->result.n = 0;
-    if (arg.ref.job != 0 || arg.ref.number != 0) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: its result is a reference, which is not possible",
-                     name_bytes(self), name_of(self));
-    } else if (value_check(&arg.value, &why) != RAYC_OK) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s",
-                     name_bytes(self), name_of(self), why);
-    } else if (value_bound(&arg.value) > PAYLOAD_MAX) {
-        task_mistake(self, OUTCOME_TOO_LARGE, 0,
-                     "task %.*s: its result has %zu bytes, the limit is %d", name_bytes(self),
-                     name_of(self), value_bound(&arg.value), PAYLOAD_MAX);
-    } else {
-        reserve_result(self, value_bound(&arg.value));
-        value_put(&self->result, &arg.value);
-        ensure(!self->result.full);
-    }
+    task_encode(self, &self->result, arg, "its result");
     return 0;
 }
 

@@ -8,6 +8,7 @@
       claim from (n, limit) to (limit, limit): those numbers are void, are never used again, and the executor skips
       their records.  The worker writes a RUN frame first and raises limit after.
     - a task that reports (TELL) sleeps on `answered`; the worker writes decision and why, then `answered`, and wakes it.
+    - an actor with threads claims calls before it begins them: `begun` says which of those have.
     - results wait in `buffer` until they are sent; the worker reads them there when the executor has died, or has
       not sent them for a while.  Readers compare `generation` before and after, and take each `number` once. */
 #ifndef RAYC_CHANNEL_H
@@ -15,7 +16,14 @@
 #include <stdatomic.h>
 #include "common/base.h"
 
-enum { CHANNEL_FD = 3, CHANNEL_PAGE_FD = 4, CHANNEL_BUFFER = 256 * 1024, CHANNEL_WHY = 512 };
+enum {
+    CHANNEL_FD = 3,
+    CHANNEL_PAGE_FD = 4,
+    CHANNEL_BUFFER = 256 * 1024,
+    CHANNEL_WHY = 512,
+    CHANNEL_WINDOW =
+        4096 /* an actor has claimed no number that is so far beyond one that has not ended */
+};
 
 struct channel_page {
     _Atomic uint64_t claim;      /* low 32 bits: tasks begun; high 32 bits: tasks that may begin */
@@ -28,6 +36,8 @@ struct channel_page {
         answer_attempt; /* low bits of its token, so that an answer to an earlier task is not taken */
     uint32_t decision;     /* enum decision */
     char why[CHANNEL_WHY]; /* for people; ends with a NUL */
+    _Atomic uint8_t
+        begun[CHANNEL_WINDOW / 8]; /* of an actor with threads: bit n % CHANNEL_WINDOW, number n */
 };
 
 /*  The executor takes its next task: its number, or NONE when no more may begin. */
@@ -78,6 +88,18 @@ static inline bool channel_answered(struct channel_page *page, uint64_t token, u
 {
     return atomic_load(&page->answered) == number &&
            atomic_load(&page->answer_attempt) == (uint32_t)token;
+}
+
+/*  The executor of an actor with threads begins a number that it has claimed, or has claimed it. */
+static inline void channel_set_begun(struct channel_page *page, uint32_t number, bool begun)
+{
+    uint8_t bit = (uint8_t)(1u << number % 8);
+    _Atomic uint8_t *byte = &page->begun[number % CHANNEL_WINDOW / 8];
+    if (begun) {
+        atomic_fetch_or(byte, bit);
+    } else {
+        atomic_fetch_and(byte, (uint8_t)~bit);
+    }
 }
 
 static inline uint32_t channel_begun(struct channel_page *page)
