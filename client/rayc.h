@@ -51,8 +51,10 @@ enum {
         -35, /* contact was lost; whether it ran is not known (only with max_retries 0) */
     RAYC_EACTORDIED = -36, /* the actor is dead: it will never answer */
     RAYC_EACTORUNAVAILABLE =
-        -37,         /* the actor died in the call, which may have run; it starts again */
-    RAYC_EFULL = -38 /* the node's object store and its disk have no room for the value */
+        -37,                /* the actor died in the call, which may have run; it starts again */
+    RAYC_EFULL = -38,       /* the node's object store and its disk have no room for the value */
+    RAYC_EOBJECTLOST = -39, /* all copies of the value are lost, and it cannot be made again */
+    RAYC_EOBJECTFREED = -40 /* nothing held the value any more: it is gone */
 };
 
 #define RAYC_VALUE_MAX (8u << 20) /* bytes of one task's arguments, and of one result */

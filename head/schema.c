@@ -294,8 +294,6 @@ static const char names[] =
 #define TRIAL_STATE(NAME, value) NAME_ROW("trial_state_name", #value, ",'" #NAME "'")
 #define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
 #define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
-#define FAILURE(NAME, value, code, type, text) \
-    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef TASK_STATE
 #undef JOB_STATE
@@ -304,6 +302,11 @@ static const char names[] =
 #undef TRIAL_STATE
 #undef ROLE
 #undef JOB_ERROR
+    ;
+static const char failure_names[] = /* apart: a string has 4095 bytes at most */
+#define FAILURE(NAME, value, code, type, text) \
+    NAME_ROW("failure_name", #value, ",'" type "','" text "'")
+#include "proto/states.def"
 #undef FAILURE
     ;
 /* clang-format on */
@@ -382,7 +385,8 @@ static int schema_raise(sqlite3 *db, size_t version, struct diag *why)
                  APPLICATION_ID, COUNT(steps));
         rc = schema_run(db, text, why);
     }
-    return rc == OK ? schema_run(db, names, why) : rc;
+    rc = rc == OK ? schema_run(db, names, why) : rc;
+    return rc == OK ? schema_run(db, failure_names, why) : rc;
 }
 
 int schema_open(sqlite3 *db, struct diag *why)

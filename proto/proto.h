@@ -41,7 +41,9 @@ enum {
     AFTER_MAX = 16,           /* jobs that a job waits for */
     RETURNS_MAX = 1024,
     CONCURRENCY_MAX = 1024, /* methods of an actor at a time */
-    DEPS_MAX = 1024
+    DEPS_MAX = 1024,
+    SOURCES_MAX = DEPS_MAX,
+    PLACES_MAX = 16 /* nodes that are told of an object, however many have it */
 };
 #define PROGRAM_BYTES_MAX (1ull << 30)
 #define UNITS_PER_ONE     10000ull /* a resource is counted in 1/10000 */
@@ -63,6 +65,7 @@ enum package_kind { PACKAGE_WORKING_DIR = 1, PACKAGE_PY_MODULE = 2 };
 enum after { AFTER_OK = 1, AFTER_ANY = 2 };
 enum metric_kind { METRIC_COUNTER = 1, METRIC_GAUGE = 2, METRIC_HISTOGRAM = 3 };
 enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2, RECALL_GIVE_BACK = 3 };
+enum copy { COPY_GONE = 0, COPY_SECONDARY = 1, COPY_PRIMARY = 2, COPY_SPILLED = 3 };
 enum held_state { HELD_WAITS = 0, HELD_RUNS = 1, HELD_ENDED = 2, HELD_ALIVE = 3 };
 enum drain { DRAIN_NONE = 0, DRAIN_ASKED = 1, DRAIN_LEAVING = 2 };
 
@@ -81,6 +84,8 @@ enum outcome {
     OUTCOME_RETURNED, /* it had not started, and will not here; with started_ms: was ended for a drain */
     OUTCOME_ENV_FAILED,    /* its files or environment could not be set up; text says why */
     OUTCOME_OUT_OF_MEMORY, /* as EXIT or SIGNAL, and the kernel has killed for want of memory */
+    OUTCOME_OBJECT_LOST,   /* a stored argument is LOST: it has not started; text says why */
+    OUTCOME_STORE_FULL,    /* its result fits neither the store of the node nor its disk */
     OUTCOMES
 };
 
@@ -261,6 +266,20 @@ enum actor_state {
     ACTOR_STATES = 6
 };
 #undef ACTOR_STATE
+#define OBJECT_STATE(NAME, value) DIRECTORY_##NAME = value,
+enum directory_state {
+#include "proto/states.def"
+    DIRECTORY_STATES = 7
+};
+#undef OBJECT_STATE
+/*  Why an object is LOST: Ray's error types. */
+#define OBJECT_REASON(NAME, value, text) REASON_##NAME = value,
+enum object_reason {
+    REASON_NONE = 0,
+#include "proto/states.def"
+    OBJECT_REASONS = 11
+};
+#undef OBJECT_REASON
 #define ROLE(NAME, value, text) ROLE_##NAME = value,
 enum role {
 #include "proto/states.def"
@@ -295,6 +314,9 @@ const char *node_state_name(uint32_t state);
 const char *study_state_name(uint32_t state);
 const char *trial_state_name(uint32_t state);
 const char *actor_state_name(uint32_t state);
+const char *object_state_name(uint32_t state);
+const char *object_reason_name(uint32_t reason); /* "OBJECT_UNRECONSTRUCTABLE_PUT" */
+const char *object_reason_text(uint32_t reason);
 const char *role_name(uint32_t role); /* "ADMIN" */
 uint32_t role_within(uint32_t user,
                      uint32_t token);       /* what a token gives to such a user; 0: nothing */

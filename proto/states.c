@@ -37,6 +37,21 @@ static const char *const actor_states[] = {
 #include "proto/states.def"
 #undef ACTOR_STATE
 };
+static const char *const object_states[] = {
+#define OBJECT_STATE(NAME, value) [value] = #NAME,
+#include "proto/states.def"
+#undef OBJECT_STATE
+};
+static const char *const reason_names[] = {
+#define OBJECT_REASON(NAME, value, text) [value] = #NAME,
+#include "proto/states.def"
+#undef OBJECT_REASON
+};
+static const char *const reason_texts[] = {
+#define OBJECT_REASON(NAME, value, text) [value] = text,
+#include "proto/states.def"
+#undef OBJECT_REASON
+};
 static const char *const roles[] = {
 #define ROLE(NAME, value, text) [value] = #NAME,
 #include "proto/states.def"
@@ -71,6 +86,10 @@ _Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than 
 _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more than the last state");
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
 _Static_assert(COUNT(actor_states) == ACTOR_STATES, "ACTOR_STATES is one more than the last state");
+_Static_assert(COUNT(object_states) == DIRECTORY_STATES,
+               "DIRECTORY_STATES is one more than the last state");
+_Static_assert(COUNT(reason_names) == OBJECT_REASONS,
+               "OBJECT_REASONS is one more than the last reason");
 _Static_assert(COUNT(roles) == ROLES, "ROLES is one more than the last role");
 _Static_assert(COUNT(job_errors) == JOB_ERRORS, "JOB_ERRORS is one more than the last error");
 _Static_assert(COUNT(why_names) == WHYS, "WHYS is one more than the last reason");
@@ -116,6 +135,21 @@ const char *trial_state_name(uint32_t state)
 const char *actor_state_name(uint32_t state)
 {
     return name_of(actor_states, COUNT(actor_states), state);
+}
+
+const char *object_state_name(uint32_t state)
+{
+    return name_of(object_states, COUNT(object_states), state);
+}
+
+const char *object_reason_name(uint32_t reason)
+{
+    return name_of(reason_names, COUNT(reason_names), reason);
+}
+
+const char *object_reason_text(uint32_t reason)
+{
+    return name_of(reason_texts, COUNT(reason_texts), reason);
 }
 
 const char *role_name(uint32_t role)

@@ -51,6 +51,8 @@ static uint32_t error_of(const struct ending *how)
     case FAILURE_UNKNOWN_TASK:
     case FAILURE_ACTOR_DIED:
     case FAILURE_ACTOR_UNAVAILABLE:
+    case FAILURE_OBJECT_LOST:
+    case FAILURE_STORE_FULL:
     case FAILURES:
         return ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
     }

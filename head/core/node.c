@@ -378,6 +378,14 @@ void node_resend(struct core *core)
     }
 }
 
+/*  Of outcomes after which nothing is tried again. */
+static const uint8_t final_failures[OUTCOMES] = {
+    [OUTCOME_CANCELLED] = FAILURE_CANCELLED,       [OUTCOME_SETUP_FAILED] = FAILURE_SETUP,
+    [OUTCOME_ENV_FAILED] = FAILURE_SETUP,          [OUTCOME_BAD_ARGUMENT] = FAILURE_ARGUMENT,
+    [OUTCOME_NO_SUCH_TASK] = FAILURE_UNKNOWN_TASK, [OUTCOME_TOO_LARGE] = FAILURE_TOO_LARGE,
+    [OUTCOME_OBJECT_LOST] = FAILURE_OBJECT_LOST,   [OUTCOME_STORE_FULL] = FAILURE_STORE_FULL,
+};
+
 static void attempt_ended(struct core *core, uint32_t index, const struct rec_done *done)
 {
     const struct task *task = task_at(core, index);
@@ -423,20 +431,14 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         task_attempt_failed(core, index, &how, true, false);
         return;
     case OUTCOME_CANCELLED:
-        how.failure = FAILURE_CANCELLED;
-        break;
     case OUTCOME_SETUP_FAILED:
     case OUTCOME_ENV_FAILED:
-        how.failure = FAILURE_SETUP;
-        break;
     case OUTCOME_BAD_ARGUMENT:
-        how.failure = FAILURE_ARGUMENT;
-        break;
     case OUTCOME_NO_SUCH_TASK:
-        how.failure = FAILURE_UNKNOWN_TASK;
-        break;
     case OUTCOME_TOO_LARGE:
-        how.failure = FAILURE_TOO_LARGE;
+    case OUTCOME_OBJECT_LOST:
+    case OUTCOME_STORE_FULL:
+        how.failure = final_failures[done->outcome];
         break;
     case OUTCOME_RETURNED:
         drain_returned(core, index, &how);

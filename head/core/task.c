@@ -176,9 +176,9 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
 static const char *outcome_name(uint32_t outcome)
 {
     static const char *const names[OUTCOMES + 1] = {
-        "FINISHED",  "APP_ERROR",    "EXIT",          "SIGNAL",       "RUN_TIMEOUT",
-        "CANCELLED", "SETUP_FAILED", "BAD_ARGUMENT",  "NO_SUCH_TASK", "TOO_LARGE",
-        "RETURNED",  "ENV_FAILED",   "OUT_OF_MEMORY", "NODE_DIED"
+        "FINISHED",      "APP_ERROR",    "EXIT",         "SIGNAL",    "RUN_TIMEOUT", "CANCELLED",
+        "SETUP_FAILED",  "BAD_ARGUMENT", "NO_SUCH_TASK", "TOO_LARGE", "RETURNED",    "ENV_FAILED",
+        "OUT_OF_MEMORY", "OBJECT_LOST",  "STORE_FULL",   "NODE_DIED"
     };
     ensure(outcome <= OUTCOMES);
     return names[outcome];
