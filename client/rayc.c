@@ -219,6 +219,20 @@ rayc_ref rayc_submit(const rayc_function *function, const rayc_options *options,
     return session_submit(self, function, options, args, count);
 }
 
+rayc_ref rayc_put(rayc_arg arg)
+{
+    struct session *self = session();
+    if (self == NULL) {
+        return (rayc_ref){ 0 };
+    }
+    if (arg.ref.job != 0 || arg.ref.number != 0) {
+        failure_say(RAYC_EINVALID, "a reference cannot be put: it stands for a value already; "
+                                   "wrap it in an array");
+        return session_born_failed(self);
+    }
+    return session_put(self, &arg.value);
+}
+
 rayc_ref rayc_command(const rayc_options *options, const char *const *argv, const char *const *env,
                       const char *cwd, const void *input, size_t input_size)
 {

@@ -175,6 +175,11 @@ RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const
     rayc_submit(&fn, (options), RAYC_ARGS_(__VA_ARGS__),                                           \
                 sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg))
 
+/*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
+    durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
+    put: RAYC_EINVALID. */
+RAYC_API rayc_ref rayc_put(rayc_arg);
+
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
     than 0 is an application error (RAYC_ETASK, app_code).  `env` NULL or "K=V" strings up to NULL, added to the
     job's; `cwd` NULL: as the job; `input` what it reads from stdin. */

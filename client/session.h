@@ -41,6 +41,7 @@ rayc_ref session_submit(struct session *self, const rayc_function *function,
 /*  `body` is the map of SPEC.body. */
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
                          struct slice body);
+rayc_ref session_put(struct session *self, const rayc_value *value);
 rayc_ref session_born_failed(struct session *self); /* of this thread's rayc_error() */
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);

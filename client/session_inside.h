@@ -1,5 +1,5 @@
-/*  session_inside.h - struct session, for session.c, submit.c (callers' threads) and
-    session_io.c (its own thread). */
+/*  session_inside.h - struct session, for session.c, submit.c, results.c (callers' threads)
+    and session_io.c (its own thread). */
 #ifndef RAYC_SESSION_INSIDE_H
 #define RAYC_SESSION_INSIDE_H
 #include <pthread.h>
@@ -118,6 +118,7 @@ bool session_take_news(struct session *self); /* true: there was something */
 void session_tell(struct session *self, uint64_t ended);
 
 /*  Under the lock, for callers. */
+struct ref_slot *session_slot(struct session *self, rayc_ref ref); /* or NULL with rayc_error() */
 void session_send(struct session *self); /* what waits to be sent leaves now */
 void session_wake(struct session *self);
 /*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT;

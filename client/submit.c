@@ -7,7 +7,6 @@
 #include "client/inherit.h"
 #include "client/options.h"
 #include "client/values.h"
-#include "common/clock.h"
 #include "common/ids.h"
 
 enum {
@@ -20,8 +19,7 @@ enum {
 
 /* --- references ------------------------------------------------------------------------------- */
 
-/*  The slot of a reference, or NULL with rayc_error(). */
-static struct ref_slot *slot_of(struct session *self, rayc_ref ref)
+struct ref_slot *session_slot(struct session *self, rayc_ref ref)
 {
     bool born_failed = (ref.number & BORN_FAILED) != 0;
     task_id id = { ref.number };
@@ -47,7 +45,7 @@ int session_known(struct session *self, rayc_ref ref)
     pthread_mutex_lock(&self->lock);
     int rc = session_usable(self);
     if (rc == RAYC_OK) {
-        rc = slot_of(self, ref) == NULL ? RAYC_ENOTFOUND : (ref.number & BORN_FAILED) != 0;
+        rc = session_slot(self, ref) == NULL ? RAYC_ENOTFOUND : (ref.number & BORN_FAILED) != 0;
     }
     pthread_mutex_unlock(&self->lock);
     return rc;
@@ -57,7 +55,7 @@ int session_drop(struct session *self, rayc_ref ref)
 {
     pthread_mutex_lock(&self->lock);
     int rc = session_usable(self);
-    if (rc == RAYC_OK && slot_of(self, ref) == NULL) {
+    if (rc == RAYC_OK && session_slot(self, ref) == NULL) {
         rc = RAYC_ENOTFOUND;
     }
     if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
@@ -112,7 +110,7 @@ static bool is_inline(const struct ref_slot *slot)
 static int resolve(void *context, rayc_ref ref, struct slice *value)
 {
     struct session *self = context;
-    const struct ref_slot *slot = slot_of(self, ref);
+    const struct ref_slot *slot = session_slot(self, ref);
     if (slot == NULL) {
         return RAYC_ENOTFOUND;
     }
@@ -134,7 +132,7 @@ static size_t bound_of(struct session *self, const rayc_arg *args, size_t count,
     size_t bytes = args_bound(args, count);
     for (size_t i = 0; i < count; i++) {
         if (args[i].ref.job != 0 || args[i].ref.number != 0) {
-            const struct ref_slot *slot = slot_of(self, args[i].ref);
+            const struct ref_slot *slot = session_slot(self, args[i].ref);
             bytes += slot != NULL && is_inline(slot) ? ref_value(slot).n : 0;
             *waits += 1;
         }
@@ -180,11 +178,16 @@ static rayc_ref hand_over(struct session *self, const struct rec_call *call, str
             session_wake(self);
         }
     }
+    return (rayc_ref){ self->job, task_id_of(self->id, counter).v };
+}
+
+/*  What was encoded has been copied. */
+static void give_scratch_back(struct session *self)
+{
     if (self->args.capacity > ARGS_KEPT_MAX) {
         free(self->args.p);
         self->args = (struct wire){ 0 };
     }
-    return (rayc_ref){ self->job, task_id_of(self->id, counter).v };
 }
 
 static size_t spec_bound(const struct rec_spec *spec)
@@ -269,6 +272,7 @@ rayc_ref session_submit(struct session *self, const rayc_function *function,
         } else {
             ref = born_failed(self);
         }
+        give_scratch_back(self);
     }
     pthread_mutex_unlock(&self->lock);
     free(spec.p);
@@ -333,159 +337,65 @@ rayc_ref session_command(struct session *self, const rayc_options *options, cons
     return ref;
 }
 
-/* --- results ---------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
-static int broken(const struct session *self)
+/*  All values have one spec; *spec (malloced) is set when the head has not been told. */
+static int value_spec(struct session *self, struct wire *spec)
 {
-    return failure_set(self->broken, slice_text(self->broken_text));
+    static const char name[HASH_TEXT_BYTES] = "value"; /* never the digest of a command */
+    uint32_t index = specs_find_command(&self->specs, name);
+    if (index == NONE) {
+        index = specs_add_command(&self->specs, name);
+        if (index == SPECS_FULL) {
+            return full_of_specs();
+        }
+        struct spec_draft draft = { .record = { .index = index, .kind = SPEC_VALUE } };
+        encode_spec(&draft, spec);
+    }
+    return (int)index;
 }
 
-/*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
-static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
-                     rayc_value *out)
+static int encode_value(struct session *self, const rayc_value *value, struct rec_call *call)
 {
-    if (slot->state == REF_PENDING) {
-        return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
+    const char *why = NULL;
+    int rc = value_check(value, &why);
+    if (rc != RAYC_OK) {
+        return failure_say(rc, "the value %s", why);
     }
-    if (slot->state == REF_FAILED) {
-        const struct ref_failure *failure = slot->as.failure;
-        struct slice text = slice_of(failure->text, failure->n);
-        return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
-                                         : failure_task(&failure->failure, text, task);
+    size_t bytes = value_bound(value);
+    if (bytes > RAYC_VALUE_MAX) {
+        return failure_say(RAYC_ETOOLARGE, "the value has %zu bytes: the limit is %u (8 MiB)",
+                           bytes, RAYC_VALUE_MAX);
     }
-    struct slice bytes = ref_value(slot);
-    struct cursor in = cursor_of(bytes);
-    bool reference = false;
-    rayc_value value = { 0 };
-    if (bytes.n > 0 && !value_read(&in, &value, &reference)) {
-        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
-    }
-    if (out != NULL) {
-        *out = value;
-    }
+    reserve(&self->args, bytes);
+    value_put(&self->args, value);
+    ensure(!self->args.full);
+    call->args = slice_of(self->args.p, self->args.n);
     return RAYC_OK;
 }
 
-/*  Sleeps until `count` more watched references have ended, or it is time. */
-static int sleep_for_results(struct session *self, uint64_t count, uint64_t until_us)
+rayc_ref session_put(struct session *self, const rayc_value *value)
 {
-    uint64_t target = self->watched_ended + count;
-    if (target < self->wake_at) {
-        self->wake_at = target;
-    }
-    self->waiters++;
-    int rc = session_sleep_for(self, target, until_us);
-    self->waiters--;
-    return rc;
-}
-
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
-{
-    for (;;) {
-        int rc = session_usable(self);
-        struct ref_slot *slot = rc == RAYC_OK ? slot_of(self, ref) : NULL;
-        if (slot == NULL) {
-            return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
-        }
-        rc = read_slot(self, slot, ref.number, out);
-        if (rc != RAYC_ETIMEOUT) {
-            return rc;
-        }
-        if (until_us == 0 || clock_us() >= until_us) {
-            return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet",
-                               (unsigned long long)ref.number);
-        }
-        slot->watched |= WATCHED_BY_CALLER;
-        rc = sleep_for_results(self, 1, until_us);
-        if (rc == RAYC_ECLOSED) {
-            return rc;
-        }
-    }
-}
-
-int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
-{
-    uint64_t until_us = session_deadline(seconds);
+    rayc_ref ref = { 0 };
+    struct rec_call call = { 0 };
+    struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
-    int rc = get(self, ref, until_us, out);
-    pthread_mutex_unlock(&self->lock);
-    return rc;
-}
-
-/*  How many of the references have ended; the others are watched from now on. */
-static int count_ended(struct session *self, const rayc_ref *refs, size_t count, size_t *ended)
-{
-    *ended = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct ref_slot *slot = slot_of(self, refs[i]);
-        if (slot == NULL) {
-            return RAYC_ENOTFOUND;
-        }
-        if (slot->state != REF_PENDING) {
-            ++*ended;
-        } else {
-            slot->watched |= WATCHED_BY_CALLER;
-        }
-    }
-    return RAYC_OK;
-}
-
-/*  Moves the first `wanted` that have ended to the front. */
-static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted)
-{
-    rayc_ref *rest = malloc(count * sizeof(*rest));
-    ensure(rest != NULL);
-    size_t front = 0, back = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (front < wanted && slot_of(self, refs[i])->state != REF_PENDING) {
-            refs[front++] = refs[i];
-        } else {
-            rest[back++] = refs[i];
-        }
-    }
-    memcpy(refs + front, rest, back * sizeof(*rest));
-    free(rest);
-    return (int)front;
-}
-
-static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
-                      uint64_t until_us)
-{
-    for (;;) {
-        int rc = session_usable(self);
-        size_t ended = 0;
+    int rc = session_usable(self);
+    if (rc == RAYC_OK) {
+        rc = encode_value(self, value, &call);
         if (rc == RAYC_OK) {
-            rc = count_ended(self, refs, count, &ended);
+            rc = value_spec(self, &spec);
         }
-        if (rc != RAYC_OK) {
-            return rc;
+        if (rc >= 0) {
+            call.spec = (uint32_t)rc;
+            ref = hand_over(self, &call, slice_of(spec.p, spec.n));
+            ref_set_value(session_slot(self, ref), call.args);
+        } else {
+            ref = born_failed(self);
         }
-        if (ended >= wanted || until_us == 0 || clock_us() >= until_us) {
-            return sort_ended(self, refs, count, wanted);
-        }
-        if (self->broken != 0) {
-            return broken(self);
-        }
-        rc = sleep_for_results(self, wanted - ended, until_us);
-        if (rc == RAYC_ECLOSED) {
-            return rc;
-        }
+        give_scratch_back(self);
     }
-}
-
-int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds)
-{
-    if (count == 0) {
-        return 0;
-    }
-    if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
-        return failure_say(RAYC_EINVALID,
-                           "wanted is %zu of %zu references: it must be 1 to their count", wanted,
-                           count);
-    }
-    uint64_t until_us = session_deadline(seconds);
-    pthread_mutex_lock(&self->lock);
-    int rc = wait_ended(self, refs, count, wanted, until_us);
     pthread_mutex_unlock(&self->lock);
-    return rc;
+    free(spec.p);
+    return ref;
 }

@@ -22,7 +22,8 @@ static const struct meaning {
     { JOB, DECIMAL, "SELECT id,submission FROM job WHERE id=?1" },
     { JOB, WORDS, "SELECT id,submission FROM job WHERE " BEGINS("submission") " LIMIT 2" },
     { TASK, HEX_RANGE,
-      "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2 LIMIT 2" },
+      "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2" /* no values, kind 4 */
+      " AND (SELECT kind FROM spec WHERE id=task.spec) IS NOT 4 LIMIT 2" },
     { NODE, DECIMAL, "SELECT id,name FROM node WHERE id=?1" },
     /* A worker that comes back, as a pod, has the name of nodes that are dead (state 3). */
     { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE name=?1 AND state<3 LIMIT 2" },

@@ -385,7 +385,8 @@ static const char by_name[] =
     " FROM task t JOIN spec c ON c.id=t.spec"
     " JOIN session s ON s.id=c.session JOIN job j ON j.id=s.job"
     " JOIN task_state_name n ON n.value=t.state"
-    " WHERE (?1=0 OR j.owner=?1) AND (?2 OR c.kind<>3) GROUP BY c.name,n.name ORDER BY 1,3";
+    " WHERE (?1=0 OR j.owner=?1) AND (?2 OR c.kind<>3) AND c.kind<>4 GROUP BY c.name,n.name ORDER "
+    "BY 1,3";
 
 /*  Rows of one name come one after the other; it is a driver's if it is nothing else's. */
 static int put_groups(const struct question *self, struct json *to, int64_t *tasks, int64_t *all)

@@ -100,27 +100,28 @@ static const char job_view[] =
 
 /*  A lease covers the tasks first..first+count-1; the token of each must be newer than its fence.
     The index of a task of an array: that of the task which it repeats, if it is a retry. */
-static const char task_view[] =
-    "CREATE VIEW tasks AS SELECT " TASK_HEX("t.id") " AS task_id, c.name AS name,"
-    " (SELECT name FROM task_state_name WHERE value=iif(t.state<=2 AND l.token>0,3,t.state))"
-    " AS state,"
-    JOB_HEX("s.job") " AS job_id, j.submission AS submission_id,"
-    " iif(c.kind=3,'DRIVER_TASK','NORMAL_TASK') AS type, c.name AS func_or_class_name,"
-    " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries,"
-    COUNTER("t.id") " AS counter,"
-    " CASE WHEN j.kind=3 AND " ARRAY_INDEX "<=j.array_last THEN " ARRAY_INDEX " END AS \"index\","
-    " coalesce(nullif(t.node,0),l.node) AS node_id, f.name AS error_type,"
-    " iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message," EXIT_STATUS ","
-    TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") ","
-    TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") ","
-    " t.run_us AS run_us, t.cancelled AS cancelled,"
-    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log,"
-    " t.id AS id, s.job AS job, t.state AS stored_state FROM task t"
-    " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job"
-    " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure"
-    " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease"
-    "  WHERE first BETWEEN t.id-(SELECT max(count) FROM lease) AND t.id AND first+count>t.id"
-    "  AND token+(t.id-first)>coalesce(t.fence,0) ORDER BY +token DESC LIMIT 1));";
+#define TASK_VIEW \
+    "CREATE VIEW tasks AS SELECT " TASK_HEX("t.id") " AS task_id, c.name AS name," \
+    " (SELECT name FROM task_state_name WHERE value=iif(t.state<=2 AND l.token>0,3,t.state))" \
+    " AS state," \
+    JOB_HEX("s.job") " AS job_id, j.submission AS submission_id," \
+    " iif(c.kind=3,'DRIVER_TASK','NORMAL_TASK') AS type, c.name AS func_or_class_name," \
+    " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries," \
+    COUNTER("t.id") " AS counter," \
+    " CASE WHEN j.kind=3 AND " ARRAY_INDEX "<=j.array_last THEN " ARRAY_INDEX " END AS \"index\"," \
+    " coalesce(nullif(t.node,0),l.node) AS node_id, f.name AS error_type," \
+    " iif(t.state=6,coalesce(t.text,f.text),NULL) AS error_message," EXIT_STATUS "," \
+    TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") "," \
+    TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") "," \
+    " t.run_us AS run_us, t.cancelled AS cancelled," \
+    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log," \
+    " t.id AS id, s.job AS job, t.state AS stored_state FROM task t" \
+    " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job" \
+    " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure" \
+    " LEFT JOIN lease l ON l.token=iif(t.state>2,NULL,(SELECT token FROM lease" \
+    "  WHERE first BETWEEN t.id-(SELECT max(count) FROM lease) AND t.id AND first+count>t.id" \
+    "  AND token+(t.id-first)>coalesce(t.fence,0) ORDER BY +token DESC LIMIT 1))"
+static const char task_view[] = TASK_VIEW ";";
 
 /*  An attempt has a row of its own once another followed; else the task's row tells how it ended.
     The words for that are those of outcome_name() in head/core/task.c. */
@@ -285,6 +286,9 @@ static const char drain_columns[] =
     TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ", o.id AS id"
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
+/*  What was put (kind 4) is no task. */
+static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS NOT 4;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -320,6 +324,7 @@ static const char *const steps[][8] = {
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
     { file_tables },
     { drain_columns },
+    { task_view_6 },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -14,7 +14,7 @@ enum {
     SYNC_EVERY_MS = 10,
     MARKS = 1024,
     HELD_BUCKETS = 4096,
-    LARGE_MAX = 16
+    IMPOSSIBLE_MAX = 16
 };
 
 struct held_frame {
@@ -191,15 +191,32 @@ static int put_start(struct turn *self, const struct start_send *start)
     return code;
 }
 
-/*  Arguments and the results that they name do not fit into one frame together: the attempt ends so. */
-static void start_too_large(struct turn *self, const struct start_send *start)
+/*  A START that cannot be said: the attempt ends so. */
+struct impossible {
+    struct start_send starts[IMPOSSIBLE_MAX];
+    bool lost
+        [IMPOSSIBLE_MAX]; /* an argument is not there any more; else it is all too large for a frame */
+    uint32_t count;
+};
+
+/*  It is alone in its frame.  Any more come again with a doubt. */
+static void set_aside(struct impossible *to, const struct start_send *start, bool lost)
+{
+    if (to->count < IMPOSSIBLE_MAX) {
+        to->lost[to->count] = lost;
+        to->starts[to->count++] = *start;
+    }
+}
+
+static void start_impossible(struct turn *self, const struct start_send *start, bool lost)
 {
     struct rec_done done = {
         .task = start->task,
         .token = start->token,
-        .outcome = OUTCOME_TOO_LARGE,
+        .outcome = lost ? OUTCOME_BAD_ARGUMENT : OUTCOME_TOO_LARGE,
         .text = slice_text(
-            "its arguments and the results that it waited for are over 16 MiB together")
+            lost ? "an argument that it waited for is gone: its job was deleted"
+                 : "its arguments and the results that it waited for are over 16 MiB together")
     };
     wire_clear(&self->elements);
     proto_put_record(&self->elements, REC_DONE, &done);
@@ -225,8 +242,7 @@ static void told_clear(struct turn *self, uint32_t count)
 }
 
 /*  All of a peer's starts with one position are one frame, whatever is between them: a position is told once. */
-static int send_starts(struct turn *self, const struct batch *batch, struct start_send *large,
-                       uint32_t *large_count)
+static int send_starts(struct turn *self, const struct batch *batch, struct impossible *impossible)
 {
     told_clear(self, batch->start_count);
     for (uint32_t i = 0; i < batch->start_count; i++) {
@@ -237,7 +253,7 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
         uint32_t count = 0, spec_count = 0;
         wire_clear(&self->elements);
         wire_clear(&self->specs);
-        bool synced = false;
+        bool synced = false, lost = false;
         for (uint32_t k = i; k < batch->start_count && (k == i || !first->has_deps);
              k++) { /* with deps: alone */
             const struct start_send *start = &batch->starts[k];
@@ -247,9 +263,10 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
             int code =
                 start->new_spec ? put_spec(self->store, self->core, start->spec, &self->specs) : OK;
             code = code == OK ? put_start(self, start) : code;
-            if (code != OK) {
+            if (code != OK && code != ERR_UPSTREAM) {
                 return code;
             }
+            lost = code == ERR_UPSTREAM;
             self->told[k] = true;
             spec_count += start->new_spec;
             count++;
@@ -259,11 +276,8 @@ static int send_starts(struct turn *self, const struct batch *batch, struct star
                                    wire_list(&self->elements, count) };
         wire_clear(&self->frame);
         proto_put(&self->frame, MSG_START, &start);
-        if (self->frame.full || self->elements.full || self->frame.n > FRAME_MAX) {
-            if (*large_count <
-                LARGE_MAX) { /* it is alone in its frame; any more come again with a doubt */
-                large[(*large_count)++] = *first;
-            }
+        if (lost || self->frame.full || self->elements.full || self->frame.n > FRAME_MAX) {
+            set_aside(impossible, first, lost);
             continue;
         }
         send_frame(self, first->peer, synced);
@@ -416,8 +430,7 @@ static void mark(struct turn *self, uint64_t number)
 
 static int carry_out(struct turn *self, const struct batch *batch)
 {
-    struct start_send large[LARGE_MAX];
-    uint32_t large_count = 0;
+    struct impossible impossible = { .count = 0 };
     if (RAYC_BUG(REPLY_EARLY)) {
         (void)send_messages(self, batch);
     }
@@ -429,7 +442,7 @@ static int carry_out(struct turn *self, const struct batch *batch)
     keep_lookups(self, batch->lookups, batch->lookup_count);
     uint32_t lookup_count = batch->lookup_count;
     code = send_messages(self, batch);
-    code = code == OK ? send_starts(self, batch, large, &large_count) : code;
+    code = code == OK ? send_starts(self, batch, &impossible) : code;
     send_reports(self, batch);
     code = code == OK ? send_results(self, batch) : code;
     if (code != OK) {
@@ -437,8 +450,8 @@ static int carry_out(struct turn *self, const struct batch *batch)
     }
     send_leases(self, batch);
     send_decisions(self, batch);
-    for (uint32_t i = 0; i < large_count; i++) {
-        start_too_large(self, &large[i]);
+    for (uint32_t i = 0; i < impossible.count; i++) {
+        start_impossible(self, &impossible.starts[i], impossible.lost[i]);
     }
     return answer_lookups(self, lookup_count);
 }

@@ -56,8 +56,8 @@ int put_values(struct store *store, struct slice deps, struct wire *values, uint
         uint32_t state;
         struct rec_result result;
         int code = store_task_result(store, ids[i], &state, &result);
-        if (code != OK) {
-            return code;
+        if (code != OK || state != TASK_FINISHED) {
+            return code != OK ? code : ERR_UPSTREAM;
         }
         proto_put_record(values, REC_VALUE, &(struct rec_value){ result.value });
     }

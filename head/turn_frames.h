@@ -12,7 +12,8 @@ void put_decided(const struct batch *batch, uint32_t first, bool *told, struct w
                  struct wire *frame);
 void put_reported(const struct batch *batch, uint32_t first, bool *told, struct wire *elements,
                   struct wire *frame);
-/*  The results that a start's references name, read from the store into `values`; their number in `count`. */
+/*  The results that a start's references name, read from the store into `values`; their number in `count`.
+    ERR_UPSTREAM: one of them is not there any more. */
 MUST_CHECK int put_values(struct store *store, struct slice deps, struct wire *values,
                           uint32_t *count);
 /*  A spec as workers need it, as an element of START. */

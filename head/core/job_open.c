@@ -76,7 +76,7 @@ static int first_spec(struct core *core, uint32_t job, uint32_t session, struct 
     struct slice bytes = specs.bytes;
     struct rec_spec record;
     next_spec(&specs, &record);
-    if (record.kind == SPEC_DRIVER && job_at(core, job)->kind == JOB_ARRAY) {
+    if (record.kind >= SPEC_DRIVER && job_at(core, job)->kind == JOB_ARRAY) {
         return ERR_INVALID;
     }
     int code = OK;

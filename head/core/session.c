@@ -89,8 +89,10 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
                            .kind = record->kind,
                            .demand = demand,
                            .queue = queue,
-                           .tally =
-                               tally_find(core, record->title.n > 0 ? record->title : record->name),
+                           .tally = record->kind == SPEC_VALUE
+                                        ? SURVEY_NAMES - 1
+                                        : tally_find(core, record->title.n > 0 ? record->title
+                                                                               : record->name),
                            .max_retries = record->max_retries,
                            .retry_mode = record->retry_mode,
                            .backoff_ms = record->backoff_ms,
@@ -207,6 +209,7 @@ void session_close(struct core *core, uint32_t index)
     if (session->open) {
         session->open = false;
         session->closing = true;
+        values_given_up(core, index);
         study_left(core, index);
         job_busy(core, session->job);
     }

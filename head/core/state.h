@@ -143,6 +143,7 @@ struct session {
     bool internal; /* of the head itself: the driver's, an array's */
     bool closing;  /* its tasks are being given up */
     bool low_dirty;
+    bool awaited;          /* somebody waits for a task that it has still to submit */
     bool ack_due, ack_now; /* SUBMITTED is to be said: soon, in this turn */
     uint64_t acked;        /* the counter it said last */
     bool is_due;
@@ -487,6 +488,13 @@ void task_doom(struct core *core,
                uint32_t index); /* a waiting one: an argument will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
+
+/*  value.c: values that were put. */
+bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call);
+bool value_awaited(struct core *core, const struct event *looked_up);
+void values_given_up(struct core *core, uint32_t session); /* it will not submit any more */
+uint64_t tasks_among(const struct core *core, const struct session *session,
+                     const struct msg_submit *msg, uint64_t from);
 
 /*  survey.c: counts for people who watch. */
 uint32_t tally_find(struct core *core, struct slice name);

@@ -14,7 +14,7 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
         if (spec_find(core, session_at(core, session), record.index) != NONE) {
             continue;
         }
-        if (record.kind >= SPEC_DRIVER) {
+        if (record.kind == SPEC_DRIVER || record.kind >= SPEC_ACTOR) {
             return ERR_INVALID; /* the head makes the driver itself, and there is one of it */
         }
         int code = OK;
@@ -80,12 +80,13 @@ static void take_calls(struct core *core, uint32_t session_index, const struct m
             known = spec_find(core, session, call.spec);
             known_index = call.spec;
         }
+        bool value = known != NONE && spec_at(core, known)->kind == SPEC_VALUE;
         if (counter > session->below || known == NONE ||
-            !take_call(core, session_index, known, &call)) {
+            !(value ? value_take : take_call)(core, session_index, known, &call)) {
             session->ack_now = true; /* a gap, or no room: SUBMITTED tells where to go on */
             break;
         }
-        job->total++;
+        job->total += !value || RAYC_BUG(PUT_COUNTS);
     }
     session->ack_now = session->ack_now || msg->first + msg->calls.count <= session->acked;
     job_changed(core, session->job, false);
@@ -100,17 +101,18 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
         return;
     }
     struct session *session = session_at(core, index);
-    uint64_t end = msg->first + msg->calls.count;
-    if (end > session->below &&
-        !tasks_allowed(core, job_at(core, session->job)->user, end - session->below)) {
-        emit_refused(core, peer, msg->seq, ERR_QUOTA,
-                     "the user has as many unfinished tasks as it may");
-        return;
-    }
     int code = take_specs(core, index, msg->specs);
     if (code != OK) {
         emit_refused(core, peer, msg->seq, code,
                      "a task's options are not valid, or the head has too many different ones");
+        return;
+    }
+    uint64_t end = msg->first + msg->calls.count;
+    uint32_t user = job_at(core, session->job)->user;
+    if (end > session->below && !tasks_allowed(core, user, end - session->below) &&
+        !tasks_allowed(core, user, tasks_among(core, session, msg, session->below))) {
+        emit_refused(core, peer, msg->seq, ERR_QUOTA,
+                     "the user has as many unfinished tasks as it may");
         return;
     }
     take_calls(core, index, msg);
@@ -228,7 +230,7 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_looked_up(struct core *core, const struct event *event)
 {
-    if (task_find(core, event->number) == NONE) {
+    if (task_find(core, event->number) == NONE && !value_awaited(core, event)) {
         edges_wake(core, event->number, event->state != TASK_FINISHED);
     }
     for (uint32_t i = 0; i < core->retry_count; i++) {

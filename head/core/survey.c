@@ -44,6 +44,12 @@ void tally_ended(struct core *core, const struct task *task, bool failed)
     }
 }
 
+/*  Drivers and values are no tasks for people. */
+static bool is_counted(const struct spec *spec)
+{
+    return spec->kind != SPEC_DRIVER && spec->kind != SPEC_VALUE;
+}
+
 static struct survey_row *row_of(struct survey *out, uint32_t job, uint32_t name, uint32_t at[])
 {
     if (at[name] == NONE && out->row_count < SURVEY_ROWS) {
@@ -70,13 +76,12 @@ static void add_job(const struct core *core, const struct job *job, uint32_t slo
         for (uint32_t i = session_at(core, s)->specs.first; i != NONE;
              i = spec_at(core, i)->in_session.next) {
             const struct spec *spec = spec_at(core, i);
-            struct survey_row *row =
-                spec->kind == SPEC_DRIVER ? NULL : row_of(out, slot, spec->tally, at);
+            struct survey_row *row = is_counted(spec) ? row_of(out, slot, spec->tally, at) : NULL;
             for (int state = TASK_WAITING; row && state < TASK_STATES; state++) {
                 row->in[state] += spec->in[state];
             }
-            ended[0] += spec->kind == SPEC_DRIVER ? 0 : spec->in[TASK_FINISHED];
-            ended[1] += spec->kind == SPEC_DRIVER ? 0 : spec->in[TASK_FAILED];
+            ended[0] += is_counted(spec) ? spec->in[TASK_FINISHED] : 0;
+            ended[1] += is_counted(spec) ? spec->in[TASK_FAILED] : 0;
         }
     }
     if (job->finished > ended[0] || job->failed > ended[1]) {

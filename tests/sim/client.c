@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
+#include "tests/sim/value.h"
 
 static void wakes(struct sim *sim, uint32_t who, uint64_t number, void *data)
 {
@@ -132,6 +133,7 @@ void client_specs(struct sim *sim, struct client *self)
         ensure(!sim->wire.full);
         self->specs[i] = bytes_new(sim->wire.p, sim->wire.n);
     }
+    value_spec(sim, self);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -154,6 +156,7 @@ void client_make_calls(struct sim *sim, struct client *self, uint32_t count)
         }
         call->cancel = chance(&sim->world, 30);
         self->cancels += call->cancel;
+        value_draw(sim, self, counter);
     }
 }
 
@@ -291,7 +294,7 @@ void client_power_cut(struct sim *sim)
         for (uint32_t c = 1; c <= self->made; c++) {
             const struct task_seen *task = oracle_task(sim, task_id_of(self->session, c).v);
             bool kept = task != NULL && task->state >= TASK_FINISHED;
-            if (self->calls[c].told && !kept) {
+            if (self->calls[c].told && !kept && !is_value(self, c)) {
                 if (self->durability == DURABLE_FULL && self->kind == CLIENT_ATTACHED) {
                     sim_fail(sim, 2,
                              "a power cut takes a result of level full that client %u was told", i);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
+#include "tests/sim/value.h"
 
 enum {
     GREET_AGAIN_MS = 2000,
@@ -142,8 +143,7 @@ static void send_batch(struct sim *sim, struct client *self)
         uint8_t ids[DEPS_FEW * 16], args[8];
         struct wire deps = { ids, 0, sizeof(ids), false };
         for (uint32_t i = 0; i < call->dep_count; i++) {
-            proto_put_record(&deps, REC_ID,
-                             &(struct rec_id){ task_id_of(self->session, call->deps[i]).v });
+            proto_put_record(&deps, REC_ID, &(struct rec_id){ value_dep(self, call->deps[i]) });
         }
         memcpy(args, &self->unsent, sizeof(args));
         proto_put_record(&sim->elements, REC_CALL,

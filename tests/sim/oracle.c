@@ -118,10 +118,11 @@ struct job_seen *oracle_job_of(struct sim *sim, uint64_t task)
     index_add(&sim->oracle.name##_index, key, sim->oracle.name##_count);                           \
     sim->oracle.array[sim->oracle.name##_count++]
 
-static bool is_driver(struct sim *sim, const struct task_seen *task)
+/*  Drivers and values are not counted. */
+static bool is_counted(struct sim *sim, const struct task_seen *task)
 {
     const struct spec_seen *spec = oracle_spec(sim, task->spec);
-    return spec != NULL && spec->kind == SPEC_DRIVER;
+    return spec == NULL || (spec->kind != SPEC_DRIVER && spec->kind != SPEC_VALUE);
 }
 
 static struct task_seen *known_task(struct sim *sim, uint64_t id, const char *row)
@@ -162,7 +163,7 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
     if (!self->replaying) {
         rule_task_new(sim, &self->tasks[self->task_count - 1]);
     }
-    if (!is_driver(sim, &task)) {
+    if (is_counted(sim, &task)) {
         oracle_job(sim, session->job)->tasks++;
     }
 }
@@ -172,6 +173,22 @@ static void seen_task_new(struct sim *sim, const void *from)
     const struct row_task_new *row = from;
     add_task(sim, (struct task_seen){ .id = row->id, .spec = row->spec, .state = row->state },
              row->deps);
+}
+
+static void seen_value_new(struct sim *sim, const void *from)
+{
+    const struct row_value_new *row = from;
+    uint64_t counter = task_counter((task_id){ row->id });
+    if (row->value.n != sizeof(counter) || memcmp(row->value.p, &counter, sizeof(counter)) != 0) {
+        sim_fail(sim, 28, "the value %llx is not what was put", (unsigned long long)row->id);
+    }
+    add_task(sim,
+             (struct task_seen){ .id = row->id,
+                                 .spec = row->spec,
+                                 .state = TASK_FINISHED,
+                                 .commit = sim->oracle.commit,
+                                 .hash = hash_bytes_of(1, row->value.p, row->value.n) },
+             (struct slice){ 0 });
 }
 
 static void seen_task_copy(struct sim *sim, const void *from)
@@ -200,7 +217,7 @@ static void end_task(struct sim *sim, struct task_seen *task, uint32_t state, ui
     task->state = state;
     task->attempt = attempt;
     task->commit = sim->oracle.commit;
-    if (!is_driver(sim, task)) {
+    if (is_counted(sim, task)) {
         struct job_seen *job = oracle_job_of(sim, task->id);
         job->done += state == TASK_FINISHED;
         job->bad += state == TASK_FAILED;

@@ -8,10 +8,12 @@ typedef unsigned long long ull;
 
 void rule_task_new(struct sim *sim, const struct task_seen *task)
 {
-    if (oracle_spec(sim, task->spec) == NULL) {
+    const struct spec_seen *spec = oracle_spec(sim, task->spec);
+    if (spec == NULL) {
         sim_fail(sim, 1, "the task %llx has no spec", (ull)task->id);
     }
-    if (task->state != TASK_READY && task->state != TASK_WAITING) {
+    bool value = spec->kind == SPEC_VALUE && task->state == TASK_FINISHED;
+    if (task->state != TASK_READY && task->state != TASK_WAITING && !value) {
         sim_fail(sim, 4, "the task %llx is new in state %u", (ull)task->id, task->state);
     }
 }
@@ -153,7 +155,7 @@ void rule_failed(struct sim *sim, const struct task_seen *task, const struct row
         bool failed = after_failed(sim, oracle_job_of(sim, task->id));
         for (uint32_t i = 0; i < task->dep_count; i++) {
             const struct task_seen *dep = oracle_task(sim, sim->oracle.deps[task->dep_first + i]);
-            failed = failed || dep == NULL || dep->state == TASK_FAILED;
+            failed = failed || dep == NULL || dep->deleted || dep->state == TASK_FAILED;
         }
         if (!failed) {
             sim_fail(sim, 14, "%llx ends UPSTREAM_FAILED, but no argument of it has failed",

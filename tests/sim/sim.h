@@ -391,7 +391,7 @@ struct driven { /* the study of a client */
 struct call {
     uint32_t spec;
     uint32_t dep_count;
-    uint64_t deps[DEPS_FEW]; /* counters */
+    uint64_t deps[DEPS_FEW]; /* counters, or ids of others' */
     bool told;               /* its result was seen */
     bool cancel, cancelled;
     uint32_t failure, attempt;
@@ -521,8 +521,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune, jobs,
-        users; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune, jobs, users,
+        values; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;

@@ -49,6 +49,7 @@ static void world_open(struct sim *sim, uint64_t seed, const struct options *opt
     sim->tune.state = prng_next(&root);
     sim->jobs.state = prng_next(&root);
     sim->users.state = prng_next(&root);
+    sim->values.state = prng_next(&root);
     users_draw(sim);
     sim->studies = chance(&sim->tune, 500);
     wire_new(&sim->wire);

@@ -1,5 +1,4 @@
-/*  query_test.c - pages are whole and counted, filters and ids mean what they say, answers are
-    JSON. */
+/*  query_test.c - pages are whole and counted, filters and ids mean what they say, answers are JSON. */
 #include "head/query.h"
 
 #include <jansson.h>
@@ -76,6 +75,8 @@ static void put_rows(struct fixture *self)
     PUT(&self->rows, session_new, .id = 3, .job = 1);
     PUT(&self->rows, spec_new, .id = 1, .session = 1, .kind = SPEC_FUNCTION,
         .name = slice_text("Square"), .record = slice_of(record, spec.n));
+    PUT(&self->rows, spec_new, .id = 9, .session = 1, .kind = SPEC_VALUE); /* no task: never seen */
+    PUT(&self->rows, value_new, .id = TASK_OF(1, TASKS + 7), .spec = 9);
     for (uint64_t i = 1; i <= TASKS; i++) {
         PUT(&self->rows, task_new, .id = TASK_OF(1, i), .spec = 1, .state = TASK_READY,
             .submitted_ms = i);

@@ -97,7 +97,7 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT group_concat(spec||substr(hash,1,2)||length(hash),' ') FROM spec_file",
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
-    expect(self, "PRAGMA user_version", "5");
+    expect(self, "PRAGMA user_version", "6");
 }
 
 static void other_programs_files_are_refused(void **state)

@@ -1,0 +1,162 @@
+/*  results.c - how references end: callers' threads read them, or sleep until they can. */
+#include "client/session_inside.h"
+
+#include <stdlib.h>
+#include "client/failure.h"
+#include "client/values.h"
+#include "common/clock.h"
+
+static int broken(const struct session *self)
+{
+    return failure_set(self->broken, slice_text(self->broken_text));
+}
+
+/*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
+static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
+                     rayc_value *out)
+{
+    if (slot->state == REF_PENDING) {
+        return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
+    }
+    if (slot->state == REF_FAILED) {
+        const struct ref_failure *failure = slot->as.failure;
+        struct slice text = slice_of(failure->text, failure->n);
+        return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
+                                         : failure_task(&failure->failure, text, task);
+    }
+    struct slice bytes = ref_value(slot);
+    struct cursor in = cursor_of(bytes);
+    bool reference = false;
+    rayc_value value = { 0 };
+    if (bytes.n > 0 && !value_read(&in, &value, &reference)) {
+        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
+    }
+    if (out != NULL) {
+        *out = value;
+    }
+    return RAYC_OK;
+}
+
+/*  Sleeps until `count` more watched references have ended, or it is time. */
+static int sleep_for_results(struct session *self, uint64_t count, uint64_t until_us)
+{
+    uint64_t target = self->watched_ended + count;
+    if (target < self->wake_at) {
+        self->wake_at = target;
+    }
+    self->waiters++;
+    int rc = session_sleep_for(self, target, until_us);
+    self->waiters--;
+    return rc;
+}
+
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
+{
+    for (;;) {
+        int rc = session_usable(self);
+        struct ref_slot *slot = rc == RAYC_OK ? session_slot(self, ref) : NULL;
+        if (slot == NULL) {
+            return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
+        }
+        rc = read_slot(self, slot, ref.number, out);
+        if (rc != RAYC_ETIMEOUT) {
+            return rc;
+        }
+        if (until_us == 0 || clock_us() >= until_us) {
+            return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet",
+                               (unsigned long long)ref.number);
+        }
+        slot->watched |= WATCHED_BY_CALLER;
+        rc = sleep_for_results(self, 1, until_us);
+        if (rc == RAYC_ECLOSED) {
+            return rc;
+        }
+    }
+}
+
+int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
+{
+    uint64_t until_us = session_deadline(seconds);
+    pthread_mutex_lock(&self->lock);
+    int rc = get(self, ref, until_us, out);
+    pthread_mutex_unlock(&self->lock);
+    return rc;
+}
+
+/*  How many of the references have ended; the others are watched from now on. */
+static int count_ended(struct session *self, const rayc_ref *refs, size_t count, size_t *ended)
+{
+    *ended = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ref_slot *slot = session_slot(self, refs[i]);
+        if (slot == NULL) {
+            return RAYC_ENOTFOUND;
+        }
+        if (slot->state != REF_PENDING) {
+            ++*ended;
+        } else {
+            slot->watched |= WATCHED_BY_CALLER;
+        }
+    }
+    return RAYC_OK;
+}
+
+/*  Moves the first `wanted` that have ended to the front. */
+static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted)
+{
+    rayc_ref *rest = malloc(count * sizeof(*rest));
+    ensure(rest != NULL);
+    size_t front = 0, back = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (front < wanted && session_slot(self, refs[i])->state != REF_PENDING) {
+            refs[front++] = refs[i];
+        } else {
+            rest[back++] = refs[i];
+        }
+    }
+    memcpy(refs + front, rest, back * sizeof(*rest));
+    free(rest);
+    return (int)front;
+}
+
+static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
+                      uint64_t until_us)
+{
+    for (;;) {
+        int rc = session_usable(self);
+        size_t ended = 0;
+        if (rc == RAYC_OK) {
+            rc = count_ended(self, refs, count, &ended);
+        }
+        if (rc != RAYC_OK) {
+            return rc;
+        }
+        if (ended >= wanted || until_us == 0 || clock_us() >= until_us) {
+            return sort_ended(self, refs, count, wanted);
+        }
+        if (self->broken != 0) {
+            return broken(self);
+        }
+        rc = sleep_for_results(self, wanted - ended, until_us);
+        if (rc == RAYC_ECLOSED) {
+            return rc;
+        }
+    }
+}
+
+int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds)
+{
+    if (count == 0) {
+        return 0;
+    }
+    if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
+        return failure_say(RAYC_EINVALID,
+                           "wanted is %zu of %zu references: it must be 1 to their count", wanted,
+                           count);
+    }
+    uint64_t until_us = session_deadline(seconds);
+    pthread_mutex_lock(&self->lock);
+    int rc = wait_ended(self, refs, count, wanted, until_us);
+    pthread_mutex_unlock(&self->lock);
+    return rc;
+}

@@ -1,0 +1,74 @@
+/*  value.c - values that simulated clients put.  A client knows a value when it has put it; tasks of others may name it
+    before the head has it, and must then wait for it, or fail when it can never come. */
+#include "tests/sim/value.h"
+
+#include <stdio.h>
+
+#include "tests/sim/sim.h"
+
+#define TASK_ID_MIN (1ull << TASK_COUNTER_BITS) /* a dep below it is a counter */
+
+void value_spec(struct sim *sim, struct client *self)
+{
+    bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
+    if (!submits || self->study.wanted || !chance(&sim->values, 500)) {
+        return;
+    }
+    char name[24];
+    snprintf(name, sizeof(name), "value %u", self->index);
+    struct rec_spec record = { .index = self->spec_count,
+                               .kind = SPEC_VALUE,
+                               .name = slice_text(name) };
+    sim->wire.n = 0;
+    proto_put_record(&sim->wire, REC_SPEC, &record);
+    ensure(!sim->wire.full && self->spec_count < SPECS_MAX);
+    self->plans[self->spec_count].kind = SPEC_VALUE;
+    self->specs[self->spec_count] = bytes_new(sim->wire.p, sim->wire.n);
+}
+
+bool is_value(const struct client *self, uint32_t counter)
+{
+    return self->plans[self->calls[counter].spec].kind == SPEC_VALUE;
+}
+
+uint64_t value_dep(const struct client *self, uint64_t dep)
+{
+    return dep >= TASK_ID_MIN ? dep : task_id_of(self->session, dep).v;
+}
+
+/*  A value of another attached client; 0: none was found. */
+static uint64_t value_of_others(struct sim *sim, const struct client *self)
+{
+    const struct client *other = &sim->clients[prng_below(&sim->values, sim->client_count)];
+    if (other == self || other->kind != CLIENT_ATTACHED || other->user != self->user ||
+        other->session == 0 || other->made == 0) {
+        return 0;
+    }
+    uint32_t counter = other->made; /* mostly one of the newest: the head may not have it yet */
+    uint32_t back = (uint32_t)prng_below(&sim->values, chance(&sim->values, 700) ? 10 : counter);
+    for (counter -= back < counter ? back : 0; counter > 0 && !is_value(other, counter);) {
+        counter--;
+    }
+    return counter > 0 ? task_id_of(other->session, counter).v : 0;
+}
+
+void value_draw(struct sim *sim, struct client *self, uint32_t counter)
+{
+    struct call *call = &self->calls[counter];
+    if (self->specs[self->spec_count] != NULL && chance(&sim->values, 300)) {
+        uint32_t spec = self->spec_count;
+        if (self->spec_first[call->spec] == counter) {
+            self->spec_first[call->spec] = 0;
+        }
+        self->spec_first[spec] = self->spec_first[spec] == 0 ? counter : self->spec_first[spec];
+        self->cancels -= call->cancel;
+        *call = (struct call){ .spec = spec, .told = true };
+        self->told_count++;
+        return;
+    }
+    if (call->dep_count < DEPS_FEW && chance(&sim->values, 200)) {
+        uint64_t id = value_of_others(sim, self);
+        call->deps[call->dep_count] = id;
+        call->dep_count += id != 0;
+    }
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# objects: references in all ways, with the head killed and started again in between.
+# usage: objects.sh BUILD-FOLDER
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh" "$1"
+
+kill_head() {
+    kill -KILL "$(process_of rayc-head "$RAYC_STATE_DIR")"
+    wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
+}
+# Only the head: the worker lives on.
+restart_head() { expect 0 rayc start --head --num-cpus 0 --port "${ADDRESS##*:}"; }
+is_ready() { grep -q ready "$WORK/bg.out"; }
+
+# part NAME: the part NAME of objects.c, with the head killed where it says ready.
+part() {
+    rm -f "$WORK/go"
+    mkfifo "$WORK/go"
+    background "$BUILD/tests/objects" "$1" "$WORK/go"
+    wait_until 60 is_ready
+    kill_head
+    restart_head
+    echo >"$WORK/go"
+    ended 0
+}
+
+expect 0 rayc start --head --num-cpus 2 --port 0
+ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
+
+note "values that were put outlive the head, and are no tasks"
+part puts
+has out "values: 301"
+expect 0 rayc job get @last -o json
+[[ $(json tasks.total) == 302 ]] || fail "values count as tasks of the job: $(json tasks.total)"
+[[ $(sqlite3 "$RAYC_STATE_DIR/rayc.db" "SELECT count(*) FROM task WHERE state=5") == 603 ]] || fail "a value has no row"
+expect 0 rayc task list --job @last --limit 10000 -o json
+[[ $(grep -o '"task_id"' "$WORK/out" | wc -l) -eq 302 ]] || fail "the list of tasks shows values"
