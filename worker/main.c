@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "common/access.h"
 #include "common/file.h"
@@ -143,6 +144,30 @@ static void read_http(struct shell_config *config)
     }
 }
 
+static void read_store(struct shell_config *config)
+{
+    enum { PERCENT = 30 };
+    double memory = 0;
+    for (uint32_t i = 0; i < config->core.amount_count; i++) {
+        if (strcmp(config->core.amounts[i].name, "memory") == 0) {
+            memory = (double)config->core.amounts[i].units;
+        }
+    }
+    config->store.dir = config->dir;
+    config->store.bytes = (uint64_t)number(STORE_BYTES, 1e15, memory / 100 * PERCENT);
+    config->store.spill_bytes = (uint64_t)number(SPILL_BYTES, 1e15, 0);
+}
+
+/*  Each value in the store takes a descriptor.  What executors may have is said elsewhere. */
+static void take_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static void read_confine(struct confine *confine)
 {
     *confine = confine_defaults();
@@ -275,6 +300,8 @@ int main(int argc, char **argv)
     e = e ? e : folder_take(given[DIR_], dir);
     e = e ? e : share(dir, &config.confine);
     config.dir = dir;
+    read_store(&config);
+    take_descriptors();
     config.address = given[HEAD];
     config.unpack = find_unpack();
     int code = e ? err_exit(e) : run(&config, &spawner);
