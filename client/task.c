@@ -201,6 +201,12 @@ const void *rayc_arg_bytes(rayc_task *self, size_t index, size_t *size)
     return value != NULL ? value->as.raw.data : NULL;
 }
 
+rayc_actor rayc_arg_actor(rayc_task *self, size_t index)
+{
+    const rayc_value *value = read_as(self, index, RAYC_ACTOR_REF, RAYC_ACTOR_REF);
+    return value != NULL ? value->as.actor : (rayc_actor){ 0 };
+}
+
 uint32_t rayc_attempt(const rayc_task *self)
 {
     return self->run.attempt;
