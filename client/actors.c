@@ -64,6 +64,7 @@ static int make(struct session *self, struct actor_draft *draft, const rayc_acto
         refs_drop(&self->refs, task_counter((task_id){ ref.number }));
         *out = handle_of(self, ref.number, options, true);
     }
+    submit_end(self);
     free(spec.p);
     return rc < 0 ? rc : RAYC_OK;
 }
@@ -172,6 +173,7 @@ rayc_ref session_actor_call(struct session *self, rayc_actor actor, const rayc_m
         rc = may_call(self, actor);
         rc = rc < 0 ? rc : submit_args(self, args, count, &call);
         ref = rc < 0 ? submit_failed(self) : call_method(self, actor, method, options, &call);
+        submit_end(self);
     }
     pthread_mutex_unlock(&self->lock);
     return ref;

@@ -187,8 +187,7 @@ rayc_ref submit_call(struct session *self, const struct rec_call *call, struct s
     return (rayc_ref){ self->job, task_id_of(self->id, counter).v };
 }
 
-/*  What was encoded has been copied. */
-static void give_scratch_back(struct session *self)
+void submit_end(struct session *self)
 {
     if (self->args.capacity > ARGS_KEPT_MAX) {
         free(self->args.p);
@@ -279,7 +278,7 @@ rayc_ref session_submit(struct session *self, const rayc_function *function,
         } else {
             ref = submit_failed(self);
         }
-        give_scratch_back(self);
+        submit_end(self);
     }
     pthread_mutex_unlock(&self->lock);
     free(spec.p);
@@ -392,7 +391,7 @@ rayc_ref session_put(struct session *self, const rayc_value *value)
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
-    int rc = session_usable(self);
+    int rc = submit_begin(self);
     if (rc == RAYC_OK) {
         rc = encode_value(self, value, &call);
         if (rc == RAYC_OK) {
@@ -400,12 +399,12 @@ rayc_ref session_put(struct session *self, const rayc_value *value)
         }
         if (rc >= 0) {
             call.spec = (uint32_t)rc;
-            ref = hand_over(self, &call, slice_of(spec.p, spec.n));
+            ref = submit_call(self, &call, slice_of(spec.p, spec.n));
             ref_set_value(session_slot(self, ref), call.args);
         } else {
-            ref = born_failed(self);
+            ref = submit_failed(self);
         }
-        give_scratch_back(self);
+        submit_end(self);
     }
     pthread_mutex_unlock(&self->lock);
     free(spec.p);

@@ -15,5 +15,6 @@ int submit_args(struct session *self, const rayc_arg *args, size_t count, struct
 int submit_spec(struct session *self, struct spec_draft *draft, struct wire *spec);
 /*  Hands a call over: from now on the head will get it, and its reference waits. */
 rayc_ref submit_call(struct session *self, const struct rec_call *call, struct slice spec);
+void submit_end(struct session *self); /* what was encoded has been copied: large scratch goes */
 rayc_ref submit_failed(struct session *self); /* of this thread's rayc_error() */
 #endif
