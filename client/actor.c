@@ -151,7 +151,7 @@ static bool is_kind(rayc_task *task, enum spec_kind kind, const char *what)
 int rayc_actor_save(rayc_task *task, rayc_arg arg)
 {
     if (is_kind(task, SPEC_METHOD, "rayc_actor_save() is for methods of actors")) {
-        task_encode(task, &task->saved, arg, "what it saves");
+        task_save(task, arg);
     }
     return 0;
 }

@@ -53,7 +53,8 @@ static void end_string(rayc_value *value)
     }
 }
 
-static bool read_argument(struct cursor *from, struct list *deps, rayc_value *out)
+static bool read_argument(struct rayc_task *self, struct cursor *from, struct list *deps,
+                          rayc_value *out)
 {
     bool reference = false;
     if (!value_read(from, out, &reference)) {
@@ -64,9 +65,17 @@ static bool read_argument(struct cursor *from, struct list *deps, rayc_value *ou
         if (!next_value(deps, &value)) {
             return false;
         }
-        struct cursor in = cursor_of(value.bytes);
+        bool stored = false;
+        struct slice bytes = value.bytes;
+        if (!task_map(self, &bytes, &stored)) {
+            return true; /* and has said why */
+        }
+        struct cursor in = cursor_of(bytes);
         if (!value_read(&in, out, &reference) || reference) {
             return false;
+        }
+        if (stored) {
+            return true; /* what is mapped cannot be moved, and needs not */
         }
     }
     end_string(out);
@@ -88,7 +97,7 @@ static bool read_arguments(struct rayc_task *self)
         self->capacity = count;
     }
     for (self->count = 0; self->count < count; self->count++) {
-        if (!read_argument(&in, &deps, &self->values[self->count])) {
+        if (!read_argument(self, &in, &deps, &self->values[self->count])) {
             return false;
         }
     }
@@ -107,6 +116,7 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     self->cancelled = 0;
     self->has_checkpoint = false;
     trial_forget(&self->trial);
+    task_drop_kept(self);
     if (!read_arguments(self)) {
         task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
                      name_bytes(self), name_of(self), self->count);
@@ -119,8 +129,11 @@ void task_end(struct rayc_task *self, int returned)
         task_mistake(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d",
                      name_bytes(self), name_of(self), returned);
     }
-    if (self->outcome == OUTCOME_OK && self->result.n == 0) {
+    if (self->outcome == OUTCOME_OK && self->result.n == 0 && self->large.kept.store == NULL) {
         rayc_return(self, rayc_nil());
+    }
+    if (self->outcome == OUTCOME_OK) {
+        task_seal(self);
     }
 }
 
@@ -130,6 +143,9 @@ void task_fini(struct rayc_task *self)
     free(self->result.p);
     free(self->saved.p);
     free(self->text);
+    task_unmap(self);
+    task_drop_kept(self);
+    free(self->large.mapped);
     trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
 }
@@ -235,7 +251,6 @@ int rayc_cancelled(const rayc_task *self)
 
 static void reserve(struct wire *wire, size_t bytes)
 {
-    wire->n = 0;
     if (bytes > wire->capacity) {
         size_t capacity = bytes < RESULT_BYTES_FIRST ? RESULT_BYTES_FIRST : bytes;
         uint8_t *p = realloc(wire->p, capacity);
@@ -245,30 +260,58 @@ static void reserve(struct wire *wire, size_t bytes)
     }
 }
 
-void task_encode(struct rayc_task *self, struct wire *to, rayc_arg arg, const char *what)
+void task_reserve(struct rayc_task *self, size_t bytes)
+{
+    reserve(&self->result, bytes);
+}
+
+/*  False: it is a mistake. */
+static bool can_be_sent(struct rayc_task *self, const rayc_arg *arg, const char *what)
 {
     const char *why = NULL;
-    to->n = 0;
-    if (arg.ref.job != 0 || arg.ref.number != 0) {
+    if (arg->ref.job != 0 || arg->ref.number != 0) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
                      "task %.*s: %s is a reference, which is not possible", name_bytes(self),
                      name_of(self), what);
-    } else if (value_check(&arg.value, &why) != RAYC_OK) {
+        return false;
+    }
+    if (value_check(&arg->value, &why) != RAYC_OK) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: %s %s", name_bytes(self),
                      name_of(self), what, why);
-    } else if (value_bound(&arg.value) > PAYLOAD_MAX) {
+        return false;
+    }
+    return true;
+}
+
+static void encode(struct rayc_task *self, struct wire *to, const rayc_value *value,
+                   const char *what)
+{
+    size_t bytes = value_bound(value);
+    if (bytes > PAYLOAD_MAX) {
         task_mistake(self, OUTCOME_TOO_LARGE, 0, "task %.*s: %s has %zu bytes, the limit is %d",
-                     name_bytes(self), name_of(self), what, value_bound(&arg.value), PAYLOAD_MAX);
-    } else {
-        reserve(to, value_bound(&arg.value));
-        value_put(to, &arg.value);
-        ensure(!to->full);
+                     name_bytes(self), name_of(self), what, bytes, PAYLOAD_MAX);
+        return;
+    }
+    reserve(to, bytes);
+    value_put(to, value);
+    ensure(!to->full);
+}
+
+void task_save(struct rayc_task *self, rayc_arg arg)
+{
+    self->saved.n = 0;
+    if (can_be_sent(self, &arg, "what it saves")) {
+        encode(self, &self->saved, &arg.value, "what it saves");
     }
 }
 
 int rayc_return(rayc_task *self, rayc_arg arg)
 {
-    task_encode(self, &self->result, arg, "its result");
+    self->result.n = 0;
+    task_drop_kept(self);
+    if (can_be_sent(self, &arg, "its result") && !task_keep(self, &arg.value)) {
+        encode(self, &self->result, &arg.value, "its result");
+    }
     return 0;
 }
 

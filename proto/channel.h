@@ -9,6 +9,8 @@
       their records.  The worker writes a RUN frame first and raises limit after.
     - a task that reports (TELL) sleeps on `answered`; the worker writes decision and why, then `answered`, and wakes it.
     - an actor with threads claims calls before it begins them: `begun` says which of those have.
+    - a task that asks for its ticket (ASK) sleeps on `ticket_for`; the worker writes the ticket, then the low bits of the
+      attempt's token, and wakes it.
     - results wait in `buffer` until they are sent; the worker reads them there when the executor has died, or has
       not sent them for a while.  Readers compare `generation` before and after, and take each `number` once. */
 #ifndef RAYC_CHANNEL_H
@@ -22,7 +24,8 @@ enum {
     CHANNEL_BUFFER = 256 * 1024,
     CHANNEL_WHY = 512,
     CHANNEL_WINDOW =
-        4096 /* an actor has claimed no number that is so far beyond one that has not ended */
+        4096, /* an actor has claimed no number that is so far beyond one that has not ended */
+    CHANNEL_TICKET = 256
 };
 
 struct channel_page {
@@ -38,6 +41,9 @@ struct channel_page {
     char why[CHANNEL_WHY]; /* for people; ends with a NUL */
     _Atomic uint8_t
         begun[CHANNEL_WINDOW / 8]; /* of an actor with threads: bit n % CHANNEL_WINDOW, number n */
+    _Atomic uint32_t
+        ticket_for; /* low bits of the token of the attempt that `ticket` is for: a futex */
+    char ticket[CHANNEL_TICKET];
 };
 
 /*  The executor takes its next task: its number, or NONE when no more may begin. */
@@ -100,6 +106,14 @@ static inline void channel_set_begun(struct channel_page *page, uint32_t number,
     } else {
         atomic_fetch_and(byte, (uint8_t)~bit);
     }
+}
+
+/*  The worker gives the attempt of this token its ticket; then it wakes whoever sleeps on `ticket_for`. */
+static inline void channel_put_ticket(struct channel_page *page, uint64_t token, const char *text)
+{
+    atomic_store(&page->ticket_for, 0);
+    (void)slice_copy_text(slice_text(text), page->ticket, sizeof(page->ticket));
+    atomic_store(&page->ticket_for, (uint32_t)token);
 }
 
 static inline uint32_t channel_begun(struct channel_page *page)

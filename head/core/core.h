@@ -37,7 +37,8 @@ struct config {
         orphan_ms; /* how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
     uint32_t
         gone_ms; /* a peer whose connection broke and did not come back is given up this soon */
-    uint32_t fail_infeasible; /* 1: a demand that no node can meet fails at once */
+    uint32_t priority_step_ms; /* waiting that outweighs one level of priority */
+    uint32_t fail_infeasible;  /* 1: a demand that no node can meet fails at once */
     uint32_t embedded;
     uint32_t job_days_max;   /* an ended job is deleted after so many days */
     uint32_t package_keep_s; /* what no job needs stays in the content store so long, or longer */
@@ -92,7 +93,7 @@ struct restored {
     } job;
     struct {
         uint64_t id, job, low, high, last; /* last: greatest counter of a row, 0: none */
-        uint32_t closed;
+        uint32_t closed, nested;
     } session;
     struct {
         uint64_t id, session, saved, owner;
@@ -106,13 +107,14 @@ struct restored {
     } spec;
     struct {
         uint64_t id;
-        struct slice key, name, capacity;
+        struct slice key, name, capacity, labels;
         uint32_t dead, draining;
         uint64_t drain_ms, drain_until_ms; /* its grace; the end of it, wall clock */
     } node; /* those that were not DEAD, or still have leases; `dead` says which */
     struct {
         uint64_t id, spec, fence, submitted_ms;
         uint32_t state, attempt, charged, crashes, cancelled, args_bytes;
+        uint64_t parent, parent_fence;
         struct slice deps;
     } task; /* those that have not ended, in order of id */
     struct row_lease_new lease;
@@ -128,6 +130,7 @@ struct proof {
     enum proof_kind kind;
     uint8_t hash[TOKEN_HASH_BYTES];
     uint64_t job, task, fence;
+    uint64_t node; /* of a ticket that a node's worker has made: that node; else 0 */
 };
 
 struct event {

@@ -7,14 +7,14 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/kin.h"
+#include "head/core/demand.h"
 #include "head/core/node.h"
 #include "head/core/user.h"
 #include "head/core/survey.h"
 #include "head/policy/policy.h"
 
 enum {
-    DEMANDS_MAX = 512, /* different demands */
-    NODES_MAX = 1024,
     RETRY_CODES_MAX = 64,
     SWEEP = 4096,         /* entities that one core_ready() handles of a long piece of work */
     AHEAD_MAX = 1024,     /* leases per slot beyond the one that runs */
@@ -46,7 +46,9 @@ enum {
     TASK_HAS_DEPS = 16,
     TASK_SEEN = 32,    /* by the inventory being read */
     TASK_BACKOFF = 64, /* READY, but not in a queue before due_ms */
-    TASK_IN_QUEUE = 128
+    TASK_IN_QUEUE = 128,
+    TASK_CANCEL_TREE = 256, /* TASK_CANCEL, and all that it has submitted */
+    TASK_WAITS = 512        /* for others: its CPUs are free */
 };
 
 struct task {
@@ -65,48 +67,18 @@ struct task {
     uint32_t charged; /* failures that count against max_retries */
     uint16_t deps_left;
     uint16_t crashes; /* in a row */
+    uint16_t flags;
     uint8_t state;
-    uint8_t flags;
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
-    uint32_t ready_ms;  /* when it became ready: wall clock, the low half */
+    uint32_t ready_ms;  /* when it became ready: as now_ms, the low half */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
 
-struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
-    uint64_t dep;
-    uint64_t waiter;
-    uint32_t link;
-};
-
 struct run { /* a lease row: `count` tasks from `first`, leased together */
     uint64_t token;
     uint32_t left;
-};
-
-struct queue { /* ready tasks of one job, demand and answer to infeasibility */
-    uint64_t key;
-    uint32_t link;
-    uint32_t job, demand;
-    uint32_t users; /* specs that refer to it */
-    bool fail_infeasible;
-    bool active;
-    struct chain tasks;
-    struct link_pair in_demand; /* among the demand's active queues */
-};
-
-struct demand { /* tasks with the same demand are one class for the scheduler */
-    struct amounts need;
-    uint64_t session;     /* of a limited one: that of its specs; else 0 */
-    uint32_t running_max; /* so many of its tasks may run at a time; 0: no limit */
-    bool used;
-    bool no_cpu;
-    uint32_t specs;
-    bool blocked;           /* has tasks that could run somewhere, but there is no room */
-    uint64_t mean_run_us;   /* of attempts, exponentially weighted; 0: none has ended */
-    uint64_t slots, leases; /* on all nodes */
-    struct chain queues;    /* active ones */
 };
 
 struct spec {
@@ -141,6 +113,7 @@ struct session {
     uint32_t peer; /* NONE: nobody is connected */
     bool open;     /* may submit */
     bool internal; /* of the head itself: the driver's, an array's */
+    bool nested;   /* of an executor, for what its tasks submit */
     bool closing;  /* its tasks are being given up */
     bool low_dirty;
     bool awaited;          /* somebody waits for a task that it has still to submit */
@@ -157,7 +130,7 @@ struct session {
     struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
     uint64_t
-        token; /* of the driver's attempt that opened it; 0: the job has none, or a restart has forgotten */
+        token; /* of the attempt that opened it; 0: the job has no driver, or a restart has forgotten */
     uint32_t study;              /* that it drives; NONE */
     uint64_t study_id;           /* and its number, also of the last one; 0: it never did */
     uint64_t saved, saved_batch; /* newest TRIALS that is committed, with which batch */
@@ -267,6 +240,7 @@ struct node {
     bool doubt;  /* ask for an inventory with the next beat */
     bool resend; /* an inventory is whole: what it lacks is to be said again */
     struct amounts total, free;
+    uint64_t cpu_owed; /* CPUs in use beyond `total`: blocked.c */
     uint64_t heard_ms, gone_ms;
     struct stream starts;
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
@@ -274,11 +248,7 @@ struct node {
     struct link_pair all;
     char key[HASH_TEXT + 1];
     char name[NAME_MAX_BYTES + 1];
-};
-
-struct slots { /* of one demand on one node */
-    uint32_t slots;
-    uint32_t leases;
+    char labels[NODE_LABELS_MAX + 1]; /* one per line, the head's own, too */
 };
 
 struct core {
@@ -295,6 +265,9 @@ struct core {
     bool admin_kept;    /* the first user has its row */
     bool restoring;
 
+    struct pool parents, children;
+    struct map parent_map, parent_tasks, child_map;
+    struct chain fated; /* parents whose children are to share their fate */
     struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies,
         users, tokens;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
@@ -314,6 +287,8 @@ struct core {
     struct chain all_peers, all_nodes, all_tokens;
     uint32_t demand_count; /* demands[] in use, or free for use again, below this */
     uint32_t demand_turn;  /* who is first in the next round */
+    uint32_t ranked;       /* queues of another priority than 0 */
+    char refusal[160]; /* why a spec was refused just now, for people; empty: its code says it */
     uint32_t nodes_alive;
     bool schedule; /* something changed that may let a task be leased */
     uint64_t scan_ms;
@@ -466,7 +441,7 @@ struct ending {
 void task_end(struct core *core, uint32_t index, const struct ending *how);
 void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
                          bool crash);
-void task_cancel(struct core *core, uint32_t index, bool force);
+void task_cancel(struct core *core, uint32_t index, const struct cancel *how);
 void task_give_up(struct core *core, uint32_t index,
                   enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);
@@ -502,34 +477,6 @@ void tally_attempt(struct core *core, const struct task *task, uint64_t started_
                    uint64_t run_us);
 void tally_ended(struct core *core, const struct task *task, bool failed);
 void spec_states(const struct core *core, uint64_t in[TASK_STATES]);
-
-/*  lease.c: which task goes where. */
-void lease_schedule(struct core *core);
-void lease_release(struct core *core,
-                   uint32_t task); /* takes it off its node and run; its state is the caller's */
-void lease_hold(struct core *core, uint32_t task, uint32_t node, uint32_t run);
-void lease_balance(struct core *core);
-void lease_resend(struct core *core, uint32_t task);
-void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
-struct slice lease_shortage(struct core *core,
-                            uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
-bool demand_feasible(const struct core *core, uint32_t demand); /* some node could, when idle */
-bool demand_open(const struct core *core, uint32_t demand);     /* and that one is not drained */
-uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session,
-                    int *code); /* NONE and code */
-uint64_t demand_fits(const struct core *core, uint32_t demand, uint32_t node);
-bool demand_binds(const struct core *core,
-                  uint32_t demand); /* the nodes could run more of it than running_max */
-bool demand_at_limit(const struct core *core,
-                     uint32_t demand); /* no more of it may be leased now */
-void demand_release(struct core *core, uint32_t demand);
-void demand_ran(struct core *core, uint32_t demand, uint64_t run_us);
-uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand,
-                   bool fail_infeasible); /* NONE: no room */
-void queue_release(struct core *core, uint32_t queue);
-void queue_wake(struct core *core, uint32_t queue);
-void queue_sleep(struct core *core, uint32_t queue);
-bool amounts_read(struct core *core, struct list from, struct amounts *out, int *code);
 
 /*  job*.c, session.c, watch.c: jobs, sessions, specs, watchers. */
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);
