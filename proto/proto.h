@@ -10,6 +10,7 @@
 #include "common/base.h"
 #include "common/err.h"
 #include "common/ids.h"
+#include "proto/where.h"
 
 enum {
     PROTO_MAJOR = 1,
@@ -292,7 +293,7 @@ enum role {
 #define WHY(NAME, value, text) WHY_##NAME = value,
 enum why {
 #include "proto/states.def"
-    WHYS = 12
+    WHYS = 14
 };
 #undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,

@@ -113,6 +113,27 @@ static void open_log(void)
     }
 }
 
+/*  "K=V,K=V": one per line. */
+static void read_labels(struct worker_config *config)
+{
+    struct diag why = { 0 };
+    const char *labels = given[LABELS] ? given[LABELS] : "";
+    if (strlen(labels) >= sizeof(config->labels)) {
+        refuse("--labels", "longer than 1024 bytes");
+    }
+    size_t n = 0;
+    for (; labels[n]; n++) {
+        config->labels[n] = labels[n];
+        if (labels[n] == ',') {
+            config->labels[n] = '\n';
+        }
+    }
+    config->labels[n] = '\0';
+    if (!labels_check(slice_text(config->labels), &why)) {
+        refuse("--labels", why.text);
+    }
+}
+
 static void read_config(struct worker_config *config)
 {
     config->pid = (uint32_t)getpid();
@@ -124,6 +145,7 @@ static void read_config(struct worker_config *config)
     } else if (gethostname(config->name, sizeof(config->name) - 1)) {
         snprintf(config->name, sizeof(config->name), "worker");
     }
+    read_labels(config);
     struct resources_wanted wanted = { .cpus = number(CPUS, 1e6, -1),
                                        .gpus = (int)number(GPUS, 64, -1),
                                        .memory_bytes = (uint64_t)number(MEMORY, 1e18, 0),
