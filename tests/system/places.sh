@@ -65,6 +65,9 @@ submit spread --array 1-6 --strategy SPREAD -- sleep 1
 expect 0 rayc job wait spread
 must "2 2 2" "SELECT group_concat(n,' ') FROM (SELECT count(*) AS n $(tasks_of spread) GROUP BY node_id)"
 
+expect 0 rayc task get "$(sql "SELECT min(task_id) $(tasks_of spread)")" -o json
+[[ $(json scheduling.strategy) == SPREAD && $(json scheduling.priority) == 0 ]] || fail "task get lacks scheduling"
+
 note "labels choose nodes"
 submit labels --array 1-9 --label zone=b --label "disk not in (hdd|tape)" -- true
 submit ssd --array 1-3 --label disk!= --label zone!=b -- true
