@@ -78,15 +78,12 @@ void carry_cancel(struct carry *self, uint64_t task, uint32_t index)
 
 bool carry_next(struct carry *self, struct pull_news *out)
 {
-    eventfd_t news;
     pthread_mutex_lock(&self->lock);
     struct told *told = self->told;
     if (told) {
         *out = told->news;
         self->told = told->next;
         self->told_end = told->next ? self->told_end : &self->told;
-    } else {
-        (void)eventfd_read(self->fd, &news);
     }
     pthread_mutex_unlock(&self->lock);
     free(told);
