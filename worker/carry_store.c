@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -104,6 +106,25 @@ static bool source_address(const char *host, const char *port, char out[HOST_BYT
     return good;
 }
 
+/*  The first address that is not a loopback's: of a head that listens everywhere, on this machine. */
+static bool own_address(char out[HOST_BYTES])
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+    if (getifaddrs(&all) != 0) {
+        return false;
+    }
+    for (const struct ifaddrs *one = all; one && !found; one = one->ifa_next) {
+        const unsigned flags = one->ifa_flags;
+        found = one->ifa_addr && one->ifa_addr->sa_family == AF_INET && (flags & IFF_UP) != 0 &&
+                (flags & IFF_LOOPBACK) == 0 &&
+                getnameinfo(one->ifa_addr, sizeof(struct sockaddr_in), out, HOST_BYTES, NULL, 0,
+                            NI_NUMERICHOST) == 0;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
 /*  "tcp://HOST:PORT" or "tcp://[HOST]:PORT" in two. */
 static bool split(char *address, const char **host, const char **port)
 {
@@ -150,8 +171,9 @@ int carry_endpoint(const struct carry_place *place, char out[CARRY_ADDRESS_BYTES
         snprintf(out, CARRY_ADDRESS_BYTES, "%s%s", ipc, path);
         return OK;
     }
-    if (code == OK && place->encrypted && split(head, &host, &port) &&
-        source_address(host, port, own)) {
+    bool remote = code == OK && place->encrypted && split(head, &host, &port);
+    bool everywhere = remote && (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0);
+    if (remote && (everywhere ? own_address(own) : source_address(host, port, own))) {
         return over_tcp(own, place->port, out);
     }
     return code == OK ? over_tcp("127.0.0.1", place->port, out) : code;
