@@ -219,7 +219,8 @@ static void lease_ahead(struct core *core, uint32_t demand_index)
                !effects_nearly_full(core) && (queue = line_first(core, demand_index)) != NONE) {
             uint64_t room = limit - slots->leases;
             uint64_t turn = demand->queues.count > 1 ? 64 : RUN_MAX;
-            if (lease_some(core, queue, i, (uint32_t)(room < turn ? room : turn)) == 0) {
+            uint32_t most = line_run(core, queue, (uint32_t)(room < turn ? room : turn));
+            if (lease_some(core, queue, i, most) == 0) {
                 return;
             }
         }
