@@ -284,6 +284,7 @@ static void end_failed(struct ref_slot *slot, const struct rec_result *result)
 static void on_result(struct session *self, const struct rec_result *result)
 {
     task_id id = { result->task };
+    handles_on_end(&self->handles, result->task);
     struct ref_slot *slot =
         task_session(id) == self->id ? refs_at(&self->refs, task_counter(id)) : NULL;
     if (slot == NULL || slot->state != REF_PENDING) {

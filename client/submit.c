@@ -1,6 +1,6 @@
 /*  submit.c - tasks and their references: the part of a session that a program calls a million
     times. */
-#include "client/session_inside.h"
+#include "client/submit.h"
 
 #include <stdlib.h>
 #include "client/failure.h"
@@ -78,7 +78,7 @@ int session_drop(struct session *self, rayc_ref ref)
     return rc;
 }
 
-static rayc_ref born_failed(struct session *self)
+rayc_ref submit_failed(struct session *self)
 {
     const rayc_failure *why = rayc_error();
     uint64_t number = refs_add(&self->born);
@@ -91,13 +91,22 @@ rayc_ref session_born_failed(struct session *self)
     rayc_ref ref = { 0 };
     pthread_mutex_lock(&self->lock);
     if (session_usable(self) == RAYC_OK) {
-        ref = born_failed(self);
+        ref = submit_failed(self);
     }
     pthread_mutex_unlock(&self->lock);
     return ref;
 }
 
 /* --- submitting ------------------------------------------------------------------------------- */
+
+int submit_begin(struct session *self)
+{
+    int rc = session_usable(self);
+    while (rc == RAYC_OK && self->naming && self->broken == 0) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    return rc;
+}
 
 static void reserve(struct wire *wire, size_t bytes)
 {
@@ -153,9 +162,7 @@ static size_t bound_of(struct session *self, const rayc_arg *args, size_t count,
     return bytes;
 }
 
-/*  Encodes the arguments into self->args and the tasks they wait for into self->deps. */
-static int encode_args(struct session *self, const rayc_arg *args, size_t count,
-                       struct rec_call *call)
+int submit_args(struct session *self, const rayc_arg *args, size_t count, struct rec_call *call)
 {
     size_t waits = 0;
     size_t bytes = bound_of(self, args, count, &waits);
@@ -180,8 +187,7 @@ static int encode_args(struct session *self, const rayc_arg *args, size_t count,
     return RAYC_OK;
 }
 
-/*  Hands a call over: from now on the head will get it, and its reference waits. */
-static rayc_ref hand_over(struct session *self, const struct rec_call *call, struct slice spec)
+rayc_ref submit_call(struct session *self, const struct rec_call *call, struct slice spec)
 {
     uint64_t counter = refs_add(&self->refs);
     if (self->broken == 0) {
@@ -194,8 +200,7 @@ static rayc_ref hand_over(struct session *self, const struct rec_call *call, str
     return (rayc_ref){ self->job, task_id_of(self->id, counter).v };
 }
 
-/*  What was encoded has been copied. */
-static void give_scratch_back(struct session *self)
+void submit_end(struct session *self)
 {
     if (self->args.capacity > ARGS_KEPT_MAX) {
         free(self->args.p);
@@ -206,7 +211,8 @@ static void give_scratch_back(struct session *self)
 static size_t spec_bound(const struct rec_spec *spec)
 {
     return SPEC_HEAD_BYTES + spec->name.n + spec->program.n + spec->body.n + spec->strategy.n +
-           spec->demand.bytes.n + spec->retry_codes.bytes.n + spec->packages.bytes.n;
+           spec->demand.bytes.n + spec->retry_codes.bytes.n + spec->packages.bytes.n +
+           spec->groups.n + spec->group.n;
 }
 
 static int full_of_specs(void)
@@ -273,26 +279,48 @@ rayc_ref session_submit(struct session *self, const rayc_function *function,
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
-    int rc = session_usable(self);
+    int rc = submit_begin(self);
     if (rc == RAYC_OK) {
-        rc = encode_args(self, args, count, &call);
+        rc = submit_args(self, args, count, &call);
         if (rc == RAYC_OK) {
             rc = function_spec(self, function, options, &spec);
         }
         if (rc >= 0) {
             call.spec = (uint32_t)rc;
-            ref = hand_over(self, &call, slice_of(spec.p, spec.n));
+            ref = submit_call(self, &call, slice_of(spec.p, spec.n));
         } else {
-            ref = born_failed(self);
+            ref = submit_failed(self);
         }
-        give_scratch_back(self);
+        submit_end(self);
     }
     pthread_mutex_unlock(&self->lock);
     free(spec.p);
     return ref;
 }
 
-/*  As function_spec(): commands are the same when all that is asked is the same. */
+int submit_spec(struct session *self, struct spec_draft *draft, struct wire *spec)
+{
+    char digest[HASH_TEXT_BYTES];
+    struct hash hash;
+    draft->record.index = 0;
+    encode_spec(draft, spec);
+    hash_begin(&hash);
+    hash_add(&hash, spec->p, spec->n);
+    hash_end(&hash, digest);
+    free(spec->p);
+    *spec = (struct wire){ 0 };
+    uint32_t index = specs_find_command(&self->specs, digest);
+    if (index == NONE) {
+        index = specs_add_command(&self->specs, digest);
+        if (index == SPECS_FULL) {
+            return full_of_specs();
+        }
+        draft->record.index = index;
+        encode_spec(draft, spec);
+    }
+    return (int)index;
+}
+
 static int command_spec(struct session *self, const rayc_options *options, const char *name,
                         struct slice body, struct wire *spec)
 {
@@ -308,24 +336,7 @@ static int command_spec(struct session *self, const rayc_options *options, const
     draft.record.kind = SPEC_COMMAND;
     draft.record.name = slice_text(complete.name != NULL ? complete.name : name);
     draft.record.body = body;
-    encode_spec(&draft, spec);
-    char digest[HASH_TEXT_BYTES];
-    struct hash hash;
-    hash_begin(&hash);
-    hash_add(&hash, spec->p, spec->n);
-    hash_end(&hash, digest);
-    free(spec->p);
-    *spec = (struct wire){ 0 };
-    uint32_t index = specs_find_command(&self->specs, digest);
-    if (index == NONE) {
-        index = specs_add_command(&self->specs, digest);
-        if (index == SPECS_FULL) {
-            return full_of_specs();
-        }
-        draft.record.index = index;
-        encode_spec(&draft, spec);
-    }
-    return (int)index;
+    return submit_spec(self, &draft, spec);
 }
 
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
@@ -336,13 +347,13 @@ rayc_ref session_command(struct session *self, const rayc_options *options, cons
     struct rec_call call = { .args = slice_of(no_args, sizeof(no_args)) };
     struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
-    if (session_usable(self) == RAYC_OK) {
+    if (submit_begin(self) == RAYC_OK) {
         int rc = command_spec(self, options, name, body, &spec);
         if (rc >= 0) {
             call.spec = (uint32_t)rc;
-            ref = hand_over(self, &call, slice_of(spec.p, spec.n));
+            ref = submit_call(self, &call, slice_of(spec.p, spec.n));
         } else {
-            ref = born_failed(self);
+            ref = submit_failed(self);
         }
     }
     pthread_mutex_unlock(&self->lock);
@@ -415,12 +426,12 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct local_
     }
     rayc_ref ref;
     if (rc >= 0) {
-        ref = hand_over(self, &call, slice_of(spec.p, spec.n));
+        ref = submit_call(self, &call, slice_of(spec.p, spec.n));
         ref_set_value(session_slot(self, ref), call.args);
     } else {
-        ref = born_failed(self);
+        ref = submit_failed(self);
     }
-    give_scratch_back(self);
+    submit_end(self);
     free(spec.p);
     return ref;
 }
@@ -445,8 +456,8 @@ rayc_ref session_put(struct session *self, const rayc_value *value)
     struct local_buffer buffer = { 0 };
     int stored = store_value(value, &buffer);
     pthread_mutex_lock(&self->lock);
-    if (session_usable(self) == RAYC_OK) {
-        ref = stored == RAYC_OK ? put(self, value, &buffer) : born_failed(self);
+    if (submit_begin(self) == RAYC_OK) {
+        ref = stored == RAYC_OK ? put(self, value, &buffer) : submit_failed(self);
     }
     pthread_mutex_unlock(&self->lock);
     local_store_abort(&buffer);
@@ -457,7 +468,7 @@ rayc_ref session_put_buffer(struct session *self, struct local_buffer *buffer)
 {
     rayc_ref ref = { 0 };
     pthread_mutex_lock(&self->lock);
-    if (session_usable(self) == RAYC_OK) {
+    if (submit_begin(self) == RAYC_OK) {
         ref = put(self, NULL, buffer);
     }
     pthread_mutex_unlock(&self->lock);

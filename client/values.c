@@ -19,8 +19,8 @@ enum {
 
 const char *kind_name(rayc_kind kind)
 {
-    static const char *const names[] = { "nil",      "a bool", "an integer", "a float",
-                                         "a string", "bytes",  "an array",   "a map" };
+    static const char *const names[] = { "nil",   "a bool",   "an integer", "a float", "a string",
+                                         "bytes", "an array", "a map",      "an actor" };
     return (unsigned)kind < COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -44,7 +44,7 @@ static bool is_ext(uint8_t first)
 
 int value_check(const rayc_value *value, const char **why)
 {
-    if ((unsigned)value->kind > RAYC_MAP) {
+    if ((unsigned)value->kind > RAYC_ACTOR_REF) {
         *why = "has an unknown kind";
         return RAYC_EINVALID;
     }
@@ -72,7 +72,8 @@ int value_check(const rayc_value *value, const char **why)
 
 size_t value_bound(const rayc_value *value)
 {
-    return HEAD_BYTES + (is_raw(value->kind) ? value->as.raw.size : 0);
+    return (value->kind == RAYC_ACTOR_REF ? 2 * HEAD_BYTES : HEAD_BYTES) +
+           (is_raw(value->kind) ? value->as.raw.size : 0);
 }
 
 size_t value_size(const rayc_value *value)
@@ -96,6 +97,15 @@ static void put_float(struct wire *to, double value)
     bits = htobe64(bits);
     uint8_t bytes[1 + sizeof(bits)] = { FLOAT64 };
     memcpy(bytes + 1, &bits, sizeof(bits));
+    put_bytes(to, bytes, sizeof(bytes));
+}
+
+static void put_actor(struct wire *to, rayc_actor actor)
+{
+    uint64_t words[2] = { htobe64(actor.number),
+                          htobe64((uint64_t)(uint32_t)actor.max_task_retries << 32) };
+    uint8_t bytes[2 + sizeof(words)] = { FIXEXT16, ACTOR_EXT };
+    memcpy(bytes + 2, words, sizeof(words));
     put_bytes(to, bytes, sizeof(bytes));
 }
 
@@ -125,6 +135,9 @@ void value_put(struct wire *to, const rayc_value *value)
     case RAYC_ARRAY:
     case RAYC_MAP:
         wire_put_encoded(to, raw);
+        break;
+    case RAYC_ACTOR_REF:
+        put_actor(to, value->as.actor);
         break;
     }
 }
@@ -267,9 +280,22 @@ static bool read_raw(struct cursor *from, rayc_kind kind, rayc_value *out)
     return true;
 }
 
+static bool read_actor(struct cursor *from, rayc_value *out)
+{
+    uint64_t number, retries;
+    from->p += 2;
+    if (!read_number(from, 8, &number) || !read_number(from, 8, &retries)) {
+        return false;
+    }
+    *out = (rayc_value){ .kind = RAYC_ACTOR_REF,
+                         .as.actor = { .number = number,
+                                       .max_task_retries = (int32_t)(uint32_t)(retries >> 32) } };
+    return true;
+}
+
 /*  What the first byte of a value says: its kind, EXT for an extension, -1 for the byte that is
     never used. */
-enum { EXT = RAYC_MAP + 1 };
+enum { EXT = RAYC_ACTOR_REF + 1 };
 static int kind_of(uint8_t first)
 {
     if (first < 0x80 || first >= 0xE0 || (first >= 0xCC && first <= 0xD3)) {
@@ -313,6 +339,9 @@ bool value_read(struct cursor *from, rayc_value *out, bool *reference)
     case RAYC_MAP:
         return read_whole(from, (rayc_kind)kind, out);
     case EXT:
+        if (first == FIXEXT16 && cursor_left(from) > 1 && from->p[1] == ACTOR_EXT) {
+            return read_actor(from, out);
+        }
         *reference = first == FIXEXT16 && cursor_left(from) > 1 && from->p[1] == REFERENCE_EXT;
         return read_whole(from, RAYC_BYTES, out);
     default:

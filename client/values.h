@@ -6,6 +6,7 @@
 #include "common/base.h"
 #include "proto/wire.h"
 
+enum { ACTOR_EXT = 3 }; /* task id u64, max_task_retries i32, u32 0, big-endian */
 enum { REFERENCE_EXT = 1, REFERENCE_BYTES = 16 }; /* job and number, u64 big-endian */
 
 /*  What an argument list refers to: the caller says what a reference is.
