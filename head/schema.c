@@ -307,7 +307,7 @@ static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS
 /*  Labels of nodes. */
 static const char label_column[] = "ALTER TABLE node ADD COLUMN labels TEXT;";
 
-/*  Actors, since version 8.  A name is in a row before its actor is made, and unique among those that are not dead. */
+/*  Actors, since version 10.  A name is in a row before its actor is made, and unique among those that are not dead. */
 static const char actor_tables[] =
     "CREATE TABLE actor_cause_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
     "CREATE TABLE actor(id INTEGER PRIMARY KEY, owner INTEGER, space TEXT, name TEXT,"
@@ -380,7 +380,7 @@ static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
-    /* stored_state of the view tasks came with version 3, actor_id with version 8 */
+    /* stored_state of the view tasks came with version 3, actor_id with version 10 */
     { tables, job_view, task_view, attempt_view, node_view, event_view },
     { study_tables, study_view, trial_view, report_view },
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
