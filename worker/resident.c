@@ -280,6 +280,15 @@ static bool copy_buffer(const struct resident *self, uint8_t *copy, uint32_t use
     return !to->full;
 }
 
+/*  What was sent before the page was read has not been taken yet. */
+static bool has_unread(const struct resident *self)
+{
+    uint8_t byte;
+    return self->socket >= 0 &&
+           (self->in_n > self->in_at || recv(self->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
+}
+
+/*  A flush between the last look at the socket and this one has put earlier results there: they come first. */
 bool resident_peek(struct resident *self)
 {
     uint32_t generation = atomic_load(&self->page->generation);
@@ -293,7 +302,7 @@ bool resident_peek(struct resident *self)
     ensure(self->peeked != NULL);
     struct wire frame = { self->peeked + used, 0, room, false };
     uint32_t before = self->next;
-    if (!copy_buffer(self, self->peeked, used, generation, &frame) ||
+    if (!copy_buffer(self, self->peeked, used, generation, &frame) || has_unread(self) ||
         !take_list(self, slice_of(frame.p, frame.n))) {
         free(self->peeked);
         self->peeked = NULL;
