@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# actors: what a program may expect of actors, also when their process, their worker or the head is killed.
+# usage: actors.sh BUILD-FOLDER
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh" "$1"
+
+expect 0 rayc start --head --num-cpus 4 --port 0
+calls=$BUILD/tests/actor_calls
+
+for story in order deaths kills ends constructor concurrency limits mistakes names; do
+    note "$story"
+    expect 0 "$calls" $story "$WORK/$story"
+done
+[[ $(<"$WORK/ends") == "told 1"* ]] || fail "the destructor said: $(<"$WORK/ends")"
+
+# said N: the story has told the pids of N processes of its actor; the newest is in $actor.
+said() {
+    mapfile -t pids < <(sed -n 's/^pid //p' "$WORK/bg.out")
+    actor=${pids[-1]:-}
+    ((${#pids[@]} >= $1))
+}
+
+note "its process, its worker and the head are killed"
+background "$calls" survives "$WORK/survives"
+wait_until 30 said 1
+kill -KILL "$actor"
+wait_until 30 said 2
+kill -KILL "$(process_of rayc-worker "$WORK/state")"
+wait_until 30 gone rayc-worker "$WORK/state"
+expect 0 rayc start --address "$(<"$WORK/state/head.address")" --num-cpus 4 --state-dir "$WORK/other" --key-file "$WORK/state/worker.key"
+wait_until 60 said 3
+kill -KILL "$(process_of rayc-head "$WORK/state")"
+wait_until 30 gone rayc-head "$WORK/state"
+expect 0 rayc start --head --num-cpus 0 --port "$(sed 's/.*://' "$WORK/state/head.address")"
+touch "$WORK/survives"
+ended 0
