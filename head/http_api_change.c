@@ -227,12 +227,14 @@ void api_task_cancel(struct web_request *request, struct web_reply *reply)
 {
     struct msg_cancel cancel = { 0 };
     struct door_answer answer;
-    uint64_t force;
+    uint64_t force, alone;
     if (!no_body(request, reply) || !web_query_u64(request, "force", 0, &force, reply) ||
+        !web_query_u64(request, "alone", 0, &alone, reply) ||
         !api_number(request, "task", "task_id", &cancel.task, reply)) {
         return;
     }
     cancel.force = force > 0;
+    cancel.recursive = alone == 0;
     if (change(request, reply, MSG_CANCEL, &cancel, &answer)) {
         reply_hex(reply, "task_id", 16, cancel.task);
     }

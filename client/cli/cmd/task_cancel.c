@@ -1,4 +1,4 @@
-/*  task_cancel.c - `rayc task cancel [--force] TASK`. */
+/*  task_cancel.c - `rayc task cancel [--force] [--alone] TASK`. */
 #include <inttypes.h>
 #include "client/cli/connect.h"
 #include "client/cli/query.h"
@@ -13,7 +13,9 @@ int cmd_task_cancel(struct cli *self)
     if (exit_code) {
         return exit_code;
     }
-    struct msg_cancel cancel = { .task = task, .force = self->options.force };
+    struct msg_cancel cancel = { .task = task,
+                                 .force = self->options.force,
+                                 .recursive = !self->options.alone };
     struct msg reply;
     int rc = ask(self->ask, MSG_CANCEL, &cancel, MSG_CANCELLED, &reply);
     if (rc != OK) {
