@@ -12,19 +12,19 @@ static int broken(const struct session *self)
 }
 
 /*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
-static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
+static int read_slot(const struct session *self, const struct ref_slot *slot, rayc_ref ref,
                      rayc_value *out)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
     }
     if (slot->state == REF_FAILED) {
-        const struct ref_failure *failure = slot->as.failure;
+        const struct ref_failure *failure = ref_failure(slot);
         struct slice text = slice_of(failure->text, failure->n);
-        return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
-                                         : failure_task(&failure->failure, text, task);
+        return (ref.number & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
+                                               : failure_task(&failure->failure, text, ref.number);
     }
-    struct slice bytes = ref_value(slot);
+    struct slice bytes = ref_value(slot, ref.index);
     struct cursor in = cursor_of(bytes);
     bool reference = false;
     rayc_value value = { 0 };
@@ -58,7 +58,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref.number, out);
+        rc = read_slot(self, slot, ref, out);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -74,14 +74,96 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
     }
 }
 
+/*  A time-out as callers give it: RAYC_FOREVER, or seconds from 0 on. */
+static int check_seconds(double seconds)
+{
+    return seconds >= 0 || seconds == RAYC_FOREVER
+               ? RAYC_OK
+               : failure_say(RAYC_EINVALID,
+                             "the time-out is %g: it must be RAYC_FOREVER, or seconds from 0 on",
+                             seconds);
+}
+
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
+    int rc = check_seconds(seconds);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    int rc = get(self, ref, until_us, out);
+    rc = get(self, ref, until_us, out);
     pthread_mutex_unlock(&self->lock);
     return rc;
 }
+
+/* --- several ---------------------------------------------------------------------------------- */
+
+/*  Reads all that have ended; the first failure among them, or RAYC_ETIMEOUT and how many are
+    pending. */
+static int read_all(struct session *self, const rayc_ref *refs, size_t count, rayc_value *values,
+                    size_t *pending)
+{
+    *pending = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ref_slot *slot = session_slot(self, refs[i]);
+        if (slot == NULL) {
+            return RAYC_ENOTFOUND;
+        }
+        if (slot->state == REF_PENDING && self->broken == 0) {
+            slot->watched |= WATCHED_BY_CALLER | WATCHED_FOR_FAILURE;
+            ++*pending;
+            continue;
+        }
+        int rc = read_slot(self, slot, refs[i], values != NULL ? &values[i] : NULL);
+        if (rc != RAYC_OK) {
+            return rc;
+        }
+    }
+    return *pending > 0 ? RAYC_ETIMEOUT : RAYC_OK;
+}
+
+static int get_all(struct session *self, const rayc_ref *refs, size_t count, uint64_t until_us,
+                   rayc_value *values)
+{
+    for (;;) {
+        size_t pending = 0;
+        int rc = session_usable(self);
+        if (rc == RAYC_OK) {
+            rc = read_all(self, refs, count, values, &pending);
+        }
+        if (rc != RAYC_ETIMEOUT) {
+            return rc;
+        }
+        if (until_us == 0 || clock_us() >= until_us) {
+            return failure_say(RAYC_ETIMEOUT, "%zu of %zu references have not ended yet", pending,
+                               count);
+        }
+        rc = sleep_for_results(self, pending, until_us);
+        if (rc == RAYC_ECLOSED) {
+            return rc;
+        }
+    }
+}
+
+int session_get_all(struct session *self, const struct ref_list *list, double seconds,
+                    rayc_value *values)
+{
+    int rc = check_seconds(seconds);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
+    if (list->refs == NULL && list->count > 0) {
+        return failure_say(RAYC_EINVALID, "the list of references is NULL");
+    }
+    uint64_t until_us = session_deadline(seconds);
+    pthread_mutex_lock(&self->lock);
+    rc = get_all(self, list->refs, list->count, until_us, values);
+    pthread_mutex_unlock(&self->lock);
+    return rc;
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /*  How many of the references have ended; the others are watched from now on. */
 static int count_ended(struct session *self, const rayc_ref *refs, size_t count, size_t *ended)
@@ -144,10 +226,34 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
     }
 }
 
+/*  Every reference is known, and there once: RAYC_OK. */
+static int check_list(struct session *self, const rayc_ref *refs, size_t count)
+{
+    int rc = session_usable(self);
+    size_t marked = 0;
+    for (; rc == RAYC_OK && marked < count; marked++) {
+        struct ref_slot *slot = session_slot(self, refs[marked]);
+        if (slot == NULL) {
+            rc = RAYC_ENOTFOUND;
+            break;
+        }
+        if (ref_mark(slot, refs[marked].index)) {
+            rc = failure_say(RAYC_EINVALID,
+                             "reference %zu is in the list before: it must be there once", marked);
+            break;
+        }
+    }
+    for (size_t i = 0; i < marked; i++) {
+        ref_unmark(session_slot(self, refs[i]), refs[i].index);
+    }
+    return rc;
+}
+
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds)
 {
-    if (count == 0) {
-        return 0;
+    int rc = check_seconds(seconds);
+    if (rc != RAYC_OK || count == 0) {
+        return rc;
     }
     if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
         return failure_say(RAYC_EINVALID,
@@ -156,7 +262,10 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    int rc = wait_ended(self, refs, count, wanted, until_us);
+    rc = check_list(self, refs, count);
+    if (rc == RAYC_OK) {
+        rc = wait_ended(self, refs, count, wanted, until_us);
+    }
     pthread_mutex_unlock(&self->lock);
     return rc;
 }

@@ -173,6 +173,7 @@ static void end(struct session *self)
     pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
     refs_fini(&self->refs);
     refs_fini(&self->born);
+    borrowed_fini(&self->borrowed);
     specs_fini(&self->specs);
     outbox_fini(&self->outbox);
     free(self->args.p);

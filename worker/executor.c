@@ -220,7 +220,8 @@ void executors_give(struct executors *self, const struct act *act)
                                    .attempt = held->attempt,
                                    .name = slice_text(act->spec->name),
                                    .args = held->args,
-                                   .deps = held->deps });
+                                   .deps = held->deps,
+                                   .returns = act->spec->returns });
 }
 
 void executors_take_back(struct executors *self, uint32_t id)

@@ -9,6 +9,7 @@
 #include "head/core/core.h"
 #include "head/core/node.h"
 #include "head/core/user.h"
+#include "head/core/value.h"
 #include "head/core/survey.h"
 #include "head/policy/policy.h"
 
@@ -76,7 +77,7 @@ _Static_assert(sizeof(struct task) <= 88,
 
 struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
     uint64_t dep;
-    uint64_t waiter;
+    uint64_t waiter; /* with counter 0: its session, which has borrowed the reference, does */
     uint32_t link;
 };
 
@@ -305,7 +306,8 @@ struct core {
     uint32_t kind_count;
     char kinds[KINDS_MAX][RESOURCE_NAME_MAX + 1];
 
-    struct chain doomed;  /* tasks that will fail: their argument failed */
+    struct chain doomed; /* tasks that will fail: their argument failed */
+    uint32_t borrows; /* edges of sessions that are to be told, by `link`, the newest first; NONE */
     struct chain changed; /* jobs to write counts of and to tell about */
     struct chain busy;    /* jobs with long work */
     struct chain ages;    /* jobs */
@@ -488,13 +490,6 @@ void task_doom(struct core *core,
                uint32_t index); /* a waiting one: an argument will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
-
-/*  value.c: values that were put. */
-bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call);
-bool value_awaited(struct core *core, const struct event *looked_up);
-void values_given_up(struct core *core, uint32_t session); /* it will not submit any more */
-uint64_t tasks_among(const struct core *core, const struct session *session,
-                     const struct msg_submit *msg, uint64_t from);
 
 /*  survey.c: counts for people who watch. */
 uint32_t tally_find(struct core *core, struct slice name);
