@@ -30,7 +30,7 @@ enum {
     RAYC_OK = 0,
     RAYC_EMEMORY = -1,   /* out of memory */
     RAYC_ESYSTEM = -2,   /* a system call failed */
-    RAYC_ETOOLARGE = -7, /* arguments or a result over RAYC_VALUE_MAX */
+    RAYC_ETOOLARGE = -7, /* arguments over RAYC_VALUE_MAX; or a value that no store can have */
     RAYC_EVERSION = -8,  /* the head speaks another version of the protocol */
     RAYC_EUNREACHABLE =
         -9, /* no head answered for as long as RAYC_RECONNECT_MS (default 10 minutes) */
@@ -57,7 +57,9 @@ enum {
     RAYC_EOBJECTFREED = -40 /* nothing held the value any more: it is gone */
 };
 
-#define RAYC_VALUE_MAX (8u << 20) /* bytes of one task's arguments, and of one result */
+/*  Bytes of one task's argument list.  Values over 100 KiB that are put or returned are in the object store of their node,
+    where they may have up to 4 GiB; where there is none, this much. */
+#define RAYC_VALUE_MAX (8u << 20)
 #define RAYC_FOREVER   (-1.0)
 
 /*  A value that is, or will be.  All zero: none. */
@@ -210,6 +212,18 @@ RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
     durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
     put: RAYC_EINVALID. */
 RAYC_API rayc_ref rayc_put(rayc_arg);
+
+/*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which
+    whoever gets the value here maps, read-only.  Up to 4 GiB - 1.  NULL: rayc_error() says RAYC_EFULL, RAYC_ETOOLARGE or
+    RAYC_ENOTFOUND (over RAYC_VALUE_MAX, and this machine has no worker). */
+typedef struct rayc_buffer rayc_buffer;
+RAYC_API rayc_buffer *rayc_buffer_new(size_t size);
+RAYC_API void *rayc_buffer_data(rayc_buffer *); /* aligned to 64 if it is in the store */
+/*  Puts the bytes, as rayc_put() does; or returns them from a task, as rayc_return().  The buffer is used up and zeroed;
+    whoever still writes to its data gets SIGSEGV if they are in the store. */
+RAYC_API rayc_ref rayc_put_buffer(rayc_buffer **);
+RAYC_API int rayc_return_buffer(rayc_task *, rayc_buffer **);
+RAYC_API void rayc_buffer_free(rayc_buffer **); /* one that was not put or returned */
 
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
     than 0 is an application error (RAYC_ETASK, app_code).  `env` NULL or "K=V" strings up to NULL, added to the

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/node_values.h"
 #include "client/values.h"
 #include "common/clock.h"
 
@@ -11,9 +12,21 @@ static int broken(const struct session *self)
     return failure_set(self->broken, slice_text(self->broken_text));
 }
 
-/*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
+static int read_value(struct slice bytes, rayc_value *out)
+{
+    struct cursor in = cursor_of(bytes);
+    bool reference = false;
+    *out = (rayc_value){ 0 };
+    if (bytes.n > 0 && !value_read(&in, out, &reference)) {
+        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
+    }
+    return RAYC_OK;
+}
+
+/*  How a reference ended.  RAYC_ETIMEOUT: it has not.  `stored`: with a value that is in a store; then its task is not 0,
+    and *out is not set. */
 static int read_slot(const struct session *self, const struct ref_slot *slot, rayc_ref ref,
-                     rayc_value *out)
+                     rayc_value *out, struct stored *stored)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
@@ -25,16 +38,7 @@ static int read_slot(const struct session *self, const struct ref_slot *slot, ra
                                                : failure_task(&failure->failure, text, ref.number);
     }
     struct slice bytes = ref_value(slot, ref.index);
-    struct cursor in = cursor_of(bytes);
-    bool reference = false;
-    rayc_value value = { 0 };
-    if (bytes.n > 0 && !value_read(&in, &value, &reference)) {
-        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
-    }
-    if (out != NULL) {
-        *out = value;
-    }
-    return RAYC_OK;
+    return stored_get(bytes, stored) ? RAYC_OK : read_value(bytes, out);
 }
 
 /*  Sleeps until `count` more watched references have ended, or it is time. */
@@ -50,7 +54,8 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
     return rc;
 }
 
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out,
+               struct stored *stored)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -58,7 +63,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref, out);
+        rc = read_slot(self, slot, ref, out, stored);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -91,19 +96,30 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
         return rc;
     }
     uint64_t until_us = session_deadline(seconds);
+    struct stored stored = { 0 };
+    rayc_value value = { 0 };
+    struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    rc = get(self, ref, until_us, out);
+    rc = get(self, ref, until_us, &value, &stored);
     pthread_mutex_unlock(&self->lock);
+    if (rc == RAYC_OK && stored.task != 0 && out != NULL) {
+        rc = node_values_view(&stored, VIEWER_REFERENCE, &bytes);
+        rc = rc == RAYC_OK ? read_value(bytes, &value) : rc;
+    }
+    if (rc == RAYC_OK && out != NULL) {
+        *out = value;
+    }
     return rc;
 }
 
 /* --- several ---------------------------------------------------------------------------------- */
 
-/*  Reads all that have ended; the first failure among them, or RAYC_ETIMEOUT and how many are
+/*  Looks at all that have ended; the first failure among them, or RAYC_ETIMEOUT and how many are
     pending. */
-static int read_all(struct session *self, const rayc_ref *refs, size_t count, rayc_value *values,
-                    size_t *pending)
+static int read_all(struct session *self, const rayc_ref *refs, size_t count, size_t *pending)
 {
+    rayc_value value;
+    struct stored stored;
     *pending = 0;
     for (size_t i = 0; i < count; i++) {
         struct ref_slot *slot = session_slot(self, refs[i]);
@@ -115,7 +131,7 @@ static int read_all(struct session *self, const rayc_ref *refs, size_t count, ra
             ++*pending;
             continue;
         }
-        int rc = read_slot(self, slot, refs[i], values != NULL ? &values[i] : NULL);
+        int rc = read_slot(self, slot, refs[i], &value, &stored);
         if (rc != RAYC_OK) {
             return rc;
         }
@@ -123,14 +139,13 @@ static int read_all(struct session *self, const rayc_ref *refs, size_t count, ra
     return *pending > 0 ? RAYC_ETIMEOUT : RAYC_OK;
 }
 
-static int get_all(struct session *self, const rayc_ref *refs, size_t count, uint64_t until_us,
-                   rayc_value *values)
+static int get_all(struct session *self, const rayc_ref *refs, size_t count, uint64_t until_us)
 {
     for (;;) {
         size_t pending = 0;
         int rc = session_usable(self);
         if (rc == RAYC_OK) {
-            rc = read_all(self, refs, count, values, &pending);
+            rc = read_all(self, refs, count, &pending);
         }
         if (rc != RAYC_ETIMEOUT) {
             return rc;
@@ -158,8 +173,11 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    rc = get_all(self, list->refs, list->count, until_us, values);
+    rc = get_all(self, list->refs, list->count, until_us);
     pthread_mutex_unlock(&self->lock);
+    for (size_t i = 0; values != NULL && rc == RAYC_OK && i < list->count; i++) {
+        rc = session_get(self, list->refs[i], 0, &values[i]);
+    }
     return rc;
 }
 

@@ -154,7 +154,7 @@ static void send_large(struct server *self, const struct rec_ran *ran, size_t by
 
 static void report(struct server *self, const struct rec_ran *ran)
 {
-    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n;
+    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n + ran->sealed.bytes.n;
     if (bytes > self->results.capacity - self->results.n) {
         flush(self);
     }
@@ -230,12 +230,14 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     ran.output_to = self->output;
     if (task->outcome == OUTCOME_OK) {
         ran.value = slice_of(task->result.p, task->result.n);
+        ran.sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
     }
     ran.text = slice_of(task->text, task->text_bytes);
     if (task->outcome == OUTCOME_NO_SUCH_TASK) {
         ran.text = slice_text("the program has no RAYC_TASK of this name; is it the same build?");
     }
     report(self, &ran);
+    task_unmap(task);
 }
 
 static void on_interrupt(int signal)

@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 
 struct session;
+struct local_buffer;
 
 struct session_config {
     const char *address;
@@ -48,6 +49,8 @@ void session_submit(struct session *self, const struct submission *what, rayc_re
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
                          struct slice body);
 rayc_ref session_put(struct session *self, const rayc_value *value);
+rayc_ref session_put_buffer(struct session *self,
+                            struct local_buffer *buffer); /* it is used up, or left if closed */
 /*  References that say this thread's rayc_error(). */
 void session_born_failed(struct session *self, uint32_t returns, rayc_ref *refs);
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out);

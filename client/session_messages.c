@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/node_values.h"
 #include "client/offer.h"
 #include "common/access.h"
 #include "common/clock.h"
@@ -186,6 +187,7 @@ static void on_welcome(struct session *self, const struct msg_welcome *msg)
     }
     self->epoch = msg->epoch;
     self->beat_ms = msg->beat_ms > 0 ? msg->beat_ms : BEAT_MS_DEFAULT;
+    node_values_join(self->token, msg->cluster, self->config.revive != NULL);
     open_session(self);
 }
 

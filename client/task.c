@@ -53,7 +53,8 @@ static void end_string(rayc_value *value)
     }
 }
 
-static bool read_argument(struct cursor *from, struct list *deps, rayc_value *out)
+static bool read_argument(struct rayc_task *self, struct cursor *from, struct list *deps,
+                          rayc_value *out)
 {
     bool reference = false;
     if (!value_read(from, out, &reference)) {
@@ -65,9 +66,16 @@ static bool read_argument(struct cursor *from, struct list *deps, rayc_value *ou
         if (!next_value(deps, &value) || !value_at(value.bytes, out->as.ref.index, &bytes)) {
             return false;
         }
+        bool stored = false;
+        if (!task_map(self, &bytes, &stored)) {
+            return true; /* and has said why */
+        }
         struct cursor in = cursor_of(bytes);
         if (!value_read(&in, out, &reference)) {
             return false;
+        }
+        if (stored) {
+            return true; /* what is mapped cannot be moved, and needs not */
         }
     }
     end_string(out);
@@ -89,7 +97,7 @@ static bool read_arguments(struct rayc_task *self)
         self->capacity = count;
     }
     for (self->count = 0; self->count < count; self->count++) {
-        if (!read_argument(&in, &deps, &self->values[self->count])) {
+        if (!read_argument(self, &in, &deps, &self->values[self->count])) {
             return false;
         }
     }
@@ -126,6 +134,7 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     if (run->returns > 1) {
         begin_parts(self, run->returns);
     }
+    task_drop_kept(self);
     if (!read_arguments(self)) {
         task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
                      name_bytes(self), name_of(self), self->count);
@@ -143,12 +152,23 @@ static void reserve(struct wire *to, size_t bytes)
     }
 }
 
+void task_reserve(struct rayc_task *self, size_t bytes)
+{
+    reserve(&self->result, bytes);
+}
+
 /*  The result of a task that returns several: all of them. */
 static void join_parts(struct rayc_task *self)
 {
     enum { ARRAY_BYTES = 5 };
     size_t bytes = 0;
     uint32_t returns = self->run.returns;
+    if (self->large.kept.store != NULL) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: it returns %u values, which cannot be buffers", name_bytes(self),
+                     name_of(self), returns);
+        return;
+    }
     for (uint32_t i = 0; i < returns; i++) {
         if (self->parts[i].n == 0) {
             task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
@@ -184,8 +204,12 @@ void task_end(struct rayc_task *self, int returned)
     }
     if (self->outcome == OUTCOME_OK && self->run.returns > 1) {
         join_parts(self);
-    } else if (self->outcome == OUTCOME_OK && self->result.n == 0) {
+    } else if (self->outcome == OUTCOME_OK && self->result.n == 0 &&
+               self->large.kept.store == NULL) {
         rayc_return(self, rayc_nil());
+    }
+    if (self->outcome == OUTCOME_OK) {
+        task_seal(self);
     }
 }
 
@@ -198,6 +222,9 @@ void task_fini(struct rayc_task *self)
     free(self->values);
     free(self->result.p);
     free(self->text);
+    task_unmap(self);
+    task_drop_kept(self);
+    free(self->large.mapped);
     trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
 }
@@ -295,6 +322,7 @@ static void return_value(struct rayc_task *self, struct wire *to, const rayc_arg
 {
     const char *why = NULL;
     to->n = 0;
+    task_drop_kept(self);
     if (arg->ref.job != 0 || arg->ref.number != 0) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
                      "task %.*s: its result is what a reference stands for, which is not possible: "
@@ -303,6 +331,8 @@ static void return_value(struct rayc_task *self, struct wire *to, const rayc_arg
     } else if (value_check(&arg->value, &why) != RAYC_OK) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s",
                      name_bytes(self), name_of(self), why);
+    } else if (to == &self->result && task_keep(self, &arg->value)) {
+        return; /* it is in the store */
     } else if (value_bound(&arg->value) > PAYLOAD_MAX) {
         task_mistake(self, OUTCOME_TOO_LARGE, 0,
                      "task %.*s: its result has %zu bytes, the limit is %d", name_bytes(self),
