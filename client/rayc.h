@@ -245,9 +245,12 @@ RAYC_API int rayc_get_all(const rayc_ref *refs, size_t count, double seconds, ra
     list once; `wanted` is 1 to count; of an empty list 0 have. */
 RAYC_API int rayc_wait(rayc_ref *, size_t count, size_t wanted, double seconds);
 
-/*  Ends a task and never retries it.  force: its process is killed at once; else a running function is only told
-    (rayc_cancelled()), a running command gets SIGTERM and 3 s later SIGKILL.  0 also when it had ended. */
-RAYC_API int rayc_cancel(rayc_ref, int force);
+/*  Ends a task, and all that it has submitted, and what they have, and never retries any of it.  `how`: 0, or
+    RAYC_FORCE: its process is killed at once; else a running function is only told (rayc_cancelled(); rayc_get() and
+    rayc_wait() in it return RAYC_ECANCELLED instead of waiting), a running command gets SIGTERM and 3 s later SIGKILL.
+    RAYC_ALONE: what it has submitted goes on.  0 also when it had ended. */
+enum { RAYC_FORCE = 1, RAYC_ALONE = 2 };
+RAYC_API int rayc_cancel(rayc_ref, int how);
 
 /*  One attempt of a task, as the head has it in its database. */
 typedef struct {
@@ -268,7 +271,11 @@ RAYC_API void rayc_drop(rayc_ref *); /* gives the reference up and zeroes it; it
 RAYC_API const rayc_failure *rayc_error(void);
 RAYC_API const char *rayc_version(void);
 
-/*  Inside a task's function. */
+/*  Inside a task's function.  All of the above can be used there, too, but for rayc_init() and rayc_shutdown(): what is
+    submitted belongs to the task.  While one of its threads waits in rayc_get() or rayc_wait(), its CPUs are free for
+    others, its GPUs, memory and other resources are not.  Its references end with it, and its result comes after the
+    head has accepted all that it has submitted.  When its attempt fails, what it has submitted and has not ended is
+    given up; when it succeeds, that goes on by itself. */
 RAYC_API size_t rayc_arg_count(const rayc_task *);
 RAYC_API const rayc_value *
 rayc_arg_at(rayc_task *, size_t index); /* any kind; NULL beyond the last: RAYC_EARG */

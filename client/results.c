@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include "client/failure.h"
 #include "client/node_values.h"
+#include "client/serve.h"
 #include "client/values.h"
 #include "common/clock.h"
+
+enum { LOOK_US = 100 * 1000 };
 
 static int broken(const struct session *self)
 {
@@ -48,14 +51,46 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
     if (target < self->wake_at) {
         self->wake_at = target;
     }
+    if (self->config.ticket != NULL) { /* looks now and then whether its task was cancelled */
+        uint64_t look_us = clock_us() + LOOK_US;
+        until_us = look_us < until_us ? look_us : until_us;
+    }
     self->waiters++;
     int rc = session_sleep_for(self, target, until_us);
     self->waiters--;
     return rc;
 }
 
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out,
-               struct stored *stored)
+/*  Before it sleeps.  Of a task: others have its CPUs until it goes on; one that was told to end waits no more. */
+static int begin_waiting(const struct session *self, enum need how, bool *waits)
+{
+    if (self->config.ticket == NULL) {
+        return RAYC_OK;
+    }
+    if (serve_cancelled()) {
+        return failure_say(RAYC_ECANCELLED, "the task that waits here was cancelled");
+    }
+    if (!*waits) {
+        *waits = true;
+        serve_waits(how);
+    }
+    return RAYC_OK;
+}
+
+static void end_waiting(bool waits)
+{
+    if (waits) {
+        serve_goes_on();
+    }
+}
+
+struct found {
+    rayc_value value;
+    struct stored stored;
+    bool waits; /* it slept */
+};
+
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct found *out)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -63,7 +98,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref, out, stored);
+        rc = read_slot(self, slot, ref, &out->value, &out->stored);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -72,8 +107,9 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
-        rc = sleep_for_results(self, 1, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_GET, &out->waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, 1, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -96,18 +132,18 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
         return rc;
     }
     uint64_t until_us = session_deadline(seconds);
-    struct stored stored = { 0 };
-    rayc_value value = { 0 };
+    struct found found = { 0 };
     struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    rc = get(self, ref, until_us, &value, &stored);
+    rc = get(self, ref, until_us, &found);
     pthread_mutex_unlock(&self->lock);
-    if (rc == RAYC_OK && stored.task != 0 && out != NULL) {
-        rc = node_values_view(&stored, VIEWER_REFERENCE, &bytes);
-        rc = rc == RAYC_OK ? read_value(bytes, &value) : rc;
+    end_waiting(found.waits);
+    if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
+        rc = node_values_view(&found.stored, VIEWER_REFERENCE, &bytes);
+        rc = rc == RAYC_OK ? read_value(bytes, &found.value) : rc;
     }
     if (rc == RAYC_OK && out != NULL) {
-        *out = value;
+        *out = found.value;
     }
     return rc;
 }
@@ -139,23 +175,25 @@ static int read_all(struct session *self, const rayc_ref *refs, size_t count, si
     return *pending > 0 ? RAYC_ETIMEOUT : RAYC_OK;
 }
 
-static int get_all(struct session *self, const rayc_ref *refs, size_t count, uint64_t until_us)
+static int get_all(struct session *self, const struct ref_list *list, uint64_t until_us,
+                   bool *waits)
 {
     for (;;) {
         size_t pending = 0;
         int rc = session_usable(self);
         if (rc == RAYC_OK) {
-            rc = read_all(self, refs, count, &pending);
+            rc = read_all(self, list->refs, list->count, &pending);
         }
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
         if (until_us == 0 || clock_us() >= until_us) {
             return failure_say(RAYC_ETIMEOUT, "%zu of %zu references have not ended yet", pending,
-                               count);
+                               list->count);
         }
-        rc = sleep_for_results(self, pending, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_GET, waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, pending, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -173,8 +211,10 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    rc = get_all(self, list->refs, list->count, until_us);
+    bool waits = false;
+    rc = get_all(self, list, until_us, &waits);
     pthread_mutex_unlock(&self->lock);
+    end_waiting(waits);
     for (size_t i = 0; values != NULL && rc == RAYC_OK && i < list->count; i++) {
         rc = session_get(self, list->refs[i], 0, &values[i]);
     }
@@ -220,7 +260,7 @@ static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t
 }
 
 static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
-                      uint64_t until_us)
+                      uint64_t until_us, bool *waits)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -237,8 +277,9 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
         if (self->broken != 0) {
             return broken(self);
         }
-        rc = sleep_for_results(self, wanted - ended, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_WAIT, waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, wanted - ended, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -280,10 +321,12 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
+    bool waits = false;
     rc = check_list(self, refs, count);
     if (rc == RAYC_OK) {
-        rc = wait_ended(self, refs, count, wanted, until_us);
+        rc = wait_ended(self, refs, count, wanted, until_us, &waits);
     }
     pthread_mutex_unlock(&self->lock);
+    end_waiting(waits);
     return rc;
 }

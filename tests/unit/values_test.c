@@ -334,7 +334,13 @@ static void retries_are_checked(void **state)
     assert_true(next_code(&draft.record.retry_codes, &code) && code.value == -4);
     options.retry_codes = NULL;
     assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
-    options = rayc_defaults();
+}
+
+static void where_and_when_are_checked(void **state)
+{
+    (void)state;
+    struct spec_draft draft;
+    rayc_options options = rayc_defaults();
     options.strategy = "SPREAD";
     options.labels = "zone=a\ngpu!=old";
     options.priority = -100;
@@ -352,6 +358,21 @@ static void retries_are_checked(void **state)
     options.labels = "zone";
     assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
     assert_non_null(strstr(rayc_error()->text, "label 'zone'"));
+}
+
+static void names_are_for_people(void **state)
+{
+    (void)state;
+    struct spec_draft draft;
+    rayc_options options = rayc_defaults();
+    options.name = "the same";
+    assert_int_equal(draft_of(&options, &draft), RAYC_OK);
+    assert_true(slice_same(draft.record.title, slice_text("the same")));
+    char large[NAME_MAX_BYTES + 2];
+    memset(large, 'a', sizeof(large));
+    large[sizeof(large) - 1] = 0;
+    options.name = large;
+    assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
 }
 
 /*  A program of an older rayc.h has fewer fields: the rest are defaults. */
@@ -450,6 +471,8 @@ int main(void)
         cmocka_unit_test(defaults_are_rays),
         cmocka_unit_test(demands_are_in_steps),
         cmocka_unit_test(retries_are_checked),
+        cmocka_unit_test(where_and_when_are_checked),
+        cmocka_unit_test(names_are_for_people),
         cmocka_unit_test(older_options_are_completed),
         cmocka_unit_test(specs_are_told_once),
         cmocka_unit_test(references_end_and_go),
