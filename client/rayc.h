@@ -78,10 +78,18 @@ typedef enum {
     RAYC_BYTES,
     RAYC_ARRAY,
     RAYC_MAP,
+    RAYC_ACTOR_REF,
     RAYC_REF
 } rayc_kind;
 
-/*  RAYC_BOOL and RAYC_INT: as.i.  RAYC_FLOAT: as.f.  RAYC_STRING (ends with a NUL that size does not count),
+/*  An actor, or the actor that will be: a handle.  All zero: none. */
+typedef struct {
+    uint64_t number;
+    int32_t max_task_retries; /* of calls that do not say */
+    uint32_t slot;            /* of this program; 0: somebody gave it */
+} rayc_actor;
+
+/*  RAYC_BOOL and RAYC_INT: as.i.  RAYC_FLOAT: as.f.  RAYC_ACTOR_REF: as.actor.  RAYC_STRING (ends with a NUL that size does not count),
     RAYC_BYTES: as.raw.  RAYC_ARRAY, RAYC_MAP: as.raw is the whole value in msgpack, for msgpack-c to read.
     RAYC_REF: as.ref, a reference inside a value. */
 typedef struct {
@@ -93,6 +101,7 @@ typedef struct {
             const void *data;
             size_t size;
         } raw;
+        rayc_actor actor;
         rayc_ref ref;
     } as;
 } rayc_value;
@@ -325,6 +334,168 @@ RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 *
 RAYC_API int rayc_return_at(rayc_task *, size_t index, rayc_arg);
 RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
+
+/*  Actors.  An actor is a process with a state: `struct CLASS`, all zero when its constructor begins.  Its methods are
+    called from anywhere, and run one at a time, those of one caller in the order of the calls, unless max_concurrency
+    or groups of its options allow more.  In one program:
+
+        struct counter { int64_t n; };
+        RAYC_ACTOR(counter, call, self)              the constructor
+        {
+            self->n = rayc_arg_int(call, 0);
+            return 0;
+        }
+        RAYC_METHOD(counter, add, call, self)        defines counter_add
+        {
+            self->n += rayc_arg_int(call, 0);
+            return rayc_return(call, rayc_int(self->n));
+        }
+        ...
+        rayc_actor actor = rayc_new(counter, rayc_int(5));
+        rayc_ref sum = rayc_tell(actor, counter_add, rayc_int(1));
+        rayc_actor_drop(&actor);                     ends it, after the calls
+
+    Constructor and methods are like a task's function: 0, rayc_return() or rayc_fail().  An actor whose constructor
+    fails is dead, and not started again.  One whose process dies, or whose node is lost, is started again up to
+    max_restarts times: its constructor runs with the same arguments.  A call that had begun then fails
+    (RAYC_EACTORUNAVAILABLE, or RAYC_EACTORDIED when there is no restart left) unless max_task_retries allows another
+    try; one that had not begun waits for the actor.  An actor runs once: its worker kills it when the head may have
+    given its node up. */
+typedef struct {
+    const char *name;
+    size_t state_bytes;
+    int (*construct)(rayc_task *, void *state);
+    void (*destroy)(void *state); /* NULL: nothing but freeing the state itself */
+} rayc_class;
+
+typedef struct {
+    const char *name; /* "counter.add" */
+    int (*run)(rayc_task *, void *state);
+} rayc_method;
+
+/*  Inside a constructor or a method.  In other tasks they say nothing or 0, or the attempt ends in RAYC_EARG. */
+/*  Commits a value with the result of this method, if it succeeds: what the actor gets if it has to start again.  0. */
+RAYC_API int rayc_actor_save(rayc_task *, rayc_arg);
+/*  In a constructor: the value that was committed last; NULL: none was. */
+RAYC_API const rayc_value *rayc_actor_saved(rayc_task *);
+RAYC_API int rayc_was_restarted(const rayc_task *); /* this is not the actor's first process */
+/*  The actor ends when this method has returned: as intended, its destructor runs, no restart.  This call and all later
+    ones fail with RAYC_EACTORDIED.  0. */
+RAYC_API int rayc_exit_actor(rayc_task *);
+
+/*  Options of an actor.  Start from rayc_actor_defaults(). */
+typedef struct {
+    size_t size; /* sizeof(rayc_actor_options) */
+    double cpus,
+        gpus; /* held as long as it lives; default 0: it needs a node with a CPU, and holds none */
+    uint64_t memory_bytes;
+    const char *resources;    /* as in rayc_options */
+    int32_t max_restarts;     /* default 0; -1: without end */
+    int32_t max_task_retries; /* of its calls; default 0: each runs at most once; -1: without end */
+    uint32_t
+        max_concurrency; /* calls that run at a time, each on a thread; default 1: one after the other */
+    const char
+        *groups; /* "io=2,compute=4": so many calls of each group, beside all others; NULL: none */
+    uint32_t
+        max_pending_calls; /* of this handle: a further call fails with RAYC_EBUSY; default 0: no limit */
+    const char *name;  /* others find it by rayc_actor_get(); NULL: none */
+    const char *space; /* namespace of the name; NULL: one of this program's job */
+    int get_if_exists; /* 1: of a name that is taken, the actor that has it; all else is ignored */
+    int detached;      /* 1: it lives on without this program; only rayc_kill() ends it */
+    const char *title; /* for people; default: the class's name */
+} rayc_actor_options;
+
+/*  Options of a call.  Start from rayc_method_defaults(). */
+typedef struct {
+    size_t size;              /* sizeof(rayc_method_options) */
+    int32_t max_task_retries; /* default RAYC_AS_ACTOR: as the actor's options say */
+    const int *retry_codes;   /* application errors to retry, too, as in rayc_options */
+    size_t retry_code_count;
+    const char *group; /* that it runs in; NULL: the default one, max_concurrency */
+} rayc_method_options;
+
+#define RAYC_AS_ACTOR (-2)
+
+RAYC_API rayc_actor_options rayc_actor_defaults(void);
+RAYC_API rayc_method_options rayc_method_defaults(void);
+
+/*  Makes an actor, and returns at once; with a name, when the head has it.  `options` NULL: defaults.  All zero when
+    nothing can be made: rayc_error() says RAYC_EINVALID, an option that is wrong; RAYC_ECONFLICT, an actor that is not
+    dead has the name; RAYC_ECLOSED.  The handle may be copied; it is given up once, by rayc_actor_drop().
+    The class lives as long as the program. */
+RAYC_API rayc_actor rayc_actor_new(const rayc_class *, const rayc_actor_options *, const rayc_arg *,
+                                   size_t count);
+/*  Calls a method.  As rayc_submit() it never fails and does not wait: rayc_get() tells, RAYC_EBUSY at once when
+    max_pending_calls calls have not ended.  The method lives as long as the program. */
+RAYC_API rayc_ref rayc_actor_call(rayc_actor, const rayc_method *, const rayc_method_options *,
+                                  const rayc_arg *, size_t count);
+/*  Finds an actor of this user by its name.  `space` NULL: the namespace of this program's job.  0; RAYC_ENOTFOUND. */
+RAYC_API int rayc_actor_get(const char *name, const char *space, rayc_actor *out);
+/*  Kills the actor's process at once, also before it has begun: no destructor runs.  `no_restart` 0: as if it had died,
+    it starts again if max_restarts allow.  0 also when it is dead; RAYC_ENOTFOUND: there is no such actor of this
+    user's. */
+RAYC_API int rayc_kill(rayc_actor, int no_restart);
+/*  Gives the handle up and zeroes it.  The one that rayc_actor_new() returned ends the actor, after the calls of this
+    program, unless it is detached, has a name, or was an argument. */
+RAYC_API void rayc_actor_drop(rayc_actor *);
+RAYC_API rayc_arg rayc_handle(rayc_actor); /* as an argument: who reads it may call the actor */
+RAYC_API rayc_actor rayc_arg_actor(rayc_task *, size_t index);
+
+#define rayc_new(class, ...) rayc_new_with((const rayc_actor_options *)0, class, __VA_ARGS__)
+#define rayc_new_with(options, class, ...)                                                         \
+    rayc_actor_new(&class, (options), RAYC_ARGS_(__VA_ARGS__),                                     \
+                   sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg))
+#define rayc_tell(actor, method, ...)                                                              \
+    rayc_tell_with((const rayc_method_options *)0, actor, method, __VA_ARGS__)
+#define rayc_tell_with(options, actor, method, ...)                                                \
+    rayc_actor_call((actor), &method, (options), RAYC_ARGS_(__VA_ARGS__),                          \
+                    sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg))
+
+RAYC_API void rayc_register_class_(const rayc_class *);
+RAYC_API void rayc_register_method_(const rayc_method *);
+
+/*  Defines the class `class` with the state `struct class`, and opens the body of its constructor. */
+#define RAYC_ACTOR(class, call, self)                                                              \
+    static int class##_construct_(rayc_task *call, struct class *self);                            \
+    static int class##_construct_any_(rayc_task *call, void *state)                                \
+    {                                                                                              \
+        return class##_construct_(call, (struct class *)state);                                    \
+    }                                                                                              \
+    static rayc_class class = { #class, sizeof(struct class), class##_construct_any_, 0 };         \
+    __attribute__((section("rayc_tasks"), used)) static const rayc_class *const class##_entry_ =   \
+        &class;                                                                                    \
+    __attribute__((constructor)) static void class##_register_(void)                               \
+    {                                                                                              \
+        rayc_register_class_(&class);                                                              \
+    }                                                                                              \
+    static int class##_construct_(rayc_task *call, struct class *self)
+
+/*  Defines the method `class_name`, and opens its body. */
+#define RAYC_METHOD(class, name, call, self)                                                       \
+    static int class##_##name##_run_(rayc_task *call, struct class *self);                         \
+    static int class##_##name##_any_(rayc_task *call, void *state)                                 \
+    {                                                                                              \
+        return class##_##name##_run_(call, (struct class *)state);                                 \
+    }                                                                                              \
+    static const rayc_method class##_##name = { #class "." #name, class##_##name##_any_ };         \
+    __attribute__((constructor)) static void class##_##name##_register_(void)                      \
+    {                                                                                              \
+        rayc_register_method_(&class##_##name);                                                    \
+    }                                                                                              \
+    static int class##_##name##_run_(rayc_task *call, struct class *self)
+
+/*  Opens the body of the destructor: it runs when the actor ends in order, not when its process is killed. */
+#define RAYC_DESTRUCTOR(class, self)                                                               \
+    static void class##_destroy_(struct class *self);                                              \
+    static void class##_destroy_any_(void *state)                                                  \
+    {                                                                                              \
+        class##_destroy_((struct class *)state);                                                   \
+    }                                                                                              \
+    __attribute__((constructor)) static void class##_register_destroy_(void)                       \
+    {                                                                                              \
+        class.destroy = class##_destroy_any_;                                                      \
+    }                                                                                              \
+    static void class##_destroy_(struct class *self)
 
 /*  Metrics of your own, which /metrics of the worker on this node shows as rayc_NAME, a counter as rayc_NAME_total,
     with the label JobId.  Counters and histograms are sums over all processes of a job on the node, and stay when

@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "client/actor.h"
+#include "client/actor_threads.h"
 #include "client/failure.h"
 #include "client/nested.h"
 #include "client/task.h"
@@ -56,6 +58,7 @@ struct server {
     uint32_t waits;  /* threads of the task that wait for other tasks */
     _Atomic uint64_t running_task, running_token;
     struct rayc_task task;
+    bool threads; /* an actor with threads: its calls end on them */
 };
 
 static const rayc_function *functions[FUNCTIONS_MAX];
@@ -72,7 +75,7 @@ void rayc_register_(const rayc_function *function)
 
 size_t function_count(void)
 {
-    return functions_used;
+    return functions_used + class_count();
 }
 
 static bool is_named(const rayc_function *function, struct slice name)
@@ -172,7 +175,7 @@ static void send_large(struct server *self, const struct rec_ran *ran, size_t by
 /*  Under the lock. */
 static void report(struct server *self, const struct rec_ran *ran)
 {
-    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n + ran->sealed.bytes.n;
+    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n + ran->sealed.bytes.n + ran->checkpoint.n;
     if (bytes > self->results.capacity - self->results.n) {
         flush_results(self);
     }
@@ -253,7 +256,8 @@ int serve_ticket(uint64_t task, uint64_t token, char *out)
 void serve_waits(enum need how)
 {
     pthread_mutex_lock(&server.lock);
-    if (server.waits++ == 0) {
+    if (server.task.run.kind != SPEC_ACTOR && server.task.run.kind != SPEC_METHOD &&
+        server.waits++ == 0) { /* an actor keeps what it holds */
         ask(how, server.running_task, server.running_token);
     }
     pthread_mutex_unlock(&server.lock);
@@ -287,13 +291,79 @@ static uint64_t output_end(void)
 
 static void run_function(struct rayc_task *task)
 {
+    if (task->run.kind == SPEC_ACTOR || task->run.kind == SPEC_METHOD) {
+        actor_run(task);
+        return;
+    }
     const rayc_function *function = function_find(task->run.name);
     if (function == NULL) {
-        task->outcome = OUTCOME_NO_SUCH_TASK;
+        task_mistake(task, OUTCOME_NO_SUCH_TASK, 0,
+                     "the program has no RAYC_TASK of this name; is it the same build?");
         return;
     }
     if (task->outcome == OUTCOME_OK) {
         task_end(task, function->run(task));
+    }
+}
+
+/*  What is to be told of a task that has run. */
+static void put_end(const struct rayc_task *task, struct rec_ran *ran)
+{
+    ran->outcome = task->outcome;
+    ran->status = task->status;
+    if (task->outcome == OUTCOME_OK) {
+        ran->value = slice_of(task->result.p, task->result.n);
+        ran->sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
+        ran->checkpoint = slice_of(task->saved.p, task->saved.n);
+    }
+    ran->text = slice_of(task->text, task->text_bytes);
+}
+
+/*  The actor that this process is ends in order. */
+static _Noreturn void leave(struct server *self)
+{
+    flush(self);
+    actor_destroy();
+    fflush(stdout);
+    exit(0);
+}
+
+/*  One call of an actor with threads, on one of them. */
+static void run_call(struct rayc_task *task, const struct rec_run *run, uint32_t number)
+{
+    struct server *self = &server;
+    uint64_t started_us = clock_us();
+    struct rec_ran ran = { .number = number, .started_ms = clock_wall_ms() };
+    task_begin(task, run);
+    actor_run(task);
+    fflush(stdout);
+    ran.run_us = clock_us() - started_us;
+    put_end(task, &ran);
+    if (actor_exits(task)) {
+        actor_threads_stop();
+        leave(self);
+    }
+    pthread_mutex_lock(&self->lock);
+    report(self, &ran);
+    flush_results(self);
+    pthread_mutex_unlock(&self->lock);
+    task_unmap(task);
+}
+
+/*  Of an actor, its own attempt is what asks for tickets and sessions, as long as it lives. */
+static void runs(struct server *self, const struct rec_run *run)
+{
+    if (run->kind != SPEC_METHOD) {
+        atomic_store(&self->running_task, run->task);
+        atomic_store(&self->running_token, run->token);
+    }
+}
+
+static void ran_one(struct server *self, const struct rec_run *run)
+{
+    if (run->kind != SPEC_METHOD && run->kind != SPEC_ACTOR) {
+        nested_settle();
+        atomic_store(&self->running_token, 0);
     }
 }
 
@@ -305,30 +375,28 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
                            .output_from = self->output };
     uint64_t started_us = self->now_us;
     task_begin(task, run);
-    atomic_store(&self->running_task, run->task);
-    atomic_store(&self->running_token, run->token);
+    runs(self, run);
     run_function(task);
-    nested_settle();
-    atomic_store(&self->running_token, 0);
+    ran_one(self, run);
     self->now_us = clock_us();
     self->output = output_end();
-    ran.outcome = task->outcome;
-    ran.status = task->status;
     ran.run_us = self->now_us - started_us;
     ran.output_to = self->output;
-    if (task->outcome == OUTCOME_OK) {
-        ran.value = slice_of(task->result.p, task->result.n);
-        ran.sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
-    }
-    ran.text = slice_of(task->text, task->text_bytes);
-    if (task->outcome == OUTCOME_NO_SUCH_TASK) {
-        ran.text = slice_text("the program has no RAYC_TASK of this name; is it the same build?");
-    }
+    put_end(task, &ran);
     pthread_mutex_lock(&self->lock);
     self->waits = 0;
-    report(self, &ran);
+    if (!actor_exits(task)) {
+        report(self, &ran);
+    }
     pthread_mutex_unlock(&self->lock);
     task_unmap(task);
+    if (actor_ends()) {
+        leave(self);
+    }
+    if (run->kind == SPEC_ACTOR) {
+        flush(self); /* it is waited for, and its threads report for themselves */
+        self->threads = actor_threads_open(run, self->page, run_call);
+    }
 }
 
 static void on_interrupt(int signal)
@@ -380,9 +448,18 @@ static void on_run(struct server *self, struct msg_run *msg)
     struct rec_run run;
     while (next_run(&msg->runs, &run)) {
         uint32_t number = self->next++;
-        if (may_begin(self, number)) {
-            run_task(self, &run, number);
+        if (!may_begin(self, number)) {
+            continue;
         }
+        bool terminates = self->threads && slice_same(run.name, slice_text(TERMINATE));
+        if (self->threads && !terminates) {
+            actor_threads_add(&run, number);
+            continue;
+        }
+        if (terminates) {
+            actor_threads_drain();
+        }
+        run_task(self, &run, number);
     }
 }
 

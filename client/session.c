@@ -187,6 +187,7 @@ static void end(struct session *self)
     refs_fini(&self->born);
     borrowed_fini(&self->borrowed);
     specs_fini(&self->specs);
+    handles_fini(&self->handles);
     outbox_fini(&self->outbox);
     free(self->args.p);
     free(self->deps.p);

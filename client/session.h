@@ -72,6 +72,9 @@ int session_drop(struct session *self, rayc_ref ref);
 /*  OK: it is a task that the head was told about; 1: it never was; RAYC_ENOTFOUND. */
 int session_known(struct session *self, rayc_ref ref);
 
+/*  The session that rayc_init() made; NULL with rayc_error(): none. */
+struct session *rayc_session_(void);
+
 /*  A request and its reply, which has the same seq; sent again after a reconnect, so it must be
     idempotent. A refusal is its code.  `seconds` as in rayc_get().  The reply owns its bytes:
     reply_free(). */

@@ -4,6 +4,7 @@
 #define RAYC_SESSION_INSIDE_H
 #include <pthread.h>
 #include "client/borrowed.h"
+#include "client/handles.h"
 #include "client/outbox.h"
 #include "client/refs.h"
 #include "client/session.h"
@@ -69,6 +70,8 @@ struct session {
     struct specs specs;
     struct outbox outbox;
     struct request *requests;
+    struct handles handles;   /* of actors */
+    bool naming;              /* the next counter is being given a name: submit.h */
     struct wire args, deps;   /* scratch */
     uint32_t waiters;         /* callers that wait for results: what was submitted must leave */
     uint64_t watched_ended;   /* watched references that have ended, ever */

@@ -330,6 +330,7 @@ static void end_borrowed(void *context, struct ref_slot *slot, uint32_t index)
 static void on_result(struct session *self, const struct rec_result *result)
 {
     task_id id = { result->task };
+    handles_on_end(&self->handles, result->task);
     if (task_session(id) != self->id) {
         borrowed_each(&self->borrowed, result->task, end_borrowed,
                       &(struct borrowed_end){ self, result });

@@ -30,9 +30,6 @@ void study_link_close(
 /*  The program whose functions rayc_submit() runs from now on: sent to the head if it is not there.  `path` stays. */
 MUST_CHECK int study_link_program(struct session *session, const char *path);
 
-/*  The session that rayc_init() made, for study_link_open() and study_link_look(). */
-struct session *rayc_session_(void);
-
 /*  The stored definition of a study, without driving it: RAYC_ENOTFOUND.  Free with reply_free(): as.study_rows. */
 MUST_CHECK int study_link_look(struct session *session, const char *name, struct reply *out);
 

@@ -1,6 +1,6 @@
 /*  submit.c - tasks and their references: the part of a session that a program calls a million
     times. */
-#include "client/session_inside.h"
+#include "client/submit.h"
 
 #include <stdlib.h>
 #include "client/failure.h"
@@ -117,6 +117,13 @@ static void born_failed(struct session *self, uint32_t returns, rayc_ref *refs)
     give_refs(self, number | BORN_FAILED, returns, refs);
 }
 
+rayc_ref submit_failed(struct session *self)
+{
+    rayc_ref ref;
+    born_failed(self, 1, &ref);
+    return ref;
+}
+
 void session_born_failed(struct session *self, uint32_t returns, rayc_ref *refs)
 {
     pthread_mutex_lock(&self->lock);
@@ -127,6 +134,15 @@ void session_born_failed(struct session *self, uint32_t returns, rayc_ref *refs)
 }
 
 /* --- submitting ------------------------------------------------------------------------------- */
+
+int submit_begin(struct session *self)
+{
+    int rc = session_usable(self);
+    while (rc == RAYC_OK && self->naming && self->broken == 0) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    return rc;
+}
 
 static void reserve(struct wire *wire, size_t bytes)
 {
@@ -184,9 +200,7 @@ static size_t bound_of(struct session *self, const rayc_arg *args, size_t count,
     return bytes;
 }
 
-/*  Encodes the arguments into self->args and the tasks they wait for into self->deps. */
-static int encode_args(struct session *self, const rayc_arg *args, size_t count,
-                       struct rec_call *call)
+int submit_args(struct session *self, const rayc_arg *args, size_t count, struct rec_call *call)
 {
     size_t waits = 0;
     size_t bytes = bound_of(self, args, count, &waits);
@@ -226,8 +240,14 @@ static uint64_t hand_over(struct session *self, const struct rec_call *call, str
     return task_id_of(self->id, counter).v;
 }
 
-/*  What was encoded has been copied. */
-static void give_scratch_back(struct session *self)
+rayc_ref submit_call(struct session *self, const struct rec_call *call, struct slice spec)
+{
+    rayc_ref ref;
+    give_refs(self, hand_over(self, call, spec, 1), 1, &ref);
+    return ref;
+}
+
+void submit_end(struct session *self)
 {
     if (self->args.capacity > ARGS_KEPT_MAX) {
         free(self->args.p);
@@ -238,7 +258,8 @@ static void give_scratch_back(struct session *self)
 static size_t spec_bound(const struct rec_spec *spec)
 {
     return SPEC_HEAD_BYTES + spec->name.n + spec->program.n + spec->body.n + spec->strategy.n +
-           spec->demand.bytes.n + spec->retry_codes.bytes.n + spec->packages.bytes.n;
+           spec->demand.bytes.n + spec->retry_codes.bytes.n + spec->packages.bytes.n +
+           spec->groups.n + spec->group.n;
 }
 
 static int full_of_specs(void)
@@ -316,11 +337,11 @@ void session_submit(struct session *self, const struct submission *what, rayc_re
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
-    int rc = session_usable(self);
+    int rc = submit_begin(self);
     if (rc == RAYC_OK) {
         rc = what->options != NULL ? check_returns(what) : RAYC_OK;
         if (rc == RAYC_OK) {
-            rc = encode_args(self, what->args, what->count, &call);
+            rc = submit_args(self, what->args, what->count, &call);
         }
         if (rc == RAYC_OK) {
             rc = function_spec(self, what->function, what->options, &spec);
@@ -332,13 +353,35 @@ void session_submit(struct session *self, const struct submission *what, rayc_re
         } else {
             born_failed(self, what->returns, refs);
         }
-        give_scratch_back(self);
+        submit_end(self);
     }
     pthread_mutex_unlock(&self->lock);
     free(spec.p);
 }
 
-/*  As function_spec(): commands are the same when all that is asked is the same. */
+int submit_spec(struct session *self, struct spec_draft *draft, struct wire *spec)
+{
+    char digest[HASH_TEXT_BYTES];
+    struct hash hash;
+    draft->record.index = 0;
+    encode_spec(draft, spec);
+    hash_begin(&hash);
+    hash_add(&hash, spec->p, spec->n);
+    hash_end(&hash, digest);
+    free(spec->p);
+    *spec = (struct wire){ 0 };
+    uint32_t index = specs_find_command(&self->specs, digest);
+    if (index == NONE) {
+        index = specs_add_command(&self->specs, digest);
+        if (index == SPECS_FULL) {
+            return full_of_specs();
+        }
+        draft->record.index = index;
+        encode_spec(draft, spec);
+    }
+    return (int)index;
+}
+
 static int command_spec(struct session *self, const rayc_options *options, const char *name,
                         struct slice body, struct wire *spec)
 {
@@ -358,24 +401,7 @@ static int command_spec(struct session *self, const rayc_options *options, const
     draft.record.kind = SPEC_COMMAND;
     draft.record.name = slice_text(complete.name != NULL ? complete.name : name);
     draft.record.body = body;
-    encode_spec(&draft, spec);
-    char digest[HASH_TEXT_BYTES];
-    struct hash hash;
-    hash_begin(&hash);
-    hash_add(&hash, spec->p, spec->n);
-    hash_end(&hash, digest);
-    free(spec->p);
-    *spec = (struct wire){ 0 };
-    uint32_t index = specs_find_command(&self->specs, digest);
-    if (index == NONE) {
-        index = specs_add_command(&self->specs, digest);
-        if (index == SPECS_FULL) {
-            return full_of_specs();
-        }
-        draft.record.index = index;
-        encode_spec(&draft, spec);
-    }
-    return (int)index;
+    return submit_spec(self, &draft, spec);
 }
 
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
@@ -386,13 +412,13 @@ rayc_ref session_command(struct session *self, const rayc_options *options, cons
     struct rec_call call = { .args = slice_of(no_args, sizeof(no_args)) };
     struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
-    if (session_usable(self) == RAYC_OK) {
+    if (submit_begin(self) == RAYC_OK) {
         int rc = command_spec(self, options, name, body, &spec);
         if (rc >= 0) {
             call.spec = (uint32_t)rc;
-            give_refs(self, hand_over(self, &call, slice_of(spec.p, spec.n), 1), 1, &ref);
+            ref = submit_call(self, &call, slice_of(spec.p, spec.n));
         } else {
-            born_failed(self, 1, &ref);
+            ref = submit_failed(self);
         }
     }
     pthread_mutex_unlock(&self->lock);
@@ -465,12 +491,12 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct local_
     }
     rayc_ref ref;
     if (rc >= 0) {
-        give_refs(self, hand_over(self, &call, slice_of(spec.p, spec.n), 1), 1, &ref);
+        ref = submit_call(self, &call, slice_of(spec.p, spec.n));
         ensure(ref_set_value(find_slot(self, ref), call.args));
     } else {
-        born_failed(self, 1, &ref);
+        ref = submit_failed(self);
     }
-    give_scratch_back(self);
+    submit_end(self);
     free(spec.p);
     return ref;
 }
@@ -495,12 +521,8 @@ rayc_ref session_put(struct session *self, const rayc_value *value)
     struct local_buffer buffer = { 0 };
     int stored = store_value(value, &buffer);
     pthread_mutex_lock(&self->lock);
-    if (session_usable(self) == RAYC_OK) {
-        if (stored == RAYC_OK) {
-            ref = put(self, value, &buffer);
-        } else {
-            born_failed(self, 1, &ref);
-        }
+    if (submit_begin(self) == RAYC_OK) {
+        ref = stored == RAYC_OK ? put(self, value, &buffer) : submit_failed(self);
     }
     pthread_mutex_unlock(&self->lock);
     local_store_abort(&buffer);
@@ -511,7 +533,7 @@ rayc_ref session_put_buffer(struct session *self, struct local_buffer *buffer)
 {
     rayc_ref ref = { 0 };
     pthread_mutex_lock(&self->lock);
-    if (session_usable(self) == RAYC_OK) {
+    if (submit_begin(self) == RAYC_OK) {
         ref = put(self, NULL, buffer);
     }
     pthread_mutex_unlock(&self->lock);

@@ -123,13 +123,14 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
 {
     self->run = *run;
     self->count = 0;
-    self->result.n = 0;
+    self->result.n = self->saved.n = 0;
     self->result.full = false;
     self->outcome = OUTCOME_OK;
     self->status = 0;
     self->text_bytes = 0;
     self->id[0] = 0;
     self->cancelled = 0;
+    self->has_checkpoint = false;
     trial_forget(&self->trial);
     if (run->returns > 1) {
         begin_parts(self, run->returns);
@@ -221,12 +222,24 @@ void task_fini(struct rayc_task *self)
     free(self->parts);
     free(self->values);
     free(self->result.p);
+    free(self->saved.p);
     free(self->text);
     task_unmap(self);
     task_drop_kept(self);
     free(self->large.mapped);
     trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
+}
+
+const rayc_value *task_checkpoint(struct rayc_task *self)
+{
+    struct cursor in = cursor_of(self->run.checkpoint);
+    bool reference = false;
+    if (!self->has_checkpoint && value_read(&in, &self->checkpoint, &reference)) {
+        self->has_checkpoint = true;
+        end_string(&self->checkpoint);
+    }
+    return self->has_checkpoint ? &self->checkpoint : NULL;
 }
 
 /* --- what a function asks --------------------------------------------------------------------- */
@@ -285,6 +298,12 @@ const void *rayc_arg_bytes(rayc_task *self, size_t index, size_t *size)
     return value != NULL ? value->as.raw.data : NULL;
 }
 
+rayc_actor rayc_arg_actor(rayc_task *self, size_t index)
+{
+    const rayc_value *value = read_as(self, index, RAYC_ACTOR_REF, RAYC_ACTOR_REF);
+    return value != NULL ? value->as.actor : (rayc_actor){ 0 };
+}
+
 rayc_ref rayc_arg_ref(rayc_task *self, size_t index)
 {
     const rayc_value *value = read_as(self, index, RAYC_REF, RAYC_REF);
@@ -317,30 +336,55 @@ int rayc_cancelled(const rayc_task *self)
 
 /* --- what a function says --------------------------------------------------------------------- */
 
+/*  False: it is a mistake. */
+static bool can_be_sent(struct rayc_task *self, const rayc_arg *arg, const char *what)
+{
+    const char *why = NULL;
+    if (arg->ref.job != 0 || arg->ref.number != 0) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: %s is what a reference stands for, which is not possible: use "
+                     "rayc_nested()",
+                     name_bytes(self), name_of(self), what);
+        return false;
+    }
+    if (value_check(&arg->value, &why) != RAYC_OK) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: %s %s", name_bytes(self),
+                     name_of(self), what, why);
+        return false;
+    }
+    return true;
+}
+
+static void encode(struct rayc_task *self, struct wire *to, const rayc_value *value,
+                   const char *what)
+{
+    size_t bytes = value_bound(value);
+    if (bytes > PAYLOAD_MAX) {
+        task_mistake(self, OUTCOME_TOO_LARGE, 0, "task %.*s: %s has %zu bytes, the limit is %d",
+                     name_bytes(self), name_of(self), what, bytes, PAYLOAD_MAX);
+        return;
+    }
+    reserve(to, bytes);
+    value_put(to, value);
+    ensure(!to->full);
+}
+
+void task_save(struct rayc_task *self, rayc_arg arg)
+{
+    self->saved.n = 0;
+    if (can_be_sent(self, &arg, "what it saves")) {
+        encode(self, &self->saved, &arg.value, "what it saves");
+    }
+}
+
 /*  Encodes one value that is returned; the first mistake decides. */
 static void return_value(struct rayc_task *self, struct wire *to, const rayc_arg *arg)
 {
-    const char *why = NULL;
     to->n = 0;
     task_drop_kept(self);
-    if (arg->ref.job != 0 || arg->ref.number != 0) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: its result is what a reference stands for, which is not possible: "
-                     "return the reference with rayc_nested()",
-                     name_bytes(self), name_of(self));
-    } else if (value_check(&arg->value, &why) != RAYC_OK) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s",
-                     name_bytes(self), name_of(self), why);
-    } else if (to == &self->result && task_keep(self, &arg->value)) {
-        return; /* it is in the store */
-    } else if (value_bound(&arg->value) > PAYLOAD_MAX) {
-        task_mistake(self, OUTCOME_TOO_LARGE, 0,
-                     "task %.*s: its result has %zu bytes, the limit is %d", name_bytes(self),
-                     name_of(self), value_bound(&arg->value), PAYLOAD_MAX);
-    } else {
-        reserve(to, value_bound(&arg->value));
-        value_put(to, &arg->value);
-        ensure(!to->full);
+    if (can_be_sent(self, arg, "its result") &&
+        (to != &self->result || !task_keep(self, &arg->value))) {
+        encode(self, to, &arg->value, "its result");
     }
 }
 

@@ -32,6 +32,9 @@ struct rayc_task {
     char *text;     /* TEXT_MAX bytes: why it failed */
     size_t text_bytes;
     char id[TASK_ID_TEXT]; /* made when it is asked for */
+    struct wire saved;     /* of a method: what rayc_actor_save() was given, encoded; grows */
+    bool has_checkpoint;
+    rayc_value checkpoint; /* of a constructor: what rayc_actor_saved() returns */
     volatile sig_atomic_t cancelled;
     struct task_values large;
     struct trial *trial; /* trial.c: what is known of the trial that it is; NULL: was not asked */
@@ -43,6 +46,10 @@ void task_begin(struct rayc_task *self, const struct rec_run *run);
 /*  Takes what the function returned. */
 void task_end(struct rayc_task *self, int returned);
 void task_fini(struct rayc_task *self);
+/*  Encodes into `saved`, or is a mistake. */
+void task_save(struct rayc_task *self, rayc_arg arg);
+/*  What `run.checkpoint` says; NULL: nothing. */
+const rayc_value *task_checkpoint(struct rayc_task *self);
 /*  The first mistake of an attempt decides how it ends. */
 void task_mistake(struct rayc_task *self, enum outcome outcome, int32_t status, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));

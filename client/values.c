@@ -19,9 +19,9 @@ enum {
 
 const char *kind_name(rayc_kind kind)
 {
-    static const char *const names[] = { "nil",      "a bool",   "an integer",
-                                         "a float",  "a string", "bytes",
-                                         "an array", "a map",    "a reference" };
+    static const char *const names[] = { "nil",      "a bool",     "an integer", "a float",
+                                         "a string", "bytes",      "an array",   "a map",
+                                         "an actor", "a reference" };
     return (unsigned)kind < COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -77,8 +77,11 @@ int value_check(const rayc_value *value, const char **why)
 
 size_t value_bound(const rayc_value *value)
 {
-    return value->kind == RAYC_REF ? REFERENCE_BYTES_ALL
-                                   : HEAD_BYTES + (is_raw(value->kind) ? value->as.raw.size : 0);
+    if (value->kind == RAYC_REF) {
+        return REFERENCE_BYTES_ALL;
+    }
+    return (value->kind == RAYC_ACTOR_REF ? 2 * HEAD_BYTES : HEAD_BYTES) +
+           (is_raw(value->kind) ? value->as.raw.size : 0);
 }
 
 static void put_reference(struct wire *to, uint8_t type, rayc_ref ref)
@@ -110,6 +113,15 @@ static void put_float(struct wire *to, double value)
     put_bytes(to, bytes, sizeof(bytes));
 }
 
+static void put_actor(struct wire *to, rayc_actor actor)
+{
+    uint64_t words[2] = { htobe64(actor.number),
+                          htobe64((uint64_t)(uint32_t)actor.max_task_retries << 32) };
+    uint8_t bytes[2 + sizeof(words)] = { FIXEXT16, ACTOR_EXT };
+    memcpy(bytes + 2, words, sizeof(words));
+    put_bytes(to, bytes, sizeof(bytes));
+}
+
 void value_put(struct wire *to, const rayc_value *value)
 {
     struct slice raw =
@@ -136,6 +148,9 @@ void value_put(struct wire *to, const rayc_value *value)
     case RAYC_ARRAY:
     case RAYC_MAP:
         wire_put_encoded(to, raw);
+        break;
+    case RAYC_ACTOR_REF:
+        put_actor(to, value->as.actor);
         break;
     case RAYC_REF:
         put_reference(to, REFERENCE_EXT, value->as.ref);
@@ -296,6 +311,19 @@ static bool read_raw(struct cursor *from, rayc_kind kind, rayc_value *out)
     return true;
 }
 
+static bool read_actor(struct cursor *from, rayc_value *out)
+{
+    uint64_t number, retries;
+    from->p += 2;
+    if (!read_number(from, 8, &number) || !read_number(from, 8, &retries)) {
+        return false;
+    }
+    *out = (rayc_value){ .kind = RAYC_ACTOR_REF,
+                         .as.actor = { .number = number,
+                                       .max_task_retries = (int32_t)(uint32_t)(retries >> 32) } };
+    return true;
+}
+
 /*  What the first byte of a value says: its kind, EXT for an extension, -1 for the byte that is
     never used. */
 enum { EXT = RAYC_REF + 1 };
@@ -342,6 +370,9 @@ bool value_read(struct cursor *from, rayc_value *out, bool *reference)
     case RAYC_MAP:
         return read_whole(from, (rayc_kind)kind, out);
     case EXT:
+        if (first == FIXEXT16 && cursor_left(from) > 1 && from->p[1] == ACTOR_EXT) {
+            return read_actor(from, out);
+        }
         return read_extension(from, out, reference);
     default:
         return false;

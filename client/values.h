@@ -6,6 +6,8 @@
 #include "common/base.h"
 #include "proto/value.h"
 
+enum { ACTOR_EXT = 3 }; /* task id u64, max_task_retries i32, u32 0, big-endian */
+
 /*  What an argument list refers to: the caller says what a reference is.
     1: `value` is its value, to be put in; 0: the task waits for it; below zero: a failure. */
 struct resolver {

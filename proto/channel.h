@@ -8,6 +8,7 @@
       claim from (n, limit) to (limit, limit): those numbers are void, are never used again, and the executor skips
       their records.  The worker writes a RUN frame first and raises limit after.
     - a task that reports (TELL) sleeps on `answered`; the worker writes decision and why, then `answered`, and wakes it.
+    - an actor with threads claims calls before it begins them: `begun` says which of those have.
     - a task that asks for its ticket (ASK) sleeps on `ticket_for`; the worker writes the ticket, then the low bits of the
       attempt's token, and wakes it.
     - results wait in `buffer` until they are sent; the worker reads them there when the executor has died, or has
@@ -22,6 +23,8 @@ enum {
     CHANNEL_PAGE_FD = 4,
     CHANNEL_BUFFER = 256 * 1024,
     CHANNEL_WHY = 512,
+    CHANNEL_WINDOW =
+        4096, /* an actor has claimed no number that is so far beyond one that has not ended */
     CHANNEL_TICKET = 256
 };
 
@@ -36,6 +39,8 @@ struct channel_page {
         answer_attempt; /* low bits of its token, so that an answer to an earlier task is not taken */
     uint32_t decision;     /* enum decision */
     char why[CHANNEL_WHY]; /* for people; ends with a NUL */
+    _Atomic uint8_t
+        begun[CHANNEL_WINDOW / 8]; /* of an actor with threads: bit n % CHANNEL_WINDOW, number n */
     _Atomic uint32_t
         ticket_for; /* low bits of the token of the attempt that `ticket` is for: a futex */
     char ticket[CHANNEL_TICKET];
@@ -89,6 +94,18 @@ static inline bool channel_answered(struct channel_page *page, uint64_t token, u
 {
     return atomic_load(&page->answered) == number &&
            atomic_load(&page->answer_attempt) == (uint32_t)token;
+}
+
+/*  The executor of an actor with threads begins a number that it has claimed, or has claimed it. */
+static inline void channel_set_begun(struct channel_page *page, uint32_t number, bool begun)
+{
+    uint8_t bit = (uint8_t)(1u << number % 8);
+    _Atomic uint8_t *byte = &page->begun[number % CHANNEL_WINDOW / 8];
+    if (begun) {
+        atomic_fetch_or(byte, bit);
+    } else {
+        atomic_fetch_and(byte, (uint8_t)~bit);
+    }
 }
 
 /*  The worker gives the attempt of this token its ticket; then it wakes whoever sleeps on `ticket_for`. */

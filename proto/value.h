@@ -4,10 +4,10 @@
 #define RAYC_VALUE_H
 #include "proto/wire.h"
 
-/*  Type 2 is a placeholder: stored.h. */
+/*  Type 2 is a placeholder: stored.h; 3 an actor: client/values.h. */
 enum {
     REFERENCE_EXT = 1, /* a reference; at the top of a list of arguments, the task waits for it */
-    SEVERAL_EXT = 3,   /* an array: the values of a task that returns several */
+    SEVERAL_EXT = 5,   /* an array: the values of a task that returns several */
     AS_IS_EXT = 4,     /* at the top of a list of arguments: a reference that is passed as it is */
     REFERENCE_BYTES = 16,
     REFERENCE_BYTES_ALL = 2 + REFERENCE_BYTES,

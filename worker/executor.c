@@ -162,7 +162,7 @@ void executors_spawn(struct executors *self, const struct act *act, uint64_t nod
     if (executor->error) {
         executor->failed = true;
         queue(self, id);
-    } else if (executor->kind == SPEC_FUNCTION) {
+    } else if (spec_is_resident(executor->kind)) {
         listen_to(self, id, false, EPOLL_CTL_ADD);
     }
 }
@@ -184,7 +184,7 @@ void executors_give_end(struct executors *self)
         return;
     }
     struct executor *executor = live(self, self->runs_to);
-    ensure(executor && executor->kind == SPEC_FUNCTION);
+    ensure(executor && spec_is_resident(executor->kind));
     struct wire *frame = &self->runs.frame;
     struct msg_run run = { .runs = encoder_list(&self->runs) };
     frame->n = PREFIX;
@@ -208,7 +208,10 @@ void executors_give_end(struct executors *self)
 void executors_give(struct executors *self, const struct act *act)
 {
     const struct held *held = &act->held;
-    size_t n = held->args.n + held->deps.bytes.n + RUN_RECORD_OVERHEAD;
+    const struct spec_view *spec = act->spec;
+    bool actor = spec->kind == SPEC_ACTOR;
+    size_t n = held->args.n + held->deps.bytes.n + held->checkpoint.n + RUN_RECORD_OVERHEAD +
+               (actor ? spec->groups.n : spec->group.n);
     if (self->runs_to != act->executor || self->runs.count == CALLS_PER_FRAME_MAX ||
         self->runs.elements.n + n > RUN_FRAME_BYTES) {
         executors_give_end(self);
@@ -218,17 +221,22 @@ void executors_give(struct executors *self, const struct act *act)
                 &(struct rec_run){ .task = held->task,
                                    .token = held->token,
                                    .attempt = held->attempt,
-                                   .name = slice_text(act->spec->name),
+                                   .name = slice_text(spec->name),
                                    .args = held->args,
                                    .deps = held->deps,
-                                   .returns = act->spec->returns });
+                                   .kind = spec->kind,
+                                   .checkpoint = held->checkpoint,
+                                   .group = spec->group,
+                                   .concurrency = actor ? spec->concurrency : 0,
+                                   .groups = actor ? spec->groups : slice_of(NULL, 0),
+                                   .returns = spec->returns });
 }
 
 void executors_take_back(struct executors *self, uint32_t id)
 {
     executors_give_end(self);
     struct executor *executor = live(self, id);
-    if (executor && executor->kind == SPEC_FUNCTION && !executor->failed) {
+    if (executor && spec_is_resident(executor->kind) && !executor->failed) {
         executor->taken = true;
         queue(self, id);
     }
@@ -338,7 +346,7 @@ void executors_on_time(struct executors *self, uint64_t now_ms)
     self->peek_due_ms = UINT64_MAX;
     for (uint32_t id = 0; id < self->high; id++) {
         struct executor *executor = &self->all[id];
-        if (!executor->live || executor->kind != SPEC_FUNCTION || executor->failed ||
+        if (!executor->live || !spec_is_resident(executor->kind) || executor->failed ||
             !resident_works(&executor->resident)) {
             continue;
         }
@@ -515,7 +523,7 @@ static enum next tell(struct executors *self, uint32_t id, struct worker_event *
         out->pid = executor->pid;
         return NEXT_EVENT;
     }
-    enum next next = executor->kind == SPEC_FUNCTION ? tell_resident(self, id, out) : NEXT_NOTHING;
+    enum next next = spec_is_resident(executor->kind) ? tell_resident(self, id, out) : NEXT_NOTHING;
     return next == NEXT_NOTHING && executor->ended ? tell_exited(self, executor, out) : next;
 }
 

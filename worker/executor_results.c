@@ -44,8 +44,11 @@ static struct slice tail_of(struct executors *self, const struct executor *execu
 void executor_put_ran(struct executors *self, struct executor *executor, struct rec_ran *ran,
                       struct worker_event *out)
 {
-    struct slice log = executor_stream_end(self, executor, ran);
     ran->text = hide(self, executor, ran->text, 0);
+    if (executor->kind == SPEC_ACTOR) {
+        return; /* what its methods print is the actor's */
+    }
+    struct slice log = executor_stream_end(self, executor, ran);
     if (ran->output_to > ran->output_from) {
         bool large = ran->output_to - ran->output_from > OUTPUT_MAX;
         out->output =
@@ -79,6 +82,22 @@ static struct slice read_or_keep(struct executors *self, struct executor *execut
     return bytes;
 }
 
+/*  All that an actor has printed, and which of its calls had begun. */
+static void put_actor_results(struct executors *self, struct executor *executor,
+                              struct worker_event *out)
+{
+    out->number = resident_begun(&executor->resident);
+    out->text = tail_of(self, executor, &executor->out, 0, TEXT_COMMAND);
+    out->output = read_or_keep(self, executor, &executor->out, "log", out);
+    if (executor->resident.threads) {
+        uint8_t *begun = arena_take(&self->arena, CHANNEL_WINDOW / 8);
+        for (size_t i = 0; i < CHANNEL_WINDOW / 8; i++) {
+            begun[i] = atomic_load(&executor->resident.page->begun[i]);
+        }
+        out->begun = slice_of(begun, CHANNEL_WINDOW / 8);
+    }
+}
+
 static void put_command_results(struct executors *self, struct executor *executor,
                                 struct worker_event *out)
 {
@@ -100,10 +119,12 @@ void executor_put_results(struct executors *self, struct executor *executor,
     switch ((enum spec_kind)executor->kind) {
     case SPEC_FUNCTION:
     case SPEC_VALUE:
-    case SPEC_ACTOR:
     case SPEC_METHOD:
         out->number = resident_begun(&executor->resident);
         out->text = tail_of(self, executor, &executor->out, executor->out.taken, TEXT_MAX);
+        break;
+    case SPEC_ACTOR:
+        put_actor_results(self, executor, out);
         break;
     case SPEC_DRIVER:
         out->number = 1;

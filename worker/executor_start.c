@@ -227,7 +227,7 @@ static void make_environment(struct start *start, uint64_t node)
     }
     put_metrics(start);
     put_store(start);
-    if (spec->kind == SPEC_FUNCTION) {
+    if (spec_is_resident(spec->kind)) {
         environment_put(env, "RAYC_EXECUTOR=1");
     } else {
         put_attempt(env, &start->act->held, has_access(start));
@@ -319,7 +319,9 @@ static int32_t open_input(struct start *start)
 static int32_t open_resident(struct start *start)
 {
     int child[2];
-    if (resident_open(&start->self->resident, child)) {
+    const struct spec_view *spec = start->act->spec;
+    bool threads = spec->kind == SPEC_ACTOR && (spec->concurrency > 1 || spec->groups.n > 0);
+    if (resident_open(&start->self->resident, threads, child)) {
         return problem(start, errno, "channel", NULL);
     }
     start->mine[start->mine_count++] = start->request.fds[CHANNEL_FD] = child[0];
@@ -359,7 +361,7 @@ static int32_t open_files(struct start *start)
         return error ? error : open_input(start);
     }
     int32_t error = open_output(start, &start->self->out, "out");
-    if (!error && start->act->spec->kind == SPEC_FUNCTION) {
+    if (!error && spec_is_resident(start->act->spec->kind)) {
         return open_resident(start);
     }
     error = error ? error : open_output(start, &start->self->err, "err");

@@ -70,8 +70,8 @@ void executors_look(struct executors *all)
         }
         if (self->kind == SPEC_FUNCTION) {
             look_at_resident(all, id);
-        } else if (self->kind == SPEC_COMMAND && self->streamed.token == 0 &&
-                   all->now_ms - self->begun_ms >= LONG_MS) {
+        } else if ((self->kind == SPEC_COMMAND || self->kind == SPEC_ACTOR) &&
+                   self->streamed.token == 0 && all->now_ms - self->begun_ms >= LONG_MS) {
             struct held held = held_of(self);
             (void)stream(all, self, &held, 0, UINT64_MAX);
         }
@@ -81,9 +81,11 @@ void executors_look(struct executors *all)
 
 void executor_stream_rest(struct executors *all, struct executor *self)
 {
-    bool large = output_size(&self->out) > OUTPUT_MAX || output_size(&self->err) > OUTPUT_MAX;
+    bool command = self->kind == SPEC_COMMAND, whole = command || self->kind == SPEC_ACTOR;
+    bool large =
+        output_size(&self->out) > OUTPUT_MAX || (command && output_size(&self->err) > OUTPUT_MAX);
     struct held held = held_of(self);
-    if (self->kind == SPEC_COMMAND && self->streamed.token == 0 && large) {
+    if (whole && self->streamed.token == 0 && large) {
         (void)stream(all, self, &held, 0, UINT64_MAX);
     }
     if (self->kind == SPEC_FUNCTION && self->streamed.token != 0) {

@@ -23,10 +23,10 @@ static uint32_t prefix_of(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-int resident_open(struct resident *self, int child[2])
+int resident_open(struct resident *self, bool threads, int child[2])
 {
     int pair[2] = { -1, -1 };
-    *self = (struct resident){ .socket = -1 };
+    *self = (struct resident){ .socket = -1, .threads = threads };
     child[0] = -1;
     child[1] = memfd_create("rayc-channel", MFD_CLOEXEC);
     self->in = malloc(IN_BYTES);
@@ -207,14 +207,23 @@ static bool take_list(struct resident *self, struct slice frame)
     return true;
 }
 
+/*  Is this result news?  Then it counts as taken. */
+static bool is_news(struct resident *self, uint32_t number)
+{
+    if (number >= self->given || (!self->threads && number < self->next)) {
+        return false;
+    }
+    self->next = self->threads ? 0 : number + 1;
+    self->ended++;
+    return true;
+}
+
 enum resident_news resident_next(struct resident *self, struct rec_ran *ran,
                                  struct rec_report *told)
 {
     for (;;) {
         while (next_ran(&self->ran, ran)) {
-            if (ran->number >= self->next && ran->number < self->given) {
-                self->next = ran->number + 1;
-                self->ended++;
+            if (is_news(self, ran->number)) {
                 return RESIDENT_RAN;
             }
         }

@@ -9,8 +9,9 @@
 struct outgoing; /* a RUN frame that the socket had no room for */
 
 struct resident {
-    int socket;  /* -1: closed */
-    bool broken; /* it does not speak our protocol: to be killed */
+    int socket;   /* -1: closed */
+    bool threads; /* of an actor: results come in any order, and some maybe twice */
+    bool broken;  /* it does not speak our protocol: to be killed */
     struct channel_page *page;
     uint32_t given; /* tasks so far: the next one's number */
     uint32_t next;  /* results of tasks below have been taken, or will never come */
@@ -25,7 +26,7 @@ struct resident {
 };
 
 /*  `child` are the executor's ends, to become CHANNEL_FD and CHANNEL_PAGE_FD; the caller closes them. */
-MUST_CHECK int resident_open(struct resident *self, int child[2]);
+MUST_CHECK int resident_open(struct resident *self, bool threads, int child[2]);
 void resident_close(struct resident *self);
 
 /*  Sends a RUN frame of `count` tasks, its size in front, as soon as there is room.  True: there was. */

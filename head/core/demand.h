@@ -76,6 +76,7 @@ const char *refusal(struct core *core, const char *otherwise);
 
 /*  line.c: which task is next. */
 uint32_t line_first(struct core *core, uint32_t demand); /* NONE: another demand's is, or none */
+uint32_t line_run(const struct core *core, uint32_t queue, uint32_t most);
 uint64_t line_before(const struct core *core, const struct task *task);
 uint64_t task_age(const struct core *core, const struct task *task); /* since it became ready */
 

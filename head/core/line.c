@@ -93,6 +93,24 @@ uint32_t line_first(struct core *core, uint32_t index)
     return best;
 }
 
+/*  How many tasks of the queue that is next may be leased together, at most so many. */
+uint32_t line_run(const struct core *core, uint32_t index, uint32_t most)
+{
+    const struct queue *queue = queue_at(core, index);
+    if (core->ranked == 0 || RAYC_BUG(NO_PRIORITY)) {
+        return most;
+    }
+    int64_t others_ms = first_of(core, queue)->others_ms;
+    uint32_t count = 0;
+    for (uint32_t i = queue->tasks.first;
+         i != NONE && count < most &&
+         place_of(core, task_at(core, i), queue->priority) <= others_ms;
+         i = task_at(core, i)->place.next) {
+        count++;
+    }
+    return count;
+}
+
 /*  How many of its user's ready tasks with the same demand come before one: those before it in its queue, and those of
     other priorities with an earlier place.  Of other jobs with its own priority nobody can say. */
 uint64_t line_before(const struct core *core, const struct task *task)

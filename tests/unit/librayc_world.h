@@ -150,7 +150,7 @@ static inline void on_submit(const struct msg_submit *msg)
 static inline uint32_t put_foreign(struct wire *list, uint64_t task)
 {
     uint64_t counter = task_counter((task_id){ task });
-    static const uint8_t three[] = { 0xC9, 0, 0, 0, 4, 3, 0x93, 0x0B, 0x0C, 0x0D };
+    static const uint8_t three[] = { 0xC9, 0, 0, 0, 4, 5, 0x93, 0x0B, 0x0C, 0x0D };
     struct rec_result result = { .task = task, .attempt = 1 };
     head.foreign_polls++;
     if (counter == 1) {
