@@ -48,6 +48,25 @@ static inline void chain_prepend(struct chain *self, const struct pool *slots, u
     self->count++;
 }
 
+/*  In front of one that is in it; NONE: at the end. */
+static inline void chain_insert(struct chain *self, const struct pool *slots, uint32_t offset,
+                                uint32_t index, uint32_t before)
+{
+    if (before == NONE) {
+        chain_append(self, slots, offset, index);
+        return;
+    }
+    struct link_pair *links = chain_links(slots, offset, before);
+    if (links->previous == NONE) {
+        chain_prepend(self, slots, offset, index);
+        return;
+    }
+    *chain_links(slots, offset, index) = (struct link_pair){ links->previous, before };
+    chain_links(slots, offset, links->previous)->next = index;
+    links->previous = index;
+    self->count++;
+}
+
 static inline void chain_remove(struct chain *self, const struct pool *slots, uint32_t offset,
                                 uint32_t index)
 {

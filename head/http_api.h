@@ -15,7 +15,7 @@ web_handler http_live, http_ready;
 web_handler api_job_logs, api_task_logs, api_task_explain;
 
 web_handler api_submit, api_job_stop, api_job_delete, api_job_retry;
-web_handler api_task_cancel, api_task_retry;
+web_handler api_task_cancel, api_task_retry, api_actor_kill;
 web_handler api_node_drain, api_node_undrain;
 web_handler api_user_make, api_user_change, api_token_make, api_token_end;
 #endif

@@ -248,6 +248,20 @@ void api_task_retry(struct web_request *request, struct web_reply *reply)
     }
 }
 
+void api_actor_kill(struct web_request *request, struct web_reply *reply)
+{
+    struct msg_actor_kill kill = { 0 };
+    struct door_answer answer;
+    uint64_t restart;
+    if (no_body(request, reply) && web_query_u64(request, "restart", 0, &restart, reply) &&
+        api_number(request, "actor", "actor_id", &kill.actor, reply)) {
+        kill.restart = restart > 0;
+        if (change(request, reply, MSG_ACTOR_KILL, &kill, &answer)) {
+            reply_hex(reply, "actor_id", 16, kill.actor);
+        }
+    }
+}
+
 /* --- nodes ---------------------------------------------------------------------------------------- */
 
 static void put_drain(struct web_request *request, struct web_reply *reply, enum drain drain)

@@ -105,7 +105,9 @@ static const char job_view[] =
     " (SELECT name FROM task_state_name WHERE value=iif(t.state<=2 AND l.token>0,3,t.state))" \
     " AS state," \
     JOB_HEX("s.job") " AS job_id, j.submission AS submission_id," \
-    " iif(c.kind=3,'DRIVER_TASK','NORMAL_TASK') AS type, c.name AS func_or_class_name," \
+    " CASE c.kind WHEN 3 THEN 'DRIVER_TASK' WHEN 5 THEN 'ACTOR_CREATION_TASK'" \
+    "  WHEN 6 THEN 'ACTOR_TASK' ELSE 'NORMAL_TASK' END AS type," \
+    " c.name AS func_or_class_name," \
     " coalesce(t.attempt,1) AS attempt, coalesce(t.charged,0) AS retries," \
     COUNTER("t.id") " AS counter," \
     " CASE WHEN j.kind=3 AND " ARRAY_INDEX "<=j.array_last THEN " ARRAY_INDEX " END AS \"index\"," \
@@ -114,7 +116,9 @@ static const char job_view[] =
     TIME("submitted", "t.submitted_ms") "," TIME("start_time", "nullif(t.started_ms,0)") "," \
     TIME("end_time", "t.ended_ms") "," TIME("due", "iif(t.state<=2,nullif(t.due_ms,0),NULL)") "," \
     " t.run_us AS run_us, t.cancelled AS cancelled," \
-    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of, t.log AS log," \
+    OR_NULL("t.retry_of", TASK_HEX("t.retry_of")) " AS retry_of," \
+    " iif(c.kind=5," TASK_HEX("t.id") "," OR_NULL("t.actor", TASK_HEX("t.actor")) ") AS actor_id," \
+    " t.log AS log," \
     " t.id AS id, s.job AS job, t.state AS stored_state FROM task t" \
     " LEFT JOIN session s ON s.id=t.id>>40 LEFT JOIN job j ON j.id=s.job" \
     " LEFT JOIN spec c ON c.id=t.spec LEFT JOIN failure_name f ON f.value=t.failure" \
@@ -303,6 +307,39 @@ static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS
 /*  Labels of nodes. */
 static const char label_column[] = "ALTER TABLE node ADD COLUMN labels TEXT;";
 
+/*  Actors, since version 10.  A name is in a row before its actor is made, and unique among those that are not dead. */
+static const char actor_tables[] =
+    "CREATE TABLE actor_cause_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
+    "CREATE TABLE actor(id INTEGER PRIMARY KEY, owner INTEGER, space TEXT, name TEXT,"
+    " detached INTEGER DEFAULT 0, made INTEGER DEFAULT 0, alive INTEGER DEFAULT 0, alive_ms INTEGER,"
+    " killed INTEGER DEFAULT 0, cause INTEGER DEFAULT 0, text TEXT, ended_ms INTEGER,"
+    " checkpoint BLOB, checkpoint_task INTEGER, checkpoint_ms INTEGER);"
+    "CREATE UNIQUE INDEX actor_name ON actor(owner, space, name)"
+    " WHERE name IS NOT NULL AND cause=0;"
+    "CREATE INDEX actor_living ON actor(id) WHERE cause=0;"
+    "ALTER TABLE task ADD COLUMN actor INTEGER;"
+    "CREATE TRIGGER session_actors_gone AFTER DELETE ON session BEGIN"
+    " DELETE FROM actor WHERE id BETWEEN " FIRST_TASK("old.id") " AND " LAST_TASK("old.id") ";"
+    " END;";
+
+/*  Its state is that of its task, and whether the constructor of the current incarnation has
+    returned. */
+static const char actor_view[] =
+    "CREATE VIEW actors AS SELECT v.task_id AS actor_id, v.name AS class_name,"
+    " CASE WHEN a.cause>0 THEN 'DEAD' WHEN v.stored_state>4 THEN 'DEAD'"
+    "  WHEN v.state='PENDING_ARGS_AVAIL' THEN 'DEPENDENCIES_UNREADY'"
+    "  WHEN v.stored_state=4 AND a.alive=v.attempt THEN 'ALIVE'"
+    "  WHEN v.attempt>1 THEN 'RESTARTING' ELSE 'PENDING_CREATION' END AS state,"
+    " v.job_id AS job_id, v.submission_id AS submission_id, a.name AS name,"
+    " a.space AS ray_namespace, v.node_id AS node_id, v.attempt-1 AS num_restarts,"
+    " v.retries AS charged_restarts, a.detached AS is_detached,"
+    " (SELECT name FROM actor_cause_name WHERE value=a.cause) AS death_cause, a.text AS text,"
+    " v.submitted AS created, v.submitted_ms AS created_ms,"
+    TIME("start_time", "a.alive_ms") "," TIME("end_time", "a.ended_ms") ","
+    TIME("checkpoint", "a.checkpoint_ms") ", length(a.checkpoint) AS checkpoint_bytes,"
+    " a.owner AS owner, v.job AS job, a.id AS id"
+    " FROM actor a JOIN tasks v ON v.id=a.id WHERE a.made=1;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -310,15 +347,21 @@ static const char names[] =
 #define NODE_STATE(NAME, value) NAME_ROW("node_state_name", #value, ",'" #NAME "'")
 #define STUDY_STATE(NAME, value) NAME_ROW("study_state_name", #value, ",'" #NAME "'")
 #define TRIAL_STATE(NAME, value) NAME_ROW("trial_state_name", #value, ",'" #NAME "'")
-#define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
-#define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
 #include "proto/states.def"
 #undef TASK_STATE
 #undef JOB_STATE
 #undef NODE_STATE
 #undef STUDY_STATE
 #undef TRIAL_STATE
+    ;
+static const char more_names[] = /* a compiler need not take longer texts */
+#define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
+#define ACTOR_CAUSE(NAME, value, text) \
+    NAME_ROW("actor_cause_name", #value, ",'" #NAME "','" text "'")
+#define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
+#include "proto/states.def"
 #undef ROLE
+#undef ACTOR_CAUSE
 #undef JOB_ERROR
     ;
 static const char failure_names[] = /* apart: a string has 4095 bytes at most */
@@ -337,7 +380,7 @@ static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
-    /* stored_state of the view tasks came with version 3 */
+    /* stored_state of the view tasks came with version 3, actor_id with version 10 */
     { tables, job_view, task_view, attempt_view, node_view, event_view },
     { study_tables, study_view, trial_view, report_view },
     { user_tables, user_views, job_view_3, "DROP VIEW tasks;", task_view },
@@ -347,6 +390,7 @@ static const char *const steps[][8] = {
     { node_view_7 },
     { nested_columns },
     { label_column },
+    { actor_tables, actor_view },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
@@ -413,6 +457,7 @@ static int schema_raise(sqlite3 *db, size_t version, struct diag *why)
         rc = schema_run(db, text, why);
     }
     rc = rc == OK ? schema_run(db, names, why) : rc;
+    rc = rc == OK ? schema_run(db, more_names, why) : rc;
     return rc == OK ? schema_run(db, failure_names, why) : rc;
 }
 

@@ -27,6 +27,7 @@ static const char *const sqls[SQLS] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_VERSION] = "PRAGMA data_version",
     [SQL_ARGS] = "SELECT id,args,deps FROM task WHERE id>=?1",
+    [SQL_CHECKPOINT] = "SELECT checkpoint FROM actor WHERE id=?1",
     [SQL_RESULT] = "SELECT state,failure,status,attempt,result,text FROM task"
                    " WHERE id=?1 AND state IN (5,6)",
     [SQL_ENDED] = "SELECT state,spec FROM task WHERE id=?1 AND state IN (5,6)",
@@ -474,6 +475,15 @@ int store_task_args(struct store *self, uint64_t task, struct slice *args, struc
     *args = column_slice(rows, 1);
     *deps = column_slice(rows, 2);
     return OK;
+}
+
+int store_actor_checkpoint(struct store *self, uint64_t actor, struct slice *out)
+{
+    int rc = lend_by_id(self, SQL_CHECKPOINT, actor);
+    if (rc == OK) {
+        *out = column_slice(self->sql[SQL_CHECKPOINT], 0);
+    }
+    return rc;
 }
 
 int store_task_result(struct store *self, uint64_t task, uint32_t *state, struct rec_result *result)

@@ -42,6 +42,8 @@ MUST_CHECK int store_restore(struct store *self,
     Consecutive ids are read by one running statement. */
 MUST_CHECK int store_task_args(struct store *self, uint64_t task, struct slice *args,
                                struct slice *deps);
+/*  What an actor has committed last. */
+MUST_CHECK int store_actor_checkpoint(struct store *self, uint64_t actor, struct slice *out);
 /*  How a task ended: state 5 or 6; 0: unknown, or not ended.  `result` fields are filled, value too. */
 MUST_CHECK int store_task_result(struct store *self, uint64_t task, uint32_t *state,
                                  struct rec_result *result);

@@ -28,6 +28,7 @@ enum {
     SQL_VERSION,
     SQL_ARGS,
     SQL_RESULT,
+    SQL_CHECKPOINT,
     SQL_ENDED,
     SQL_SPEC,
     SQL_JOB,

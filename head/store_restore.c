@@ -115,6 +115,21 @@ static void fill_task(sqlite3_stmt *from, struct restored *to)
     to->task.args_bytes = column_u32(from, 10);
     to->task.parent = column_u64(from, 11);
     to->task.parent_fence = column_u64(from, 12);
+    to->task.actor = column_u64(from, 13);
+}
+
+static void fill_actor(sqlite3_stmt *from, struct restored *to)
+{
+    to->actor.id = column_u64(from, 0);
+    to->actor.owner = column_u64(from, 1);
+    to->actor.space = column_slice(from, 2);
+    to->actor.name = column_slice(from, 3);
+    to->actor.made = column_u32(from, 4);
+    to->actor.alive = column_u32(from, 5);
+    to->actor.killed = column_u32(from, 6);
+    to->actor.cause = column_u32(from, 7);
+    to->actor.text = column_slice(from, 8);
+    to->actor.checkpoint = column_u32(from, 9) != 0;
 }
 
 static void fill_lease(sqlite3_stmt *from, struct restored *to)
@@ -170,11 +185,16 @@ static const struct {
     { RESTORE_NODE, fill_node,
       "SELECT id,key,name,capacity,state=3,draining,drain_ms,drain_until_ms,labels FROM node"
       " WHERE state<3 OR id IN (SELECT node FROM lease) ORDER BY id" },
+    { RESTORE_ACTOR, fill_actor,
+      "SELECT id,owner,space,name,made,alive,killed,cause,text,checkpoint IS NOT NULL FROM actor"
+      " WHERE cause=0 OR id IN (SELECT id FROM actor WHERE cause>0 ORDER BY id DESC LIMIT 1024)"
+      " ORDER BY cause>0,id" },
     { RESTORE_TASK, fill_task,
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
-      " t.cancelled,length(t.args),t.parent,t.parent_fence FROM session s CROSS JOIN task t"
+      " t.cancelled,length(t.args),t.parent,t.parent_fence,t.actor FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
-      " WHERE (SELECT state FROM job WHERE id=s.job)<=2 ORDER BY s.id,t.id" },
+      " WHERE (SELECT state FROM job WHERE id=s.job)<=2 OR s.id IN"
+      "  (SELECT id>>40 FROM actor WHERE cause=0 AND detached=1) ORDER BY s.id,t.id" },
     { RESTORE_LEASE, fill_lease,
       "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
 };

@@ -165,6 +165,7 @@ static int put_start(struct turn *self, const struct start_send *start)
                                 .token = start->token,
                                 .attempt = start->attempt,
                                 .spec = start->spec,
+                                .actor = start->actor,
                                 .args = start->args };
     uint8_t *copy = NULL;
     char ticket[TICKET_BYTES];
@@ -188,6 +189,9 @@ static int put_start(struct turn *self, const struct start_send *start)
             record.args = slice_of(copy, record.args.n);
             record.deps = wire_list(&self->values, count);
         }
+    }
+    if (code == OK && start->checkpoint) {
+        code = store_actor_checkpoint(self->store, start->task, &record.checkpoint);
     }
     if (code == OK) {
         proto_put_record(&self->elements, REC_START, &record);

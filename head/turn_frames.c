@@ -82,7 +82,10 @@ int put_spec(struct store *store, const struct core *core, uint64_t id, struct w
                                       .submission = submission,
                                       .packages = spec.packages,
                                       .returns = spec.returns,
-                                      .user = core_job_owner(core, job) };
+                                      .user = core_job_owner(core, job),
+                                      .concurrency = spec.concurrency,
+                                      .groups = spec.groups,
+                                      .group = spec.group };
         proto_put_record(specs, REC_SPEC_INFO, &info);
     }
     return code;

@@ -279,6 +279,14 @@ enum actor_state {
     ACTOR_STATES = 6
 };
 #undef ACTOR_STATE
+/*  Why an actor is DEAD. */
+#define ACTOR_CAUSE(NAME, value, text) DEATH_##NAME = value,
+enum death {
+    DEATH_NONE = 0,
+#include "proto/states.def"
+    DEATHS = 7
+};
+#undef ACTOR_CAUSE
 #define OBJECT_STATE(NAME, value) DIRECTORY_##NAME = value,
 enum directory_state {
 #include "proto/states.def"
@@ -303,7 +311,7 @@ enum role {
 #define WHY(NAME, value, text) WHY_##NAME = value,
 enum why {
 #include "proto/states.def"
-    WHYS = 14
+    WHYS = 17
 };
 #undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,
@@ -327,10 +335,12 @@ const char *node_state_name(uint32_t state);
 const char *study_state_name(uint32_t state);
 const char *trial_state_name(uint32_t state);
 const char *actor_state_name(uint32_t state);
+const char *death_name(uint32_t death); /* "RAY_KILL"; "" for none */
+const char *death_text(uint32_t death); /* "it was killed" */
+const char *role_name(uint32_t role);   /* "ADMIN" */
 const char *object_state_name(uint32_t state);
 const char *object_reason_name(uint32_t reason); /* "OBJECT_UNRECONSTRUCTABLE_PUT" */
 const char *object_reason_text(uint32_t reason);
-const char *role_name(uint32_t role); /* "ADMIN" */
 uint32_t role_within(uint32_t user,
                      uint32_t token);       /* what a token gives to such a user; 0: nothing */
 const char *job_error_name(uint32_t error); /* Ray's error type; "" for none */

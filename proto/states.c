@@ -37,6 +37,18 @@ static const char *const actor_states[] = {
 #include "proto/states.def"
 #undef ACTOR_STATE
 };
+static const char *const deaths[] = {
+    [DEATH_NONE] = "",
+#define ACTOR_CAUSE(NAME, value, text) [value] = #NAME,
+#include "proto/states.def"
+#undef ACTOR_CAUSE
+};
+static const char *const death_texts[] = {
+    [DEATH_NONE] = "",
+#define ACTOR_CAUSE(NAME, value, text) [value] = text,
+#include "proto/states.def"
+#undef ACTOR_CAUSE
+};
 static const char *const object_states[] = {
 #define OBJECT_STATE(NAME, value) [value] = #NAME,
 #include "proto/states.def"
@@ -86,6 +98,7 @@ _Static_assert(COUNT(node_states) == NODE_STATES, "NODE_STATES is one more than 
 _Static_assert(COUNT(study_states) == STUDY_STATES, "STUDY_STATES is one more than the last state");
 _Static_assert(COUNT(trial_states) == TRIAL_STATES, "TRIAL_STATES is one more than the last state");
 _Static_assert(COUNT(actor_states) == ACTOR_STATES, "ACTOR_STATES is one more than the last state");
+_Static_assert(COUNT(deaths) == DEATHS, "DEATHS is one more than the last cause");
 _Static_assert(COUNT(object_states) == DIRECTORY_STATES,
                "DIRECTORY_STATES is one more than the last state");
 _Static_assert(COUNT(reason_names) == OBJECT_REASONS,
@@ -135,6 +148,16 @@ const char *trial_state_name(uint32_t state)
 const char *actor_state_name(uint32_t state)
 {
     return name_of(actor_states, COUNT(actor_states), state);
+}
+
+const char *death_name(uint32_t death)
+{
+    return name_of(deaths, COUNT(deaths), death);
+}
+
+const char *death_text(uint32_t death)
+{
+    return name_of(death_texts, COUNT(death_texts), death);
 }
 
 const char *object_state_name(uint32_t state)

@@ -264,7 +264,9 @@ uint64_t query_number(struct cli *cli, const char *view, const char *id, int *ex
     if (!row) {
         return 0;
     }
-    uint64_t number = number_in(row, view[0] == 'j' ? "job_id" : "task_id");
+    char key[32];
+    snprintf(key, sizeof(key), "%s_id", view);
+    uint64_t number = number_in(row, key);
     json_decref(row);
     if (number == 0) {
         *exit_code = fail(cli, ERR_FRAME, "the head does not say which number '%s' has", id);

@@ -50,7 +50,8 @@ void slots_set(struct core *core, uint32_t node_index, uint32_t demand, const st
 
 void lease_waits(struct core *core, struct task *task, bool waits)
 {
-    if (waits == ((task->flags & TASK_WAITS) != 0)) {
+    bool holds = task_kind(core, task) != SPEC_METHOD; /* a call has nothing to give back */
+    if (!holds || waits == ((task->flags & TASK_WAITS) != 0)) {
         return;
     }
     uint32_t demand = spec_at(core, task->spec)->demand;

@@ -27,6 +27,48 @@ static void fail(struct checker *self, const char *what, uint64_t id)
         }                                                                                          \
     } while (0)
 
+/*  Whether a call is in its lane. */
+static void check_call(struct checker *self, const struct task *task)
+{
+    const struct core *core = self->core;
+    bool queued = task->flags & TASK_IN_QUEUE, backoff = task->flags & TASK_BACKOFF;
+    if (task->node != NONE || task->failure != 0) {
+        CHECK(!queued && !backoff, task->id);
+    } else {
+        bool ready = task->state == TASK_READY && !backoff;
+        bool ordered = actor_at(core, lane_at(core, task->actor)->actor)->ordered;
+        CHECK(queued == (ordered || ready), task->id);
+    }
+}
+
+static void check_lane(struct checker *self, const struct lane *lane)
+{
+    const struct core *core = self->core;
+    uint64_t last = 0;
+    for (uint32_t i = lane->calls.first; i != NONE; i = task_at(core, i)->place.next) {
+        CHECK(task_at(core, i)->id > last, task_at(core, i)->id);
+        last = task_at(core, i)->id;
+    }
+    CHECK(lane->calls.count + lane->waiting.count + lane->leased <= lane->users, lane->key);
+    CHECK((lane->newest != 0) == (lane->leased > 0), lane->key);
+}
+
+static void check_actor(struct checker *self, uint32_t index)
+{
+    const struct core *core = self->core;
+    const struct actor *actor = actor_at(core, index);
+    uint32_t leased = 0;
+    for (uint32_t i = actor->lanes.first; i != NONE; i = lane_at(core, i)->in_actor.next) {
+        CHECK(lane_at(core, i)->actor == index && lane_at(core, i)->users > 0, actor->id);
+        check_lane(self, lane_at(core, i));
+        leased += lane_at(core, i)->leased;
+    }
+    CHECK(leased == actor->leased, actor->id);
+    CHECK(actor->task == NONE || (actor->death == 0 && task_at(core, actor->task)->actor == index),
+          actor->id);
+    CHECK(actor->death == 0 || !actor->named, actor->id);
+}
+
 static void check_task(struct checker *self, const struct task *task, uint32_t index)
 {
     const struct core *core = self->core;
@@ -35,14 +77,21 @@ static void check_task(struct checker *self, const struct task *task, uint32_t i
     const struct spec *spec = spec_at(core, task->spec);
     CHECK(task->state >= TASK_WAITING && task->state <= TASK_RUNNING, task->id);
     CHECK(leased == (task->node != NONE) && leased == (task->run != NONE), task->id);
-    CHECK((task->state == TASK_READY) == (queued != backoff), task->id);
+    if (spec->kind == SPEC_METHOD) {
+        check_call(self, task);
+    } else {
+        CHECK((task->state == TASK_READY) == (queued != backoff), task->id);
+    }
+    /*  Planned restarts of an actor count as incarnations, and are not charged. */
+    uint32_t again = spec->kind == SPEC_ACTOR ? task->charged : task->attempt - 1;
     CHECK(task->attempt >= 1 && task->charged < task->attempt, task->id);
-    CHECK(spec->max_retries < 0 || task->attempt <= 1 + (uint32_t)spec->max_retries, task->id);
+    CHECK(spec->max_retries < 0 || again <= (uint32_t)spec->max_retries, task->id);
     CHECK(task_find(core, task->id) == index, task->id);
     CHECK(task->timer == NONE || task->state == TASK_READY, task->id);
-    CHECK(task->state != TASK_WAITING || task->deps_left > 0 || job_at(core, spec->job)->held,
+    CHECK(task->state != TASK_WAITING || task->deps_left > 0 || task->failure != 0 ||
+              job_at(core, spec->job)->held,
           task->id);
-    CHECK(!job_ended(job_at(core, spec->job)), task->id);
+    CHECK(!job_ended(job_at(core, spec->job)) || spec->detached, task->id);
     CHECK(!leased || token_epoch((token_id){ task->token }) <= core->epoch, task->id);
 }
 
@@ -92,17 +141,18 @@ static uint64_t check_jobs(struct checker *self)
     uint64_t tasks = 0;
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
         const struct job *job = job_at(core, j);
-        uint64_t leased = 0, unfinished = 0;
+        uint64_t leased = 0, unfinished = 0, detached = 0;
         for (uint32_t s = job->sessions.first; s != NONE; s = session_at(core, s)->in_job.next) {
             leased += check_session(self, session_at(core, s));
             unfinished += session_at(core, s)->tasks.count;
+            detached += session_at(core, s)->detached;
         }
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
         CHECK(leased == job->leased, job->id);
         CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total ||
                   job_ended(job),
               job->id);
-        CHECK(!job_ended(job) || unfinished == 0, job->id);
+        CHECK(!job_ended(job) || unfinished == detached, job->id);
         CHECK(!job->held || (job->state == JOB_PENDING && !job->ending && job->waits.count > 0),
               job->id);
         tasks += unfinished;
@@ -115,7 +165,7 @@ static void check_node(struct checker *self, uint32_t index)
     const struct core *core = self->core;
     const struct node *node = node_at(core, index);
     struct amounts used = node->free;
-    uint64_t leases = 0, waiting = 0, waits = 0;
+    uint64_t leases = node->calls, waiting = 0, waits = 0;
     for (uint32_t d = 0; d < core->demand_count; d++) {
         const struct slots *slots = slots_at(core, index, d);
         leases += slots->leases;
@@ -134,6 +184,9 @@ static void check_node(struct checker *self, uint32_t index)
     uint32_t count = 0;
     for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next, count++) {
         CHECK(task_at(core, i)->node == index, task_at(core, i)->id);
+        if (task_kind(core, task_at(core, i)) == SPEC_ACTOR) {
+            check_actor(self, task_at(core, i)->actor);
+        }
         waits += (task_at(core, i)->flags & TASK_WAITS) != 0;
     }
     CHECK(count == node->leases.count, node->id);
@@ -184,6 +237,9 @@ bool core_check(const struct core *core, struct diag *why)
     CHECK(leases == core->stats.tasks_leased, 0);
     for (uint32_t d = 0; d < core->demand_count; d++) {
         check_demand(self, d);
+    }
+    for (uint32_t i = core->actors_dead.first; i != NONE; i = actor_at(core, i)->rest.next) {
+        check_actor(self, i);
     }
     for (uint32_t s = 0; s < core->studies.fresh; s++) { /* none is ever given back */
         check_study(self, s);

@@ -16,7 +16,9 @@ struct limits core_limits(void)
                             .peers = 8192,
                             .studies = 65536,
                             .users = 4096,
-                            .tokens = 16384 };
+                            .tokens = 16384,
+                            .actors = 65536,
+                            .lanes = 131072 };
 }
 
 struct config core_config(void)
@@ -112,6 +114,8 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_POOL(studies, study, limits->studies);
     CARVE_POOL(users, user, limits->users);
     CARVE_POOL(tokens, token, limits->tokens);
+    CARVE_POOL(actors, actor, limits->actors);
+    CARVE_POOL(lanes, lane, limits->lanes);
     CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
     CARVE_MAP(edge_map, edges, edge, dep, link, edges);
     CARVE_MAP(parent_map, parents, parent, token, link, limits->tasks);
@@ -131,6 +135,9 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_MAP(user_hashes, users, user, hash, by_hash, limits->users);
     CARVE_MAP(token_ids, tokens, token, id, by_id, limits->tokens);
     CARVE_MAP(token_hashes, tokens, token, hash_key, by_hash, limits->tokens);
+    CARVE_MAP(actor_ids, actors, actor, id, by_id, limits->actors);
+    CARVE_MAP(actor_names, actors, actor, name_hash, by_name, limits->actors);
+    CARVE_MAP(lane_map, lanes, lane, key, link, limits->lanes);
     void *timers = carve(&c, heap_bytes(limits->tasks));
     if (timers) {
         heap_init(&self->timers, timers, limits->tasks, &self->tasks, offsetof(struct task, due_ms),
@@ -158,9 +165,10 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->config = *config;
     self->rng.state = seed;
     carve_all(self, memory, limits);
-    struct chain *const chains[] = { &self->doomed,    &self->changed, &self->busy,
-                                     &self->ages,      &self->due,     &self->all_peers,
-                                     &self->all_nodes, &self->held,    &self->all_tokens,
+    struct chain *const chains[] = { &self->doomed,     &self->changed,     &self->busy,
+                                     &self->ages,       &self->due,         &self->all_peers,
+                                     &self->all_nodes,  &self->held,        &self->all_tokens,
+                                     &self->actors_due, &self->actors_dead, &self->claims,
                                      &self->fated };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
@@ -256,6 +264,10 @@ static void dispatch(struct core *self, uint32_t peer, const struct msg *msg)
         ON(NODE_DRAIN, node_drain)
         ON(INVENTORY, inventory)
         ON(DONE, done)
+        ON(ACTOR_NAME, actor_name)
+        ON(ACTOR_FIND, actor_find)
+        ON(ACTOR_KILL, actor_kill)
+        ON(ACTOR_ALIVE, actor_alive)
         ON(NODE_WAITS, node_waits)
         ON(STUDY_OPEN, study_open)
         ON(TRIALS, trials)
@@ -373,6 +385,7 @@ bool core_ready(struct core *self, struct batch *out)
     kin_sweep(self);
     node_resend(self);
     lease_schedule(self);
+    actors_work(self);
     session_tell(self);
     node_tell(self);
     if (self->now_ms >= self->ack_ms) {

@@ -26,6 +26,8 @@ struct limits {
     uint32_t studies; /* all that ever were: their names stay taken */
     uint32_t users;   /* all that ever were */
     uint32_t tokens;  /* revoked and expired ones included: the oldest of those makes room */
+    uint32_t actors;  /* dead ones included: the oldest of those makes room */
+    uint32_t lanes;   /* (actor, session) with calls that have not ended */
 };
 struct limits core_limits(void);
 
@@ -60,7 +62,7 @@ enum event_kind {
     EV_END       /* the cluster ends: nodes that hold nothing are gone */
 };
 
-/*  Rows as they are read back (head/store.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, tasks, leases). */
+/*  Rows as they are read back (head/store_restore.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, actors, tasks, leases). */
 struct restored {
     enum {
         RESTORE_EPOCH,
@@ -71,6 +73,7 @@ struct restored {
         RESTORE_STUDY,
         RESTORE_SPEC,
         RESTORE_NODE,
+        RESTORE_ACTOR,
         RESTORE_TASK,
         RESTORE_LEASE
     } table;
@@ -112,7 +115,13 @@ struct restored {
         uint64_t drain_ms, drain_until_ms; /* its grace; the end of it, wall clock */
     } node; /* those that were not DEAD, or still have leases; `dead` says which */
     struct {
-        uint64_t id, spec, fence, submitted_ms;
+        uint64_t id, owner;
+        struct slice space, name, text;
+        uint32_t alive, killed, cause, made;
+        bool checkpoint;
+    } actor; /* those that are not DEAD, and the newest of those that are; in order of id */
+    struct {
+        uint64_t id, spec, fence, submitted_ms, actor;
         uint32_t state, attempt, charged, crashes, cancelled, args_bytes;
         uint64_t parent, parent_fence;
         struct slice deps;
@@ -163,8 +172,11 @@ struct
         ticket_job;    /* not 0: its processes act for the owner of this job; give them a ticket */
     struct slice args; /* of this turn; p NULL: the shell reads them from the store */
     bool synced;
-    bool new_spec; /* the peer has not been told this spec: put its SPEC_INFO in */
-    bool has_deps; /* the shell reads deps from the store, and the results they name */
+    bool new_spec;  /* the peer has not been told this spec: put its SPEC_INFO in */
+    bool has_deps;  /* the shell reads deps from the store, and the results they name */
+    uint64_t actor; /* of a method: task id of its actor */
+    bool
+        checkpoint; /* of an actor that starts again: the shell reads what it has committed; with has_deps */
 };
 struct result_send { /* likewise into one RESULTS */
     uint32_t peer;

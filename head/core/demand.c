@@ -45,11 +45,12 @@ uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t ses
         return NONE;
     }
     session = spec->running_max > 0 ? session : 0;
+    bool actors = spec->kind == SPEC_ACTOR;
     uint32_t free = NONE;
     for (uint32_t i = 0; i < core->demand_count; i++) {
         struct demand *demand = &core->demands[i];
         if (demand->used && demand->session == session &&
-            demand->running_max == spec->running_max &&
+            demand->running_max == spec->running_max && demand->actors == actors &&
             memcmp(&demand->need, &need, sizeof(need)) == 0 && rule_same(&demand->rule, &rule)) {
             demand->specs++;
             return i;
@@ -68,6 +69,7 @@ uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t ses
                                            .session = session,
                                            .running_max = spec->running_max,
                                            .used = true,
+                                           .actors = actors,
                                            .specs = 1 };
     chain_init(&core->demands[free].queues);
     demand_suits_set(core, free);

@@ -47,6 +47,7 @@ struct demand { /* tasks with the same demand are one class for the scheduler */
     uint32_t running_max;           /* so many of its tasks may run at a time; 0: no limit */
     bool used;
     bool no_cpu;
+    bool actors; /* of actors: they are never leased ahead, for nobody knows when one ends */
     uint32_t specs;
     bool blocked;           /* has tasks that could run somewhere, but there is no room */
     bool full;              /* while leases are given: no room was found for it */
@@ -80,7 +81,16 @@ uint32_t line_run(const struct core *core, uint32_t queue, uint32_t most);
 uint64_t line_before(const struct core *core, const struct task *task);
 uint64_t task_age(const struct core *core, const struct task *task); /* since it became ready */
 
+/*  Leasing tasks to one node, one after the other: neighbours share a row. */
+struct leasing {
+    uint32_t node, run;
+    struct row_lease_new row;
+};
+
 /*  lease.c: which task goes where. */
+struct leasing lease_begin(const struct core *core, uint32_t node);
+bool lease_one(struct core *core, struct leasing *leasing, uint32_t task); /* false: no room */
+void lease_finish(struct core *core, struct leasing *leasing);
 void lease_schedule(struct core *core);
 void lease_release(struct core *core,
                    uint32_t task); /* takes it off its node and run; its state is the caller's */

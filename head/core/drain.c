@@ -20,6 +20,9 @@ void drain_recall(struct core *core, uint32_t index)
     for (uint32_t i = node->leases.last; i != NONE && !effects_nearly_full(core);
          i = task_at(core, i)->place.previous) {
         const struct task *task = task_at(core, i);
+        if (task_kind(core, task) == SPEC_METHOD) {
+            continue; /* it runs and ends with its actor */
+        }
         if (!(task->flags & TASK_CANCEL) && (node->drain_over || task->state == TASK_LEASED)) {
             emit_lease(core, node->peer, task->id, task->token,
                        node->drain_over ? RECALL_GIVE_BACK : RECALL_IF_WAITING);
@@ -60,6 +63,7 @@ static void drain_set(struct core *core, uint32_t index, uint32_t drain, uint64_
     EMIT(core, node_drain, node->id, drain, grace_ms,
          drain == DRAIN_NONE ? 0 : core->wall_ms + grace_ms);
     core->schedule = true;
+    actors_wake(core, index);
     drain_scan(core, index);
     drain_recall(core, index);
 }
@@ -117,13 +121,18 @@ void drain_returned(struct core *core, uint32_t index, const struct ending *how)
     end.text = slice_text("its node was drained, or its worker ended, before it had finished");
     const struct job *job = job_at(core, spec->job);
     bool once = spec->max_retries == 0 && !RAYC_BUG(DRAIN_TWICE);
-    if (once || RAYC_BUG(CHARGE_DRAIN) || job->stopping || job->ending) {
+    bool ending = (job->stopping || job->ending) && !spec->detached;
+    if (once || RAYC_BUG(CHARGE_DRAIN) || ending) {
         task_attempt_failed(core, index, &end, true, false);
         return;
     }
     emit_event(core, "TASK_GIVEN_BACK", job->id, how->node, task->id, slice_text(""));
     if (task->flags & TASK_IS_DRIVER) {
         job_driver_again(core, spec->job, &end);
+    }
+    if (spec->kind == SPEC_ACTOR) {
+        task_restart(core, index, &end);
+        return;
     }
     task_returned(core, index);
 }

@@ -178,7 +178,7 @@ static bool array_expand(struct core *core, struct job *job)
         }
         uint32_t index = task_new(core, job->first_session, session->specs.first, id);
         EMIT(core, task_new, id, spec_at(core, session->specs.first)->id, TASK_READY, core->wall_ms,
-             { 0 }, scratch_put(core, args, sizeof(args)), 0, 0, 0);
+             { 0 }, scratch_put(core, args, sizeof(args)), 0, 0, 0, 0);
         job->total++;
         task_ready(core, index, false);
     }
@@ -189,15 +189,41 @@ static bool array_expand(struct core *core, struct job *job)
 static bool session_sweep(struct core *core, struct session *session, enum failure failure)
 {
     uint32_t next;
-    uint32_t left = session->tasks.count;
+    uint32_t left = session->tasks.count - session->detached;
     for (uint32_t i = session->tasks.first; i != NONE && !effects_nearly_full(core); i = next) {
         next = task_at(core, i)->family.next;
-        if (!(task_at(core, i)->flags & TASK_IS_DRIVER)) {
+        bool detached = spec_at(core, task_at(core, i)->spec)->detached;
+        if (!(task_at(core, i)->flags & TASK_IS_DRIVER) && !detached) {
             task_give_up(core, i, failure);
             left--;
         }
     }
     return left == 0;
+}
+
+void job_specs_free(struct core *core, const struct job *job)
+{
+    for (uint32_t s = job->sessions.first; s != NONE; s = session_at(core, s)->in_job.next) {
+        uint32_t next;
+        for (uint32_t i = session_at(core, s)->specs.first; i != NONE; i = next) {
+            const struct spec *spec = spec_at(core, i);
+            next = spec->in_session.next;
+            if (spec->in[TASK_WAITING] + spec->in[TASK_READY] + spec->in[TASK_LEASED] +
+                    spec->in[TASK_RUNNING] ==
+                0) {
+                spec_free(core, i);
+            }
+        }
+    }
+}
+
+bool job_lingers(const struct core *core, const struct job *job)
+{
+    uint32_t s = job->sessions.first;
+    while (s != NONE && session_at(core, s)->detached == 0) {
+        s = session_at(core, s)->in_job.next;
+    }
+    return s != NONE;
 }
 
 static void job_finish(struct core *core, uint32_t index)
@@ -213,10 +239,8 @@ static void job_finish(struct core *core, uint32_t index)
             study_left(core, i);
             session_closed(core, i);
         }
-        while (session->specs.count > 0) {
-            spec_free(core, session->specs.first);
-        }
     }
+    job_specs_free(core, job);
     core->stats.jobs_open--;
     user_at(core, job->user)->jobs--;
     job_move(core, index, causes[job->final]);
@@ -249,7 +273,7 @@ static bool job_step(struct core *core, uint32_t index)
                 session_closed(core, i);
             }
         }
-        empty = empty && session->tasks.count == 0;
+        empty = empty && session->tasks.count == session->detached;
     }
     if (job->kind == JOB_ARRAY && expanded && empty && !job->ending) {
         struct text message = text_in(job->message, sizeof(job->message));

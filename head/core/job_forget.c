@@ -74,7 +74,8 @@ static uint32_t oldest(const struct core *core, bool asked)
 {
     uint32_t index = core->ages.first;
     while (index != NONE &&
-           (asked ? !job_at(core, index)->forgetting : !job_ended(job_at(core, index)))) {
+           (asked ? !job_at(core, index)->forgetting
+                  : !job_ended(job_at(core, index)) || job_lingers(core, job_at(core, index)))) {
         index = job_at(core, index)->age.next;
     }
     return index;
@@ -110,6 +111,11 @@ void on_job_delete(struct core *core, uint32_t peer, const struct msg_job_delete
     if (!job_ended(job) && !RAYC_BUG(DELETE_RUNNING)) {
         emit_refused(core, peer, msg->seq, ERR_CONFLICT,
                      "the job has not ended: stop it first, and wait until it has");
+        return;
+    }
+    if (job_lingers(core, job)) {
+        emit_refused(core, peer, msg->seq, ERR_CONFLICT,
+                     "a detached actor of the job lives: kill it first (rayc actor list)");
         return;
     }
     if (job->forgetting && job->forget_peer != peer && peer_find(core, job->forget_peer) != NONE) {

@@ -24,4 +24,6 @@ void job_unhold(struct core *core, uint32_t index);
 void wait_over(struct core *core, uint32_t index,
                uint32_t ended); /* a job that a held one may name */
 void waits_wake(struct core *core, uint32_t ended);
+/*  Some detached actor of it lives. */
+bool job_lingers(const struct core *core, const struct job *job);
 #endif

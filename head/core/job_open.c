@@ -93,7 +93,7 @@ static int first_spec(struct core *core, uint32_t job, uint32_t session, struct 
         uint32_t state = job_at(core, job)->waits.count > 0 ? TASK_WAITING : TASK_READY;
         job_at(core, job)->driver = id;
         task_set(core, task_at(core, task), state);
-        EMIT(core, task_new, id, core->spec_last, state, core->wall_ms, { 0 }, { 0 }, 0, 0, 0);
+        EMIT(core, task_new, id, core->spec_last, state, core->wall_ms, { 0 }, { 0 }, 0, 0, 0, 0);
         if (state == TASK_READY) {
             task_ready(core, task, false);
         }

@@ -13,8 +13,12 @@ void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uin
     task->run = run_index;
     ((struct run *)pool_at(&core->runs, run_index))->left++;
     chain_append(&node->leases, &core->tasks, TASK_PLACE, task_index);
-    slots_at(core, node_index, spec->demand)->leases++;
-    core->demands[spec->demand].leases++;
+    if (spec->kind == SPEC_METHOD) {
+        call_held(core, task_index);
+    } else {
+        slots_at(core, node_index, spec->demand)->leases++;
+        core->demands[spec->demand].leases++;
+    }
     job_at(core, spec->job)->leased++;
     core->stats.tasks_leased++;
     task_leased(core, task);
@@ -44,8 +48,19 @@ static void slot_close(struct core *core, uint32_t node_index, uint32_t demand)
 void lease_open_slots(struct core *core, uint32_t node, uint32_t demand)
 {
     struct slots *slots = slots_at(core, node, demand);
-    while (slots->slots < slots->leases && slots->slots < FREE_SLOTS_MAX &&
+    bool limited = !core->demands[demand].actors;
+    while (slots->slots < slots->leases && !(limited && slots->slots >= FREE_SLOTS_MAX) &&
            slot_open(core, node, demand)) {}
+}
+
+static void slot_leave(struct core *core, uint32_t node, uint32_t demand, bool again)
+{
+    struct slots *slots = slots_at(core, node, demand);
+    ensure(slots->leases > 0);
+    core->demands[demand].leases--;
+    if (--slots->leases < slots->slots && !(RAYC_BUG(LEAK_SLOT) && again)) {
+        slot_close(core, node, demand);
+    }
 }
 
 void lease_release(struct core *core, uint32_t task_index)
@@ -61,17 +76,26 @@ void lease_release(struct core *core, uint32_t task_index)
         EMIT(core, lease_end, run->token);
         pool_give(&core->runs, task->run);
     }
-    struct slots *slots = slots_at(core, task->node, spec->demand);
-    ensure(slots->leases > 0);
-    core->demands[spec->demand].leases--;
-    if (--slots->leases < slots->slots && !(RAYC_BUG(LEAK_SLOT) && task->attempt > 1)) {
-        slot_close(core, task->node, spec->demand);
+    if (spec->kind == SPEC_METHOD) {
+        call_released(core, task_index);
+    } else {
+        slot_leave(core, task->node, spec->demand, task->attempt > 1);
+        core->schedule = true;
     }
     job_at(core, spec->job)->leased--;
     core->stats.tasks_leased--;
     task->node = NONE;
     task->run = NONE;
-    core->schedule = true;
+}
+
+/*  That of an actor or a call; else NULL. */
+static const struct actor *lease_actor(const struct core *core, const struct task *task,
+                                       uint32_t kind)
+{
+    if (kind == SPEC_ACTOR) {
+        return actor_at(core, task->actor);
+    }
+    return kind == SPEC_METHOD ? actor_at(core, lane_at(core, task->actor)->actor) : NULL;
 }
 
 /*  Says START for a lease; again after a doubt, with the same token, which the worker knows if it has it. */
@@ -82,16 +106,21 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     struct start_send *start = emit_start(core);
     uint64_t bit = 1ull << (node_index % 64);
     start->peer = node->peer;
-    start->has_deps = task->flags & TASK_HAS_DEPS;
+    const struct actor *actor = lease_actor(core, task, spec->kind);
+    start->actor = spec->kind == SPEC_METHOD ? actor->id : 0;
+    start->checkpoint = spec->kind == SPEC_ACTOR && actor->checkpoint && task->attempt > 1;
+    start->has_deps = task->flags & TASK_HAS_DEPS || start->checkpoint;
     start->stream =
         stream_place(core, &node->starts, (size_t)1 << task->args_class, start->has_deps);
     start->task = task->id;
     start->token = task->token;
     start->attempt = task->attempt;
     start->spec = spec->id;
-    start->ticket_job = spec->kind == SPEC_FUNCTION ? 0 : job_at(core, spec->job)->id;
+    bool acts = spec->kind == SPEC_COMMAND || spec->kind == SPEC_DRIVER;
+    start->ticket_job = acts ? job_at(core, spec->job)->id : 0;
     start->new_spec = !(spec->told[node_index / 64] & bit);
-    start->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
+    /*  What a power cut takes back could run twice: an actor must not. */
+    start->synced = spec->kind == SPEC_ACTOR || job_at(core, spec->job)->durability == DURABLE_FULL;
     spec->told[node_index / 64] |= bit;
 }
 
@@ -119,46 +148,65 @@ static void lease_write(struct core *core, const struct row_lease_new *row)
     EMIT(core, lease_new, row->token, row->node, row->first, row->count, row->leased_ms);
 }
 
-/*  Leases up to `count` tasks of a queue to a node: one row for each run of consecutive ids. */
+struct leasing lease_begin(const struct core *core, uint32_t node)
+{
+    return (struct leasing){ node,
+                             NONE,
+                             { .node = node_at(core, node)->id, .leased_ms = core->wall_ms } };
+}
+
+void lease_finish(struct core *core, struct leasing *leasing)
+{
+    if (leasing->run != NONE && !RAYC_BUG(NO_LEASE_ROW)) {
+        lease_write(core, &leasing->row);
+    }
+    leasing->run = NONE;
+}
+
+/*  One row covers a run of consecutive ids. */
+bool lease_one(struct core *core, struct leasing *leasing, uint32_t index)
+{
+    struct task *task = task_at(core, index);
+    struct row_lease_new *row = &leasing->row;
+    if (leasing->run != NONE && (task->id != row->first + row->count || row->count == RUN_MAX)) {
+        lease_write(core, row);
+        leasing->run = NONE;
+    }
+    uint64_t token = token_of(core->epoch, core->token_next).v;
+    if (RAYC_BUG(REUSE_TOKEN) && task->attempt > 1) {
+        token = task->token;
+    }
+    if (leasing->run == NONE) {
+        leasing->run = pool_take(&core->runs);
+        if (leasing->run == NONE) {
+            return false;
+        }
+        *(struct run *)pool_at(&core->runs, leasing->run) = (struct run){ token, 0 };
+        row->token = token;
+        row->first = task->id;
+        row->count = 0;
+    }
+    task_unqueue(core, index);
+    core->token_next++;
+    task->token = token;
+    lease_hold(core, index, leasing->node, leasing->run);
+    lease_start(core, task, node_at(core, leasing->node), leasing->node);
+    row->count++;
+    return true;
+}
+
+/*  Leases up to `count` tasks of a queue to a node. */
 static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index,
                            uint32_t count)
 {
     struct queue *queue = queue_at(core, queue_index);
-    struct node *node = node_at(core, node_index);
-    uint32_t run_index = NONE, given = 0;
-    struct row_lease_new row = { .node = node->id, .leased_ms = core->wall_ms };
-    while (given < count && queue->tasks.count > 0) {
-        uint32_t index = queue->tasks.first;
-        struct task *task = task_at(core, index);
-        if (run_index != NONE && (task->id != row.first + row.count || row.count == RUN_MAX)) {
-            lease_write(core, &row);
-            run_index = NONE;
-        }
-        uint64_t token = token_of(core->epoch, core->token_next).v;
-        if (RAYC_BUG(REUSE_TOKEN) && task->attempt > 1) {
-            token = task->token;
-        }
-        if (run_index == NONE) {
-            run_index = pool_take(&core->runs);
-            if (run_index == NONE) {
-                break;
-            }
-            *(struct run *)pool_at(&core->runs, run_index) = (struct run){ token, 0 };
-            row.token = token;
-            row.first = task->id;
-            row.count = 0;
-        }
-        task_unqueue(core, index);
-        core->token_next++;
-        task->token = token;
-        lease_hold(core, index, node_index, run_index);
-        lease_start(core, task, node, node_index);
-        row.count++;
+    struct leasing leasing = lease_begin(core, node_index);
+    uint32_t given = 0;
+    while (given < count && queue->tasks.count > 0 &&
+           lease_one(core, &leasing, queue->tasks.first)) {
         given++;
     }
-    if (run_index != NONE && !RAYC_BUG(NO_LEASE_ROW)) {
-        lease_write(core, &row);
-    }
+    lease_finish(core, &leasing);
     job_changed(core, queue->job, false);
     return given;
 }
@@ -185,7 +233,7 @@ static bool lease_slot(struct core *core, uint32_t demand_index, uint32_t queue)
 static uint32_t ahead_of(const struct demand *demand)
 {
     bool spread = demand->rule.strategy.kind == STRATEGY_SPREAD; /* the next one goes elsewhere */
-    if (demand->mean_run_us == 0 || demand_of_nothing(demand) || spread) {
+    if (demand->actors || demand->mean_run_us == 0 || demand_of_nothing(demand) || spread) {
         return 0;
     }
     uint64_t ahead = AHEAD_US / demand->mean_run_us;

@@ -24,6 +24,7 @@ static void node_move(struct core *core, struct node *node, enum node_cause caus
         EMIT(core, node_state, node->id, next, next == NODE_DEAD ? core->wall_ms : 0,
              slice_text(reason));
         core->schedule = true;
+        actors_wake(core, map_find(&core->node_map, node->id));
     }
 }
 
@@ -48,6 +49,7 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
         spec_at(core, i)->told[index / 64] &= ~(1ull << (index % 64));
     }
     core->schedule = true;
+    actors_wake(core, index);
 }
 
 /*  The id of a new node must survive a power cut: it is never used again. */
@@ -178,6 +180,7 @@ void node_lost(struct core *core, uint32_t index, const char *reason, bool dead_
     emit_event(core, "NODE_LOST", 0, node->id, 0, slice_text(reason));
     node->peer = NONE;
     node->unknown_ms = dead_for_sure ? 0 : core->now_ms + core->config.orphan_ms;
+    node->exclusive_ms = dead_for_sure ? 0 : node->heard_ms + core->config.lease_ms;
     core->nodes_alive--;
     core->nodes_lost += !node->bye;
 }
@@ -196,11 +199,21 @@ static void lease_lost(struct core *core, uint32_t index, const struct node *nod
 {
     struct task *task = task_at(core, index);
     struct ending how = { .failure = FAILURE_NODE_DIED, .outcome = OUTCOMES, .node = node->id };
-    if (spec_at(core, task->spec)->max_retries == 0 && !node->bye) {
-        how.failure = FAILURE_UNKNOWN;
+    uint32_t kind = task_kind(core, task);
+    if (spec_at(core, task->spec)->max_retries == 0 && !node->bye && kind != SPEC_ACTOR) {
+        how.failure =
+            FAILURE_UNKNOWN; /* of an actor it is known: its worker has killed it by now */
     }
     if (node->bye && (spec_at(core, task->spec)->max_retries != 0 || task->state == TASK_LEASED)) {
-        task_returned(core, index);
+        if (kind == SPEC_ACTOR && task->state == TASK_RUNNING) {
+            task_restart(core, index, &how);
+        } else {
+            task_returned(core, index);
+        }
+        return;
+    }
+    if (kind == SPEC_METHOD) {
+        call_lost(core, index, &how);
         return;
     }
     task_attempt_failed(core, index, &how, true, !node->bye);
@@ -216,6 +229,9 @@ static void node_forget(struct core *core, uint32_t index)
 
 static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
 {
+    if (task->actor != NONE) { /* one that may live on there must not start elsewhere */
+        return core->now_ms < node->exclusive_ms;
+    }
     return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 &&
            !(task->flags & TASK_CANCEL);
 }
@@ -297,13 +313,17 @@ bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *h
     }
     struct task *task = task_at(core, index);
     bool blocked = held->running == HELD_BLOCKED_GET || held->running == HELD_BLOCKED_WAIT;
-    if (held->running == HELD_RUNS || held->running == HELD_ALIVE || blocked) {
+    if (held->running == HELD_ALIVE && task_kind(core, task) == SPEC_ACTOR) {
+        actor_lives(core, index, held->started_ms);
+    } else if (held->running == HELD_RUNS || held->running == HELD_ALIVE || blocked) {
         task_started(core, index, held->started_ms);
     }
     lease_waits(core, task, blocked);
-    if (task->flags & TASK_CANCEL) {
+    bool killed =
+        task_kind(core, task) == SPEC_ACTOR && actor_at(core, task->actor)->killed == task->attempt;
+    if (task->flags & TASK_CANCEL || killed) {
         emit_lease(core, node->peer, task->id, task->token,
-                   task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
+                   task->flags & TASK_CANCEL_FORCE || killed ? RECALL_KILL : RECALL_TERM);
     }
     task->flags |= TASK_SEEN;
     return true;
@@ -388,19 +408,32 @@ void node_resend(struct core *core)
     }
 }
 
-/*  Of outcomes after which nothing is tried again. */
-static const uint8_t final_failures[OUTCOMES] = {
-    [OUTCOME_CANCELLED] = FAILURE_CANCELLED,       [OUTCOME_SETUP_FAILED] = FAILURE_SETUP,
-    [OUTCOME_ENV_FAILED] = FAILURE_SETUP,          [OUTCOME_BAD_ARGUMENT] = FAILURE_ARGUMENT,
-    [OUTCOME_NO_SUCH_TASK] = FAILURE_UNKNOWN_TASK, [OUTCOME_TOO_LARGE] = FAILURE_TOO_LARGE,
-    [OUTCOME_OBJECT_LOST] = FAILURE_OBJECT_LOST,   [OUTCOME_STORE_FULL] = FAILURE_STORE_FULL,
-};
+static enum failure outcome_failure(uint32_t outcome)
+{
+    static const enum failure failures[OUTCOMES] = {
+        [OUTCOME_APP_ERROR] = FAILURE_APP,
+        [OUTCOME_EXIT] = FAILURE_WORKER_DIED,
+        [OUTCOME_SIGNAL] = FAILURE_WORKER_DIED,
+        [OUTCOME_RUN_TIMEOUT] = FAILURE_RUN_TIMEOUT,
+        [OUTCOME_CANCELLED] = FAILURE_CANCELLED,
+        [OUTCOME_SETUP_FAILED] = FAILURE_SETUP,
+        [OUTCOME_BAD_ARGUMENT] = FAILURE_ARGUMENT,
+        [OUTCOME_NO_SUCH_TASK] = FAILURE_UNKNOWN_TASK,
+        [OUTCOME_TOO_LARGE] = FAILURE_TOO_LARGE,
+        [OUTCOME_ENV_FAILED] = FAILURE_SETUP,
+        [OUTCOME_OUT_OF_MEMORY] = FAILURE_OUT_OF_MEMORY,
+        [OUTCOME_OBJECT_LOST] = FAILURE_OBJECT_LOST,
+        [OUTCOME_STORE_FULL] = FAILURE_STORE_FULL,
+    };
+    return outcome < OUTCOMES ? failures[outcome] : FAILURE_NONE;
+}
 
 static void attempt_ended(struct core *core, uint32_t index, const struct rec_done *done)
 {
     const struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    struct ending how = { .status = done->status,
+    struct ending how = { .failure = outcome_failure(done->outcome),
+                          .status = done->status,
                           .outcome = done->outcome,
                           .started_ms = done->started_ms,
                           .run_us = done->run_us,
@@ -409,9 +442,13 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
                           .output = done->output,
                           .log = done->log,
                           .node = node_at(core, task->node)->id };
-    bool resident = spec->kind == SPEC_FUNCTION;
+    bool resident = spec->kind == SPEC_FUNCTION || spec->kind == SPEC_ACTOR;
     if (done->outcome != OUTCOME_RETURNED) {
         tally_attempt(core, task, done->started_ms, done->run_us);
+    }
+    if (spec->kind == SPEC_METHOD) {
+        call_ended(core, index, done, &how);
+        return;
     }
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
@@ -420,7 +457,9 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         return;
     case OUTCOME_APP_ERROR:
         demand_ran(core, spec->demand, done->run_us);
-        how.failure = FAILURE_APP;
+        if (spec->kind == SPEC_ACTOR) {
+            break; /* its constructor failed: that is final */
+        }
         task_attempt_failed(core, index, &how, false, false);
         return;
     case OUTCOME_EXIT:
@@ -428,19 +467,25 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         task_attempt_failed(core, index, &how, resident, resident);
         return;
     case OUTCOME_SIGNAL:
-        how.failure = FAILURE_WORKER_DIED;
         task_attempt_failed(core, index, &how, true, true);
         return;
     case OUTCOME_OUT_OF_MEMORY:
-        how.failure = FAILURE_OUT_OF_MEMORY;
         how.memory_bytes = core->demands[spec->demand].need.of[KIND_MEMORY];
         task_attempt_failed(core, index, &how, true, false);
         return;
     case OUTCOME_RUN_TIMEOUT:
-        how.failure = FAILURE_RUN_TIMEOUT;
         task_attempt_failed(core, index, &how, true, false);
         return;
     case OUTCOME_CANCELLED:
+        if (spec->kind == SPEC_ACTOR && actor_at(core, task->actor)->killed == task->attempt) {
+            how.failure = FAILURE_WORKER_DIED;
+            task_attempt_failed(core, index, &how, true, false);
+            return;
+        }
+        break;
+    case OUTCOME_RETURNED:
+        drain_returned(core, index, &how);
+        return;
     case OUTCOME_SETUP_FAILED:
     case OUTCOME_ENV_FAILED:
     case OUTCOME_BAD_ARGUMENT:
@@ -448,11 +493,6 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
     case OUTCOME_TOO_LARGE:
     case OUTCOME_OBJECT_LOST:
     case OUTCOME_STORE_FULL:
-        how.failure = final_failures[done->outcome];
-        break;
-    case OUTCOME_RETURNED:
-        drain_returned(core, index, &how);
-        return;
     case OUTCOMES:
         break;
     }
@@ -480,6 +520,21 @@ static void acks_flush(struct core *core, struct node *node)
     node->acks_synced = false;
 }
 
+/*  A worker tells of an actor's calls before it tells of the actor: that it died, and why, is looked for further on, so
+    that they are told of the right end. */
+static void actor_first(struct core *core, uint32_t call, struct list rest)
+{
+    uint64_t actor = actor_at(core, lane_at(core, task_at(core, call)->actor)->actor)->id;
+    struct rec_done done;
+    while (next_done(&rest, &done)) {
+        uint32_t index = done.task == actor ? lease_find(core, done.task, done.token) : NONE;
+        if (index != NONE && task_at(core, index)->node == task_at(core, call)->node) {
+            attempt_ended(core, index, &done);
+            return;
+        }
+    }
+}
+
 void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
 {
     uint32_t node = node_find(core, msg->node);
@@ -491,7 +546,7 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
     }
     struct list list = msg->done;
     struct rec_done done;
-    bool full = false;
+    bool full = false, looked = false;
     while (next_done(&list, &done)) {
         uint32_t index = lease_find(core, done.task, done.token);
         if (index != NONE && !speaks_for(core, peer, task_at(core, index)->node)) {
@@ -503,6 +558,10 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
                 NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
         if (index != NONE) {
             full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
+            if (!looked && call_outlived(core, index, done.outcome)) {
+                looked = true;
+                actor_first(core, index, list);
+            }
             attempt_ended(core, index, &done);
         }
     }

@@ -61,7 +61,10 @@ static void suits_set(struct core *core, struct demand *demand, uint32_t index)
 {
     const struct node *node = node_at(core, index);
     const struct rule *rule = &demand->rule;
+    /*  An actor that demands nothing goes where there is a CPU, and takes none of it. */
+    bool idle = demand->actors && demand_of_nothing(demand);
     bool suits =
+        (!idle || node->total.of[KIND_CPU] >= UNITS_PER_ONE) &&
         selector_holds(slice_of(rule->selector, rule->selector_bytes), slice_text(node->labels)) &&
         (!rule_hard(rule) || rule->strategy.node == node->id || RAYC_BUG(SPILL_AFFINE));
     suits = suits || (RAYC_BUG(ANY_LABEL) && rule->selector_bytes > 0);
@@ -199,18 +202,35 @@ bool demand_allows(const struct core *core, uint32_t demand, uint32_t node)
     return demand_suits(core, demand, node) && (!ask.only || ask.node == node_at(core, node)->id);
 }
 
+/*  The node that has the fewest of them. */
+static uint32_t place_evenly(const struct core *core, uint32_t demand,
+                             const struct place_node *nodes, uint32_t count)
+{
+    uint32_t best = NONE;
+    for (uint32_t i = 0; i < count; i++) {
+        if (best == NONE ||
+            slots_at(core, nodes[i].node, demand)->slots < slots_at(core, best, demand)->slots) {
+            best = nodes[i].node;
+        }
+    }
+    return best;
+}
+
 uint32_t demand_place(struct core *core, uint32_t index)
 {
     struct place_node nodes[NODES_MAX];
     uint32_t count = 0;
     const struct demand *demand = &core->demands[index];
-    bool limited = demand_of_nothing(demand);
+    bool nothing = demand_of_nothing(demand), limited = nothing && !demand->actors;
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
         if (node_takes_work(node) && demand_suits(core, index, i) &&
             !(limited && slots_busy(slots_at(core, i, index)) >= FREE_SLOTS_MAX)) {
             nodes[count++] = (struct place_node){ i, &node->total, &node->free, node->id };
         }
+    }
+    if (nothing && demand->actors && demand->rule.strategy.kind == STRATEGY_DEFAULT) {
+        return place_evenly(core, index, nodes, count);
     }
     struct place_ask ask = ask_of(core, index);
     policy_place *policy = policies[demand->rule.strategy.kind];

@@ -75,8 +75,11 @@ static void restore_spec(struct core *core, const struct restored *row)
     struct rec_spec record;
     int code = OK;
     core->spec_last = row->spec.id > core->spec_last ? row->spec.id : core->spec_last;
-    if (session == NONE || job_ended(job_at(core, session_at(core, session)->job)) ||
-        !next_spec(&one, &record)) {
+    if (session == NONE || !next_spec(&one, &record)) {
+        return;
+    }
+    bool lingers = record.kind == SPEC_ACTOR && record.detached;
+    if (job_ended(job_at(core, session_at(core, session)->job)) && !lingers) {
         return;
     }
     uint32_t index = spec_new(core, session, row->spec.id, &record, &code);
@@ -109,6 +112,7 @@ static void restore_node(struct core *core, const struct restored *row)
     drain_restore(core, index, row);
     if (row->node.dead) {
         node_at(core, index)->state = NODE_DEAD;
+        node_at(core, index)->exclusive_ms = core->now_ms + core->config.lease_ms;
         core->nodes_alive--;
     }
 }
@@ -121,7 +125,7 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
         if (task->state == TASK_WAITING) {
             task->deps_left++;
             if (!same_owner(core, task_session((task_id){ task->id }), dep.task)) {
-                task_doom(core, task_find(core, task->id));
+                task_doom(core, task_find(core, task->id), FAILURE_UPSTREAM);
                 continue;
             }
             edge_add(core, dep.task, task->id);
@@ -129,6 +133,26 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
                 emit_lookup(core, dep.task); /* it has ended: answered before the next row */
             }
         }
+    }
+}
+
+/*  What an actor or a call is beside a task. */
+static void restore_actor(struct core *core, uint32_t index, uint32_t session, uint64_t actor)
+{
+    struct task *task = task_at(core, index);
+    uint32_t kind = task_kind(core, task);
+    uint32_t lane = NONE;
+    if (kind == SPEC_ACTOR) {
+        task->actor = actor_find(core, task->id);
+        ensure(task->actor != NONE);
+        actor_at(core, task->actor)->task = index;
+        session_at(core, session)->detached += spec_at(core, task->spec)->detached;
+        actor_at(core, task->actor)->ordered = spec_at(core, task->spec)->ordered;
+    } else if (kind == SPEC_METHOD && lane_get(core, session, task->spec, actor, &lane) == OK) {
+        lane_take(core, lane, index);
+    } else if (kind == SPEC_METHOD) {
+        task_set(core, task, TASK_WAITING);
+        task_doom(core, index, FAILURE_ACTOR_DIED);
     }
 }
 
@@ -161,6 +185,7 @@ static void restore_task(struct core *core, const struct restored *row)
     }
     core->stats.accepted--;
     task_args(task, row->task.args_bytes);
+    restore_actor(core, index, session, row->task.actor);
     restore_deps(core, task, row->task.deps);
 }
 
@@ -171,13 +196,14 @@ static void restore_lease(struct core *core, const struct row_lease_new *row)
     struct run *run = run_index == NONE ? NULL : pool_at(&core->runs, run_index);
     for (uint64_t i = 0; run && i < row->count; i++) {
         uint32_t index = task_find(core, row->first + i);
-        if (index == NONE || row->token + i <= task_at(core, index)->token) {
-            continue; /* ended, or a later attempt */
+        if (index == NONE || row->token + i <= task_at(core, index)->token ||
+            task_at(core, index)->failure != 0) {
+            continue; /* ended, or about to; or a later attempt */
         }
         struct task *task = task_at(core, index);
         if (task->node != NONE) {
             lease_release(core, index); /* of an older row */
-        } else if (task->state == TASK_READY) {
+        } else if (task->state == TASK_READY || task_kind(core, task) == SPEC_METHOD) {
             task_unqueue(core, index);
         }
         task_set(core, task, TASK_READY);
@@ -224,6 +250,9 @@ void restore_row(struct core *core, const struct restored *row)
     case RESTORE_NODE:
         restore_node(core, row);
         return;
+    case RESTORE_ACTOR:
+        actor_restore(core, row);
+        return;
     case RESTORE_TASK:
         restore_task(core, row);
         return;
@@ -266,6 +295,7 @@ void restore_end(struct core *core)
         }
     }
     requeue(core);
+    actors_restored(core);
     kin_restored(core);
     for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
         for (uint32_t d = 0; d < core->demand_count; d++) {
@@ -273,7 +303,9 @@ void restore_end(struct core *core)
         }
     }
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
-        if (!job_ended(job_at(core, j))) {
+        if (job_ended(job_at(core, j))) {
+            job_specs_free(core, job_at(core, j));
+        } else {
             job_busy(core, j);
         }
     }

@@ -48,6 +48,16 @@ uint32_t spec_find(const struct core *core, const struct session *session, uint3
     return map_find(&core->spec_keys, spec_key(session, index));
 }
 
+static void spec_unplace(struct core *core, uint32_t demand, uint32_t queue)
+{
+    if (queue != NONE) {
+        queue_release(core, queue);
+    }
+    if (demand != NONE) {
+        demand_release(core, demand);
+    }
+}
+
 uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
                   const struct rec_spec *record, int *code)
 {
@@ -66,20 +76,18 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
     if (record->kind < SPEC_FUNCTION || record->max_retries < -1) {
         return NONE;
     }
-    uint32_t demand = demand_get(core, record, session->id, code);
-    if (demand == NONE) {
+    bool placed = record->kind != SPEC_METHOD;
+    uint32_t demand = placed ? demand_get(core, record, session->id, code) : NONE;
+    if (placed && demand == NONE) {
         return NONE;
     }
     *code = ERR_BUSY;
     int32_t priority = record->priority < PRIORITY_MAX ? record->priority : PRIORITY_MAX;
     const struct queue_kind how = { fail, priority > -PRIORITY_MAX ? priority : -PRIORITY_MAX };
-    uint32_t queue = queue_get(core, session->job, demand, &how);
-    uint32_t index = queue == NONE ? NONE : pool_take(&core->specs);
+    uint32_t queue = placed ? queue_get(core, session->job, demand, &how) : NONE;
+    uint32_t index = placed && queue == NONE ? NONE : pool_take(&core->specs);
     if (index == NONE) {
-        demand_release(core, demand);
-        if (queue != NONE) {
-            queue_release(core, queue);
-        }
+        spec_unplace(core, demand, queue);
         return NONE;
     }
     *code = OK;
@@ -100,7 +108,10 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
                            .backoff_ms = record->backoff_ms,
                            .backoff_ms_max = record->backoff_ms_max,
                            .queue_ms_max = record->queue_ms_max,
-                           .crash_limit = record->crash_limit };
+                           .crash_limit = record->crash_limit,
+                           .ordered = record->concurrency <= 1 && record->groups.n == 0,
+                           .detached = record->kind == SPEC_ACTOR && record->detached,
+                           .group = record->group.n > 0 ? text_hash(record->group) : 0 };
     struct list codes = record->retry_codes;
     struct rec_code retry;
     while (next_code(&codes, &retry)) {
@@ -133,8 +144,7 @@ void spec_free(struct core *core, uint32_t index)
     chain_remove(&session_at(core, spec->session)->specs, &core->specs, SPEC_SESSION, index);
     map_remove(&core->spec_ids, index);
     map_remove(&core->spec_keys, index);
-    queue_release(core, spec->queue);
-    demand_release(core, spec->demand);
+    spec_unplace(core, spec->demand, spec->queue);
     pool_give(&core->specs, index);
 }
 
@@ -257,6 +267,7 @@ void session_closed(struct core *core, uint32_t index)
 {
     struct session *session = session_at(core, index);
     session->closing = false;
+    claims_drop(core, session->id);
     EMIT(core, session_end, session->id);
     if (session->bye && session->peer != NONE) {
         struct msg *reply = emit_send(core, session->peer, MSG_BYE_DONE, true);

@@ -6,6 +6,7 @@
 #include "common/map.h"
 #include "common/pool.h"
 #include "common/prng.h"
+#include "head/core/actor.h"
 #include "head/core/core.h"
 #include "head/core/kin.h"
 #include "head/core/demand.h"
@@ -73,6 +74,7 @@ struct task {
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
     uint32_t ready_ms;  /* when it became ready: as now_ms, the low half */
+    uint32_t actor;     /* of an actor: index of it; of a method: of its lane; else NONE */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
@@ -87,13 +89,16 @@ struct spec {
     uint64_t key; /* session and index */
     uint32_t by_id, by_key;
     uint32_t session, job;
-    uint32_t kind, demand, queue;
-    uint32_t tally;           /* of its name */
+    uint32_t kind, demand, queue; /* what takes no resources has neither demand nor queue: NONE */
+    uint32_t tally;               /* of its name */
     uint64_t in[TASK_STATES]; /* its tasks by state; those that ended: since the head has started */
     int32_t max_retries;
     uint32_t retry_mode, retry_code_count;
     uint32_t backoff_ms, backoff_ms_max;
     uint32_t queue_ms_max, crash_limit;
+    bool ordered;   /* of an actor: its methods run one at a time, in order */
+    bool detached;  /* likewise: it lives on without its job */
+    uint64_t group; /* of a method: its concurrency group, hashed */
     struct link_pair in_session;
     uint64_t told[NODES_MAX / 64]; /* nodes that know it */
     int32_t retry_codes[RETRY_CODES_MAX];
@@ -140,6 +145,7 @@ struct session {
         saved_below; /* when this batch is synced, so are TRIALS up to that; 0: nothing is to be synced */
     uint64_t bye_seq;
     bool bye;           /* asked to end: told when it has */
+    uint32_t detached;  /* of its tasks: detached actors, which outlive it and its job */
     struct chain tasks; /* unfinished */
     struct chain specs;
     struct link_pair in_job;
@@ -228,12 +234,13 @@ struct node {
     uint64_t
         credential; /* id of the token that its worker has come with; 0: not yet, to this head */
     uint32_t state;
-    bool bye;            /* it ended in order: what it had is not charged */
-    uint32_t draining;   /* enum drain */
-    bool drain_over;     /* its grace has passed: what it has is asked back */
-    uint64_t drain_ms;   /* when that passes */
-    uint64_t unknown_ms; /* DEAD: until then, attempts that may not start twice wait for news */
-    uint64_t inventory;  /* seq of the INVENTORY being read */
+    bool bye;              /* it ended in order: what it had is not charged */
+    uint32_t draining;     /* enum drain */
+    bool drain_over;       /* its grace has passed: what it has is asked back */
+    uint64_t drain_ms;     /* when that passes */
+    uint64_t unknown_ms;   /* DEAD: until then, attempts that may not start twice wait for news */
+    uint64_t exclusive_ms; /* DEAD: from then on its worker has killed its actors, wherever it is */
+    uint64_t inventory;    /* seq of the INVENTORY being read */
     uint64_t inventory_whole; /* and of the newest that was read to its end */
     uint32_t ack_count;       /* DONEs that are committed and not acknowledged yet */
     bool acks_synced;         /* one of them must be on the disk first */
@@ -246,6 +253,7 @@ struct node {
     struct stream starts;
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
     struct chain leases;
+    uint32_t calls; /* of them: of methods, which take no resources */
     struct link_pair all;
     char key[HASH_TEXT + 1];
     char name[NAME_MAX_BYTES + 1];
@@ -270,9 +278,10 @@ struct core {
     struct map parent_map, parent_tasks, child_map;
     struct chain fated; /* parents whose children are to share their fate */
     struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies,
-        users, tokens;
+        users, tokens, actors, lanes;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
-        peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes;
+        peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes,
+        actor_ids, actor_names, lane_map;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
@@ -287,9 +296,12 @@ struct core {
     struct chain held;    /* jobs that wait for others */
     struct chain due;     /* sessions */
     struct chain all_peers, all_nodes, all_tokens;
-    uint32_t demand_count; /* demands[] in use, or free for use again, below this */
-    uint32_t demand_turn;  /* who is first in the next round */
-    uint32_t ranked;       /* queues of another priority than 0 */
+    struct chain actors_due;  /* something is to be done for their calls */
+    struct chain actors_dead; /* those that are still remembered, the oldest first */
+    struct chain claims;      /* actors that have a name, and are not made yet */
+    uint32_t demand_count;    /* demands[] in use, or free for use again, below this */
+    uint32_t demand_turn;     /* who is first in the next round */
+    uint32_t ranked;          /* queues of another priority than 0 */
     char refusal[160]; /* why a spec was refused just now, for people; empty: its code says it */
     uint32_t nodes_alive;
     bool schedule; /* something changed that may let a task be leased */
@@ -379,6 +391,14 @@ static inline struct node *node_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->nodes, index);
 }
+static inline struct actor *actor_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->actors, index);
+}
+static inline struct lane *lane_at(const struct core *core, uint32_t index)
+{
+    return pool_at(&core->lanes, index);
+}
 static inline struct study *study_at(const struct core *core, uint32_t index)
 {
     return pool_at(&core->studies, index);
@@ -398,6 +418,10 @@ static inline struct slots *slots_at(const struct core *core, uint32_t node, uin
 static inline struct job *task_job(const struct core *core, const struct task *task)
 {
     return job_at(core, spec_at(core, task->spec)->job);
+}
+static inline uint32_t task_kind(const struct core *core, const struct task *task)
+{
+    return spec_at(core, task->spec)->kind;
 }
 static inline bool job_ended(const struct job *job)
 {
@@ -447,6 +471,7 @@ void task_cancel(struct core *core, uint32_t index, const struct cancel *how);
 void task_give_up(struct core *core, uint32_t index,
                   enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);
+void task_restart(struct core *core, uint32_t index, const struct ending *how);
 void task_started(struct core *core, uint32_t index, uint64_t started_ms);
 void task_leased(struct core *core, struct task *task);
 void task_set(struct core *core, struct task *task,
@@ -461,8 +486,8 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg);
 void on_looked_up(struct core *core, const struct event *event);
 void on_explain(struct core *core, uint32_t peer, const struct msg_explain *msg);
 void edge_add(struct core *core, uint64_t dep, uint64_t waiter);
-void task_doom(struct core *core,
-               uint32_t index); /* a waiting one: an argument will never be there */
+void task_doom(struct core *core, uint32_t index,
+               enum failure failure); /* a waiting one: what it waits for will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
 
@@ -520,6 +545,7 @@ void watchers_drop(struct core *core, uint32_t peer);
 void watcher_drop(struct core *core, uint32_t index);
 void tell_state(struct core *core, uint32_t peer, uint64_t seq, uint32_t job, bool synced);
 void job_busy(struct core *core, uint32_t index);
+void job_specs_free(struct core *core, const struct job *job); /* those without tasks */
 void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code);
 
 /*  study.c: studies, what their trials report, what their drivers decide. */

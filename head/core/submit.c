@@ -14,7 +14,7 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
         if (spec_find(core, session_at(core, session), record.index) != NONE) {
             continue;
         }
-        if (record.kind == SPEC_DRIVER || record.kind >= SPEC_ACTOR) {
+        if (record.kind == SPEC_DRIVER) {
             return ERR_INVALID; /* the head makes the driver itself, and there is one of it */
         }
         int code = OK;
@@ -26,6 +26,42 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
         spec_save(core, index, &record, bytes);
     }
     return OK;
+}
+
+/*  Is there room for one more?  Of a method, *lane is where it will wait; NONE: there is no such actor. */
+static bool call_fits(struct core *core, uint32_t session_index, uint32_t spec,
+                      const struct rec_call *call, uint32_t *lane)
+{
+    const struct session *session = session_at(core, session_index);
+    uint32_t kind = spec_at(core, spec)->kind;
+    *lane = NONE;
+    if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
+        core->edges.taken + call->deps.count > core->limits.edges) {
+        return false;
+    }
+    if (kind == SPEC_ACTOR) {
+        return actor_room(core, task_id_of(session->id, session->below).v);
+    }
+    return kind != SPEC_METHOD ||
+           lane_get(core, session_index, spec, call->actor, lane) != ERR_BUSY;
+}
+
+/*  What makes a task an actor, or a call of one. */
+static void take_actor(struct core *core, uint32_t index, uint32_t lane)
+{
+    struct task *task = task_at(core, index);
+    uint32_t kind = task_kind(core, task);
+    if (kind == SPEC_ACTOR) {
+        actor_make(core, index);
+        return;
+    }
+    claim_drop(core, task->id);
+    if (kind == SPEC_METHOD && lane != NONE) {
+        lane_take(core, lane, index);
+    } else if (kind == SPEC_METHOD) {
+        task_set(core, task, TASK_WAITING);
+        task_doom(core, index, FAILURE_ACTOR_DIED);
+    }
 }
 
 /*  A task of another one, which may have been cancelled with all that it submits. */
@@ -43,8 +79,8 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
                       const struct rec_call *call, struct row_task_new row)
 {
     struct session *session = session_at(core, session_index);
-    if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
-        core->edges.taken + call->deps.count > core->limits.edges) {
+    uint32_t lane;
+    if (!call_fits(core, session_index, spec, call, &lane)) {
         return false; /* the client sends it again when there is room */
     }
     uint64_t id = task_id_of(session->id, session->below).v;
@@ -66,17 +102,19 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
         task->flags |= TASK_HAS_DEPS;
         task->deps_left = (uint16_t)call->deps.count;
     }
+    take_actor(core, index, lane);
     row.id = id;
     row.spec = spec_at(core, spec)->id;
     row.state = task->state;
     row.submitted_ms = core->wall_ms;
     row.deps = call->deps.bytes;
     row.args = call->args;
+    row.actor = spec_at(core, spec)->kind == SPEC_METHOD ? call->actor : 0;
     emit_row(core, ROW_task_new, &row, sizeof(row));
     if (task->state == TASK_READY) {
         task_ready(core, index, row.parent != 0); /* before new ones that would wait for theirs */
     } else if (foreign) {
-        task_doom(core, index);
+        task_doom(core, index, FAILURE_UPSTREAM);
     }
     if (row.parent != 0) {
         take_child(core, index, &row);
@@ -183,10 +221,28 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
     }
 }
 
+/*  Why this may not be cancelled so; NULL: it may. */
+static const char *cancel_fault(const struct core *core, uint32_t index, uint32_t force)
+{
+    uint32_t kind = task_kind(core, task_at(core, index));
+    if (kind == SPEC_ACTOR) {
+        return "this is an actor: kill it (rayc actor kill)";
+    }
+    return kind == SPEC_METHOD && force
+               ? "a call of an actor cannot be cancelled with force: cancel it without, or kill "
+                 "the actor (rayc actor kill)"
+               : NULL;
+}
+
 void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
 {
     uint32_t index =
         session_of_task(core, peer, msg->task) == NONE ? NONE : task_find(core, msg->task);
+    const char *fault = index == NONE ? NULL : cancel_fault(core, index, msg->force);
+    if (fault) {
+        emit_refused(core, peer, msg->seq, ERR_INVALID, fault);
+        return;
+    }
     if (index != NONE) {
         audit_number(core, peer, MSG_CANCEL, msg->task, OK);
         task_cancel(core, index, &(struct cancel){ msg->force, msg->recursive });

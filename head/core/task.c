@@ -64,6 +64,7 @@ uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint
     task->node = NONE;
     task->run = NONE;
     task->timer = NONE;
+    task->actor = NONE;
     task->attempt = 1;
     task->state = TASK_READY;
     task->flags = spec_at(core, spec)->kind == SPEC_DRIVER ? TASK_IS_DRIVER : 0;
@@ -81,13 +82,22 @@ void task_ready(struct core *core, uint32_t index, bool first)
 {
     struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    ensure(task->state == TASK_READY && !(task->flags & TASK_IN_QUEUE));
+    bool method = spec->kind == SPEC_METHOD;
+    ensure(task->state == TASK_READY && (method || !(task->flags & TASK_IN_QUEUE)));
+    if (actor_waits(core, task)) {
+        task->flags |= TASK_BACKOFF; /* without a timer: actor_settled() ends it */
+        return;
+    }
     if (task->flags & TASK_BACKOFF) {
         heap_set(&core->timers, index, task->due_ms);
         return;
     }
     if (spec->queue_ms_max > 0) {
         heap_set(&core->timers, index, core->now_ms + spec->queue_ms_max);
+    }
+    if (method) {
+        call_ready(core, index);
+        return;
     }
     struct queue *queue = queue_at(core, spec->queue);
     if (first && queue->tasks.count > 0 &&
@@ -104,6 +114,9 @@ void task_unqueue(struct core *core, uint32_t index)
 {
     struct task *task = task_at(core, index);
     heap_remove(&core->timers, index);
+    if (task_kind(core, task) == SPEC_METHOD) {
+        call_leave(core, index);
+    }
     task->flags &= (uint16_t)~TASK_BACKOFF;
     if (task->flags & TASK_IN_QUEUE) {
         uint32_t queue = spec_at(core, task->spec)->queue;
@@ -136,11 +149,14 @@ void task_args_ready(struct core *core, uint32_t index)
     task_ready(core, index, kin_is_child(core, task_at(core, index)->id));
 }
 
-void task_doom(struct core *core, uint32_t index)
+void task_doom(struct core *core, uint32_t index, enum failure failure)
 {
     struct task *task = task_at(core, index);
     if (task->failure == 0) {
-        task->failure = FAILURE_UPSTREAM;
+        if (task->actor != NONE && task_kind(core, task) == SPEC_METHOD) {
+            call_leave(core, index);
+        }
+        task->failure = (uint8_t)failure;
         chain_append(&core->doomed, &core->tasks, TASK_PLACE, index);
     }
 }
@@ -152,7 +168,7 @@ static void waiter_wake(struct core *core, uint32_t index, bool failed)
         return;
     }
     if (failed) {
-        task_doom(core, index);
+        task_doom(core, index, FAILURE_UPSTREAM);
         return;
     }
     ensure(task->deps_left > 0);
@@ -263,6 +279,9 @@ static void task_forget(struct core *core, uint32_t index)
 {
     struct task *task = task_at(core, index);
     struct session *session = session_at(core, spec_at(core, task->spec)->session);
+    if (task->actor != NONE && task_kind(core, task) == SPEC_METHOD) {
+        lane_put(core, task->actor);
+    }
     if (session->tasks.first == index) {
         session->low_dirty = true;
         session_due(core, spec_at(core, task->spec)->session);
@@ -271,6 +290,9 @@ static void task_forget(struct core *core, uint32_t index)
     chain_remove(&session->tasks, &core->tasks, TASK_FAMILY, index);
     map_remove(&core->task_map, index);
     pool_give(&core->tasks, index);
+    if (job_ended(job_at(core, session->job))) { /* a detached actor: the last that it had, maybe */
+        job_specs_free(core, job_at(core, session->job));
+    }
 }
 
 void task_end(struct core *core, uint32_t index, const struct ending *how)
@@ -285,6 +307,8 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
         task_unqueue(core, index);
     } else if (task->failure != 0) {
         chain_remove(&core->doomed, &core->tasks, TASK_PLACE, index);
+    } else if (task_kind(core, task) == SPEC_METHOD) {
+        call_leave(core, index);
     }
     struct slice text = how->failure ? sentence_of(core, how) : how->text;
     if (how->failure == 0) {
@@ -303,6 +327,11 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     task_move(core, task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
     tally_ended(core, task, how->failure != 0);
     tell_result(core, task, how, attempt, text);
+    if (task_kind(core, task) == SPEC_ACTOR) {
+        struct ending end = *how;
+        end.text = text;
+        actor_ended(core, task->actor, &end);
+    }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
     uint64_t id = task->id;
     bool waiters = task->flags & TASK_HAS_WAITERS;
@@ -340,9 +369,12 @@ static uint64_t backoff_ms(struct core *core, const struct spec *spec, uint32_t 
 static void task_again(struct core *core, uint32_t index, uint64_t wait_ms)
 {
     struct task *task = task_at(core, index);
+    task->due_ms = core->now_ms + wait_ms;
     if (wait_ms > 0) {
         task->flags |= TASK_BACKOFF;
-        task->due_ms = core->now_ms + wait_ms;
+    }
+    if (task_kind(core, task) == SPEC_METHOD) {
+        call_join(core, index);
     }
     EMIT(core, task_again, task->id, task->attempt, task->token, task->charged, task->crashes,
          wait_ms > 0 ? core->wall_ms + wait_ms : 0);
@@ -373,7 +405,8 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         return;
     }
     bool budget = spec->max_retries < 0 || task->charged < (uint32_t)spec->max_retries;
-    if (!budget || !retry_allowed(spec, how, system) || job->stopping || job->ending) {
+    bool ending = (job->stopping || job->ending) && !spec->detached;
+    if (!budget || !retry_allowed(spec, how, system) || ending) {
         task_end(core, index, &end);
         return;
     }
@@ -388,7 +421,8 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         job_driver_again(core, spec->job, how);
     }
     task_move(core, task, CAUSE_RETRY);
-    task_again(core, index, backoff_ms(core, spec, task->charged));
+    bool actors = how->failure == FAILURE_ACTOR_UNAVAILABLE; /* its actor has a backoff already */
+    task_again(core, index, actors ? 0 : backoff_ms(core, spec, task->charged));
 }
 
 /*  The attempt has not started, and will not there: the same attempt goes elsewhere. */
@@ -402,6 +436,17 @@ void task_returned(struct core *core, uint32_t index)
     }
     kin_orphan(core, task);
     lease_release(core, index);
+    task_move(core, task, CAUSE_RETURNED);
+    task_again(core, index, 0);
+}
+
+/*  An actor had begun, and is to go: it starts elsewhere as its next incarnation, which is not charged. */
+void task_restart(struct core *core, uint32_t index, const struct ending *how)
+{
+    struct task *task = task_at(core, index);
+    emit_attempt(core, task, how, sentence_of(core, how));
+    lease_release(core, index);
+    task->attempt++;
     task_move(core, task, CAUSE_RETURNED);
     task_again(core, index, 0);
 }
@@ -449,8 +494,9 @@ void task_give_up(struct core *core, uint32_t index, enum failure failure)
     if (task->state == TASK_LEASED || task->state == TASK_RUNNING) {
         const struct node *node = node_at(core, task->node);
         how.node = node->id;
-        if (node->peer != NONE) {
-            emit_lease(core, node->peer, task->id, task->token, RECALL_KILL);
+        if (node->peer != NONE) { /* a call that runs belongs to an actor that may live on */
+            emit_lease(core, node->peer, task->id, task->token,
+                       task_kind(core, task) == SPEC_METHOD ? RECALL_IF_WAITING : RECALL_KILL);
         }
     }
     task_end(core, index, &how);
@@ -472,12 +518,22 @@ void task_timers(struct core *core)
     }
 }
 
+/*  In whose words a doomed task ends; those of its failure where there is no more to say. */
+static const char *doom_text(uint32_t failure)
+{
+    return failure == FAILURE_ACTOR_DIED
+               ? "it is not known here: it never was, is another user's, or died long ago"
+               : "";
+}
+
 void task_sweep_doomed(struct core *core)
 {
     for (uint32_t n = 0; core->doomed.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
         uint32_t index = core->doomed.first;
+        uint32_t failure = task_at(core, index)->failure;
         task_end(core, index,
-                 &(struct ending){ .failure = task_at(core, index)->failure,
-                                   .outcome = OUTCOME_CANCELLED });
+                 &(struct ending){ .failure = failure,
+                                   .outcome = OUTCOME_CANCELLED,
+                                   .text = slice_text(doom_text(failure)) });
     }
 }

@@ -242,7 +242,9 @@ void head_open(struct sim *sim)
                                     .peers = 512,
                                     .studies = 64,
                                     .users = 16,
-                                    .tokens = 16 };
+                                    .tokens = 16,
+                                    .actors = 256,
+                                    .lanes = 1024 };
     head->config = core_config();
     if (chance(rng, 400)) {
         head->config.lease_ms = (uint32_t)between(rng, 6000, 30000);

@@ -513,7 +513,15 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_audit          seen_event
 #define seen_package_put    seen_event
 #define seen_package_forget seen_event
-#define seen_spec_file      seen_event
+/*  No client of the simulator makes actors yet. */
+#define seen_actor_name       seen_event
+#define seen_actor_unclaim    seen_event
+#define seen_actor_new        seen_event
+#define seen_actor_alive      seen_event
+#define seen_actor_kill       seen_event
+#define seen_actor_dead       seen_event
+#define seen_actor_checkpoint seen_event
+#define seen_spec_file        seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

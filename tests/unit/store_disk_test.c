@@ -72,26 +72,30 @@ static void older_schema_is_raised(void **state)
     put_job(self, 3);
     put_spec_with_files(self);
     store_close(&self->store);
-    run_sql(self, "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
-                  "ALTER TABLE session DROP COLUMN nested;"
-                  "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
-                  "ALTER TABLE node DROP COLUMN labels; ALTER TABLE node DROP COLUMN objects;"
-                  "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
-                  "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
-                  "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
-                  "tokens; DROP VIEW audits; DROP VIEW jobs;"
-                  "DROP VIEW tasks; ALTER TABLE session DROP COLUMN high;"
-                  "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
-                  "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
-                  "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
-                  "ALTER TABLE job DROP COLUMN runtime_env; ALTER TABLE job DROP COLUMN after;"
-                  "ALTER TABLE job DROP COLUMN waits;"
-                  "ALTER TABLE job DROP COLUMN error; CREATE VIEW jobs AS SELECT 1; CREATE VIEW "
-                  "tasks AS SELECT 1;"
-                  "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
-                  "DROP TABLE study_file; DROP TABLE trial; DROP TABLE report;"
-                  "DROP TABLE study_state_name; DROP TABLE trial_state_name;"
-                  "PRAGMA user_version=1");
+    run_sql(
+        self,
+        "DROP VIEW actors; DROP TRIGGER session_actors_gone; DROP TABLE actor;"
+        "DROP TABLE actor_cause_name;"
+        "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
+        "ALTER TABLE session DROP COLUMN nested;"
+        "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
+        "ALTER TABLE node DROP COLUMN labels; ALTER TABLE node DROP COLUMN objects;"
+        "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
+        "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
+        "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
+        "tokens; DROP VIEW audits; DROP VIEW jobs;"
+        "DROP VIEW tasks; ALTER TABLE task DROP COLUMN actor; ALTER TABLE session DROP COLUMN high;"
+        "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
+        "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
+        "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
+        "ALTER TABLE job DROP COLUMN runtime_env; ALTER TABLE job DROP COLUMN after;"
+        "ALTER TABLE job DROP COLUMN waits;"
+        "ALTER TABLE job DROP COLUMN error; CREATE VIEW jobs AS SELECT 1; CREATE VIEW "
+        "tasks AS SELECT 1;"
+        "DROP VIEW studies; DROP VIEW trials; DROP VIEW reports; DROP TABLE study;"
+        "DROP TABLE study_file; DROP TABLE trial; DROP TABLE report;"
+        "DROP TABLE study_state_name; DROP TABLE trial_state_name;"
+        "PRAGMA user_version=1");
     open_store(self);
     expect(self, "SELECT count(*) FROM tasks", "3");
     expect(self, "SELECT count(*) FROM studies", "0");
@@ -101,7 +105,8 @@ static void older_schema_is_raised(void **state)
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
     expect(self, "SELECT count(labels) FROM node", "0");
-    expect(self, "PRAGMA user_version", "9");
+    expect(self, "SELECT count(*) FROM actors", "0");
+    expect(self, "PRAGMA user_version", "10");
 }
 
 static void other_programs_files_are_refused(void **state)

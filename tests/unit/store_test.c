@@ -210,6 +210,10 @@ static void see(void *context, const struct restored *row)
     case RESTORE_NODE:
         n = snprintf(to, room, "N%llu,%u ", (unsigned long long)row->node.id, row->node.dead);
         break;
+    case RESTORE_ACTOR:
+        n = snprintf(to, room, "A%llu,%u,%u ", (unsigned long long)row->actor.id, row->actor.alive,
+                     row->actor.cause);
+        break;
     case RESTORE_TASK:
         n = snprintf(to, room, "T%llu,%u,%u,%llu ",
                      (unsigned long long)(row->task.id & TASK_COUNTER_MAX), row->task.state,

@@ -1,0 +1,249 @@
+/*  actor_life_test.c - how long an actor lives: names, detached ones, nodes that are drained or lost, ends of sessions. */
+#include "tests/unit/actor_world.h"
+
+enum { OTHER = CLIENT + 20, SECOND = WORKER + 30 };
+
+static void name(struct world *w, uint32_t peer, const struct msg_actor_name *ask)
+{
+    say(w, peer, MSG_ACTOR_NAME, ask);
+}
+
+static uint64_t find(struct world *w, uint32_t peer, uint64_t session, const char *space,
+                     const char *text)
+{
+    say(w, peer, MSG_ACTOR_FIND,
+        &(struct msg_actor_find){
+            .session = session, .space = slice_text(space), .name = slice_text(text) });
+    const struct msg *named = heard(w, MSG_ACTOR_NAMED, 0);
+    return named ? named->as.actor_named.actor : 0;
+}
+
+/*  An actor of the counter, made after its name was claimed. */
+static void make_named(struct actors *a, uint64_t counter, const char *text, uint32_t detached)
+{
+    name(a->w, CLIENT,
+         &(struct msg_actor_name){ .session = a->session,
+                                   .counter = counter,
+                                   .space = slice_text("s"),
+                                   .name = slice_text(text) });
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.existed, 0);
+    struct rec_spec spec = actor_spec(1, 0);
+    spec.index = detached ? 4 : 5;
+    spec.detached = detached;
+    submit_calls(a, counter, 1, &spec, (struct rec_call){ 0 });
+}
+
+static void bye(struct actors *a)
+{
+    say(a->w, CLIENT, MSG_BYE, &(struct msg_bye){ .seq = 8, .session = a->session });
+    must_hear(a->w, MSG_BYE_DONE);
+}
+
+static void a_name_is_held_by_one(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    make_named(a, 2, "n", 0);
+    struct msg_actor_name ask = {
+        .session = a->session, .counter = 3, .space = slice_text("s"), .name = slice_text("n")
+    };
+    name(a->w, CLIENT, &ask);
+    assert_int_equal(must_hear(a->w, MSG_REFUSED)->as.refused.code, ERR_CONFLICT);
+    ask.if_exists = 1;
+    name(a->w, CLIENT, &ask);
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.actor, a->actor + 1);
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.existed, 1);
+    world_restart(a->w);
+    client_back(a);
+    assert_int_equal(find(a->w, CLIENT, a->session, "s", "n"), a->actor + 1);
+    assert_int_equal(find(a->w, CLIENT, a->session, "", "n"), 0); /* another namespace */
+    a->actor++;
+    kill_actor(a, 0);
+    assert_int_equal(find(a->w, CLIENT, a->session, "s", "n"), 0);
+    ask.if_exists = 0;
+    name(a->w, CLIENT, &ask);
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.existed, 0);
+    name(a->w, CLIENT, &ask); /* the answer was lost: it asks again */
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.existed, 0);
+    actors_free(a);
+}
+
+static void a_claim_goes_with_its_session(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct msg_actor_name ask = {
+        .session = a->session, .counter = 2, .space = slice_text("s"), .name = slice_text("n")
+    };
+    name(a->w, CLIENT, &ask);
+    must_hear(a->w, MSG_ACTOR_NAMED);
+    calls(a, 2, 1, 0); /* the counter is another task's */
+    ask.counter = 3;
+    name(a->w, CLIENT, &ask);
+    must_hear(a->w, MSG_ACTOR_NAMED);
+    bye(a);
+    uint64_t other = open_job(a->w, OTHER, "b");
+    ask.session = other;
+    ask.counter = 1;
+    name(a->w, OTHER, &ask);
+    must_hear(a->w, MSG_ACTOR_NAMED);
+    world_restart(a->w);
+    hello(a->w, OTHER, 1);
+    say(a->w, OTHER, MSG_RESUME, &(struct msg_resume){ .session = other });
+    assert_int_equal(find(a->w, OTHER, other, "s", "n"), task_id_of(other, 1).v);
+    actors_free(a);
+}
+
+static void it_ends_with_its_session(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(3);
+    alive(a, &a->start);
+    say(a->w, CLIENT, MSG_BYE, &(struct msg_bye){ .seq = 8, .session = a->session });
+    must_hear(a->w, MSG_RECALL);
+    must_hear(a->w, MSG_BYE_DONE);
+    uint64_t other = open_job(a->w, OTHER, "b");
+    struct rec_spec spec = method_spec(0);
+    a->session = other;
+    submit_as(a, OTHER, 1, 1, &spec, (struct rec_call){ .actor = a->actor });
+    struct rec_result result;
+    assert_true(result_of(a->w, task_id_of(other, 1).v, &result));
+    assert_true(has_text(result.text, "OWNER_DIED"));
+    actors_free(a);
+}
+
+/*  It outlives its job, a restart of the head, and is called from another job; only a kill ends it. */
+static void a_detached_one_lives_on(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    make_named(a, 2, "n", 1);
+    struct rec_start start, call;
+    assert_true(start_at(a->w, 0, &start) && start.task == a->actor + 1);
+    alive(a, &start);
+    bye(a);
+    world_restart(a->w);
+    join(a->w, WORKER, a->node, "n1", 2);
+    inventory(a, &start, NULL, 0);
+    assert_null(heard(a->w, MSG_RECALL, 0));
+    a->session = open_job(a->w, OTHER, "b");
+    a->actor = find(a->w, OTHER, a->session, "s", "n");
+    assert_int_equal(a->actor, start.task);
+    struct rec_spec spec = method_spec(0);
+    submit_as(a, OTHER, 1, 1, &spec, (struct rec_call){ .actor = a->actor });
+    assert_true(start_at(a->w, 0, &call) && call.actor == a->actor);
+    done(a->w, a->node, &start, OUTCOME_SIGNAL, -9);
+    returned(a, &call);
+    assert_true(start_at(a->w, 0, &start) && start.task == a->actor && start.attempt == 2);
+    say(a->w, OTHER, MSG_JOB_DELETE, &(struct msg_job_delete){ .seq = 2, .job = 1 });
+    assert_int_equal(must_hear(a->w, MSG_REFUSED)->as.refused.code, ERR_CONFLICT);
+    say(a->w, OTHER, MSG_ACTOR_KILL, &(struct msg_actor_kill){ .seq = 3, .actor = a->actor });
+    must_hear(a->w, MSG_CHANGED);
+    say(a->w, OTHER, MSG_JOB_DELETE, &(struct msg_job_delete){ .seq = 2, .job = 1 });
+    must_hear(a->w, MSG_CHANGED);
+    actors_free(a);
+}
+
+static void lost_with_its_node(struct actors *a, struct rec_start call[2])
+{
+    alive(a, &a->start);
+    calls(a, 2, 2, 0);
+    assert_true(start_at(a->w, 0, &call[0]) && start_at(a->w, 1, &call[1]));
+    join(a->w, SECOND, 0, "n2", 2);
+    turn_event(a->w->turn, &(struct event){ .kind = EV_PEER_GONE,
+                                            .peer = WORKER,
+                                            .now_ms = a->w->now_ms,
+                                            .wall_ms = 1700000000000 + a->w->now_ms });
+    world_flush(a->w);
+}
+
+/*  A worker that is cut off may still run it until 0.8 of its lease have passed: until then, it is nowhere else. */
+static void it_has_one_life_at_a_time(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(1);
+    struct rec_start call[2], again;
+    struct rec_result result;
+    lost_with_its_node(a, call);
+    uint64_t lease_ms = a->w->config.lease_ms;
+    bool told = false, started = false;
+    uint64_t waited_ms = 0;
+    for (; waited_ms <= lease_ms + 3000 && !started; waited_ms += 1000) {
+        say(a->w, SECOND, MSG_NODE_BEAT, &(struct msg_node_beat){ .node = a->node + 1 });
+        say(a->w, CLIENT, MSG_CLIENT_BEAT, &(struct msg_client_beat){ .session = a->session });
+        pass(a->w, 1000);
+        told = told || (result_of(a->w, call[0].task, &result) &&
+                        result.failure == FAILURE_ACTOR_UNAVAILABLE);
+        started = start_at(a->w, 0, &again);
+    }
+    assert_true(started && told);
+    assert_int_equal(again.attempt, 2);
+    assert_in_range(waited_ms, lease_ms - 2000, lease_ms + 3000);
+    actors_free(a);
+}
+
+static void a_new_process_of_its_worker_ends_the_wait(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(1);
+    struct rec_start call[2], again;
+    alive(a, &a->start);
+    calls(a, 2, 2, 0);
+    assert_true(start_at(a->w, 0, &call[0]) && start_at(a->w, 1, &call[1]));
+    join(a->w, SECOND, 0, "n1", 2); /* the same folder */
+    assert_true(start_at(a->w, 0, &again) && again.task == a->actor && again.attempt == 2);
+    struct rec_result result;
+    assert_true(result_of(a->w, call[1].task, &result));
+    assert_int_equal(result.failure, FAILURE_ACTOR_UNAVAILABLE);
+    actors_free(a);
+}
+
+static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(1);
+    struct rec_start call, again;
+    alive(a, &a->start);
+    join(a->w, SECOND, 0, "n2", 2);
+    say(a->w, CLIENT, MSG_NODE_DRAIN,
+        &(struct msg_node_drain){ .node = a->node, .drain = DRAIN_ASKED, .grace_ms = 2000 });
+    assert_null(heard(a->w, MSG_RECALL, 0)); /* it lives until the grace is over, and takes calls */
+    calls(a, 2, 1, 1);
+    assert_true(start_at(a->w, 0, &call));
+    pass(a->w, 2500);
+    must_hear(a->w, MSG_RECALL);
+    proto_put_record(&a->w->wire, REC_DONE,
+                     &(struct rec_done){ .task = a->actor,
+                                         .token = a->start.token,
+                                         .outcome = OUTCOME_RETURNED,
+                                         .started_ms = 7 });
+    say(a->w, WORKER, MSG_DONE,
+        &(struct msg_done){ .seq = 9, .node = a->node, .done = wire_list(&a->w->wire, 1) });
+    returned(a, &call);
+    assert_true(start_at(a->w, 0, &again) && again.task == a->actor && again.attempt == 2);
+    /* its one restart is still there */
+    proto_put_record(&a->w->wire, REC_DONE,
+                     &(struct rec_done){ .task = a->actor,
+                                         .token = again.token,
+                                         .outcome = OUTCOME_SIGNAL,
+                                         .status = -9,
+                                         .started_ms = 7 });
+    say(a->w, SECOND, MSG_DONE,
+        &(struct msg_done){ .seq = 1, .node = a->node + 1, .done = wire_list(&a->w->wire, 1) });
+    assert_true(start_at(a->w, 0, &again) && again.task == a->actor && again.attempt == 3);
+    actors_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_is_held_by_one),
+        cmocka_unit_test(a_claim_goes_with_its_session),
+        cmocka_unit_test(it_ends_with_its_session),
+        cmocka_unit_test(a_detached_one_lives_on),
+        cmocka_unit_test(it_has_one_life_at_a_time),
+        cmocka_unit_test(a_new_process_of_its_worker_ends_the_wait),
+        cmocka_unit_test(given_back_by_a_drained_node_it_is_not_charged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
