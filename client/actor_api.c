@@ -26,7 +26,9 @@ rayc_ref rayc_actor_call(rayc_actor actor, const rayc_method *method,
     if (method == NULL || (args == NULL && count > 0)) {
         failure_say(RAYC_EINVALID, "%s is NULL",
                     method == NULL ? "the method" : "the list of arguments");
-        return session_born_failed(self);
+        rayc_ref ref = { 0 };
+        session_born_failed(self, 1, &ref);
+        return ref;
     }
     return session_actor_call(self, actor, method, options, args, count);
 }

@@ -61,7 +61,7 @@ static int make(struct session *self, struct actor_draft *draft, const rayc_acto
     if (rc >= 0) {
         call.spec = (uint32_t)rc;
         rayc_ref ref = submit_call(self, &call, slice_of(spec.p, spec.n));
-        refs_drop(&self->refs, task_counter((task_id){ ref.number }));
+        refs_drop(&self->refs, task_counter((task_id){ ref.number }), 0);
         *out = handle_of(self, ref.number, options, true);
     }
     submit_end(self);
@@ -221,7 +221,7 @@ void session_actor_drop(struct session *self, rayc_actor actor)
         struct rec_call call = { .args = slice_of(no_args, sizeof(no_args)) };
         rayc_ref ref = call_method(self, actor, &terminate, NULL, &call);
         if ((ref.number & BORN_FAILED) == 0) {
-            refs_drop(&self->refs, task_counter((task_id){ ref.number }));
+            refs_drop(&self->refs, task_counter((task_id){ ref.number }), 0);
         }
     }
     if (handle != NULL) {

@@ -69,7 +69,7 @@ rayc_ref rayc_put_buffer(rayc_buffer **buffer)
     struct session *session = rayc_session_();
     if (session != NULL && *buffer == NULL) {
         failure_say(RAYC_EINVALID, "there is no buffer: it was put or returned before");
-        ref = session_born_failed(session);
+        session_born_failed(session, 1, &ref);
     } else if (session != NULL && (*buffer)->local.store != NULL) {
         ref = session_put_buffer(session, &(*buffer)->local);
     } else if (session != NULL) {

@@ -49,7 +49,8 @@ bool options_same(const rayc_options *a, const rayc_options *b)
         a->max_retries != b->max_retries || a->priority != b->priority ||
         a->run_ms_max != b->run_ms_max || a->queue_ms_max != b->queue_ms_max ||
         a->backoff_ms != b->backoff_ms || a->backoff_ms_max != b->backoff_ms_max ||
-        a->crash_limit != b->crash_limit || a->running_max != b->running_max) {
+        a->crash_limit != b->crash_limit || a->running_max != b->running_max ||
+        a->returns != b->returns) {
         return false;
     }
     bool any = a->retry_codes == rayc_any_error;
@@ -258,6 +259,11 @@ int options_draft(struct spec_draft *out, const rayc_options *options)
         !selector_check(out->record.labels, &why) || !priority_check(options->priority, &why)) {
         return failure_say(RAYC_EINVALID, "option %s", why.text);
     }
+    if (options->returns > RETURNS_MAX) {
+        return failure_say(RAYC_EINVALID, "option returns is %u: the limit is %d", options->returns,
+                           RETURNS_MAX);
+    }
+    out->record.returns = options->returns;
     if (options->name != NULL && strlen(options->name) > NAME_MAX_BYTES) {
         return failure_say(RAYC_EINVALID, "option name has %zu bytes: the limit is %d",
                            strlen(options->name), NAME_MAX_BYTES);

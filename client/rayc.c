@@ -10,10 +10,12 @@
 #include "client/failure.h"
 #include "client/history.h"
 #include "client/nested.h"
+#include "client/options.h"
 #include "client/program.h"
 #include "client/serve.h"
 #include "client/study_link.h"
 #include "common/log.h"
+#include "proto/value.h"
 
 enum {
     RECONNECT_MS = 600 * 1000, /* RAYC_RECONNECT_MS */
@@ -52,6 +54,14 @@ static struct session *session(void)
 struct session *rayc_session_(void)
 {
     return session();
+}
+
+/*  A reference that says this thread's rayc_error(). */
+static rayc_ref born_failed(struct session *self)
+{
+    rayc_ref ref = { 0 };
+    session_born_failed(self, 1, &ref);
+    return ref;
 }
 
 static uint64_t number_of(const char *name)
@@ -203,7 +213,27 @@ rayc_arg rayc_of(rayc_ref ref)
 {
     /* a zero reference must not look like a value: it fails where it is used */
     bool zero = ref.job == 0 && ref.number == 0;
-    return (rayc_arg){ .ref = zero ? (rayc_ref){ UINT64_MAX, UINT64_MAX } : ref };
+    return (rayc_arg){ .ref = zero ? (rayc_ref){ UINT64_MAX, UINT32_MAX, UINT32_MAX } : ref };
+}
+
+rayc_arg rayc_nested(rayc_ref ref)
+{
+    return (rayc_arg){ .value = { RAYC_REF, { .ref = ref } } };
+}
+
+void rayc_pack_ref(rayc_ref ref, void *to)
+{
+    struct wire wire = { to, 0, RAYC_REF_BYTES, false };
+    reference_put(&wire, REFERENCE_EXT, &(struct reference){ ref.number, ref.index, ref.job });
+}
+
+rayc_ref rayc_unpack_ref(const void *inside, size_t size)
+{
+    if (inside == NULL || size != REFERENCE_BYTES) {
+        return (rayc_ref){ 0 };
+    }
+    struct reference reference = reference_inside(inside);
+    return (rayc_ref){ reference.task, reference.index, reference.job };
 }
 
 /* --- tasks ------------------------------------------------------------------------------------ */
@@ -218,9 +248,32 @@ rayc_ref rayc_submit(const rayc_function *function, const rayc_options *options,
     if (function == NULL || (args == NULL && count > 0)) {
         failure_say(RAYC_EINVALID, "%s is NULL",
                     function == NULL ? "the function" : "the list of arguments");
-        return session_born_failed(self);
+        return born_failed(self);
     }
-    return session_submit(self, function, options, args, count);
+    rayc_ref ref = { 0 };
+    session_submit(self, &(struct submission){ function, options, args, count, 1 }, &ref);
+    return ref;
+}
+
+void rayc_submit_n(const rayc_function *function, const rayc_options *options, const rayc_arg *args,
+                   size_t count, rayc_ref *refs)
+{
+    struct session *self = session();
+    rayc_options complete;
+    uint32_t returns = options_complete(&complete, options) == RAYC_OK && complete.returns > 0
+                           ? complete.returns
+                           : 1;
+    memset(refs, 0, returns * sizeof(*refs));
+    if (self == NULL) {
+        return;
+    }
+    if (function == NULL || (args == NULL && count > 0)) {
+        failure_say(RAYC_EINVALID, "%s is NULL",
+                    function == NULL ? "the function" : "the list of arguments");
+        session_born_failed(self, returns, refs);
+        return;
+    }
+    session_submit(self, &(struct submission){ function, options, args, count, returns }, refs);
 }
 
 rayc_ref rayc_put(rayc_arg arg)
@@ -229,10 +282,10 @@ rayc_ref rayc_put(rayc_arg arg)
     if (self == NULL) {
         return (rayc_ref){ 0 };
     }
-    if (arg.ref.job != 0 || arg.ref.number != 0) {
+    if (arg.ref.job != 0 || arg.ref.number != 0 || arg.value.kind == RAYC_REF) {
         failure_say(RAYC_EINVALID, "a reference cannot be put: it stands for a value already; "
                                    "wrap it in an array");
-        return session_born_failed(self);
+        return born_failed(self);
     }
     return session_put(self, &arg.value);
 }
@@ -249,7 +302,7 @@ rayc_ref rayc_command(const rayc_options *options, const char *const *argv, cons
         .argv = argv, .env = env, .cwd = cwd, .input = slice_of(input, input_size)
     };
     if (command_encode(&line, &body) != RAYC_OK) {
-        return session_born_failed(self);
+        return born_failed(self);
     }
     rayc_ref ref = session_command(self, options, argv[0], slice_of(body.p, body.n));
     free(body.p);
@@ -260,6 +313,13 @@ int rayc_get(rayc_ref ref, double seconds, rayc_value *out)
 {
     struct session *self = session();
     return self != NULL ? session_get(self, ref, seconds, out) : RAYC_ECLOSED;
+}
+
+int rayc_get_all(const rayc_ref *refs, size_t count, double seconds, rayc_value *values)
+{
+    struct session *self = session();
+    struct ref_list list = { refs, count };
+    return self != NULL ? session_get_all(self, &list, seconds, values) : RAYC_ECLOSED;
 }
 
 int rayc_wait(rayc_ref *refs, size_t count, size_t wanted, double seconds)

@@ -64,7 +64,9 @@ enum {
 
 /*  A value that is, or will be.  All zero: none. */
 typedef struct {
-    uint64_t job, number;
+    uint64_t number; /* of its task */
+    uint32_t index;  /* which of the values that the task returns, from 0 */
+    uint32_t job;
 } rayc_ref;
 
 typedef enum {
@@ -76,7 +78,8 @@ typedef enum {
     RAYC_BYTES,
     RAYC_ARRAY,
     RAYC_MAP,
-    RAYC_ACTOR_REF
+    RAYC_ACTOR_REF,
+    RAYC_REF
 } rayc_kind;
 
 /*  An actor, or the actor that will be: a handle.  All zero: none. */
@@ -87,7 +90,8 @@ typedef struct {
 } rayc_actor;
 
 /*  RAYC_BOOL and RAYC_INT: as.i.  RAYC_FLOAT: as.f.  RAYC_ACTOR_REF: as.actor.  RAYC_STRING (ends with a NUL that size does not count),
-    RAYC_BYTES: as.raw.  RAYC_ARRAY, RAYC_MAP: as.raw is the whole value in msgpack, for msgpack-c to read. */
+    RAYC_BYTES: as.raw.  RAYC_ARRAY, RAYC_MAP: as.raw is the whole value in msgpack, for msgpack-c to read.
+    RAYC_REF: as.ref, a reference inside a value. */
 typedef struct {
     rayc_kind kind;
     union {
@@ -98,6 +102,7 @@ typedef struct {
             size_t size;
         } raw;
         rayc_actor actor;
+        rayc_ref ref;
     } as;
 } rayc_value;
 
@@ -157,6 +162,8 @@ typedef struct {
     const char *
         labels; /* what the node's labels must be, one per line: "zone=a", "zone!=a", "zone in (a|b)",
                    "zone not in (a|b)"; NULL: any */
+    uint32_t
+        returns; /* values that it returns, at most 1024; 0 and 1 (default 0): one.  More: rayc_submit_n() */
 } rayc_options;
 
 RAYC_API extern const int rayc_any_error[1];
@@ -182,6 +189,8 @@ RAYC_API rayc_arg rayc_bytes(const void *, size_t); /* likewise */
 RAYC_API rayc_arg rayc_packed(const void *msgpack,
                               size_t size); /* one whole msgpack value, of any kind */
 RAYC_API rayc_arg rayc_of(rayc_ref);        /* the result of a task, when it is there */
+/*  The reference itself: nobody waits for what it stands for. */
+RAYC_API rayc_arg rayc_nested(rayc_ref);
 
 /*  Submits a task; `options` NULL: defaults.  Returns at once, without waiting for the head. */
 RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const rayc_arg *,
@@ -192,6 +201,21 @@ RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const
 #define rayc_call_with(options, fn, ...)                                                           \
     rayc_submit(&fn, (options), RAYC_ARGS_(__VA_ARGS__),                                           \
                 sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg))
+
+/*  A task that returns several values, options.returns of them: refs[0] to refs[returns - 1].  It must set each with
+    rayc_return_at(), else it fails; how it failed, each reference says. */
+RAYC_API void rayc_submit_n(const rayc_function *, const rayc_options *, const rayc_arg *,
+                            size_t count, rayc_ref *refs);
+#define rayc_call_n(refs, options, fn, ...)                                                        \
+    rayc_submit_n(&fn, (options), RAYC_ARGS_(__VA_ARGS__),                                         \
+                  sizeof(RAYC_ARGS_(__VA_ARGS__)) / sizeof(rayc_arg), (refs))
+
+/*  A reference inside an array or a map, in msgpack: an extension of type RAYC_REF_EXT.  Whoever reads it, in a task or
+    not, may get it, wait for it and pass it on, if it is of a task of the same user.  rayc_pack_ref() writes the whole
+    value, RAYC_REF_BYTES bytes; rayc_unpack_ref() reads what is inside the extension, 16 bytes; zero: it is none. */
+enum { RAYC_REF_EXT = 1, RAYC_REF_BYTES = 18 };
+RAYC_API void rayc_pack_ref(rayc_ref, void *to);
+RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
 
 /*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
     durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
@@ -217,11 +241,17 @@ RAYC_API rayc_ref rayc_command(const rayc_options *, const char *const *argv,
                                const char *const *env, const char *cwd, const void *input,
                                size_t input_size);
 
-/*  Waits for a result.  `seconds` RAYC_FOREVER, or 0 to only look.  0; RAYC_ETIMEOUT; or how the task failed. */
+/*  Waits for a result.  `seconds` RAYC_FOREVER, or from 0 on; 0: only looks.  0; RAYC_ETIMEOUT; how the task failed; or
+    RAYC_ENOTFOUND: the reference was dropped, or came in a value and is of another user's task, or of none. */
 RAYC_API int rayc_get(rayc_ref, double seconds, rayc_value *out);
 
+/*  Waits for all of them: values[i] is that of refs[i].  As soon as one has failed, how that one did, without waiting for
+    the rest.  `values` may be NULL. */
+RAYC_API int rayc_get_all(const rayc_ref *refs, size_t count, double seconds, rayc_value *values);
+
 /*  Waits until `wanted` of `count` references have ended, well or not; moves those to the front, both parts in
-    their old order, and returns how many have (at most `wanted`).  On time-out: as many as have. */
+    their old order, and returns how many have (at most `wanted`).  On time-out: as many as have.  Each may be in the
+    list once; `wanted` is 1 to count; of an empty list 0 have. */
 RAYC_API int rayc_wait(rayc_ref *, size_t count, size_t wanted, double seconds);
 
 /*  Ends a task, and all that it has submitted, and what they have, and never retries any of it.  `how`: 0, or
@@ -263,7 +293,8 @@ rayc_arg_int(rayc_task *, size_t index); /* another kind: 0, and the attempt end
 RAYC_API double rayc_arg_float(rayc_task *, size_t index); /* takes an integer, too */
 RAYC_API const char *rayc_arg_string(rayc_task *, size_t index);
 RAYC_API const void *rayc_arg_bytes(rayc_task *, size_t index, size_t *size);
-RAYC_API uint32_t rayc_attempt(const rayc_task *); /* from 1 */
+RAYC_API rayc_ref rayc_arg_ref(rayc_task *, size_t index); /* of rayc_nested() */
+RAYC_API uint32_t rayc_attempt(const rayc_task *);         /* from 1 */
 RAYC_API uint64_t
 rayc_fence(const rayc_task *); /* grows with each attempt: outside systems refuse lower ones */
 RAYC_API const char *rayc_task_id(const rayc_task *);
@@ -299,6 +330,8 @@ enum { RAYC_GO_ON = 0, RAYC_STOP = 1, RAYC_PAUSE = 2 };
 RAYC_API int rayc_report(rayc_task *, const rayc_metric *, size_t count, const char *checkpoint);
 
 RAYC_API int rayc_return(rayc_task *, rayc_arg); /* sets the result; returns 0 */
+/*  Sets one of several, from 0; returns 0.  One that is set twice has the later value. */
+RAYC_API int rayc_return_at(rayc_task *, size_t index, rayc_arg);
 RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     RAYC_PRINTF(3, 4); /* returns app_code, never 0 */
 

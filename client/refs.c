@@ -2,6 +2,7 @@
 #include "client/refs.h"
 
 #include <stdlib.h>
+#include "proto/value.h"
 
 enum { PAGES_FIRST = 64 };
 
@@ -10,9 +11,15 @@ void refs_init(struct refs *self)
     *self = (struct refs){ .next = 1, .low = 1 };
 }
 
-static void free_slot(struct ref_slot *slot)
+void ref_free(struct ref_slot *slot)
 {
-    if (slot->state == REF_READY && slot->small_bytes == 0) {
+    if (slot->is_several) {
+        for (uint32_t i = 0; i < slot->as.several->count; i++) {
+            free(slot->as.several->parts[i].value);
+        }
+        free(slot->as.several->failure);
+        free(slot->as.several);
+    } else if (slot->state == REF_READY && slot->small_bytes == 0) {
         free(slot->as.value);
     } else if (slot->state == REF_FAILED) {
         free(slot->as.failure);
@@ -25,7 +32,7 @@ void refs_fini(struct refs *self)
     for (size_t i = 0; i < self->page_capacity; i++) {
         struct ref_page *page = self->pages[i];
         for (size_t j = 0; page != NULL && j < REFS_PER_PAGE; j++) {
-            free_slot(&page->slots[j]);
+            ref_free(&page->slots[j]);
         }
         free(page);
     }
@@ -48,7 +55,7 @@ static void make_page(struct refs *self, size_t index)
     ensure(self->pages[index] != NULL);
 }
 
-uint64_t refs_add(struct refs *self)
+uint64_t refs_add(struct refs *self, uint32_t returns)
 {
     uint64_t counter = self->next++;
     size_t index = counter / REFS_PER_PAGE;
@@ -56,7 +63,15 @@ uint64_t refs_add(struct refs *self)
         make_page(self, index);
     }
     struct ref_page *page = self->pages[index];
-    page->slots[counter % REFS_PER_PAGE].state = REF_PENDING;
+    struct ref_slot *slot = &page->slots[counter % REFS_PER_PAGE];
+    slot->state = REF_PENDING;
+    if (returns > 1) {
+        slot->is_several = true;
+        slot->as.several =
+            calloc(1, sizeof(struct ref_several) + returns * sizeof(struct ref_part));
+        ensure(slot->as.several != NULL);
+        slot->as.several->count = slot->as.several->live = returns;
+    }
     page->live++;
     return counter;
 }
@@ -70,56 +85,143 @@ struct ref_slot *refs_at(const struct refs *self, uint64_t counter)
     return slot->state != REF_GONE ? slot : NULL;
 }
 
-void refs_drop(struct refs *self, uint64_t counter)
+bool ref_has(const struct ref_slot *slot, uint32_t index)
+{
+    return slot->is_several
+               ? index < slot->as.several->count && !slot->as.several->parts[index].dropped
+               : index == 0;
+}
+
+void refs_drop(struct refs *self, uint64_t counter, uint32_t index)
 {
     struct ref_slot *slot = refs_at(self, counter);
-    ensure(slot != NULL);
-    size_t index = counter / REFS_PER_PAGE;
-    struct ref_page *page = self->pages[index];
-    free_slot(slot);
-    if (--page->live == 0 && index < self->next / REFS_PER_PAGE) {
+    ensure(slot != NULL && ref_has(slot, index));
+    if (slot->is_several && --slot->as.several->live > 0) {
+        struct ref_part *part = &slot->as.several->parts[index];
+        part->dropped = true;
+        free(part->value);
+        part->value = NULL;
+        return;
+    }
+    size_t place = counter / REFS_PER_PAGE;
+    struct ref_page *page = self->pages[place];
+    ref_free(slot);
+    if (--page->live == 0 && place < self->next / REFS_PER_PAGE) {
         free(page);
-        self->pages[index] = NULL;
+        self->pages[place] = NULL;
     }
 }
 
-void ref_set_value(struct ref_slot *slot, struct slice bytes)
+static struct ref_value *value_new(struct slice bytes)
+{
+    struct ref_value *value = malloc(sizeof(struct ref_value) + bytes.n + 1);
+    ensure(value != NULL);
+    value->n = bytes.n;
+    if (bytes.n > 0) {
+        memcpy(value->bytes, bytes.p, bytes.n);
+    }
+    value->bytes[bytes.n] = 0;
+    return value;
+}
+
+/*  Each value for itself, so that each can be dropped, and a string ends with a NUL. */
+static bool set_several(struct ref_several *several, struct slice bytes)
+{
+    struct cursor in;
+    uint32_t count = 0;
+    if (!several_get(bytes, &in, &count) || count != several->count) {
+        return false;
+    }
+    struct cursor check = in;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!wire_skip(&check)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *from = in.p;
+        ensure(wire_skip(&in));
+        if (!several->parts[i].dropped) {
+            several->parts[i].value = value_new(slice_of(from, (size_t)(in.p - from)));
+        }
+    }
+    return true;
+}
+
+bool ref_set_value(struct ref_slot *slot, struct slice bytes)
 {
     ensure(slot->state == REF_PENDING);
+    if (slot->is_several) {
+        if (!set_several(slot->as.several, bytes)) {
+            return false;
+        }
+        slot->state = REF_READY;
+        return true;
+    }
     slot->state = REF_READY;
     slot->small_bytes = 0;
     if (bytes.n > 0 && bytes.n <= REF_SMALL_BYTES) {
         memcpy(slot->as.small, bytes.p, bytes.n);
         slot->as.small[bytes.n] = 0;
         slot->small_bytes = (uint8_t)bytes.n;
-        return;
+    } else {
+        slot->as.value = value_new(bytes);
     }
-    slot->as.value = malloc(sizeof(struct ref_value) + bytes.n + 1);
-    ensure(slot->as.value != NULL);
-    slot->as.value->n = bytes.n;
-    if (bytes.n > 0) {
-        memcpy(slot->as.value->bytes, bytes.p, bytes.n);
-    }
-    slot->as.value->bytes[bytes.n] = 0;
+    return true;
 }
 
 void ref_set_failure(struct ref_slot *slot, const rayc_failure *failure, struct slice text)
 {
     ensure(slot->state == REF_PENDING);
+    struct ref_failure *copy = malloc(sizeof(struct ref_failure) + text.n);
+    ensure(copy != NULL);
     slot->state = REF_FAILED;
-    slot->as.failure = malloc(sizeof(struct ref_failure) + text.n);
-    ensure(slot->as.failure != NULL);
-    slot->as.failure->failure = *failure;
-    slot->as.failure->n = text.n;
+    copy->failure = *failure;
+    copy->n = text.n;
     if (text.n > 0) {
-        memcpy(slot->as.failure->text, text.p, text.n);
+        memcpy(copy->text, text.p, text.n);
+    }
+    if (slot->is_several) {
+        slot->as.several->failure = copy;
+    } else {
+        slot->as.failure = copy;
     }
 }
 
-struct slice ref_value(const struct ref_slot *slot)
+const struct ref_failure *ref_failure(const struct ref_slot *slot)
 {
-    return slot->small_bytes > 0 ? slice_of(slot->as.small, slot->small_bytes)
-                                 : slice_of(slot->as.value->bytes, slot->as.value->n);
+    return slot->is_several ? slot->as.several->failure : slot->as.failure;
+}
+
+struct slice ref_value(const struct ref_slot *slot, uint32_t index)
+{
+    if (slot->small_bytes > 0) {
+        return slice_of(slot->as.small, slot->small_bytes);
+    }
+    const struct ref_value *value =
+        slot->is_several ? slot->as.several->parts[index].value : slot->as.value;
+    return slice_of(value->bytes, value->n);
+}
+
+bool ref_mark(struct ref_slot *slot, uint32_t index)
+{
+    bool marked = slot->is_several ? slot->as.several->parts[index].marked
+                                   : (slot->watched & WATCHED_MARK) != 0;
+    if (slot->is_several) {
+        slot->as.several->parts[index].marked = true;
+    } else {
+        slot->watched |= WATCHED_MARK;
+    }
+    return marked;
+}
+
+void ref_unmark(struct ref_slot *slot, uint32_t index)
+{
+    if (slot->is_several) {
+        slot->as.several->parts[index].marked = false;
+    } else {
+        slot->watched &= (uint8_t)~WATCHED_MARK;
+    }
 }
 
 uint64_t refs_next_pending(struct refs *self, uint64_t counter, uint64_t below)

@@ -28,19 +28,20 @@ static int read_value(struct slice bytes, rayc_value *out)
 
 /*  How a reference ended.  RAYC_ETIMEOUT: it has not.  `stored`: with a value that is in a store; then its task is not 0,
     and *out is not set. */
-static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
+static int read_slot(const struct session *self, const struct ref_slot *slot, rayc_ref ref,
                      rayc_value *out, struct stored *stored)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
     }
     if (slot->state == REF_FAILED) {
-        const struct ref_failure *failure = slot->as.failure;
+        const struct ref_failure *failure = ref_failure(slot);
         struct slice text = slice_of(failure->text, failure->n);
-        return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
-                                         : failure_task(&failure->failure, text, task);
+        return (ref.number & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
+                                               : failure_task(&failure->failure, text, ref.number);
     }
-    return stored_get(ref_value(slot), stored) ? RAYC_OK : read_value(ref_value(slot), out);
+    struct slice bytes = ref_value(slot, ref.index);
+    return stored_get(bytes, stored) ? RAYC_OK : read_value(bytes, out);
 }
 
 /*  Sleeps until `count` more watched references have ended, or it is time. */
@@ -97,7 +98,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref.number, &out->value, &out->stored);
+        rc = read_slot(self, slot, ref, &out->value, &out->stored);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -114,13 +115,27 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
     }
 }
 
+/*  A time-out as callers give it: RAYC_FOREVER, or seconds from 0 on. */
+static int check_seconds(double seconds)
+{
+    return seconds >= 0 || seconds == RAYC_FOREVER
+               ? RAYC_OK
+               : failure_say(RAYC_EINVALID,
+                             "the time-out is %g: it must be RAYC_FOREVER, or seconds from 0 on",
+                             seconds);
+}
+
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
+    int rc = check_seconds(seconds);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
     uint64_t until_us = session_deadline(seconds);
     struct found found = { 0 };
     struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    int rc = get(self, ref, until_us, &found);
+    rc = get(self, ref, until_us, &found);
     pthread_mutex_unlock(&self->lock);
     end_waiting(found.waits);
     if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
@@ -132,6 +147,81 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
     }
     return rc;
 }
+
+/* --- several ---------------------------------------------------------------------------------- */
+
+/*  Looks at all that have ended; the first failure among them, or RAYC_ETIMEOUT and how many are
+    pending. */
+static int read_all(struct session *self, const rayc_ref *refs, size_t count, size_t *pending)
+{
+    rayc_value value;
+    struct stored stored;
+    *pending = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ref_slot *slot = session_slot(self, refs[i]);
+        if (slot == NULL) {
+            return RAYC_ENOTFOUND;
+        }
+        if (slot->state == REF_PENDING && self->broken == 0) {
+            slot->watched |= WATCHED_BY_CALLER | WATCHED_FOR_FAILURE;
+            ++*pending;
+            continue;
+        }
+        int rc = read_slot(self, slot, refs[i], &value, &stored);
+        if (rc != RAYC_OK) {
+            return rc;
+        }
+    }
+    return *pending > 0 ? RAYC_ETIMEOUT : RAYC_OK;
+}
+
+static int get_all(struct session *self, const struct ref_list *list, uint64_t until_us,
+                   bool *waits)
+{
+    for (;;) {
+        size_t pending = 0;
+        int rc = session_usable(self);
+        if (rc == RAYC_OK) {
+            rc = read_all(self, list->refs, list->count, &pending);
+        }
+        if (rc != RAYC_ETIMEOUT) {
+            return rc;
+        }
+        if (until_us == 0 || clock_us() >= until_us) {
+            return failure_say(RAYC_ETIMEOUT, "%zu of %zu references have not ended yet", pending,
+                               list->count);
+        }
+        rc = begin_waiting(self, NEED_GET, waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, pending, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
+            return rc;
+        }
+    }
+}
+
+int session_get_all(struct session *self, const struct ref_list *list, double seconds,
+                    rayc_value *values)
+{
+    int rc = check_seconds(seconds);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
+    if (list->refs == NULL && list->count > 0) {
+        return failure_say(RAYC_EINVALID, "the list of references is NULL");
+    }
+    uint64_t until_us = session_deadline(seconds);
+    pthread_mutex_lock(&self->lock);
+    bool waits = false;
+    rc = get_all(self, list, until_us, &waits);
+    pthread_mutex_unlock(&self->lock);
+    end_waiting(waits);
+    for (size_t i = 0; values != NULL && rc == RAYC_OK && i < list->count; i++) {
+        rc = session_get(self, list->refs[i], 0, &values[i]);
+    }
+    return rc;
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /*  How many of the references have ended; the others are watched from now on. */
 static int count_ended(struct session *self, const rayc_ref *refs, size_t count, size_t *ended)
@@ -195,10 +285,34 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
     }
 }
 
+/*  Every reference is known, and there once: RAYC_OK. */
+static int check_list(struct session *self, const rayc_ref *refs, size_t count)
+{
+    int rc = session_usable(self);
+    size_t marked = 0;
+    for (; rc == RAYC_OK && marked < count; marked++) {
+        struct ref_slot *slot = session_slot(self, refs[marked]);
+        if (slot == NULL) {
+            rc = RAYC_ENOTFOUND;
+            break;
+        }
+        if (ref_mark(slot, refs[marked].index)) {
+            rc = failure_say(RAYC_EINVALID,
+                             "reference %zu is in the list before: it must be there once", marked);
+            break;
+        }
+    }
+    for (size_t i = 0; i < marked; i++) {
+        ref_unmark(session_slot(self, refs[i]), refs[i].index);
+    }
+    return rc;
+}
+
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds)
 {
-    if (count == 0) {
-        return 0;
+    int rc = check_seconds(seconds);
+    if (rc != RAYC_OK || count == 0) {
+        return rc;
     }
     if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
         return failure_say(RAYC_EINVALID,
@@ -208,7 +322,10 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
     bool waits = false;
-    int rc = wait_ended(self, refs, count, wanted, until_us, &waits);
+    rc = check_list(self, refs, count);
+    if (rc == RAYC_OK) {
+        rc = wait_ended(self, refs, count, wanted, until_us, &waits);
+    }
     pthread_mutex_unlock(&self->lock);
     end_waiting(waits);
     return rc;

@@ -185,6 +185,7 @@ static void end(struct session *self)
     node_values_leave();
     refs_fini(&self->refs);
     refs_fini(&self->born);
+    borrowed_fini(&self->borrowed);
     specs_fini(&self->specs);
     handles_fini(&self->handles);
     outbox_fini(&self->outbox);

@@ -44,16 +44,29 @@ MUST_CHECK int session_rejoin(struct session *self, const char *ticket);
 /*  The program whose functions session_submit() runs from now on: its hash, and its file; NULL: the head has it. */
 void session_set_program(struct session *self, const char *path, const char *hash);
 
-rayc_ref session_submit(struct session *self, const rayc_function *function,
-                        const rayc_options *options, const rayc_arg *args, size_t count);
+struct submission {
+    const rayc_function *function;
+    const rayc_options *options;
+    const rayc_arg *args;
+    size_t count;
+    uint32_t returns; /* references that are wanted: as many as the options say */
+};
+void session_submit(struct session *self, const struct submission *what, rayc_ref *refs);
 /*  `body` is the map of SPEC.body. */
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
                          struct slice body);
 rayc_ref session_put(struct session *self, const rayc_value *value);
 rayc_ref session_put_buffer(struct session *self,
                             struct local_buffer *buffer); /* it is used up, or left if closed */
-rayc_ref session_born_failed(struct session *self);       /* of this thread's rayc_error() */
+/*  References that say this thread's rayc_error(). */
+void session_born_failed(struct session *self, uint32_t returns, rayc_ref *refs);
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out);
+struct ref_list {
+    const rayc_ref *refs;
+    size_t count;
+};
+int session_get_all(struct session *self, const struct ref_list *list, double seconds,
+                    rayc_value *values);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
 int session_drop(struct session *self, rayc_ref ref);
 /*  OK: it is a task that the head was told about; 1: it never was; RAYC_ENOTFOUND. */

@@ -3,6 +3,7 @@
 #ifndef RAYC_SESSION_INSIDE_H
 #define RAYC_SESSION_INSIDE_H
 #include <pthread.h>
+#include "client/borrowed.h"
 #include "client/handles.h"
 #include "client/outbox.h"
 #include "client/refs.h"
@@ -65,6 +66,7 @@ struct session {
     uint64_t seq;
     struct refs refs; /* by counter */
     struct refs born; /* failed at birth: by number without BORN_FAILED */
+    struct borrowed borrowed;
     struct specs specs;
     struct outbox outbox;
     struct request *requests;
@@ -124,8 +126,11 @@ bool session_take_news(struct session *self); /* true: there was something */
 void session_tell(struct session *self, uint64_t ended);
 
 /*  Under the lock, for callers. */
-struct ref_slot *session_slot(struct session *self, rayc_ref ref); /* or NULL with rayc_error() */
-void session_send(struct session *self); /* what waits to be sent leaves now */
+/*  The slot of a reference, or NULL with rayc_error(); that of another session's task is made when
+    it is not there, and the head is asked. */
+struct ref_slot *session_slot(struct session *self, rayc_ref ref);
+void session_ask_again(struct session *self); /* how everything that is pending has ended */
+void session_send(struct session *self);      /* what waits to be sent leaves now */
 void session_wake(struct session *self);
 void session_send_all(struct session *self); /* by the thread, which comes back for it */
 /*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT;

@@ -38,7 +38,8 @@ static void send_batch(struct session *self, const struct batch *batch)
     pthread_mutex_lock(&self->lock);
 }
 
-/*  Asks how some of the pending tasks ended; poll_next is where to go on. */
+/*  Asks how some of the pending tasks ended: own ones from poll_next on, which is where to go on,
+    and those of others that were not asked for. */
 static void send_poll(struct session *self)
 {
     enum { ID_BYTES = 10 };
@@ -47,7 +48,7 @@ static void send_poll(struct session *self)
     ensure(ids.p != NULL);
     uint32_t count = 0;
     uint64_t counter = self->poll_next;
-    while (count < CALLS_PER_FRAME_MAX) {
+    while (counter != 0 && count < CALLS_PER_FRAME_MAX) {
         counter = refs_next_pending(&self->refs, counter, self->outbox.below);
         if (counter == 0) {
             break;
@@ -58,6 +59,7 @@ static void send_poll(struct session *self)
         counter++;
     }
     self->poll_next = counter;
+    count += borrowed_ask(&self->borrowed, &ids, CALLS_PER_FRAME_MAX - count);
     if (count > 0) {
         struct msg_poll poll_msg = { .seq = SEQ_SESSION | ++self->seq,
                                      .session = self->id,
@@ -72,6 +74,11 @@ static void push_study(struct session *self)
     if (study_link_unsent(self->study)) {
         study_link_push(self->study);
     }
+}
+
+static bool must_ask(const struct session *self)
+{
+    return self->poll_next != 0 || self->borrowed.unasked > 0;
 }
 
 /*  Under the lock: sends what may be sent. */
@@ -105,7 +112,7 @@ static void push(struct session *self)
         outbox_sent(&self->outbox);
         send_batch(self, batch);
     }
-    for (unsigned i = 0; i < POLLS_PER_TURN && self->poll_next != 0; i++) {
+    for (unsigned i = 0; i < POLLS_PER_TURN && must_ask(self); i++) {
         send_poll(self);
     }
 }
@@ -140,6 +147,7 @@ static bool tick(struct session *self, uint64_t now_ms)
     }
     if (self->resend_at_ms != 0 && now_ms >= self->resend_at_ms) {
         outbox_rewind(&self->outbox);
+        borrowed_forget_asked(&self->borrowed);
         self->resend_at_ms = self->congested ? now_ms + FULL_MS : 0;
     }
     if (self->phase != PHASE_READY) {
@@ -256,7 +264,8 @@ int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us)
 {
     enum { LONG_LOOK_MS = 8 };
     if (!self->standby || self->driven || self->needed || self->closing) {
-        if (outbox_ready(&self->outbox, true) || study_link_unsent(self->study)) {
+        if (outbox_ready(&self->outbox, true) || study_link_unsent(self->study) ||
+            self->borrowed.unasked > 0) {
             session_wake(self);
         }
         return session_sleep(self, until_us);

@@ -11,12 +11,14 @@
 #include "common/access.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "proto/value.h"
 
 enum {
     BEAT_MS_DEFAULT = 1000,
     FULL_MS = 100, /* until a full head is asked again; what it runs makes room */
     NEWS_PER_TURN = 64
 };
+#define WAKES_ALL (1ull << 32) /* more ends than anybody sleeps for */
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
@@ -205,6 +207,12 @@ static void on_job_opened(struct session *self, const struct msg_job_opened *msg
     }
 }
 
+void session_ask_again(struct session *self)
+{
+    self->poll_next = 1;
+    borrowed_forget_asked(&self->borrowed);
+}
+
 /*  The first answer after a beat.  Two of them without a step forward: something was lost on the
     way, or the head has no room. */
 static void on_beat_answer(struct session *self, const struct msg_submitted *msg)
@@ -225,7 +233,7 @@ static void on_beat_answer(struct session *self, const struct msg_submitted *msg
     if (self->missed_beats >= 2) {
         self->missed_beats = 0;
         self->results_seen = msg->results;
-        self->poll_next = 1;
+        session_ask_again(self);
     }
 }
 
@@ -246,7 +254,7 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
     if (self->phase == PHASE_OPENING) { /* the answer to RESUME: nothing else is asked before it */
         outbox_rewind(&self->outbox);
         self->results_seen = msg->results;
-        self->poll_next = 1;
+        session_ask_again(self);
         if (!offer_begin(self)) {
             be_ready(self);
         }
@@ -281,31 +289,68 @@ static void end_failed(struct ref_slot *slot, const struct rec_result *result)
                     result->text.n > 0 ? result->text : slice_text(failure_text(result->failure)));
 }
 
+/*  A slot has ended. */
+static void end_slot(struct session *self, struct ref_slot *slot, const struct rec_result *result)
+{
+    struct rec_result wrong = { .task = result->task,
+                                .failure = FAILURE_APP,
+                                .status = RAYC_EINVALID,
+                                .attempt = result->attempt,
+                                .text = slice_text("the task returned another number of values "
+                                                   "than its options say") };
+    if (result->failure != FAILURE_NONE) {
+        end_failed(slot, result);
+    } else if (!ref_set_value(slot, result->value)) {
+        end_failed(slot, &wrong);
+    }
+    self->watched_ended += slot->watched != 0;
+    if (slot->state == REF_FAILED && (slot->watched & WATCHED_FOR_FAILURE) != 0) {
+        self->watched_ended += WAKES_ALL;
+    }
+}
+
+struct borrowed_end {
+    struct session *session;
+    const struct rec_result *result;
+};
+
+/*  The value that the reference names is one of those that the task returned. */
+static void end_borrowed(void *context, struct ref_slot *slot, uint32_t index)
+{
+    const struct borrowed_end *end = context;
+    struct rec_result result = *end->result;
+    if (result.failure == FAILURE_NONE && !value_at(end->result->value, index, &result.value)) {
+        result = (struct rec_result){ .task = result.task,
+                                      .failure = FAILURE_UNKNOWN_TASK,
+                                      .text = slice_text("the task returned no such value") };
+    }
+    end_slot(end->session, slot, &result);
+}
+
 static void on_result(struct session *self, const struct rec_result *result)
 {
     task_id id = { result->task };
     handles_on_end(&self->handles, result->task);
-    struct ref_slot *slot =
-        task_session(id) == self->id ? refs_at(&self->refs, task_counter(id)) : NULL;
+    if (task_session(id) != self->id) {
+        borrowed_each(&self->borrowed, result->task, end_borrowed,
+                      &(struct borrowed_end){ self, result });
+        return;
+    }
+    struct ref_slot *slot = refs_at(&self->refs, task_counter(id));
     if (slot == NULL || slot->state != REF_PENDING) {
         return; /* dropped, or told before */
     }
-    self->watched_ended += slot->watched != 0;
     if ((slot->watched & WATCHED_BY_STUDY) != 0 && self->study != NULL) {
         study_link_on_ended(self->study, result->task);
     }
-    if (result->failure == FAILURE_NONE) {
-        ref_set_value(slot, result->value);
-    } else {
-        end_failed(slot, result);
-    }
+    end_slot(self, slot, result);
 }
 
 static void on_results(struct session *self, const struct msg_results *msg)
 {
     if (msg->seq > self->results_seen) {
         if (msg->seq > self->results_seen + 1) {
-            self->poll_next = 1; /* one was lost */
+            session_ask_again(self); /* one was lost */
         }
         self->results_seen = msg->seq;
     }

@@ -376,7 +376,7 @@ static enum study_news take_news(struct study_link *self, struct rec_report *rep
         }
         self->at = news_take(&self->queue);
         if (self->at->task != 0) {
-            *task = (rayc_ref){ self->session->job, self->at->task };
+            *task = (rayc_ref){ self->at->task, 0, (uint32_t)self->session->job };
             run_forget(self, self->at->task);
             news_free(&self->at);
             return STUDY_TASK_ENDED;

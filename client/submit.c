@@ -21,23 +21,44 @@ enum {
 
 /* --- references ------------------------------------------------------------------------------- */
 
-struct ref_slot *session_slot(struct session *self, rayc_ref ref)
+/*  Of a task that another session has submitted? */
+static bool is_foreign(const struct session *self, rayc_ref ref)
 {
-    bool born_failed = (ref.number & BORN_FAILED) != 0;
-    task_id id = { ref.number };
+    uint64_t session = task_session((task_id){ ref.number });
+    return (ref.number & BORN_FAILED) == 0 && session != 0 && session != self->id;
+}
+
+/*  The slot of a reference, if it is there. */
+static struct ref_slot *find_slot(const struct session *self, rayc_ref ref)
+{
+    if (is_foreign(self, ref)) {
+        return borrowed_find(&self->borrowed, ref.number, ref.index);
+    }
     struct ref_slot *slot = NULL;
     if (ref.job == self->job && ref.number != 0) {
-        if (born_failed) {
-            slot = refs_at(&self->born, ref.number & ~BORN_FAILED);
-        } else if (task_session(id) == self->id) {
-            slot = refs_at(&self->refs, task_counter(id));
-        }
+        slot = (ref.number & BORN_FAILED) != 0
+                   ? refs_at(&self->born, ref.number & ~BORN_FAILED)
+                   : refs_at(&self->refs, task_counter((task_id){ ref.number }));
+    }
+    return slot != NULL && ref_has(slot, ref.index) ? slot : NULL;
+}
+
+static int unknown_reference(rayc_ref ref)
+{
+    return failure_say(RAYC_ENOTFOUND,
+                       ref.job == 0 && ref.number == 0
+                           ? "the reference is zero: it was never submitted, or was dropped"
+                           : "the reference was dropped, or is of another program or rayc_init()");
+}
+
+struct ref_slot *session_slot(struct session *self, rayc_ref ref)
+{
+    struct ref_slot *slot = find_slot(self, ref);
+    if (slot == NULL && is_foreign(self, ref)) {
+        slot = borrowed_add(&self->borrowed, ref.number, ref.index);
     }
     if (slot == NULL) {
-        failure_say(RAYC_ENOTFOUND,
-                    ref.job == 0 && ref.number == 0
-                        ? "the reference is zero: it was never submitted, or was dropped"
-                        : "the reference was dropped, or is of another program or rayc_init()");
+        unknown_reference(ref);
     }
     return slot;
 }
@@ -46,17 +67,18 @@ int session_known(struct session *self, rayc_ref ref)
 {
     pthread_mutex_lock(&self->lock);
     int rc = session_usable(self);
-    if (rc == RAYC_OK) {
-        rc = session_slot(self, ref) == NULL ? RAYC_ENOTFOUND : (ref.number & BORN_FAILED) != 0;
+    if (rc == RAYC_OK && !is_foreign(self, ref)) {
+        rc =
+            find_slot(self, ref) == NULL ? unknown_reference(ref) : (ref.number & BORN_FAILED) != 0;
     }
     pthread_mutex_unlock(&self->lock);
     return rc;
 }
 
-static void release_value(const struct ref_slot *slot)
+static void release_value(const struct ref_slot *slot, uint32_t index)
 {
     struct stored stored;
-    if (slot->state == REF_READY && stored_get(ref_value(slot), &stored)) {
+    if (slot != NULL && slot->state == REF_READY && stored_get(ref_value(slot, index), &stored)) {
         node_values_release(&stored, VIEWER_REFERENCE);
     }
 }
@@ -65,36 +87,50 @@ int session_drop(struct session *self, rayc_ref ref)
 {
     pthread_mutex_lock(&self->lock);
     int rc = session_usable(self);
-    if (rc == RAYC_OK && session_slot(self, ref) == NULL) {
-        rc = RAYC_ENOTFOUND;
-    }
-    if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
-        refs_drop(&self->born, ref.number & ~BORN_FAILED);
+    if (rc == RAYC_OK && is_foreign(self, ref)) {
+        release_value(find_slot(self, ref), ref.index);
+        borrowed_drop(&self->borrowed, ref.number, ref.index);
+    } else if (rc == RAYC_OK && find_slot(self, ref) == NULL) {
+        rc = unknown_reference(ref);
+    } else if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
+        refs_drop(&self->born, ref.number & ~BORN_FAILED, ref.index);
     } else if (rc == RAYC_OK) {
-        release_value(session_slot(self, ref));
-        refs_drop(&self->refs, task_counter((task_id){ ref.number }));
+        release_value(find_slot(self, ref), ref.index);
+        refs_drop(&self->refs, task_counter((task_id){ ref.number }), ref.index);
     }
     pthread_mutex_unlock(&self->lock);
     return rc;
 }
 
-rayc_ref submit_failed(struct session *self)
+static void give_refs(const struct session *self, uint64_t number, uint32_t returns, rayc_ref *refs)
 {
-    const rayc_failure *why = rayc_error();
-    uint64_t number = refs_add(&self->born);
-    ref_set_failure(refs_at(&self->born, number), why, slice_text(why->text));
-    return (rayc_ref){ self->job, number | BORN_FAILED };
+    for (uint32_t i = 0; i < returns; i++) {
+        refs[i] = (rayc_ref){ number, i, (uint32_t)self->job };
+    }
 }
 
-rayc_ref session_born_failed(struct session *self)
+static void born_failed(struct session *self, uint32_t returns, rayc_ref *refs)
 {
-    rayc_ref ref = { 0 };
+    const rayc_failure *why = rayc_error();
+    uint64_t number = refs_add(&self->born, returns);
+    ref_set_failure(refs_at(&self->born, number), why, slice_text(why->text));
+    give_refs(self, number | BORN_FAILED, returns, refs);
+}
+
+rayc_ref submit_failed(struct session *self)
+{
+    rayc_ref ref;
+    born_failed(self, 1, &ref);
+    return ref;
+}
+
+void session_born_failed(struct session *self, uint32_t returns, rayc_ref *refs)
+{
     pthread_mutex_lock(&self->lock);
     if (session_usable(self) == RAYC_OK) {
-        ref = submit_failed(self);
+        born_failed(self, returns, refs);
     }
     pthread_mutex_unlock(&self->lock);
-    return ref;
 }
 
 /* --- submitting ------------------------------------------------------------------------------- */
@@ -122,29 +158,31 @@ static void reserve(struct wire *wire, size_t bytes)
 
 /*  Is the result here, and small enough to travel in the argument list?  What is stored stays a reference: so the head
     knows who needs it. */
-static bool is_inline(const struct ref_slot *slot)
+static bool is_inline(const struct ref_slot *slot, uint32_t index)
 {
     struct stored stored;
-    return slot->state == REF_READY && ref_value(slot).n > 0 &&
-           ref_value(slot).n <= INLINE_BYTES_MAX && !stored_get(ref_value(slot), &stored);
+    return slot != NULL && slot->state == REF_READY && ref_value(slot, index).n > 0 &&
+           ref_value(slot, index).n <= INLINE_BYTES_MAX &&
+           !stored_get(ref_value(slot, index), &stored);
 }
 
 static int resolve(void *context, rayc_ref ref, struct slice *value)
 {
     struct session *self = context;
-    const struct ref_slot *slot = session_slot(self, ref);
-    if (slot == NULL) {
-        return RAYC_ENOTFOUND;
+    const struct ref_slot *slot = find_slot(self, ref);
+    if (slot == NULL && !is_foreign(self, ref)) {
+        return unknown_reference(ref);
     }
     if ((ref.number & BORN_FAILED) != 0) {
+        const struct ref_failure *why = ref_failure(slot);
         return failure_say(RAYC_EUPSTREAM,
                            "an argument is the result of a task that could not be submitted: %.*s",
-                           (int)slot->as.failure->n, (const char *)slot->as.failure->text);
+                           (int)why->n, (const char *)why->text);
     }
-    if (!is_inline(slot)) {
+    if (!is_inline(slot, ref.index)) {
         return 0;
     }
-    *value = ref_value(slot);
+    *value = ref_value(slot, ref.index);
     return 1;
 }
 
@@ -154,8 +192,8 @@ static size_t bound_of(struct session *self, const rayc_arg *args, size_t count,
     size_t bytes = args_bound(args, count);
     for (size_t i = 0; i < count; i++) {
         if (args[i].ref.job != 0 || args[i].ref.number != 0) {
-            const struct ref_slot *slot = session_slot(self, args[i].ref);
-            bytes += slot != NULL && is_inline(slot) ? ref_value(slot).n : 0;
+            const struct ref_slot *slot = find_slot(self, args[i].ref);
+            bytes += is_inline(slot, args[i].ref.index) ? ref_value(slot, args[i].ref.index).n : 0;
             *waits += 1;
         }
     }
@@ -187,9 +225,11 @@ int submit_args(struct session *self, const rayc_arg *args, size_t count, struct
     return RAYC_OK;
 }
 
-rayc_ref submit_call(struct session *self, const struct rec_call *call, struct slice spec)
+/*  Hands a call over: from now on the head will get it, and its references wait. */
+static uint64_t hand_over(struct session *self, const struct rec_call *call, struct slice spec,
+                          uint32_t returns)
 {
-    uint64_t counter = refs_add(&self->refs);
+    uint64_t counter = refs_add(&self->refs, returns);
     if (self->broken == 0) {
         ensure(counter == self->outbox.next);
         outbox_add(&self->outbox, call, spec);
@@ -197,7 +237,14 @@ rayc_ref submit_call(struct session *self, const struct rec_call *call, struct s
             session_wake(self);
         }
     }
-    return (rayc_ref){ self->job, task_id_of(self->id, counter).v };
+    return task_id_of(self->id, counter).v;
+}
+
+rayc_ref submit_call(struct session *self, const struct rec_call *call, struct slice spec)
+{
+    rayc_ref ref;
+    give_refs(self, hand_over(self, call, spec, 1), 1, &ref);
+    return ref;
 }
 
 void submit_end(struct session *self)
@@ -272,30 +319,44 @@ static int function_spec(struct session *self, const rayc_function *function,
     return (int)index;
 }
 
-rayc_ref session_submit(struct session *self, const rayc_function *function,
-                        const rayc_options *options, const rayc_arg *args, size_t count)
+/*  As many references as the options say, or the caller has no room for them. */
+static int check_returns(const struct submission *what)
 {
-    rayc_ref ref = { 0 };
+    rayc_options complete;
+    int rc = options_complete(&complete, what->options);
+    if (rc == RAYC_OK && what->returns == 1 && complete.returns > 1) {
+        return failure_say(RAYC_EINVALID,
+                           "option returns is %u: rayc_submit_n() gives so many references",
+                           complete.returns);
+    }
+    return rc;
+}
+
+void session_submit(struct session *self, const struct submission *what, rayc_ref *refs)
+{
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
     pthread_mutex_lock(&self->lock);
     int rc = submit_begin(self);
     if (rc == RAYC_OK) {
-        rc = submit_args(self, args, count, &call);
+        rc = what->options != NULL ? check_returns(what) : RAYC_OK;
         if (rc == RAYC_OK) {
-            rc = function_spec(self, function, options, &spec);
+            rc = submit_args(self, what->args, what->count, &call);
+        }
+        if (rc == RAYC_OK) {
+            rc = function_spec(self, what->function, what->options, &spec);
         }
         if (rc >= 0) {
             call.spec = (uint32_t)rc;
-            ref = submit_call(self, &call, slice_of(spec.p, spec.n));
+            uint64_t task = hand_over(self, &call, slice_of(spec.p, spec.n), what->returns);
+            give_refs(self, task, what->returns, refs);
         } else {
-            ref = submit_failed(self);
+            born_failed(self, what->returns, refs);
         }
         submit_end(self);
     }
     pthread_mutex_unlock(&self->lock);
     free(spec.p);
-    return ref;
 }
 
 int submit_spec(struct session *self, struct spec_draft *draft, struct wire *spec)
@@ -327,6 +388,10 @@ static int command_spec(struct session *self, const rayc_options *options, const
     rayc_options complete;
     struct spec_draft draft;
     int rc = options_complete(&complete, options);
+    if (rc == RAYC_OK && complete.returns > 1) {
+        rc = failure_say(RAYC_EINVALID, "option returns is %u: a command returns one value",
+                         complete.returns);
+    }
     if (rc == RAYC_OK) {
         rc = options_draft(&draft, &complete);
     }
@@ -427,7 +492,7 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct local_
     rayc_ref ref;
     if (rc >= 0) {
         ref = submit_call(self, &call, slice_of(spec.p, spec.n));
-        ref_set_value(session_slot(self, ref), call.args);
+        ensure(ref_set_value(find_slot(self, ref), call.args));
     } else {
         ref = submit_failed(self);
     }

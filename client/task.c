@@ -62,16 +62,16 @@ static bool read_argument(struct rayc_task *self, struct cursor *from, struct li
     }
     if (reference) {
         struct rec_value value;
-        if (!next_value(deps, &value)) {
+        struct slice bytes;
+        if (!next_value(deps, &value) || !value_at(value.bytes, out->as.ref.index, &bytes)) {
             return false;
         }
         bool stored = false;
-        struct slice bytes = value.bytes;
         if (!task_map(self, &bytes, &stored)) {
             return true; /* and has said why */
         }
         struct cursor in = cursor_of(bytes);
-        if (!value_read(&in, out, &reference) || reference) {
+        if (!value_read(&in, out, &reference)) {
             return false;
         }
         if (stored) {
@@ -104,11 +104,27 @@ static bool read_arguments(struct rayc_task *self)
     return true;
 }
 
+/*  Room for the values of a task that returns several: empty ones. */
+static void begin_parts(struct rayc_task *self, uint32_t count)
+{
+    if (count > self->part_count) {
+        struct wire *parts = realloc(self->parts, count * sizeof(*parts));
+        ensure(parts != NULL);
+        memset(parts + self->part_count, 0, (count - self->part_count) * sizeof(*parts));
+        self->parts = parts;
+        self->part_count = count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        self->parts[i].n = 0;
+    }
+}
+
 void task_begin(struct rayc_task *self, const struct rec_run *run)
 {
     self->run = *run;
     self->count = 0;
     self->result.n = self->saved.n = 0;
+    self->result.full = false;
     self->outcome = OUTCOME_OK;
     self->status = 0;
     self->text_bytes = 0;
@@ -116,11 +132,69 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     self->cancelled = 0;
     self->has_checkpoint = false;
     trial_forget(&self->trial);
+    if (run->returns > 1) {
+        begin_parts(self, run->returns);
+    }
     task_drop_kept(self);
     if (!read_arguments(self)) {
         task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
                      name_bytes(self), name_of(self), self->count);
     }
+}
+
+static void reserve(struct wire *to, size_t bytes)
+{
+    if (bytes > to->capacity) {
+        size_t capacity = bytes < RESULT_BYTES_FIRST ? RESULT_BYTES_FIRST : bytes;
+        uint8_t *p = realloc(to->p, capacity);
+        ensure(p != NULL);
+        to->p = p;
+        to->capacity = capacity;
+    }
+}
+
+void task_reserve(struct rayc_task *self, size_t bytes)
+{
+    reserve(&self->result, bytes);
+}
+
+/*  The result of a task that returns several: all of them. */
+static void join_parts(struct rayc_task *self)
+{
+    enum { ARRAY_BYTES = 5 };
+    size_t bytes = 0;
+    uint32_t returns = self->run.returns;
+    if (self->large.kept.store != NULL) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: it returns %u values, which cannot be buffers", name_bytes(self),
+                     name_of(self), returns);
+        return;
+    }
+    for (uint32_t i = 0; i < returns; i++) {
+        if (self->parts[i].n == 0) {
+            task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                         "task %.*s: it returns %u values, and value %u was not set",
+                         name_bytes(self), name_of(self), returns, i);
+            return;
+        }
+        bytes += self->parts[i].n;
+    }
+    if (bytes + ARRAY_BYTES + SEVERAL_HEAD_BYTES > PAYLOAD_MAX) {
+        task_mistake(self, OUTCOME_TOO_LARGE, 0,
+                     "task %.*s: its results have %zu bytes together, the limit is %d",
+                     name_bytes(self), name_of(self), bytes, PAYLOAD_MAX);
+        return;
+    }
+    uint8_t head[ARRAY_BYTES];
+    struct wire array = { head, 0, sizeof(head), false };
+    wire_put_array(&array, returns);
+    reserve(&self->result, SEVERAL_HEAD_BYTES + array.n + bytes);
+    several_put(&self->result, array.n + bytes);
+    wire_put_encoded(&self->result, slice_of(array.p, array.n));
+    for (uint32_t i = 0; i < returns; i++) {
+        wire_put_encoded(&self->result, slice_of(self->parts[i].p, self->parts[i].n));
+    }
+    ensure(!self->result.full);
 }
 
 void task_end(struct rayc_task *self, int returned)
@@ -129,7 +203,10 @@ void task_end(struct rayc_task *self, int returned)
         task_mistake(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d",
                      name_bytes(self), name_of(self), returned);
     }
-    if (self->outcome == OUTCOME_OK && self->result.n == 0 && self->large.kept.store == NULL) {
+    if (self->outcome == OUTCOME_OK && self->run.returns > 1) {
+        join_parts(self);
+    } else if (self->outcome == OUTCOME_OK && self->result.n == 0 &&
+               self->large.kept.store == NULL) {
         rayc_return(self, rayc_nil());
     }
     if (self->outcome == OUTCOME_OK) {
@@ -139,6 +216,10 @@ void task_end(struct rayc_task *self, int returned)
 
 void task_fini(struct rayc_task *self)
 {
+    for (uint32_t i = 0; i < self->part_count; i++) {
+        free(self->parts[i].p);
+    }
+    free(self->parts);
     free(self->values);
     free(self->result.p);
     free(self->saved.p);
@@ -223,6 +304,12 @@ rayc_actor rayc_arg_actor(rayc_task *self, size_t index)
     return value != NULL ? value->as.actor : (rayc_actor){ 0 };
 }
 
+rayc_ref rayc_arg_ref(rayc_task *self, size_t index)
+{
+    const rayc_value *value = read_as(self, index, RAYC_REF, RAYC_REF);
+    return value != NULL ? value->as.ref : (rayc_ref){ 0 };
+}
+
 uint32_t rayc_attempt(const rayc_task *self)
 {
     return self->run.attempt;
@@ -249,30 +336,15 @@ int rayc_cancelled(const rayc_task *self)
 
 /* --- what a function says --------------------------------------------------------------------- */
 
-static void reserve(struct wire *wire, size_t bytes)
-{
-    if (bytes > wire->capacity) {
-        size_t capacity = bytes < RESULT_BYTES_FIRST ? RESULT_BYTES_FIRST : bytes;
-        uint8_t *p = realloc(wire->p, capacity);
-        ensure(p != NULL);
-        wire->p = p;
-        wire->capacity = capacity;
-    }
-}
-
-void task_reserve(struct rayc_task *self, size_t bytes)
-{
-    reserve(&self->result, bytes);
-}
-
 /*  False: it is a mistake. */
 static bool can_be_sent(struct rayc_task *self, const rayc_arg *arg, const char *what)
 {
     const char *why = NULL;
     if (arg->ref.job != 0 || arg->ref.number != 0) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: %s is a reference, which is not possible", name_bytes(self),
-                     name_of(self), what);
+                     "task %.*s: %s is what a reference stands for, which is not possible: use "
+                     "rayc_nested()",
+                     name_bytes(self), name_of(self), what);
         return false;
     }
     if (value_check(&arg->value, &why) != RAYC_OK) {
@@ -305,13 +377,39 @@ void task_save(struct rayc_task *self, rayc_arg arg)
     }
 }
 
+/*  Encodes one value that is returned; the first mistake decides. */
+static void return_value(struct rayc_task *self, struct wire *to, const rayc_arg *arg)
+{
+    to->n = 0;
+    task_drop_kept(self);
+    if (can_be_sent(self, arg, "its result") &&
+        (to != &self->result || !task_keep(self, &arg->value))) {
+        encode(self, to, &arg->value, "its result");
+    }
+}
+
 int rayc_return(rayc_task *self, rayc_arg arg)
 {
-    self->result.n = 0;
-    task_drop_kept(self);
-    if (can_be_sent(self, &arg, "its result") && !task_keep(self, &arg.value)) {
-        encode(self, &self->result, &arg.value, "its result");
+    if (self->run.returns > 1) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: it returns %u values: set each with rayc_return_at()",
+                     name_bytes(self), name_of(self), self->run.returns);
+        return 0;
     }
+    return_value(self, &self->result, &arg);
+    return 0;
+}
+
+int rayc_return_at(rayc_task *self, size_t index, rayc_arg arg)
+{
+    uint32_t returns = self->run.returns > 1 ? self->run.returns : 1;
+    if (index >= returns) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
+                     "task %.*s: it returns %u value%s, and value %zu was set: they count from 0",
+                     name_bytes(self), name_of(self), returns, returns > 1 ? "s" : "", index);
+        return 0;
+    }
+    return_value(self, returns > 1 ? &self->parts[index] : &self->result, &arg);
     return 0;
 }
 

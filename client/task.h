@@ -25,6 +25,8 @@ struct rayc_task {
     rayc_value *values; /* its arguments */
     size_t count, capacity;
     struct wire result; /* what rayc_return() was given, encoded; grows */
+    struct wire *parts; /* likewise rayc_return_at(), of a task that returns several */
+    uint32_t part_count;
     enum outcome outcome;
     int32_t status; /* application code */
     char *text;     /* TEXT_MAX bytes: why it failed */

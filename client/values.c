@@ -19,8 +19,9 @@ enum {
 
 const char *kind_name(rayc_kind kind)
 {
-    static const char *const names[] = { "nil",   "a bool",   "an integer", "a float", "a string",
-                                         "bytes", "an array", "a map",      "an actor" };
+    static const char *const names[] = { "nil",      "a bool",     "an integer", "a float",
+                                         "a string", "bytes",      "an array",   "a map",
+                                         "an actor", "a reference" };
     return (unsigned)kind < COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -44,8 +45,12 @@ static bool is_ext(uint8_t first)
 
 int value_check(const rayc_value *value, const char **why)
 {
-    if ((unsigned)value->kind > RAYC_ACTOR_REF) {
+    if ((unsigned)value->kind > RAYC_REF) {
         *why = "has an unknown kind";
+        return RAYC_EINVALID;
+    }
+    if (value->kind == RAYC_REF && (value->as.ref.number == 0 || value->as.ref.number >> 63 != 0)) {
+        *why = "is a reference to nothing: its task was never submitted, or it was dropped";
         return RAYC_EINVALID;
     }
     if (is_raw(value->kind) && value->as.raw.data == NULL && value->as.raw.size > 0) {
@@ -72,8 +77,16 @@ int value_check(const rayc_value *value, const char **why)
 
 size_t value_bound(const rayc_value *value)
 {
+    if (value->kind == RAYC_REF) {
+        return REFERENCE_BYTES_ALL;
+    }
     return (value->kind == RAYC_ACTOR_REF ? 2 * HEAD_BYTES : HEAD_BYTES) +
            (is_raw(value->kind) ? value->as.raw.size : 0);
+}
+
+static void put_reference(struct wire *to, uint8_t type, rayc_ref ref)
+{
+    reference_put(to, type, &(struct reference){ ref.number, ref.index, ref.job });
 }
 
 size_t value_size(const rayc_value *value)
@@ -139,15 +152,10 @@ void value_put(struct wire *to, const rayc_value *value)
     case RAYC_ACTOR_REF:
         put_actor(to, value->as.actor);
         break;
+    case RAYC_REF:
+        put_reference(to, REFERENCE_EXT, value->as.ref);
+        break;
     }
-}
-
-static void put_reference(struct wire *to, rayc_ref ref)
-{
-    uint64_t words[2] = { htobe64(ref.job), htobe64(ref.number) };
-    uint8_t bytes[2 + REFERENCE_BYTES] = { FIXEXT16, REFERENCE_EXT };
-    memcpy(bytes + 2, words, sizeof(words));
-    put_bytes(to, bytes, sizeof(bytes));
 }
 
 static bool is_reference(const rayc_arg *arg)
@@ -159,7 +167,7 @@ size_t args_bound(const rayc_arg *args, size_t count)
 {
     size_t bytes = HEAD_BYTES;
     for (size_t i = 0; i < count; i++) {
-        bytes += is_reference(&args[i]) ? 2 + REFERENCE_BYTES : value_bound(&args[i].value);
+        bytes += is_reference(&args[i]) ? REFERENCE_BYTES_ALL : value_bound(&args[i].value);
     }
     return bytes;
 }
@@ -173,11 +181,17 @@ static int put_resolved(struct wire *to, struct wire *deps, rayc_ref ref,
     if (rc < 0) {
         return rc;
     }
+    struct cursor in = cursor_of(value);
+    struct reference inside;
+    if (rc > 0 && reference_get(&in, &inside) != 0) { /* it is one itself: nobody waits for that */
+        reference_put(to, AS_IS_EXT, &inside);
+        return 0;
+    }
     if (rc > 0) {
         wire_put_encoded(to, value);
         return 0;
     }
-    put_reference(to, ref);
+    put_reference(to, REFERENCE_EXT, ref);
     struct rec_id id = { .task = ref.number };
     proto_put_record(deps, REC_ID, &id);
     return 1;
@@ -202,7 +216,11 @@ int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t co
         if (rc != RAYC_OK) {
             return failure_say(rc, "argument %zu %s", i, why);
         }
-        value_put(to, &args[i].value);
+        if (args[i].value.kind == RAYC_REF) {
+            put_reference(to, AS_IS_EXT, args[i].value.as.ref);
+        } else {
+            value_put(to, &args[i].value);
+        }
     }
     return waits;
 }
@@ -268,6 +286,19 @@ static bool read_whole(struct cursor *from, rayc_kind kind, rayc_value *out)
     return true;
 }
 
+static bool read_extension(struct cursor *from, rayc_value *out, bool *reference)
+{
+    struct reference inside;
+    uint8_t type = reference_get(from, &inside);
+    if (type == 0) {
+        return read_whole(from, RAYC_BYTES, out);
+    }
+    *reference = type == REFERENCE_EXT;
+    out->kind = RAYC_REF;
+    out->as.ref = (rayc_ref){ inside.task, inside.index, inside.job };
+    return true;
+}
+
 static bool read_raw(struct cursor *from, rayc_kind kind, rayc_value *out)
 {
     struct slice raw;
@@ -295,7 +326,7 @@ static bool read_actor(struct cursor *from, rayc_value *out)
 
 /*  What the first byte of a value says: its kind, EXT for an extension, -1 for the byte that is
     never used. */
-enum { EXT = RAYC_ACTOR_REF + 1 };
+enum { EXT = RAYC_REF + 1 };
 static int kind_of(uint8_t first)
 {
     if (first < 0x80 || first >= 0xE0 || (first >= 0xCC && first <= 0xD3)) {
@@ -342,8 +373,7 @@ bool value_read(struct cursor *from, rayc_value *out, bool *reference)
         if (first == FIXEXT16 && cursor_left(from) > 1 && from->p[1] == ACTOR_EXT) {
             return read_actor(from, out);
         }
-        *reference = first == FIXEXT16 && cursor_left(from) > 1 && from->p[1] == REFERENCE_EXT;
-        return read_whole(from, RAYC_BYTES, out);
+        return read_extension(from, out, reference);
     default:
         return false;
     }

@@ -4,10 +4,9 @@
 #define RAYC_VALUES_H
 #include "client/rayc.h"
 #include "common/base.h"
-#include "proto/wire.h"
+#include "proto/value.h"
 
 enum { ACTOR_EXT = 3 }; /* task id u64, max_task_retries i32, u32 0, big-endian */
-enum { REFERENCE_EXT = 1, REFERENCE_BYTES = 16 }; /* job and number, u64 big-endian */
 
 /*  What an argument list refers to: the caller says what a reference is.
     1: `value` is its value, to be put in; 0: the task waits for it; below zero: a failure. */
@@ -31,8 +30,8 @@ size_t args_bound(const rayc_arg *args, size_t count);
 int args_put(struct wire *to, struct wire *deps, const rayc_arg *args, size_t count,
              const struct resolver *resolver);
 
-/*  Reads one value; false if it is malformed or cut off.  `reference`: it was one, and *out is
-    not set. */
+/*  Reads one value; false if it is malformed or cut off.  `reference`: it is one that, at the top
+    of a list of arguments, is waited for.  *out is a RAYC_REF then, too. */
 bool value_read(struct cursor *from, rayc_value *out, bool *reference);
 const char *kind_name(rayc_kind kind); /* "an integer" */
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/utf8.h"
+#include "proto/value.h"
 
 struct json json_new(size_t limit)
 {
@@ -170,12 +171,30 @@ static void put_array(struct json *self, const msgpack_object_array *array)
     json_raw(self, "]");
 }
 
+/*  A reference is the id of its task, and which value it is if it is not the first. */
+static void put_reference(struct json *self, const msgpack_object_ext *ext)
+{
+    char text[40];
+    if (ext->type != REFERENCE_EXT || ext->size != REFERENCE_BYTES) {
+        json_raw(self, "null");
+        return;
+    }
+    struct reference reference = reference_inside((const uint8_t *)ext->ptr);
+    int n = snprintf(text, sizeof(text), "%016" PRIx64, reference.task);
+    if (reference.index > 0) {
+        snprintf(text + n, sizeof(text) - (size_t)n, ".%u", reference.index);
+    }
+    json_text(self, slice_text(text));
+}
+
 static void put_object(struct json *self, const msgpack_object *value)
 {
     switch (value->type) {
     case MSGPACK_OBJECT_NIL:
-    case MSGPACK_OBJECT_EXT:
         json_raw(self, "null");
+        break;
+    case MSGPACK_OBJECT_EXT:
+        put_reference(self, &value->via.ext);
         break;
     case MSGPACK_OBJECT_BOOLEAN:
         json_raw(self, value->via.boolean ? "true" : "false");
@@ -210,6 +229,11 @@ bool json_msgpack(struct json *self, struct slice value)
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     size_t end = 0;
+    struct cursor several;
+    uint32_t count;
+    if (several_get(value, &several, &count)) {
+        value = slice_of(value.p + SEVERAL_HEAD_BYTES, value.n - SEVERAL_HEAD_BYTES);
+    }
     bool valid = msgpack_unpack_next(&unpacked, (const char *)value.p, value.n, &end) ==
                      MSGPACK_UNPACK_SUCCESS &&
                  end == value.n; /* nested deeper than msgpack-c allows is an error, too */

@@ -81,6 +81,7 @@ int put_spec(struct store *store, const struct core *core, uint64_t id, struct w
                                       .run_ms_max = spec.run_ms_max,
                                       .submission = submission,
                                       .packages = spec.packages,
+                                      .returns = spec.returns,
                                       .user = core_job_owner(core, job),
                                       .concurrency = spec.concurrency,
                                       .groups = spec.groups,

@@ -228,7 +228,8 @@ void executors_give(struct executors *self, const struct act *act)
                                    .checkpoint = held->checkpoint,
                                    .group = spec->group,
                                    .concurrency = actor ? spec->concurrency : 0,
-                                   .groups = actor ? spec->groups : slice_of(NULL, 0) });
+                                   .groups = actor ? spec->groups : slice_of(NULL, 0),
+                                   .returns = spec->returns });
 }
 
 void executors_take_back(struct executors *self, uint32_t id)

@@ -179,6 +179,7 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
                strlen(fixed[self->kind_count]) + 1);
     }
     self->ack_ms = UINT64_MAX;
+    self->borrows = NONE;
     self->restoring = true;
     users_init(self);
     return self;
@@ -380,6 +381,7 @@ bool core_ready(struct core *self, struct batch *out)
     node_sweep(self);
     job_work(self);
     task_sweep_doomed(self);
+    borrowers_tell(self);
     kin_sweep(self);
     node_resend(self);
     lease_schedule(self);

@@ -12,7 +12,7 @@ enum { CANCEL_ROW_ASK = 1, CANCEL_ROW_KILL = 2, CANCEL_ROW_TREE = 4 };
 
 struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
     uint64_t dep;
-    uint64_t waiter;
+    uint64_t waiter; /* with counter 0: its session, which has borrowed the reference, does */
     uint32_t link;
 };
 

@@ -12,6 +12,7 @@
 #include "head/core/demand.h"
 #include "head/core/node.h"
 #include "head/core/user.h"
+#include "head/core/value.h"
 #include "head/core/survey.h"
 #include "head/policy/policy.h"
 
@@ -287,7 +288,8 @@ struct core {
     uint32_t kind_count;
     char kinds[KINDS_MAX][RESOURCE_NAME_MAX + 1];
 
-    struct chain doomed;  /* tasks that will fail: their argument failed */
+    struct chain doomed; /* tasks that will fail: their argument failed */
+    uint32_t borrows; /* edges of sessions that are to be told, by `link`, the newest first; NONE */
     struct chain changed; /* jobs to write counts of and to tell about */
     struct chain busy;    /* jobs with long work */
     struct chain ages;    /* jobs */
@@ -488,13 +490,6 @@ void task_doom(struct core *core, uint32_t index,
                enum failure failure); /* a waiting one: what it waits for will never be there */
 void edges_wake(struct core *core, uint64_t dep,
                 bool failed); /* the result of `dep` is there, or never will be */
-
-/*  value.c: values that were put. */
-bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call);
-bool value_awaited(struct core *core, const struct event *looked_up);
-void values_given_up(struct core *core, uint32_t session); /* it will not submit any more */
-uint64_t tasks_among(const struct core *core, const struct session *session,
-                     const struct msg_submit *msg, uint64_t from);
 
 /*  survey.c: counts for people who watch. */
 uint32_t tally_find(struct core *core, struct slice name);

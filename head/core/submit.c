@@ -204,8 +204,13 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
                                      .text = slice_text("the head knows no such task") };
             continue;
         }
-        if (task_find(core, id.task) == NONE &&
-            !(mine && counter >= session_at(core, index)->below)) {
+        if (!mine && is_to_come(core, id.task)) {
+            if (!borrow(core, index, id.task)) {
+                emit_refused(core, peer, msg->seq, ERR_BUSY, "the head has no room for more");
+                return;
+            }
+        } else if (task_find(core, id.task) == NONE &&
+                   !(mine && counter >= session_at(core, index)->below)) {
             struct result_send *send = emit_result(core);
             send->peer = peer;
             send->stored = true;

@@ -183,6 +183,10 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
          i = map_find(&core->edge_map, dep)) {
         uint64_t waiter = ((struct edge *)pool_at(&core->edges, i))->waiter;
         map_remove(&core->edge_map, i);
+        if (task_counter((task_id){ waiter }) == 0) {
+            borrower_wake(core, i);
+            continue;
+        }
         pool_give(&core->edges, i);
         uint32_t index = task_find(core, waiter);
         if (index != NONE) {

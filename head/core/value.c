@@ -51,6 +51,59 @@ void values_given_up(struct core *core, uint32_t index)
     }
 }
 
+bool is_to_come(const struct core *core, uint64_t task)
+{
+    uint32_t session = session_find(core, task_session((task_id){ task }));
+    return task_find(core, task) != NONE ||
+           (session != NONE && session_at(core, session)->open &&
+            task_counter((task_id){ task }) >= session_at(core, session)->below);
+}
+
+bool borrow(struct core *core, uint32_t index, uint64_t task)
+{
+    uint64_t waiter = task_id_of(session_at(core, index)->id, 0).v;
+    uint32_t edge = map_find(&core->edge_map, task);
+    while (edge != NONE && ((struct edge *)pool_at(&core->edges, edge))->waiter != waiter) {
+        edge = map_next(&core->edge_map, edge);
+    }
+    if (edge == NONE && core->edges.taken >= core->limits.edges) {
+        return false;
+    }
+    if (edge == NONE) {
+        edge_add(core, task, waiter);
+    }
+    return true;
+}
+
+void borrower_wake(struct core *core, uint32_t index)
+{
+    struct edge *edge = pool_at(&core->edges, index);
+    edge->link = core->borrows;
+    core->borrows = index;
+}
+
+/*  Each in a frame of its own: how large a result is, only the store knows. */
+void borrowers_tell(struct core *core)
+{
+    while (core->borrows != NONE && !effects_nearly_full(core)) {
+        uint32_t index = core->borrows;
+        struct edge *edge = pool_at(&core->edges, index);
+        uint64_t task = edge->dep;
+        uint32_t found = session_find(core, task_session((task_id){ edge->waiter }));
+        core->borrows = edge->link;
+        pool_give(&core->edges, index);
+        struct session *session = found == NONE ? NULL : session_at(core, found);
+        if (session == NULL || session->peer == NONE || RAYC_BUG(BORROWER_LEFT)) {
+            continue; /* it will POLL when it is back */
+        }
+        struct result_send *send = emit_result(core);
+        send->peer = session->peer;
+        send->stored = send->synced = true;
+        send->stream = stream_place(core, &session->results, 0, true);
+        send->result.task = task;
+    }
+}
+
 /*  How many of the calls from this counter on are tasks. */
 uint64_t tasks_among(const struct core *core, const struct session *session,
                      const struct msg_submit *msg, uint64_t from)

@@ -78,12 +78,88 @@ static void puts_part(void)
     printf("values: %d\n", VALUES + 1);
 }
 
+/* --- several values, and references inside values --------------------------------------------- */
+
+RAYC_TASK(divide, task)
+{
+    int64_t a = rayc_arg_int(task, 0), b = rayc_arg_int(task, 1);
+    if (b == 0) {
+        return rayc_fail(task, 7, "division by zero");
+    }
+    rayc_return_at(task, 1, rayc_int(a % b));
+    return rayc_return_at(task, 0, rayc_int(a / b));
+}
+
+/*  Gives back the references that it got: one by itself, one in an array. */
+RAYC_TASK(hand_on, task)
+{
+    uint8_t array[1 + RAYC_REF_BYTES] = { 0x91 };
+    rayc_pack_ref(rayc_arg_ref(task, 1), array + 1);
+    rayc_return_at(task, 0, rayc_nested(rayc_arg_ref(task, 0)));
+    return rayc_return_at(task, 1, rayc_packed(array, sizeof(array)));
+}
+
+static void several_part(void)
+{
+    rayc_options two = rayc_defaults();
+    two.returns = 2;
+    rayc_ref parts[2], bad[2], handed[2];
+    rayc_value values[2], value;
+    rayc_call_n(parts, &two, divide, rayc_int(17), rayc_int(5));
+    rayc_call_n(bad, &two, divide, rayc_int(17), rayc_int(0));
+    rayc_ref sum = rayc_call(sum_of_two, rayc_of(parts[0]), rayc_of(parts[1]));
+    rayc_call_n(handed, &two, hand_on, rayc_nested(parts[1]), rayc_nested(sum));
+    be_ready(); /* the head is killed and started again */
+    must(rayc_get_all(parts, 2, RAYC_FOREVER, values), "two values");
+    must_be(values[0].as.i == 3 && values[1].as.i == 2, "17 / 5 and the rest");
+    must(rayc_get(sum, RAYC_FOREVER, &value), "their sum");
+    must_be(value.as.i == 5, "each reference brings its value");
+    for (int i = 0; i < 2; i++) {
+        must_be(rayc_get(bad[i], RAYC_FOREVER, NULL) == RAYC_ETASK, "each reference has failed");
+        must_be(rayc_error()->app_code == 7, "with the code of the task");
+    }
+    must(rayc_get_all(handed, 2, RAYC_FOREVER, values), "handed on");
+    must_be(values[0].kind == RAYC_REF && values[1].kind == RAYC_ARRAY, "they are references");
+    must(rayc_get(values[0].as.ref, RAYC_FOREVER, &value), "the reference itself");
+    must_be(value.as.i == 2, "is the rest");
+    const uint8_t *array = values[1].as.raw.data;
+    must_be(values[1].as.raw.size == 1 + RAYC_REF_BYTES, "one reference is in the array");
+    rayc_ref inside = rayc_unpack_ref(array + 3, RAYC_REF_BYTES - 2);
+    must(rayc_get(inside, RAYC_FOREVER, &value), "the reference in the array");
+    must_be(value.as.i == 5, "is the sum");
+    puts("several: 2");
+}
+
+/* --- references of another program ------------------------------------------------------------ */
+
+/*  Prints a reference, then goes on when it may. */
+static void lend_part(void)
+{
+    rayc_ref ref = rayc_put(rayc_string("lent"));
+    printf("%llu %u %u\n", (unsigned long long)ref.number, ref.index, ref.job);
+    be_ready();
+}
+
+/*  Reads a reference of another program from its environment. */
+static void borrow_part(void)
+{
+    rayc_value value;
+    unsigned long long number = strtoull(getenv("LENT"), NULL, 10);
+    must(rayc_get((rayc_ref){ number, 0, 1 }, RAYC_FOREVER, &value), "a lent reference");
+    printf("got: %s\n", (const char *)value.as.raw.data);
+}
+
 /* --- parts ------------------------------------------------------------------------------------ */
 
 static const struct part {
     const char *name;
     void (*run)(void);
-} parts[] = { { "puts", puts_part } };
+} parts[] = {
+    { "puts", puts_part },
+    { "several", several_part },
+    { "lend", lend_part },
+    { "borrow", borrow_part },
+};
 
 int main(int argc, char **argv)
 {

@@ -12,12 +12,17 @@ kill_head() {
 restart_head() { expect 0 rayc start --head --num-cpus 0 --port "${ADDRESS##*:}"; }
 is_ready() { grep -q ready "$WORK/bg.out"; }
 
-# part NAME: the part NAME of objects.c, with the head killed where it says ready.
-part() {
-    rm -f "$WORK/go"
+# begin NAME: the part NAME of objects.c, until it says ready.
+begin() {
+    rm -f "$WORK/go" "$WORK/bg.out"
     mkfifo "$WORK/go"
     background "$BUILD/tests/objects" "$1" "$WORK/go"
     wait_until 60 is_ready
+}
+
+# part NAME: with the head killed where it says ready.
+part() {
+    begin "$1"
     kill_head
     restart_head
     echo >"$WORK/go"
@@ -35,3 +40,20 @@ expect 0 rayc job get @last -o json
 [[ $(sqlite3 "$RAYC_STATE_DIR/rayc.db" "SELECT count(*) FROM task WHERE state=5") == 603 ]] || fail "a value has no row"
 expect 0 rayc task list --job @last --limit 10000 -o json
 [[ $(grep -o '"task_id"' "$WORK/out" | wc -l) -eq 302 ]] || fail "the list of tasks shows values"
+
+note "a task returns several values and references, across a restart of the head"
+part several
+has out "several: 2"
+
+note "a program uses another one's reference; a user has only its own"
+begin lend
+LENT=$(head -n 1 "$WORK/bg.out" | cut -d ' ' -f 1)
+export LENT
+expect 0 "$BUILD/tests/objects" borrow
+has out "got: lent"
+expect 0 rayc user add other
+expect 0 rayc token create --user other --out "$WORK/other.key"
+RAYC_ADDRESS=$ADDRESS RAYC_KEY_FILE=$WORK/other.key expect 1 "$BUILD/tests/objects" borrow
+has err "the head knows no such task"
+echo >"$WORK/go"
+ended 0

@@ -97,6 +97,7 @@ struct runs {
     struct wire wire;
     uint32_t count;
     uint32_t attempt;
+    uint32_t returns; /* of those that are added from now on */
 };
 
 static inline struct runs *new_runs(void)
@@ -114,7 +115,8 @@ static inline void add_run(struct runs *runs, const char *name, struct slice arg
                            .attempt = runs->attempt,
                            .name = slice_text(name),
                            .args = args,
-                           .deps = deps };
+                           .deps = deps,
+                           .returns = runs->returns };
     proto_put_record(&runs->wire, REC_RUN, &run);
     runs->count++;
 }

@@ -159,8 +159,8 @@ static void bad_use_is_explained(void **state)
     join();
     assert_int_equal(rayc_init(head.address), RAYC_ECONFLICT);
     assert_int_equal(get_code((rayc_ref){ 0 }), RAYC_ENOTFOUND);
-    assert_int_equal(get_code((rayc_ref){ JOB, task_id_of(SESSION, 77).v }), RAYC_ENOTFOUND);
-    assert_int_equal(get_code((rayc_ref){ JOB + 1, task_id_of(SESSION, 1).v }), RAYC_ENOTFOUND);
+    assert_int_equal(get_code((rayc_ref){ task_id_of(SESSION, 77).v, 0, JOB }), RAYC_ENOTFOUND);
+    assert_int_equal(get_code((rayc_ref){ task_id_of(SESSION, 1).v, 0, JOB + 1 }), RAYC_ENOTFOUND);
     rayc_ref ref = rayc_call(same, rayc_int(1)), copy = ref;
     rayc_drop(&ref);
     assert_int_equal(ref.number, 0);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "client/rayc.h"
+#include "proto/value.h"
 #include "tests/unit/fake_worker.h"
 
 enum { APP_CODE = 7 };
@@ -41,6 +42,25 @@ RAYC_TASK(returns_code, task)
 {
     (void)task;
     return APP_CODE;
+}
+
+/*  Sets as many of its values as its argument says, from the last one down. */
+RAYC_TASK(several, task)
+{
+    for (int64_t i = rayc_arg_int(task, 0); i > 0; i--) {
+        rayc_return_at(task, (size_t)i - 1, rayc_int(i * 10));
+    }
+    return 0;
+}
+
+RAYC_TASK(returns_one, task)
+{
+    return rayc_return(task, rayc_int(1));
+}
+
+RAYC_TASK(ref_back, task)
+{
+    return rayc_return(task, rayc_nested(rayc_arg_ref(task, 0)));
 }
 
 RAYC_TASK(nothing, task)
@@ -159,6 +179,63 @@ static void strings_and_references_are_arguments(void **state)
     give(self, runs, true);
     assert_text(take(self).value, "\xA5hello");
     assert_text(take(self).value, "\xA4tail");
+}
+
+static struct rec_ran run_several(struct executor *self, const char *name, uint32_t returns,
+                                  int64_t sets)
+{
+    struct runs *runs = new_runs();
+    runs->returns = returns;
+    add_ints(runs, name, INTS(sets));
+    give(self, runs, true);
+    return take(self);
+}
+
+static void several_values_are_returned(void **state)
+{
+    struct executor *self = *state;
+    struct slice value;
+    struct rec_ran ran = run_several(self, "several", 3, 3);
+    assert_int_equal(ran.outcome, OUTCOME_OK);
+    assert_true(value_at(ran.value, 2, &value) && slice_same(value, slice_of("\x1E", 1)));
+    assert_true(value_at(ran.value, 0, &value) && slice_same(value, slice_of("\x0A", 1)));
+    assert_false(value_at(ran.value, 3, &value));
+    ran = run_several(self, "several", 1, 1);
+    assert_true(slice_same(ran.value, slice_of("\x0A", 1)));
+}
+
+static void each_of_several_values_must_be_set(void **state)
+{
+    struct executor *self = *state;
+    struct rec_ran ran = run_several(self, "several", 3, 2);
+    assert_int_equal(ran.outcome, OUTCOME_APP_ERROR);
+    assert_text(ran.text, "task several: it returns 3 values, and value 2 was not set");
+    ran = run_several(self, "several", 2, 3);
+    assert_text(ran.text,
+                "task several: it returns 2 values, and value 2 was set: they count from 0");
+    ran = run_several(self, "several", 2, 2); /* what was set before is forgotten */
+    assert_int_equal(ran.outcome, OUTCOME_OK);
+    ran = run_several(self, "returns_one", 2, 0);
+    assert_text(ran.text, "task returns_one: it returns 2 values: set each with rayc_return_at()");
+}
+
+static void a_reference_is_passed_as_it_is(void **state)
+{
+    struct executor *self = *state;
+    uint8_t bytes[64];
+    struct wire args = { bytes, 0, sizeof(bytes), false };
+    struct reference in = { 77, 1, 3 }, out;
+    wire_put_array(&args, 1);
+    reference_put(&args, AS_IS_EXT, &in);
+    struct runs *runs = new_runs();
+    add_run(runs, "ref_back", slice_of(args.p, args.n), (struct list){ { 0 }, 0 });
+    give(self, runs, true);
+    struct rec_ran ran = take(self);
+    struct cursor value = cursor_of(ran.value);
+    assert_int_equal(reference_get(&value, &out), REFERENCE_EXT);
+    assert_true(out.task == 77 && out.index == 1 && out.job == 3);
+    assert_text(run_one(self, "ref_back", INTS(5)).text,
+                "task ref_back: argument 0 is an integer, read as a reference");
 }
 
 static void mistakes_name_the_argument(void **state)
@@ -317,6 +394,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(runs_a_batch_in_order),
         TEST(strings_and_references_are_arguments),
+        TEST(several_values_are_returned),
+        TEST(each_of_several_values_must_be_set),
+        TEST(a_reference_is_passed_as_it_is),
         TEST(mistakes_name_the_argument),
         TEST(failures_carry_code_and_text),
         TEST(output_is_located),

@@ -162,6 +162,44 @@ static void a_head_that_starts_again_still_waits_for_a_value(void **state)
     world_free(w);
 }
 
+static void a_session_is_told_how_a_task_of_another_ends(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_result result;
+    struct rec_start start;
+    uint64_t node = join(w, WORKER, 0, "n1", 4);
+    uint64_t other = open_job(w, CLIENT + 1, "other");
+    uint64_t session = open_job(w, CLIENT, "values");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    for (int i = 0; i < 2; i++) { /* asked for twice, told once */
+        proto_put_record(&w->wire, REC_ID, &(struct rec_id){ start.task });
+        say(w, CLIENT + 1, MSG_POLL,
+            &(struct msg_poll){ .session = other, .tasks = wire_list(&w->wire, 1) });
+        assert_false(result_of(w, start.task, &result));
+    }
+    done(w, node, &start, OUTCOME_OK, 0);
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < w->said_count; i++) {
+        told += w->said[i].peer == CLIENT + 1 && w->said[i].msg.kind == MSG_RESULTS;
+    }
+    assert_int_equal(told, 1);
+    assert_true(result_of(w, start.task, &result));
+    assert_true(slice_same(result.value, slice_text("\x07")));
+    world_free(w);
+}
+
+static void a_reference_of_no_task_is_unknown(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_result result;
+    assert_true(poll_for(w, open_job(w, CLIENT, "values"), task_id_of(99, 1).v, &result));
+    assert_int_equal(result.failure, FAILURE_UNKNOWN_TASK);
+    world_free(w);
+}
+
 static void a_value_is_no_task_for_people(void **state)
 {
     (void)state;
@@ -225,6 +263,8 @@ int main(void)
         cmocka_unit_test(a_task_waits_for_a_value_that_is_still_to_come),
         cmocka_unit_test(a_value_that_can_never_come_fails_who_waits),
         cmocka_unit_test(a_head_that_starts_again_still_waits_for_a_value),
+        cmocka_unit_test(a_session_is_told_how_a_task_of_another_ends),
+        cmocka_unit_test(a_reference_of_no_task_is_unknown),
         cmocka_unit_test(a_value_is_no_task_for_people),
         cmocka_unit_test(values_need_no_room_among_tasks),
         cmocka_unit_test(an_array_cannot_be_of_values),

@@ -128,9 +128,10 @@ static void references_wait_or_are_put_in(void **state)
     (void)state;
     uint8_t bytes[128], ids[64];
     struct wire wire = { bytes, 0, sizeof(bytes), false }, deps = { ids, 0, sizeof(ids), false };
-    const rayc_arg args[] = { { .ref = { 1, 7 } },
-                              { .ref = { 1, 2 } },
-                              { .value = { RAYC_INT, { .i = 5 } } } };
+    const rayc_arg args[] = { { .ref = { 7, 3, 1 } },
+                              { .ref = { 2, 0, 1 } },
+                              { .value = { RAYC_INT, { .i = 5 } } },
+                              { .value = { RAYC_REF, { .ref = { 9, 4, 1 } } } } };
     struct resolver resolver = { resolve_two, NULL };
     assert_int_equal(args_put(&wire, &deps, args, COUNT(args), &resolver), 1);
     struct list list = wire_list(&deps, 1);
@@ -143,8 +144,101 @@ static void references_wait_or_are_put_in(void **state)
     bool reference;
     assert_true(wire_get_array(&in, &count) && count == COUNT(args));
     assert_true(value_read(&in, &out, &reference) && reference);
+    assert_true(out.kind == RAYC_REF && out.as.ref.number == 7 && out.as.ref.index == 3);
     assert_true(value_read(&in, &out, &reference) && !reference && out.kind == RAYC_STRING);
     assert_true(value_read(&in, &out, &reference) && !reference && out.as.i == 5);
+    assert_true(value_read(&in, &out, &reference) && !reference && out.kind == RAYC_REF);
+    assert_true(out.as.ref.number == 9 && out.as.ref.index == 4 && out.as.ref.job == 1);
+}
+
+static int resolve_to_reference(void *context, rayc_ref ref, struct slice *value)
+{
+    (void)ref;
+    *value = *(const struct slice *)context;
+    return 1;
+}
+
+/*  A task's result that is a reference is passed as one, and not waited for. */
+static void a_result_that_is_a_reference_stays_one(void **state)
+{
+    (void)state;
+    uint8_t inside[REFERENCE_BYTES_ALL], bytes[64];
+    struct wire in_value = { inside, 0, sizeof(inside), false };
+    struct wire wire = { bytes, 0, sizeof(bytes), false }, deps = { 0 };
+    reference_put(&in_value, REFERENCE_EXT, &(struct reference){ 9, 4, 1 });
+    struct slice value = slice_of(inside, in_value.n);
+    struct resolver resolver = { resolve_to_reference, &value };
+    const rayc_arg arg = { .ref = { 7, 0, 1 } };
+    assert_int_equal(args_put(&wire, &deps, &arg, 1, &resolver), 0);
+    struct cursor in = cursor_of(slice_of(wire.p, wire.n));
+    uint32_t count;
+    rayc_value out;
+    bool reference;
+    assert_true(wire_get_array(&in, &count) && value_read(&in, &out, &reference));
+    assert_true(!reference && out.kind == RAYC_REF && out.as.ref.number == 9);
+}
+
+static void references_can_be_packed(void **state)
+{
+    (void)state;
+    uint8_t packed[1 + RAYC_REF_BYTES] = { 0x91 };
+    rayc_pack_ref((rayc_ref){ 0x1234567890, 2, 7 }, packed + 1);
+    const char *why = NULL;
+    rayc_arg array = rayc_packed(packed, sizeof(packed));
+    assert_int_equal(value_check(&array.value, &why), RAYC_OK);
+    assert_int_equal(packed[2], RAYC_REF_EXT);
+    rayc_ref ref = rayc_unpack_ref(packed + 3, REFERENCE_BYTES);
+    assert_true(ref.number == 0x1234567890 && ref.index == 2 && ref.job == 7);
+    assert_int_equal(rayc_unpack_ref(packed + 3, REFERENCE_BYTES - 1).number, 0);
+    assert_int_equal(rayc_unpack_ref(NULL, 0).number, 0);
+}
+
+static void put_several(struct wire *to, uint32_t count)
+{
+    several_put(to, 1 + count);
+    wire_put_array(to, count);
+    for (uint32_t i = 0; i < count; i++) {
+        wire_put_int(to, i + 5);
+    }
+}
+
+static void several_values_have_one_slot(void **state)
+{
+    (void)state;
+    uint8_t bytes[64];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    struct refs refs;
+    refs_init(&refs);
+    uint64_t counter = refs_add(&refs, 3);
+    struct ref_slot *slot = refs_at(&refs, counter);
+    assert_false(ref_has(slot, 3));
+    put_several(&wire, 2);
+    assert_false(ref_set_value(slot, slice_of(wire.p, wire.n))); /* too few */
+    assert_false(ref_set_value(slot, slice_of("\x93\x01\x02\x03", 4)));
+    refs_drop(&refs, counter, 1);
+    assert_false(ref_has(slot, 1));
+    wire.n = 0;
+    put_several(&wire, 3);
+    assert_true(ref_set_value(slot, slice_of(wire.p, wire.n)));
+    assert_true(slice_same(ref_value(slot, 0), slice_of("\x05", 1)));
+    assert_true(slice_same(ref_value(slot, 2), slice_of("\x07", 1)));
+    refs_drop(&refs, counter, 0);
+    assert_true(slice_same(ref_value(slot, 2), slice_of("\x07", 1)));
+    refs_drop(&refs, counter, 2);
+    assert_null(refs_at(&refs, counter));
+    refs_fini(&refs);
+}
+
+static void a_failure_is_that_of_each_value(void **state)
+{
+    (void)state;
+    struct refs refs;
+    refs_init(&refs);
+    struct ref_slot *slot = refs_at(&refs, refs_add(&refs, 3));
+    ref_set_failure(slot, &(rayc_failure){ .code = RAYC_EDIED }, slice_text("gone"));
+    assert_int_equal(ref_failure(slot)->failure.code, RAYC_EDIED);
+    assert_true(ref_has(slot, 2));
+    refs_fini(&refs);
 }
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -266,6 +360,21 @@ static void where_and_when_are_checked(void **state)
     assert_non_null(strstr(rayc_error()->text, "label 'zone'"));
 }
 
+static void names_are_for_people(void **state)
+{
+    (void)state;
+    struct spec_draft draft;
+    rayc_options options = rayc_defaults();
+    options.name = "the same";
+    assert_int_equal(draft_of(&options, &draft), RAYC_OK);
+    assert_true(slice_same(draft.record.title, slice_text("the same")));
+    char large[NAME_MAX_BYTES + 2];
+    memset(large, 'a', sizeof(large));
+    large[sizeof(large) - 1] = 0;
+    options.name = large;
+    assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
+}
+
 /*  A program of an older rayc.h has fewer fields: the rest are defaults. */
 static void older_options_are_completed(void **state)
 {
@@ -324,25 +433,25 @@ static void references_end_and_go(void **state)
     assert_null(refs_at(&refs, 0));
     assert_null(refs_at(&refs, 1));
     for (uint64_t i = 1; i <= MANY; i++) {
-        assert_int_equal(refs_add(&refs), i);
+        assert_int_equal(refs_add(&refs, 1), i);
     }
     struct ref_slot *first = refs_at(&refs, 1);
-    ref_set_value(first, slice_of("\x05", 1));
-    ref_set_value(refs_at(&refs, 2), slice_text("a value of more than fifteen bytes"));
+    assert_true(ref_set_value(first, slice_of("\x05", 1)));
+    assert_true(ref_set_value(refs_at(&refs, 2), slice_text("a value of more than fifteen bytes")));
     ref_set_failure(refs_at(&refs, 3), &(rayc_failure){ .code = RAYC_EDIED }, slice_text("gone"));
     assert_ptr_equal(refs_at(&refs, 1), first); /* slots do not move */
-    assert_true(
-        slice_same(ref_value(refs_at(&refs, 2)), slice_text("a value of more than fifteen bytes")));
-    assert_int_equal(ref_value(refs_at(&refs, 2)).p[34], 0);
+    assert_true(slice_same(ref_value(refs_at(&refs, 2), 0),
+                           slice_text("a value of more than fifteen bytes")));
+    assert_int_equal(ref_value(refs_at(&refs, 2), 0).p[34], 0);
     assert_int_equal(refs_next_pending(&refs, 1, UINT64_MAX), 4);
     for (uint64_t i = 1; i < MANY; i++) {
-        refs_drop(&refs, i);
+        refs_drop(&refs, i, 0);
         assert_null(refs_at(&refs, i));
     }
     assert_null(refs.pages[0]);
     assert_int_equal(refs_next_pending(&refs, 1, MANY), 0);
     assert_int_equal(refs_next_pending(&refs, 1, MANY + 1), MANY);
-    assert_int_equal(refs_add(&refs), MANY + 1);
+    assert_int_equal(refs_add(&refs, 1), MANY + 1);
     refs_fini(&refs);
     assert_true(sizeof(struct ref_slot) <= 24);
 }
@@ -355,10 +464,15 @@ int main(void)
         cmocka_unit_test(wrong_values_are_refused),
         cmocka_unit_test(cut_off_values_are_refused),
         cmocka_unit_test(references_wait_or_are_put_in),
+        cmocka_unit_test(a_result_that_is_a_reference_stays_one),
+        cmocka_unit_test(references_can_be_packed),
+        cmocka_unit_test(several_values_have_one_slot),
+        cmocka_unit_test(a_failure_is_that_of_each_value),
         cmocka_unit_test(defaults_are_rays),
         cmocka_unit_test(demands_are_in_steps),
         cmocka_unit_test(retries_are_checked),
         cmocka_unit_test(where_and_when_are_checked),
+        cmocka_unit_test(names_are_for_people),
         cmocka_unit_test(older_options_are_completed),
         cmocka_unit_test(specs_are_told_once),
         cmocka_unit_test(references_end_and_go),

@@ -187,6 +187,7 @@ void spec_learn(struct worker *self, const struct rec_spec_info *info, uint32_t 
     view->user = info->user;
     view->run_ms_max = info->run_ms_max;
     view->concurrency = info->concurrency;
+    view->returns = info->returns;
     view->body = info->body;
     view->groups = info->groups;
     view->group = info->group;

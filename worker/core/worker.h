@@ -139,7 +139,7 @@ struct spec_view {
         char hash[HASH_TEXT + 1];
         uint32_t kind; /* enum package_kind */
     } packages[PACKAGES_MAX];
-    uint32_t concurrency;
+    uint32_t concurrency, returns;
     struct slice body, groups,
         group; /* borrowed from its frame, which is never freed before the spec */
 };
