@@ -41,6 +41,13 @@ void explain_print(const struct msg_explained *told)
         printf("  in %.1f s\n", (double)told->wait_ms / 1000);
     } else if (told->why == WHY_QUEUE) {
         printf("  %llu tasks come before it in its queue\n", (unsigned long long)told->other);
+    } else if (told->why == WHY_ACTOR) {
+        printf("  actor %016" PRIx64 ": rayc actor get %016" PRIx64 "\n", told->other, told->other);
+    } else if (told->why == WHY_LANE && told->other) {
+        printf("  call %016" PRIx64 ": rayc task explain %016" PRIx64 "\n", told->other,
+               told->other);
+    } else if (told->why == WHY_SETTLING) {
+        printf("  %llu calls\n", (unsigned long long)told->other);
     }
     struct list nodes = told->nodes;
     struct rec_reason reason;

@@ -229,6 +229,17 @@ static uint32_t reasons_put(struct core *core, struct wire *to, uint32_t demand)
     return count;
 }
 
+/*  A call of an actor has no demand: it waits for its actor, or for its turn. */
+static void explain_call(const struct core *core, const struct task *task,
+                         struct msg_explained *out)
+{
+    const struct lane *lane = lane_at(core, task->actor);
+    const struct actor *actor = actor_at(core, lane->actor);
+    bool alive = actor_alive(core, actor);
+    out->why = alive ? WHY_LANE : WHY_ACTOR;
+    out->other = !alive ? actor->id : lane->newest;
+}
+
 static void explain_ready(struct core *core, const struct task *task, struct msg_explained *out,
                           struct wire *to)
 {
@@ -236,6 +247,15 @@ static void explain_ready(struct core *core, const struct task *task, struct msg
     if (task->flags & TASK_BACKOFF) {
         out->why = WHY_BACKOFF;
         out->wait_ms = task->due_ms > core->now_ms ? task->due_ms - core->now_ms : 0;
+        return;
+    }
+    if (spec->kind == SPEC_METHOD) {
+        explain_call(core, task, out);
+        return;
+    }
+    if (actor_waits(core, task)) {
+        out->why = WHY_SETTLING;
+        out->other = actor_at(core, task->actor)->leased;
         return;
     }
     uint32_t count = reasons_put(core, to, spec->demand);

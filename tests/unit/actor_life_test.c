@@ -234,6 +234,22 @@ static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
     actors_free(a);
 }
 
+static const struct msg_explained *explained(struct actors *a, uint64_t task)
+{
+    say(a->w, CLIENT, MSG_EXPLAIN, &(struct msg_explain){ .seq = 9, .task = task });
+    return &must_hear(a->w, MSG_EXPLAINED)->as.explained;
+}
+
+static void a_call_says_what_it_waits_for(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    calls(a, 2, 1, 0);
+    assert_int_equal(explained(a, a->actor + 1)->why, WHY_ACTOR);
+    assert_int_equal(explained(a, a->actor + 1)->other, a->actor);
+    actors_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_detached_one_lives_on),
         cmocka_unit_test(it_has_one_life_at_a_time),
         cmocka_unit_test(a_new_process_of_its_worker_ends_the_wait),
+        cmocka_unit_test(a_call_says_what_it_waits_for),
         cmocka_unit_test(given_back_by_a_drained_node_it_is_not_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
