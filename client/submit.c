@@ -53,11 +53,17 @@ int session_known(struct session *self, rayc_ref ref)
     return rc;
 }
 
-static void release_value(const struct ref_slot *slot)
+/*  What is in a store, or may be when it is there, is the head's to look after. */
+static void release_value(struct session *self, rayc_ref ref)
 {
-    struct stored stored;
-    if (slot->state == REF_READY && stored_get(ref_value(slot), &stored)) {
+    const struct ref_slot *slot = session_slot(self, ref);
+    struct stored stored = { .task = ref.number };
+    bool is_stored = slot->state == REF_READY && stored_get(ref_value(slot), &stored);
+    if (is_stored) {
         node_values_release(&stored, VIEWER_REFERENCE);
+    }
+    if (is_stored || slot->state == REF_PENDING) {
+        ref_changes_drop(&self->dropped, stored.task, stored.index);
     }
 }
 
@@ -71,7 +77,7 @@ int session_drop(struct session *self, rayc_ref ref)
     if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
         refs_drop(&self->born, ref.number & ~BORN_FAILED);
     } else if (rc == RAYC_OK) {
-        release_value(session_slot(self, ref));
+        release_value(self, ref);
         refs_drop(&self->refs, task_counter((task_id){ ref.number }));
     }
     pthread_mutex_unlock(&self->lock);
