@@ -57,9 +57,14 @@ echo >"$GO"
 ended 0
 has out "many: right"
 
-note "a worker that starts again has nothing left of what it spilled"
+note "what nothing holds any more goes, also from the disk; and a worker that starts again has nothing left"
+nothing_spilled() { [[ $(spilled) -eq 0 ]]; }
+wait_until 20 nothing_spilled
+background "$PROGRAM" many 30 10
+wait_until 60 is_ready
 (($(spilled) > 15)) || fail "there is nothing to clear"
-kill -KILL "$WORKER"
+kill -KILL "$PID" "$WORKER"
+wait "$PID" 2>/dev/null
 wait_until 20 gone rayc-worker "$RAYC_STATE_DIR"
 start_worker 50000000 100000000
 [[ $(spilled) -eq 0 ]] || fail "$(spilled) files are left"
