@@ -1,25 +1,27 @@
 /*  blocked.c - attempts that wait for others: their CPUs are free meanwhile, all else stays theirs.
 
-    CPUs are counted by slots like everything.  Of a demand's slots on a node, as many as it has attempts that wait hold
-    no CPU.  Who goes on takes its CPUs again at once, also when others have them: then the node owes them, and what is
-    given back next pays. */
+    What is held is counted by slots.  Of a demand's slots on a node, as many as it has attempts that wait hold no CPU.
+    Who goes on takes its CPUs again at once, also when others have them: then the node owes them, and what is given back
+    next pays.  What waits has begun, so it has a slot, be there room for one or not: it may have gone ahead of others
+    while CPUs were free.  When something other than CPUs is owed then, whatever has not begun on the node is asked back:
+    it cannot begin before those who wait go on, and they may wait for what it keeps from beginning. */
 #include "head/core/state.h"
 
 #include "common/bug.h"
 
-static void cpu_give(struct node *node, uint64_t units)
+static void give(struct node *node, int kind, uint64_t units)
 {
-    uint64_t paid = node->cpu_owed < units ? node->cpu_owed : units;
-    node->cpu_owed -= paid;
-    node->free.of[KIND_CPU] += units - paid;
-    ensure(node->free.of[KIND_CPU] <= node->total.of[KIND_CPU]);
+    uint64_t paid = node->owed.of[kind] < units ? node->owed.of[kind] : units;
+    node->owed.of[kind] -= paid;
+    node->free.of[kind] += units - paid;
+    ensure(node->free.of[kind] <= node->total.of[kind]);
 }
 
-static void cpu_take(struct node *node, uint64_t units)
+static void take(struct node *node, int kind, uint64_t units)
 {
-    uint64_t taken = node->free.of[KIND_CPU] < units ? node->free.of[KIND_CPU] : units;
-    node->free.of[KIND_CPU] -= taken;
-    node->cpu_owed += units - taken;
+    uint64_t taken = node->free.of[kind] < units ? node->free.of[kind] : units;
+    node->free.of[kind] -= taken;
+    node->owed.of[kind] += units - taken;
 }
 
 uint32_t slots_busy(const struct slots *slots)
@@ -27,15 +29,23 @@ uint32_t slots_busy(const struct slots *slots)
     return slots->slots > slots->waiting ? slots->slots - slots->waiting : 0;
 }
 
-void slots_settle(struct core *core, uint32_t node, uint32_t demand, uint32_t busy_before)
+void slots_set(struct core *core, uint32_t node_index, uint32_t demand, const struct slots *to)
 {
-    uint32_t busy = slots_busy(slots_at(core, node, demand));
-    uint64_t cpus = core->demands[demand].need.of[KIND_CPU];
-    if (busy < busy_before) {
-        cpu_give(node_at(core, node), (busy_before - busy) * cpus);
-    } else if (busy > busy_before) {
-        cpu_take(node_at(core, node), (busy - busy_before) * cpus);
+    struct node *node = node_at(core, node_index);
+    struct slots *slots = slots_at(core, node_index, demand);
+    for (int kind = 0; kind < KINDS_MAX; kind++) {
+        uint64_t units = core->demands[demand].need.of[kind];
+        uint32_t before = kind == KIND_CPU ? slots_busy(slots) : slots->slots;
+        uint32_t after = kind == KIND_CPU ? slots_busy(to) : to->slots;
+        if (after < before) {
+            give(node, kind, (before - after) * units);
+        } else if (after > before) {
+            take(node, kind, (after - before) * units);
+        }
     }
+    core->demands[demand].slots += to->slots;
+    core->demands[demand].slots -= slots->slots;
+    *slots = *to;
 }
 
 void lease_waits(struct core *core, struct task *task, bool waits)
@@ -44,12 +54,28 @@ void lease_waits(struct core *core, struct task *task, bool waits)
         return;
     }
     uint32_t demand = spec_at(core, task->spec)->demand;
-    struct slots *slots = slots_at(core, task->node, demand);
-    uint32_t before = slots_busy(slots);
+    struct slots to = *slots_at(core, task->node, demand);
     task->flags ^= TASK_WAITS;
-    slots->waiting += waits ? 1u : UINT32_MAX;
-    slots_settle(core, task->node, demand, before);
+    to.waiting += waits ? 1u : UINT32_MAX;
+    to.slots = to.slots < to.waiting ? to.waiting : to.slots;
+    slots_set(core, task->node, demand, &to);
     core->schedule = true;
+}
+
+void blocked_recall(struct core *core, uint32_t index)
+{
+    const struct node *node = node_at(core, index);
+    bool owes = false;
+    for (int kind = 0; kind < KINDS_MAX; kind++) {
+        owes = owes || (kind != KIND_CPU && node->owed.of[kind] > 0);
+    }
+    for (uint32_t i = node->leases.first; owes && i != NONE && !effects_nearly_full(core);
+         i = task_at(core, i)->place.next) {
+        if (task_at(core, i)->state == TASK_LEASED) {
+            emit_lease(core, node->peer, task_at(core, i)->id, task_at(core, i)->token,
+                       RECALL_IF_WAITING);
+        }
+    }
 }
 
 void on_node_waits(struct core *core, uint32_t peer, const struct msg_node_waits *msg)
@@ -64,4 +90,5 @@ void on_node_waits(struct core *core, uint32_t peer, const struct msg_node_waits
     while (next_held(&list, &held)) {
         node_holds(core, index, &held);
     }
+    blocked_recall(core, index);
 }

@@ -120,15 +120,15 @@ static void check_node(struct checker *self, uint32_t index)
         const struct slots *slots = slots_at(core, index, d);
         leases += slots->leases;
         waiting += slots->waiting;
-        CHECK(slots->slots <= slots->leases, node->id);
+        CHECK(slots->slots <= slots->leases && slots->waiting <= slots->slots, node->id);
         for (int k = 0; k < KINDS_MAX; k++) {
             uint32_t held = k == KIND_CPU ? slots_busy(slots) : slots->slots;
             used.of[k] += held * core->demands[d].need.of[k];
         }
     }
     for (int k = 0; k < KINDS_MAX; k++) {
-        uint64_t owed = k == KIND_CPU ? node->cpu_owed : 0;
-        CHECK(used.of[k] == node->total.of[k] + owed, node->id);
+        CHECK(used.of[k] == node->total.of[k] + node->owed.of[k], node->id);
+        CHECK(node->owed.of[k] == 0 || node->free.of[k] == 0, node->id);
     }
     CHECK(leases == node->leases.count, node->id);
     uint32_t count = 0;
@@ -137,7 +137,6 @@ static void check_node(struct checker *self, uint32_t index)
         waits += (task_at(core, i)->flags & TASK_WAITS) != 0;
     }
     CHECK(count == node->leases.count, node->id);
-    CHECK(node->cpu_owed == 0 || node->free.of[KIND_CPU] == 0, node->id);
     CHECK(waiting == waits, node->id);
 }
 

@@ -110,8 +110,8 @@ bool demand_binds(const struct core *core, uint32_t index)
             continue;
         }
         uint64_t fits = demand_fits(core, index, i);
-        if (fits > left) {
-            return true;
+        if (fits > left || slots_at(core, i, index)->waiting > 0) {
+            return true; /* who waits for others makes room for more than fit */
         }
         left -= fits;
     }

@@ -94,7 +94,9 @@ void kin_cancel(struct core *core, const struct task *task)
 
 void kin_orphan(struct core *core, const struct task *task)
 {
-    doom_of(core, task->token, FATE_ORPHAN);
+    if (!RAYC_BUG(KEEP_ORPHANS)) {
+        doom_of(core, task->token, FATE_ORPHAN);
+    }
 }
 
 void kin_ended(struct core *core, const struct task *task, bool failed)
@@ -185,7 +187,7 @@ void kin_restored(struct core *core)
         const struct task *task = task_at(core, index);
         if (task->node == NONE || task->token != parent->token) {
             doom(core, i, FATE_ORPHAN);
-        } else if ((task->flags & TASK_CANCEL_TREE) && !RAYC_BUG(FORGET_TREE)) {
+        } else if ((task->flags & TASK_CANCEL_TREE)) {
             kin_cancel(core, task);
         }
     }

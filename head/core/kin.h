@@ -62,7 +62,9 @@ void kin_looked_up(struct core *core, uint64_t task, bool finished);
 
 /*  blocked.c: CPUs of attempts that wait for others. */
 uint32_t slots_busy(const struct slots *slots); /* those that hold their CPUs */
-void slots_settle(struct core *core, uint32_t node, uint32_t demand, uint32_t busy_before);
+/*  What they hold is taken and given back. */
+void slots_set(struct core *core, uint32_t node, uint32_t demand, const struct slots *to);
+void blocked_recall(struct core *core, uint32_t node);
 void lease_waits(struct core *core, struct task *task, bool waits);
 void on_node_waits(struct core *core, uint32_t peer, const struct msg_node_waits *msg);
 #endif

@@ -22,35 +22,22 @@ void lease_hold(struct core *core, uint32_t task_index, uint32_t node_index, uin
 
 static bool slot_open(struct core *core, uint32_t node_index, uint32_t demand)
 {
-    struct node *node = node_at(core, node_index);
-    const struct amounts *need = &core->demands[demand].need;
-    if (!amounts_fit(need, &node->free)) {
+    const struct node *node = node_at(core, node_index);
+    if (!amounts_fit(&core->demands[demand].need, &node->free)) {
         return false;
     }
-    for (int i = 0; i < KINDS_MAX; i++) {
-        node->free.of[i] -= i == KIND_CPU ? 0 : need->of[i];
-    }
-    struct slots *slots = slots_at(core, node_index, demand);
-    uint32_t before = slots_busy(slots);
-    slots->slots++;
-    slots_settle(core, node_index, demand, before);
-    core->demands[demand].slots++;
+    struct slots to = *slots_at(core, node_index, demand);
+    to.slots++;
+    slots_set(core, node_index, demand, &to);
     return true;
 }
 
 static void slot_close(struct core *core, uint32_t node_index, uint32_t demand)
 {
-    struct node *node = node_at(core, node_index);
-    for (int i = 0; i < KINDS_MAX; i++) {
-        node->free.of[i] += i == KIND_CPU ? 0 : core->demands[demand].need.of[i];
-        ensure(node->free.of[i] <= node->total.of[i]);
-    }
-    struct slots *slots = slots_at(core, node_index, demand);
-    uint32_t before = slots_busy(slots);
-    ensure(slots->slots > 0);
-    slots->slots--;
-    slots_settle(core, node_index, demand, before);
-    core->demands[demand].slots--;
+    struct slots to = *slots_at(core, node_index, demand);
+    ensure(to.slots > 0);
+    to.slots--;
+    slots_set(core, node_index, demand, &to);
 }
 
 /*  After a restart, leases come back before slots: opens what they need, as far as there is room. */

@@ -332,6 +332,7 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
         node_holds(core, index, &held);
     }
     drain_recall(core, index); /* what was said before may be lost */
+    blocked_recall(core, index);
     bool doubt = node->doubt || msg->start_seen < node->start_seq_at_beat ||
                  msg->inventory > node->inventory_whole;
     node->start_seq_at_beat = node->starts.seq;

@@ -152,7 +152,9 @@ static void restore_task(struct core *core, const struct restored *row)
                      (uint32_t)(core->wall_ms > submitted ? core->wall_ms - submitted : 0);
     task->flags |= (uint16_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
                               (row->task.cancelled & CANCEL_ROW_KILL ? TASK_CANCEL_FORCE : 0) |
-                              (row->task.cancelled & CANCEL_ROW_TREE ? TASK_CANCEL_TREE : 0) |
+                              (row->task.cancelled & CANCEL_ROW_TREE && !RAYC_BUG(FORGET_TREE)
+                                   ? TASK_CANCEL_TREE
+                                   : 0) |
                               (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
     if (row->task.parent_fence != 0) {
         kin_add(core, row->task.parent, row->task.parent_fence, row->task.id);

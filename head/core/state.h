@@ -240,7 +240,7 @@ struct node {
     bool doubt;  /* ask for an inventory with the next beat */
     bool resend; /* an inventory is whole: what it lacks is to be said again */
     struct amounts total, free;
-    uint64_t cpu_owed; /* CPUs in use beyond `total`: blocked.c */
+    struct amounts owed; /* in use beyond `total`: blocked.c */
     uint64_t heard_ms, gone_ms;
     struct stream starts;
     uint64_t start_seq_at_beat; /* and when the last beat was answered */

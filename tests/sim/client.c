@@ -37,8 +37,10 @@ const struct plan *client_plan(struct sim *sim, uint64_t owner)
 
 /* --- specs ------------------------------------------------------------------------------------ */
 
-static uint32_t put_demand(struct sim *sim, struct plan *plan, struct wire *to, bool infeasible)
+static uint32_t put_demand(struct sim *sim, const struct client *client, struct plan *plan,
+                           bool infeasible)
 {
+    struct wire *to = &sim->elements;
     static const char *const names[3] = { "CPU", "memory", "GPU" };
     const struct node *node = &sim->nodes[0];
     struct prng *rng = &sim->world;
@@ -46,6 +48,10 @@ static uint32_t put_demand(struct sim *sim, struct plan *plan, struct wire *to, 
     plan->demand[1] = chance(rng, 200) ? between(rng, 1, node->capacity[1]) : 0;
     plan->demand[2] =
         node->capacity[2] > 0 && chance(rng, 200) ? between(rng, 1, 2) * UNITS_PER_ONE / 2 : 0;
+    if (client->kind == CLIENT_NESTED) { /* whom it waits for cannot wait for what it holds */
+        memset(plan->demand, 0, sizeof(plan->demand));
+        plan->demand[0] = UNITS_PER_ONE;
+    }
     if (infeasible) {
         plan->demand[0] = 100 * UNITS_PER_ONE;
     }
@@ -120,7 +126,8 @@ void client_specs(struct sim *sim, struct client *self)
         sim->elements.n = sim->extra.n = sim->wire.n = 0;
         bool infeasible = !driver && chance(rng, 30);
         record.if_infeasible = infeasible ? INFEASIBLE_FAIL : INFEASIBLE_WAIT;
-        uint32_t amounts = driver ? 0 : put_demand(sim, plan, &sim->elements, infeasible);
+        uint32_t amounts = driver ? 0 : put_demand(sim, self, plan, infeasible);
+        nested_plan(sim, self, plan);
         record.demand = wire_list(&sim->elements, amounts);
         if (driver) {
             record.run_ms_max = record.queue_ms_max = 0;
@@ -163,31 +170,43 @@ void client_make_calls(struct sim *sim, struct client *self, uint32_t count)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static struct client *client_new(struct sim *sim, enum client_kind kind)
+static bool is_inside(enum client_kind kind)
 {
+    return kind == CLIENT_DRIVER || kind == CLIENT_NESTED;
+}
+
+/*  `as`: its kind, and if it runs in an executor, in which, and for whom. */
+static struct client *client_new(struct sim *sim, const struct client *as)
+{
+    enum client_kind kind = as->kind;
     if (sim->client_count == CLIENTS_MAX) {
         return NULL;
     }
     uint32_t index = sim->client_count++;
     struct client *self = &sim->clients[index];
     struct prng *rng = &sim->world;
-    *self = (struct client){
-        .kind = kind, .index = index, .alive = true, .below = 1, .kept = 1, .unsent = 1
-    };
+    *self = *as;
+    self->index = index;
+    self->alive = true;
+    self->below = self->kept = self->unsent = 1;
     self->user = (uint32_t)prng_below(&sim->users, sim->user_count);
     self->durability = chance(rng, 300) ? DURABLE_FULL : DURABLE_PROCESS;
     snprintf(self->submission, sizeof(self->submission), "sub-%u-%llu", index,
              (unsigned long long)sim->seed);
     bool submits = kind == CLIENT_ATTACHED || kind == CLIENT_DRIVER;
-    self->planned = submits ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60) : 0;
+    self->planned = kind == CLIENT_NESTED ? (uint32_t)between(&sim->kin, 1, 5)
+                    : submits             ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60)
+                                          : 0;
     self->array_count = between(rng, 1, chance(rng, 300) ? 300 : 40);
-    study_draw(sim, self);
+    if (kind != CLIENT_NESTED) {
+        study_draw(sim, self);
+    }
     job_draw(sim, self);
     client_specs(sim, self);
     self->calls = calloc((size_t)self->planned + 1, sizeof(*self->calls));
     ensure(self->calls != NULL);
     self->linger = !chance(rng, 100);
-    if (kind != CLIENT_DRIVER && kind != CLIENT_ATTACHED && chance(rng, 100)) {
+    if (!is_inside(kind) && kind != CLIENT_ATTACHED && chance(rng, 100)) {
         self->stop_at_ms = client_now_ms(sim) + between(rng, 100, 60000);
     }
     SIM_NOTE(sim, "client %u begins, kind %d, %u calls, %llu of an array", index, (int)kind,
@@ -216,7 +235,8 @@ static void program_begins(struct sim *sim, uint32_t who, uint64_t number, void 
     static const enum client_kind kinds[] = { CLIENT_ATTACHED, CLIENT_ATTACHED, CLIENT_ATTACHED,
                                               CLIENT_ARRAY, CLIENT_SUBMITTER };
     if (!sim->healed) {
-        struct client *self = client_new(sim, kinds[prng_below(&sim->world, COUNT(kinds))]);
+        struct client as = { .kind = kinds[prng_below(&sim->world, COUNT(kinds))] };
+        struct client *self = client_new(sim, &as);
         if (self != NULL) {
             self->seat = who;
         }
@@ -231,21 +251,27 @@ void clients_open(struct sim *sim)
     }
 }
 
-uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job,
-                           uint64_t token)
+uint32_t client_inside(struct sim *sim, const struct client *as)
 {
-    struct client *self = client_new(sim, CLIENT_DRIVER);
+    struct client *self = client_new(sim, as);
     if (self == NULL) {
         sim_fail(sim, 40, "too many clients in this world");
     }
     self->seat = NONE;
-    self->node = node;
-    self->executor = executor;
-    self->job = job;
-    self->token = token;
-    self->driver = effect_of(sim, token)->task;
-    self->user = user_of_job(sim, job);
+    self->user = user_of_job(sim, as->job);
     return self->index;
+}
+
+uint32_t client_driver_new(struct sim *sim, uint32_t node, uint32_t executor, uint64_t job,
+                           uint64_t token)
+{
+    struct client self = { .kind = CLIENT_DRIVER,
+                           .node = node,
+                           .executor = executor,
+                           .job = job,
+                           .token = token,
+                           .driver = effect_of(sim, token)->task };
+    return client_inside(sim, &self);
 }
 
 static void ends(struct sim *sim, struct client *self)
@@ -265,6 +291,8 @@ void client_leave(struct sim *sim, struct client *self, int32_t status)
     ends(sim, self);
     if (self->kind == CLIENT_DRIVER) {
         exec_driver_ends(sim, self->index, status);
+    } else if (self->kind == CLIENT_NESTED) {
+        exec_nested_ends(sim, self->index);
     }
 }
 

@@ -300,7 +300,8 @@ static void check_room(struct sim *sim, uint32_t node, const struct item *next)
             continue;
         }
         const struct plan *plan = client_plan(sim, other == NULL ? next->owner : other->now.owner);
-        for (int k = 0; k < 3; k++) {
+        bool lent = other != NULL && other->blocked; /* who goes on takes its CPUs at once */
+        for (int k = lent ? 1 : 0; k < 3; k++) {
             sum[k] += plan->demand[k];
             if (sum[k] > its->capacity[k]) {
                 sim_fail(sim, 18, "worker %u runs more than it has of resource %d", node, k);
@@ -323,7 +324,7 @@ static void check_limit(struct sim *sim, const struct item *next)
     for (uint32_t i = 0; i < sim->worker_count * EXECUTORS_MAX && plan->running_max > 0; i++) {
         const struct node *node = &sim->nodes[i / EXECUTORS_MAX];
         const struct executor *self = node->alive ? &node->executors[i % EXECUTORS_MAX] : NULL;
-        if (self == NULL || !self->live || !self->running ||
+        if (self == NULL || !self->live || !self->running || self->blocked ||
             self->now.owner / 10 != next->owner / 10) {
             continue;
         }
@@ -351,10 +352,15 @@ static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
     check_room(sim, node, item);
     self->effect = effect_begins(sim, node, item);
     self->running = true;
+    self->blocked = false;
     check_limit(sim, item);
     if (item->spec->kind == SPEC_DRIVER) {
         self->driver = client_driver_new(sim, node, executor, item->spec->job, item->token);
         return; /* ends when its program does */
+    }
+    self->driver = self->resident ? nested_new(sim, node, executor, item) : NONE;
+    if (self->driver != NONE) {
+        return; /* likewise */
     }
     const struct plan *plan = client_plan(sim, item->owner);
     uint64_t run_us = plan->run_us / 2 + prng_below(&sim->run, plan->run_us + 1) + 10;
@@ -526,4 +532,41 @@ void exec_driver_ends(struct sim *sim, uint32_t client, int32_t status)
         self->driver = NONE;
         dies(sim, driver->node, driver->executor, status, between(&sim->run, 100, 3000));
     }
+}
+
+/*  The executor of a nested client, if that still runs in it. */
+static struct executor *executor_of(struct sim *sim, uint32_t client)
+{
+    const struct client *nested = &sim->clients[client];
+    struct executor *self = &sim->nodes[nested->node].executors[nested->executor];
+    return sim->nodes[nested->node].alive && self->live && self->driver == client ? self : NULL;
+}
+
+void exec_waits_now(struct sim *sim, uint32_t client, enum held_state how)
+{
+    const struct client *nested = &sim->clients[client];
+    struct executor *self = executor_of(sim, client);
+    if (self != NULL && self->running) {
+        struct note note = { .event = { .kind = WEV_WAITS,
+                                        .executor = nested->executor,
+                                        .token = nested->token,
+                                        .code = (int32_t)how } };
+        self->blocked = true;
+        say(sim, nested->node, self, &note, between(&sim->kin, 10, 300));
+    }
+}
+
+void exec_nested_ends(struct sim *sim, uint32_t client)
+{
+    const struct client *nested = &sim->clients[client];
+    struct executor *self = executor_of(sim, client);
+    if (self == NULL) {
+        return;
+    }
+    if (nested->blocked) {
+        exec_waits_now(sim, client, HELD_RUNS);
+    }
+    self->driver = NONE;
+    sim_at(sim, sim->now_us + between(&sim->kin, 100, 50000), run_ends, nested->node,
+           place_of(nested->executor, self), NULL);
 }

@@ -146,7 +146,7 @@ static void strike_CLIENT_CRASH(struct sim *sim)
 {
     for (uint32_t i = sim->client_count; i-- > 0;) {
         if (sim->clients[i].alive && sim->clients[i].kind != CLIENT_DRIVER &&
-            chance(&sim->fate, 400)) {
+            sim->clients[i].kind != CLIENT_NESTED && chance(&sim->fate, 400)) {
             client_die(sim, i);
             return;
         }

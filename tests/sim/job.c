@@ -19,7 +19,8 @@ void job_draw(struct sim *sim, struct client *self)
         uint32_t other = (uint32_t)prng_below(rng, sim->client_count);
         uint32_t condition = chance(rng, 500) ? AFTER_OK : AFTER_ANY;
         /*  Some have ended and some are deleted: the job fails, or is refused. */
-        if (sim->clients[other].job != 0 && sim->clients[other].kind != CLIENT_DRIVER) {
+        if (sim->clients[other].job != 0 && sim->clients[other].kind != CLIENT_DRIVER &&
+            sim->clients[other].kind != CLIENT_NESTED) {
             self->after[self->after_count].client = other;
             self->after[self->after_count++].condition = condition;
         }

@@ -51,6 +51,12 @@ void client_hello(struct sim *sim, struct client *self)
     client_say(sim, self, MSG_HELLO, &hello);
 }
 
+static bool client_submits(const struct client *self)
+{
+    return self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER ||
+           self->kind == CLIENT_NESTED;
+}
+
 static void say_open(struct sim *sim, struct client *self)
 {
     static const uint32_t kinds[] = { [CLIENT_ATTACHED] = JOB_ATTACHED,
@@ -91,7 +97,7 @@ static void open_session(struct sim *sim, struct client *self)
     self->opening_seq = ++self->seq;
     if (self->session != 0) {
         client_say(sim, self, MSG_RESUME, &(struct msg_resume){ self->opening_seq, self->session });
-    } else if (self->kind == CLIENT_DRIVER) {
+    } else if (self->kind == CLIENT_DRIVER || self->kind == CLIENT_NESTED) {
         client_say(sim, self, MSG_JOB_ATTACH,
                    &(struct msg_job_attach){ self->opening_seq, self->job, self->token });
     } else if (self->kind != CLIENT_ATTACHED && self->job != 0) {
@@ -318,7 +324,7 @@ static void ask_cancels(struct sim *sim, struct client *self)
 /*  What is to be said again until it is answered. */
 static void ask(struct sim *sim, struct client *self)
 {
-    bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
+    bool submits = client_submits(self);
     uint64_t now_ms = client_now_ms(sim);
     if (self->asked_ms != 0 && now_ms < self->asked_ms + ASK_AGAIN_MS) {
         return;
@@ -328,6 +334,8 @@ static void ask(struct sim *sim, struct client *self)
     self->asked_ms = now_ms;
     if (submits && self->cancels > 0) {
         ask_cancels(sim, self);
+    } else if (self->kind == CLIENT_NESTED && all_sent && (all_told || !self->linger)) {
+        client_leave(sim, self, 0); /* its session may be taken up again, or not */
     } else if (submits && all_sent && (all_told || !self->linger) && study_ending(sim, self)) {
         self->asked_ms = now_ms;
     } else if (submits && all_sent && (all_told || !self->linger)) {
@@ -349,7 +357,7 @@ static void on_job_state(struct sim *sim, struct client *self, const struct msg_
         sim_fail(sim, 3, "client %u watches job %llu and hears of %llu", self->index,
                  (unsigned long long)self->job, (unsigned long long)msg->job);
     }
-    bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
+    bool submits = client_submits(self);
     if (!submits && !job_asks(sim, self, msg->state) && msg->state >= JOB_SUCCEEDED) {
         client_leave(sim, self, 0);
     }
@@ -475,6 +483,7 @@ void client_tick(struct sim *sim, struct client *self)
     }
     study_tick(sim, self);
     user_pries(sim, self);
+    nested_waits(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
         client_make_calls(sim, self,

@@ -175,7 +175,12 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
 static void seen_task_new(struct sim *sim, const void *from)
 {
     const struct row_task_new *row = from;
-    add_task(sim, (struct task_seen){ .id = row->id, .spec = row->spec, .state = row->state },
+    add_task(sim,
+             (struct task_seen){ .id = row->id,
+                                 .spec = row->spec,
+                                 .state = row->state,
+                                 .parent = row->parent,
+                                 .parent_token = row->parent_fence },
              row->deps);
 }
 
@@ -261,6 +266,7 @@ static void seen_task_again(struct sim *sim, const void *from)
         rule_again(sim, task, row);
         rule_charged(sim, task, row);
     }
+    task->again_commit = sim->oracle.commit;
     task->returns += row->attempt == task->attempt;
     task->state = TASK_READY;
     task->attempt = row->attempt;
@@ -291,6 +297,7 @@ static void seen_task_cancel(struct sim *sim, const void *from)
     struct task_seen *task = known_task(sim, row->id, "task_cancel");
     task->cancel_commit = task->cancelled ? task->cancel_commit : sim->oracle.commit;
     task->cancelled = true;
+    task->tree = task->tree || (row->cancelled & 4) != 0;
 }
 
 static void seen_task_delete(struct sim *sim, const void *from)

@@ -176,6 +176,9 @@ enum { COMMIT_MS = 2000 };
 
 static void check_line(struct sim *sim, const struct task_seen *task, const struct spec_seen *spec)
 {
+    if (task->parent_token != 0) {
+        return; /* somebody waits for it: it stands where the first of its queue stood */
+    }
     int64_t place = place_in_line(sim, task, spec->place.priority);
     for (uint32_t i = 0; i < sim->oracle.spec_count; i++) {
         struct spec_seen *other = &sim->oracle.specs[i];

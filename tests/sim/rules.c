@@ -51,6 +51,7 @@ void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_
                  (ull)(task->not_before_ms - head_now_ms(sim)));
     }
     check_deps(sim, task);
+    rule_kin(sim, task);
     rule_place(sim, task, node);
     rule_after(sim, oracle_job_of(sim, task->id));
 }

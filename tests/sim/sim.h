@@ -8,6 +8,7 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
+    nested.c   tasks that submit tasks
     place.c    where tasks ask to run, and how urgent they are
     user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
@@ -26,7 +27,7 @@
 
 enum {
     WORKERS_MAX = 6,
-    CLIENTS_MAX = 160, /* all that ever live in one world, drivers on the cluster too */
+    CLIENTS_MAX = 300, /* all that ever live in one world, drivers on the cluster too */
     ENDPOINTS = WORKERS_MAX + CLIENTS_MAX,
     TAIL_LINES = 40,
     LINE_BYTES = 300,
@@ -92,6 +93,8 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint32_t dep_first, dep_count; /* in deps[] */
     int32_t status;
     bool cancelled, deleted;
+    bool tree; /* cancelled with all that it submits */
+    uint64_t parent, parent_token, again_commit;
     uint64_t hash;                  /* of the terminal row */
     uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
 };
@@ -222,7 +225,8 @@ struct executor {
     uint32_t now_number;
     uint32_t room;
     uint32_t effect;            /* of it, in the log */
-    uint32_t driver;            /* client index, of a driver; NONE */
+    uint32_t driver;            /* client index, of a driver or nested; NONE */
+    bool blocked;               /* what runs has waited for others */
     struct item *items;         /* [number % room] */
     uint64_t note_us;           /* what it says keeps its order */
     uint32_t reports, reported; /* of the run */
@@ -285,6 +289,8 @@ void exec_driver_ends(struct sim *sim, uint32_t client, int32_t status);
 /*  The report of a run that waits for it was decided on; false: no such run is there. */
 bool exec_waits(struct sim *sim, uint32_t node, uint64_t place, uint64_t token);
 void exec_decided(struct sim *sim, uint32_t node, uint64_t place, uint32_t decision);
+void exec_waits_now(struct sim *sim, uint32_t client, enum held_state how);
+void exec_nested_ends(struct sim *sim, uint32_t client);
 struct effect *effect_of(struct sim *sim, uint64_t token);
 void value_put(uint64_t task, uint64_t token, uint8_t out[24]);
 
@@ -372,7 +378,8 @@ enum client_kind {
     CLIENT_ATTACHED,
     CLIENT_ARRAY,
     CLIENT_SUBMITTER,
-    CLIENT_DRIVER
+    CLIENT_DRIVER,
+    CLIENT_NESTED /* an executor, for what its task submits */
 };
 enum phase { PHASE_DOWN = 0, PHASE_GREETING, PHASE_OPENING, PHASE_READY };
 
@@ -384,6 +391,7 @@ struct plan { /* of a spec */
     uint64_t demand[3]; /* CPU, memory, GPU */
     uint32_t reports;   /* of a run */
     uint32_t running_max;
+    bool nests;     /* its attempts submit tasks */
     uint64_t where; /* hash of strategy and labels */
 };
 
@@ -419,8 +427,10 @@ struct client {
     uint64_t resend_at_ms;
     uint64_t stop_at_ms;
     uint32_t user;
-    uint64_t token, driver;  /* of a driver: the token of its attempt, and its task */
-    uint32_t node, executor; /* of a driver */
+    uint64_t token, driver;  /* of a driver, or nested: the token of its attempt, and its task */
+    uint32_t node, executor; /* likewise */
+    uint32_t depth;          /* of a nested one: from 1 */
+    bool blocked;            /* it waits for what it has submitted */
     uint32_t spec_count;
     struct plan plans[SPECS_MAX];
     struct bytes *specs[SPECS_MAX]; /* encoded SPEC records */
@@ -461,6 +471,14 @@ void client_hello(struct sim *sim, struct client *self);
 void client_on_message(struct sim *sim, struct client *self, const struct msg *msg);
 void client_tick(struct sim *sim, struct client *self);
 void client_power_cut(struct sim *sim); /* results that were not synced may be lost */
+/*  A program that runs in an executor: `as` has its kind, and whose it is. */
+uint32_t client_inside(struct sim *sim, const struct client *as);
+void nested_plan(struct sim *sim, const struct client *client, struct plan *plan);
+uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor,
+                    const struct item *item); /* NONE: it submits nothing */
+void nested_token(const struct sim *sim, const struct client *self, char out[TOKEN_TEXT]);
+void nested_waits(struct sim *sim, struct client *self);
+void rule_kin(struct sim *sim, const struct task_seen *task); /* it is leased */
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
 
 /* --- job.c --------------------------------------------------------------------------------------------- */
@@ -501,7 +519,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune, jobs, users, values,
+    bool nests; /* tasks submit tasks */
+    struct prng world, net, fate, run, tune, kin, jobs, users, values,
         places; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;

@@ -7,7 +7,7 @@
 
 enum { FIRST_ID = 2, CLIENT_USERS = USERS_MAX - WORKERS_MAX };
 
-static const uint8_t secret[TICKET_SECRET_BYTES]; /* zeros, as of a turn that was told none */
+static const uint8_t sim_secret[TICKET_SECRET_BYTES]; /* zeros, as of a turn that was told none */
 
 /* --- who is who -------------------------------------------------------------------------------- */
 
@@ -31,11 +31,13 @@ void token_text(const struct sim *sim, uint32_t endpoint, char out[TOKEN_TEXT])
         return;
     }
     const struct client *self = &sim->clients[endpoint - WORKERS_MAX];
-    if (self->kind == CLIENT_DRIVER) {
+    if (self->kind == CLIENT_NESTED) {
+        nested_token(sim, self, out);
+    } else if (self->kind == CLIENT_DRIVER) {
         struct start_send start = { .ticket_job = self->job,
                                     .task = self->driver,
                                     .token = self->token };
-        ticket_make(secret, &start, out);
+        ticket_make(sim_secret, &start, out);
     } else {
         user_name(self->user, out);
     }
@@ -43,7 +45,7 @@ void token_text(const struct sim *sim, uint32_t endpoint, char out[TOKEN_TEXT])
 
 void proof_of(struct slice token, struct proof *out)
 {
-    proof_read(secret, token, out);
+    proof_read(sim_secret, token, out);
     if (out->kind == PROOF_TOKEN) { /* of these, the name is the hash */
         memset(out->hash, 0, sizeof(out->hash));
         memcpy(out->hash, token.p, token.n < sizeof(out->hash) ? token.n : sizeof(out->hash));
