@@ -78,6 +78,8 @@ static void older_schema_is_raised(void **state)
                   "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
                   "tokens; DROP VIEW audits; DROP VIEW jobs;"
                   "DROP VIEW tasks; ALTER TABLE session DROP COLUMN high;"
+                  "ALTER TABLE session DROP COLUMN refs; DROP TABLE object; DROP TABLE hold;"
+                  "DROP TABLE object_state_name; DROP TABLE object_reason_name;"
                   "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
                   "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
                   "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
@@ -97,7 +99,7 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT group_concat(spec||substr(hash,1,2)||length(hash),' ') FROM spec_file",
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
-    expect(self, "PRAGMA user_version", "6");
+    expect(self, "PRAGMA user_version", "7");
 }
 
 static void other_programs_files_are_refused(void **state)
