@@ -62,7 +62,7 @@ bool options_same(const rayc_options *a, const rayc_options *b)
         return false;
     }
     return text_same(a->name, b->name) && text_same(a->strategy, b->strategy) &&
-           text_same(a->resources, b->resources);
+           text_same(a->resources, b->resources) && text_same(a->labels, b->labels);
 }
 
 /* --- demand ----------------------------------------------------------------------------------- */
@@ -249,10 +249,14 @@ int options_draft(struct spec_draft *out, const rayc_options *options)
     if (rc != RAYC_OK) {
         return rc;
     }
-    if (options->strategy != NULL && options->strategy[0] != 0 &&
-        strcmp(options->strategy, "DEFAULT") != 0) {
-        return failure_say(RAYC_EINVALID, "option strategy is '%.64s': it must be NULL or DEFAULT",
-                           options->strategy);
+    struct diag why = { 0 };
+    struct strategy strategy;
+    out->record.strategy = slice_text(options->strategy);
+    out->record.labels = slice_text(options->labels);
+    out->record.priority = options->priority;
+    if (!strategy_read(out->record.strategy, &strategy, &why) ||
+        !selector_check(out->record.labels, &why) || !priority_check(options->priority, &why)) {
+        return failure_say(RAYC_EINVALID, "option %s", why.text);
     }
     if (options->name != NULL && strlen(options->name) > NAME_MAX_BYTES) {
         return failure_say(RAYC_EINVALID, "option name has %zu bytes: the limit is %d",
@@ -261,6 +265,5 @@ int options_draft(struct spec_draft *out, const rayc_options *options)
     out->record.title = slice_text(options->name);
     out->record.run_ms_max = options->run_ms_max;
     out->record.queue_ms_max = options->queue_ms_max;
-    out->record.priority = options->priority;
     return RAYC_OK;
 }

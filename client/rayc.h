@@ -122,7 +122,9 @@ typedef struct {
     double cpus, gpus; /* default 1 and 0; in steps of 0.0001; over 1, GPUs must be whole */
     uint64_t memory_bytes; /* admission only; default 0 */
     int32_t max_retries;   /* default 3; -1: without end; 0: it starts at most once */
-    int32_t priority;      /* default 0; not used yet */
+    int32_t
+        priority; /* -100 to 100, default 0: of your tasks that wait, the higher goes first; a minute of
+                     waiting outweighs one level, so that nothing starves */
     uint32_t
         run_ms_max; /* an attempt that runs longer is killed and retried; 0 (default): no limit */
     uint32_t queue_ms_max; /* a task that waits longer fails; 0 (default): no limit */
@@ -130,15 +132,20 @@ typedef struct {
         retry_codes; /* application errors to retry, too: NULL (default) none, rayc_any_error, or your codes */
     size_t retry_code_count; /* of your codes */
     const char *name;        /* for people; default: the function's name */
-    const char *strategy;    /* NULL or "DEFAULT" */
-    const char *resources;   /* your own: "moon=1,licence=0.5"; NULL: none */
+    const char *
+        strategy; /* NULL or "DEFAULT"; "SPREAD": one node after the other; "node:3": on node 3 or not at all;
+                     "node:3:soft": there while that node lives */
+    const char *resources; /* your own: "moon=1,licence=0.5"; NULL: none */
     uint32_t backoff_ms; /* of the second retry (the first comes at once), doubling; default 100 */
     uint32_t backoff_ms_max; /* default 30000 */
     uint32_t
         crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
     uint32_t
-        running_max; /* of this program's tasks with the same demand and running_max, so many run at a time;
-                             default 0: as many as the cluster has room for */
+        running_max; /* of this program's tasks with the same demand, strategy, labels and running_max, so
+                             many run at a time; default 0: as many as the cluster has room for */
+    const char *
+        labels; /* what the node's labels must be, one per line: "zone=a", "zone!=a", "zone in (a|b)",
+                   "zone not in (a|b)"; NULL: any */
 } rayc_options;
 
 RAYC_API extern const int rayc_any_error[1];

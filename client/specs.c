@@ -102,7 +102,7 @@ static void keep_options(struct spec_entry *entry, const rayc_options *from)
     bool any = from->retry_codes == rayc_any_error;
     size_t code_bytes = any ? 0 : from->retry_code_count * sizeof(int);
     size_t bytes = code_bytes + text_bytes(from->name) + text_bytes(from->strategy) +
-                   text_bytes(from->resources);
+                   text_bytes(from->resources) + text_bytes(from->labels);
     entry->options = *from;
     if (bytes == 0) {
         return;
@@ -116,6 +116,7 @@ static void keep_options(struct spec_entry *entry, const rayc_options *from)
     entry->options.name = keep_text(&to, from->name);
     entry->options.strategy = keep_text(&to, from->strategy);
     entry->options.resources = keep_text(&to, from->resources);
+    entry->options.labels = keep_text(&to, from->labels);
 }
 
 uint32_t specs_add(struct specs *self, const rayc_function *function, const rayc_options *complete)

@@ -55,6 +55,27 @@ static void amounts_json(sqlite3_context *context, int count, sqlite3_value **va
     give(context, &json);
 }
 
+/*  KEY=VALUE lines as one object. */
+static void labels_json(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    struct json json = json_new(MIB);
+    struct slice labels = blob_of(values[0]), line;
+    const char *comma = "";
+    json_raw(&json, "{");
+    while (line_next(&labels, &line)) {
+        const uint8_t *equals = memchr(line.p, '=', line.n);
+        size_t n = equals ? (size_t)(equals - line.p) : line.n;
+        json_raw(&json, comma);
+        json_text(&json, slice_of(line.p, n));
+        json_raw(&json, ":");
+        json_text(&json, equals ? slice_of(equals + 1, line.n - n - 1) : slice_of(line.p, 0));
+        comma = ",";
+    }
+    json_raw(&json, "}");
+    give(context, &json);
+}
+
 static void demand_json(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;
@@ -121,7 +142,8 @@ int query_functions(sqlite3 *db)
         const char *name;
         void (*function)(sqlite3_context *context, int count, sqlite3_value **values);
     } functions[] = {
-        { "amounts_json", amounts_json }, { "demand_json", demand_json }, { "ids_json", ids_json },
+        { "amounts_json", amounts_json }, { "labels_json", labels_json },
+        { "demand_json", demand_json },   { "ids_json", ids_json },
         { "value_json", value_json },     { "waits_json", waits_json },
     };
     for (size_t i = 0; i < COUNT(functions); i++) {

@@ -288,6 +288,8 @@ static const char drain_columns[] =
 
 /*  What was put (kind 4) is no task. */
 static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS NOT 4;";
+/*  Labels of nodes. */
+static const char label_column[] = "ALTER TABLE node ADD COLUMN labels TEXT;";
 
 /*  Objects: what is released stays until its task goes. */
 static const char object_tables[] =
@@ -343,6 +345,7 @@ static const char *const steps[][8] = {
     { file_tables },
     { drain_columns },
     { task_view_6 },
+    { label_column },
     { object_tables },
 };
 

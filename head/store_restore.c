@@ -97,6 +97,7 @@ static void fill_node(sqlite3_stmt *from, struct restored *to)
     to->node.draining = column_u32(from, 5);
     to->node.drain_ms = column_u64(from, 6);
     to->node.drain_until_ms = column_u64(from, 7);
+    to->node.labels = column_slice(from, 8);
 }
 
 static void fill_task(sqlite3_stmt *from, struct restored *to)
@@ -188,7 +189,7 @@ static const struct {
       "SELECT id,name,state,session,decides,stopping,saved,owner FROM study ORDER BY id" },
     { RESTORE_SPEC, fill_spec, "SELECT id,session,idx,record FROM spec ORDER BY id" },
     { RESTORE_NODE, fill_node,
-      "SELECT id,key,name,capacity,state=3,draining,drain_ms,drain_until_ms FROM node"
+      "SELECT id,key,name,capacity,state=3,draining,drain_ms,drain_until_ms,labels FROM node"
       " WHERE state<3 OR id IN (SELECT node FROM lease) ORDER BY id" },
     { RESTORE_OBJECT, fill_object,
       "SELECT task,idx,state,size,reason,owned FROM object WHERE state<6 AND idx<4294967295" },

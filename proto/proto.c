@@ -7,7 +7,16 @@
 #include <stdio.h>
 #include "proto/wire.h"
 
-enum direction { TO_HEAD, FROM_HEAD, TO_EXECUTOR, FROM_EXECUTOR };
+enum direction {
+    TO_HEAD,
+    FROM_HEAD,
+    TO_EXECUTOR,
+    FROM_EXECUTOR,
+    TO_STORE,
+    FROM_STORE,
+    TO_NODE,
+    FROM_NODE
+};
 enum { HEAD_VALUES = 2 /* id and seq */ };
 
 /*  messages.def names types and records in lower case. */

@@ -10,6 +10,7 @@
 #include "common/base.h"
 #include "common/err.h"
 #include "common/ids.h"
+#include "proto/where.h"
 
 enum {
     PROTO_MAJOR = 1,
@@ -21,6 +22,8 @@ enum {
     TEXT_MAX = 64 * 1024,  /* one error text, one stderr tail */
     CHUNK_MAX = 1 * MIB,   /* of a program */
     LOG_CHUNK_MAX = 256 * 1024,
+    CARRY_CHUNK = 1 * MIB, /* of an object; only the last one is shorter */
+    CARRY_HASH_BYTES = 16,
     ANSWER_MAX = 15 * MIB,
     NAME_MAX_BYTES = 256,
     PATH_BYTES_MAX = 4096,
@@ -290,7 +293,7 @@ enum role {
 #define WHY(NAME, value, text) WHY_##NAME = value,
 enum why {
 #include "proto/states.def"
-    WHYS = 12
+    WHYS = 14
 };
 #undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,

@@ -9,7 +9,10 @@ enum {
         100 * 1024 + 1, /* a value of so many bytes is stored; a smaller one travels */
     STORED_EXT = 2,
     STORED_EXT_BYTES = 20,
-    PLACEHOLDER_BYTES = 3 + STORED_EXT_BYTES
+    PLACEHOLDER_BYTES = 3 + STORED_EXT_BYTES,
+    /* In its memory a value begins here, so that what follows the five bytes of its head is aligned to 64.  The byte
+       after it is 0. */
+    STORED_LEAD = 59
 };
 
 /*  The id of an object, and how long its value is in msgpack. */

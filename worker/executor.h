@@ -9,6 +9,7 @@
 #include "worker/core/worker.h"
 #include "worker/samples.h"
 #include "worker/spawn.h"
+#include "worker/store_socket.h"
 #include "worker/tails.h"
 
 struct executors;
@@ -29,6 +30,7 @@ struct executors_config {
     const struct confine *confine;
     struct tails *tails;
     struct samples *samples;
+    struct store_socket *store;
     struct executors_runs runs;
     struct asks *asks; /* of trials */
 };

@@ -178,6 +178,15 @@ static void put_metrics(struct start *start)
     environment_print(&start->all->env, "RAYC_METRICS_KEY=%s", key);
 }
 
+static void put_store(struct start *start)
+{
+    struct store_socket *store = start->all->config.store;
+    char key[STORE_KEY_BYTES];
+    store_socket_key(store, start->act->spec->user, key);
+    environment_print(&start->all->env, "RAYC_STORE=%s", store_socket_path(store));
+    environment_print(&start->all->env, "RAYC_STORE_KEY=%s", key);
+}
+
 static void make_environment(struct start *start, uint64_t node)
 {
     const struct executors_config *config = &start->all->config;
@@ -212,6 +221,7 @@ static void make_environment(struct start *start, uint64_t node)
         environment_print(env, "CUDA_VISIBLE_DEVICES=%s", start->act->gpus);
     }
     put_metrics(start);
+    put_store(start);
     if (spec->kind == SPEC_FUNCTION) {
         environment_put(env, "RAYC_EXECUTOR=1");
     } else {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "common/access.h"
 #include "common/file.h"
@@ -112,6 +113,27 @@ static void open_log(void)
     }
 }
 
+/*  "K=V,K=V": one per line. */
+static void read_labels(struct worker_config *config)
+{
+    struct diag why = { 0 };
+    const char *labels = given[LABELS] ? given[LABELS] : "";
+    if (strlen(labels) >= sizeof(config->labels)) {
+        refuse("--labels", "longer than 1024 bytes");
+    }
+    size_t n = 0;
+    for (; labels[n]; n++) {
+        config->labels[n] = labels[n];
+        if (labels[n] == ',') {
+            config->labels[n] = '\n';
+        }
+    }
+    config->labels[n] = '\0';
+    if (!labels_check(slice_text(config->labels), &why)) {
+        refuse("--labels", why.text);
+    }
+}
+
 static void read_config(struct worker_config *config)
 {
     config->pid = (uint32_t)getpid();
@@ -123,6 +145,7 @@ static void read_config(struct worker_config *config)
     } else if (gethostname(config->name, sizeof(config->name) - 1)) {
         snprintf(config->name, sizeof(config->name), "worker");
     }
+    read_labels(config);
     struct resources_wanted wanted = { .cpus = number(CPUS, 1e6, -1),
                                        .gpus = (int)number(GPUS, 64, -1),
                                        .memory_bytes = (uint64_t)number(MEMORY, 1e18, 0),
@@ -140,6 +163,30 @@ static void read_http(struct shell_config *config)
     if (lasting || given[HTTP_PORT]) {
         config->http_host = given[HTTP_HOST] ? given[HTTP_HOST] : "127.0.0.1";
         config->http_port = (uint16_t)number(HTTP_PORT, UINT16_MAX, 0);
+    }
+}
+
+static void read_store(struct shell_config *config)
+{
+    enum { PERCENT = 30 };
+    double memory = 0;
+    for (uint32_t i = 0; i < config->core.amount_count; i++) {
+        if (strcmp(config->core.amounts[i].name, "memory") == 0) {
+            memory = (double)config->core.amounts[i].units;
+        }
+    }
+    config->store.dir = config->dir;
+    config->store.bytes = (uint64_t)number(STORE_BYTES, 1e15, memory / 100 * PERCENT);
+    config->store.spill_bytes = (uint64_t)number(SPILL_BYTES, 1e15, 0);
+}
+
+/*  Each value in the store takes a descriptor.  What executors may have is said elsewhere. */
+static void take_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -275,6 +322,8 @@ int main(int argc, char **argv)
     e = e ? e : folder_take(given[DIR_], dir);
     e = e ? e : share(dir, &config.confine);
     config.dir = dir;
+    read_store(&config);
+    take_descriptors();
     config.address = given[HEAD];
     config.unpack = find_unpack();
     int code = e ? err_exit(e) : run(&config, &spawner);

@@ -170,16 +170,17 @@ int node_store_open(struct node_store **out, const struct node_store_config *con
     return OK;
 }
 
+/*  Whoever has mapped a value keeps it. */
 static void close_segments(struct node_store *self)
 {
     for (uint32_t i = 0; i < self->objects.fresh; i++) {
         const struct object *object = node_store_at(self, i);
         if (object->state != 0 && object->segment != NONE) {
-            segment_close(node_store_segment(self, object));
+            close(node_store_segment(self, object)->fd);
         }
     }
     for (uint32_t index; (index = segments_oldest(&self->segments)) != NONE;) {
-        segment_close(segments_at(&self->segments, index));
+        close(segments_at(&self->segments, index)->fd);
     }
 }
 
@@ -293,7 +294,7 @@ int node_store_write(struct node_store *self, uint32_t buffer, uint64_t offset, 
         return ERR_TOO_LARGE;
     }
     while (bytes.n > 0) {
-        ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)(NODE_STORE_LEAD + offset));
+        ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)(STORED_LEAD + offset));
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -331,7 +332,7 @@ int node_store_seal(struct node_store *self, uint32_t buffer, uint64_t task, uin
 {
     uint64_t size;
     int fd = descriptor(self, buffer, &size);
-    if (pwrite(fd, "", 1, (off_t)(NODE_STORE_LEAD + size)) != 1) {
+    if (pwrite(fd, "", 1, (off_t)(STORED_LEAD + size)) != 1) {
         log_error("store.seal", "error=\"%s\"", strerror(errno));
         node_store_abort(self, buffer);
         return ERR_SYSTEM;
@@ -392,7 +393,7 @@ int node_store_read(struct node_store *self, uint32_t pin, uint64_t offset, void
         return ERR_TOO_LARGE;
     }
     for (uint8_t *at = to; n > 0;) {
-        ssize_t got = pread(fd, at, n, (off_t)(NODE_STORE_LEAD + offset));
+        ssize_t got = pread(fd, at, n, (off_t)(STORED_LEAD + offset));
         if (got < 0 && errno == EINTR) {
             continue;
         }

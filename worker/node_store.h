@@ -23,14 +23,7 @@ struct node_store_config {
         segments_max; /* values in memory, each of which takes a descriptor; 0: as many as the process may have */
 };
 
-enum {
-    NODE_STORE_LATER = 1,
-    NODE_STORE_COPIES_MAX = 1 << 20,
-    NODE_STORE_WATCHERS_MAX = 8,
-    /* A value begins so many bytes after the start of its segment, so that what follows the five bytes of its head is
-       aligned to 64; the byte after a value is 0. */
-    NODE_STORE_LEAD = 59
-};
+enum { NODE_STORE_LATER = 1, NODE_STORE_COPIES_MAX = 1 << 20, NODE_STORE_WATCHERS_MAX = 8 };
 #define NODE_STORE_ANYBODY 0 /* instead of a user: the worker itself */
 
 /*  Clears what an earlier worker left in DIR/spill. */

@@ -36,8 +36,8 @@ static bool disk_has(const struct node_store *self, uint64_t bytes)
 static int move(int from, int to, uint64_t size)
 {
     static uint8_t bytes[MOVE_BYTES]; /* of the one mover at a time */
-    uint64_t end = NODE_STORE_LEAD + size;
-    for (uint64_t at = NODE_STORE_LEAD; at < end;) {
+    uint64_t end = STORED_LEAD + size;
+    for (uint64_t at = STORED_LEAD; at < end;) {
         size_t wanted = end - at < MOVE_BYTES ? (size_t)(end - at) : MOVE_BYTES;
         ssize_t n = pread(from, bytes, wanted, (off_t)at);
         if (n == 0) {
@@ -182,7 +182,7 @@ static void read_again(struct node_store *self, struct object *object)
     pthread_mutex_unlock(&self->lock);
     int from = openat(self->folder, name, O_RDONLY | O_CLOEXEC);
     bool done = from >= 0 && move(from, to, size) == 0 &&
-                pwrite(to, "", 1, (off_t)(NODE_STORE_LEAD + size)) == 1;
+                pwrite(to, "", 1, (off_t)(STORED_LEAD + size)) == 1;
     if (!done) {
         log_error("store.restore", "file=%s error=\"%s\"", name, strerror(errno));
     }

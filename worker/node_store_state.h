@@ -76,7 +76,7 @@ static inline struct segment *node_store_segment(const struct node_store *self,
 /*  Bytes of a segment for it: the lead, the value, and a 0. */
 static inline uint64_t object_bytes(const struct object *object)
 {
-    return NODE_STORE_LEAD + object->size + 1;
+    return STORED_LEAD + object->size + 1;
 }
 
 /*  With the lock: */

@@ -62,6 +62,9 @@ static void report_end(struct shell *self)
 
 static void report_add(struct shell *self, const struct act *act)
 {
+    if (act->as.done.outcome != OUTCOME_OK) { /* what it has sealed is nobody's */
+        node_store_drop_task(self->store, act->as.done.task);
+    }
     if (self->report != act->report) {
         report_end(self);
         self->report = act->report;
@@ -162,6 +165,7 @@ static void set_joined(struct shell *self, uint64_t node)
     fetches_joined(self->fetches, joined);
     tails_joined(self->tails, joined);
     asks_joined(self->asks, joined);
+    store_socket_joined(self->store_socket, node, worker_stats(self->core).cluster);
 }
 
 /*  What is the shell's own business; the core sees every message, too. */
@@ -175,6 +179,7 @@ static void look_at(struct shell *self, const struct msg *msg)
         asks_on_decided(self->asks, &msg->as.decided);
     } else if (msg->kind == MSG_TOKEN_MAY) {
         node_http_answer(self->http, &msg->as.token_may);
+        store_socket_answer(self->store_socket, &msg->as.token_may);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node);
     } else if (msg->kind == MSG_WHO) {
@@ -272,7 +277,7 @@ static void send_streams(struct shell *self)
     while (fetches_ask(self->fetches, &get)) {
         send_msg(self, MSG_PROGRAM_GET, &get);
     }
-    while (node_http_ask(self->http, &check)) {
+    while (node_http_ask(self->http, &check) || store_socket_ask(self->store_socket, &check)) {
         send_msg(self, MSG_TOKEN_CHECK, &check);
     }
     if (any) {
@@ -367,6 +372,15 @@ static void read_clock(struct shell *self)
     self->wall_ms = clock_wall_ms();
 }
 
+static void take_gone(struct shell *self)
+{
+    struct node_copy copy;
+    while (node_store_gone(self->store, &copy)) {
+        log_info("object.gone", "task=%016llx index=%u bytes=%llu",
+                 (unsigned long long)copy.id.task, copy.id.index, (unsigned long long)copy.id.size);
+    }
+}
+
 static void turn(struct shell *self)
 {
     read_clock(self);
@@ -375,6 +389,7 @@ static void turn(struct shell *self)
     asks_on_time(self->asks, self->now_ms);
     fetches_on_time(self->fetches, self->now_ms);
     samples_on_time(self->samples, self->now_ms);
+    take_gone(self);
     take_link(self);
     step(self, &(struct worker_event){ .kind = WEV_TICK, .streams = tails_busy(self->tails) });
     take_events(self);
@@ -408,6 +423,7 @@ static void wait_for_news(struct shell *self)
         case FROM_LINK:
         case FROM_PACKAGES:
         case FROM_HTTP:
+        case FROM_STORE:
             break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);

@@ -4,6 +4,7 @@
 #include "common/key.h"
 #include "worker/core/worker.h"
 #include "worker/confine.h"
+#include "worker/node_store.h"
 #include "worker/spawn.h"
 
 struct shell_config {
@@ -16,7 +17,8 @@ struct shell_config {
     const char *unpack;    /* rayc-unpack, with its path */
     const char *http_host; /* where it answers HTTP; NULL: nowhere */
     uint16_t http_port;    /* 0: any free one */
-    uint32_t drain_ms;     /* after a SIGTERM, what runs may go on for so long */
+    struct node_store_config store;
+    uint32_t drain_ms; /* after a SIGTERM, what runs may go on for so long */
 };
 
 enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */

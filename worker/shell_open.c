@@ -71,6 +71,8 @@ int shell_open(struct shell *self)
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
     e = e ? e : samples_open(&self->samples, config->dir);
+    e = e ? e : node_store_open(&self->store, &config->store);
+    e = e ? e : store_socket_open(&self->store_socket, self->store, config->dir);
     e = e ? e
           : packages_open(&self->packages, &(struct packages_options){ .dir = config->dir,
                                                                        .confine = &config->confine,
@@ -84,6 +86,7 @@ int shell_open(struct shell *self)
                                           .confine = &config->confine,
                                           .tails = self->tails,
                                           .samples = self->samples,
+                                          .store = self->store_socket,
                                           .runs = { runs_now, self->core },
                                           .asks = self->asks };
     e = e ? e : executors_open(&self->executors, &executors);
@@ -92,6 +95,7 @@ int shell_open(struct shell *self)
                !add_fd(self, self->signals, FROM_SIGNAL) ||
                !add_fd(self, packages_fd(self->packages), FROM_PACKAGES) ||
                !add_fd(self, samples_fd(self->samples), FROM_SAMPLES) ||
+               !add_fd(self, store_socket_fd(self->store_socket), FROM_STORE) ||
                !add_fd(self, link_fd(self->link), FROM_LINK))) {
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
@@ -108,6 +112,8 @@ void shell_close(struct shell *self)
     }
     samples_take(self->samples, clock_ms());
     executors_close(&self->executors);
+    store_socket_close(&self->store_socket);
+    node_store_close(&self->store);
     samples_close(&self->samples);
     packages_close(&self->packages);
     fetches_close(&self->fetches);

@@ -5,15 +5,25 @@
 #include "worker/encoder.h"
 #include "worker/executor.h"
 #include "worker/kept.h"
+#include "worker/node_store.h"
 #include "worker/node_http.h"
 #include "worker/packages.h"
 #include "worker/programs.h"
 #include "worker/samples.h"
 #include "worker/shell.h"
+#include "worker/store_socket.h"
 #include "worker/tails.h"
 
 /*  data.u64 of epoll; smaller ones are ids of executors. */
-enum { FROM_LINK = 1u << 30, FROM_SPAWNER, FROM_SIGNAL, FROM_PACKAGES, FROM_HTTP, FROM_SAMPLES };
+enum {
+    FROM_LINK = 1u << 30,
+    FROM_SPAWNER,
+    FROM_SIGNAL,
+    FROM_PACKAGES,
+    FROM_HTTP,
+    FROM_SAMPLES,
+    FROM_STORE
+};
 
 struct shell {
     const struct shell_config *config;
@@ -25,6 +35,8 @@ struct shell {
     struct tails *tails;
     struct asks *asks;
     struct samples *samples;
+    struct node_store *store;
+    struct store_socket *store_socket;
     struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;

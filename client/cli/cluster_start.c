@@ -226,6 +226,9 @@ static int start_worker(const struct cli *cli, struct started *out)
     if (options->node_name) {
         daemon_arg(&args, "--name", options->node_name);
     }
+    if (options->labels) {
+        daemon_arg(&args, "--labels", options->labels);
+    }
     return daemon_start(cli, DAEMON_WORKER, &args, options->block, &out->worker_pid);
 }
 

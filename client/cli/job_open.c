@@ -63,6 +63,32 @@ static int check_demand(struct job *self, const struct cli *cli)
     return 0;
 }
 
+/*  Where and when its tasks run; options_draft() checks the texts. */
+static int check_place(struct job *self, const struct cli *cli)
+{
+    const struct options *options = &cli->options;
+    char *to = self->labels;
+    size_t room = sizeof(self->labels);
+    for (uint32_t i = 0; i < options->label.count; i++) {
+        int n = snprintf(to, room, "%s%s", i > 0 ? "\n" : "", options->label.texts[i]);
+        if (n < 0 || (size_t)n >= room) {
+            return fail_usage(cli, "--label: all labels together are longer than %d bytes",
+                              SELECTOR_MAX);
+        }
+        to += n;
+        room -= (size_t)n;
+    }
+    if (options->priority != OPTION_UNSET &&
+        (options->priority < -PRIORITY_MAX || options->priority > PRIORITY_MAX)) {
+        return fail_usage(cli, "--priority: %lld is not from -%d to %d",
+                          (long long)options->priority, PRIORITY_MAX, PRIORITY_MAX);
+    }
+    self->options.priority = options->priority == OPTION_UNSET ? 0 : (int32_t)options->priority;
+    self->options.strategy = options->strategy;
+    self->options.labels = self->labels;
+    return 0;
+}
+
 static int check_retries(struct job *self, const struct cli *cli)
 {
     const struct options *options = &cli->options;
@@ -152,6 +178,7 @@ int job_check(struct job *self, const struct cli *cli)
     const struct options *options = &cli->options;
     int exit_code = check_array(self, cli);
     exit_code = exit_code ? exit_code : check_demand(self, cli);
+    exit_code = exit_code ? exit_code : check_place(self, cli);
     exit_code = exit_code ? exit_code : check_retries(self, cli);
     exit_code = exit_code ? exit_code : check_names(self, cli);
     exit_code = exit_code ? exit_code : env_check(self, cli);

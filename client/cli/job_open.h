@@ -21,6 +21,7 @@ struct job {
     uint32_t env_count;
     uint32_t env_inherited; /* the first so many are the submitter's own */
     int retry_codes[RETRY_CODES_MAX];
+    char labels[SELECTOR_MAX + 1]; /* one per line */
     rayc_options options;
     struct spec_draft draft;
     struct wire input; /* bytes of --stdin */

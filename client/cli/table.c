@@ -214,6 +214,28 @@ void cell_amounts(const struct cli *cli, const json_t *item, const char *key, ch
     text_clean(slice_text(text), out, CELL_BYTES);
 }
 
+/*  "zone=a, disk=ssd"; not those that every node has. */
+void cell_labels(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    char text[CELL_BYTES] = "", value_cell[CELL_BYTES];
+    size_t n = 0;
+    const char *name;
+    json_t *value;
+    json_t *labels = json_object_get(item, key);
+    json_object_foreach(labels, name, value)
+    {
+        if (strcmp(name, "ray.io/node-id") == 0 || strcmp(name, "rayc.io/node-name") == 0) {
+            continue;
+        }
+        cell_text(cli, labels, name, value_cell);
+        int more = snprintf(text + n, sizeof(text) - n, "%s%s=%s", n ? ", " : "", name, value_cell);
+        if (more < 0 || (n += (size_t)more) >= sizeof(text)) {
+            break;
+        }
+    }
+    text_clean(slice_text(text), out, CELL_BYTES);
+}
+
 /*  Green what goes well, red what does not, yellow what waits. */
 static const char *state_colour(const char *state)
 {

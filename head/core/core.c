@@ -29,6 +29,7 @@ struct config core_config(void)
                             .lease_ms = 30000,
                             .orphan_ms = 600000,
                             .gone_ms = 5000,
+                            .priority_step_ms = PRIORITY_STEP_MS,
                             .job_days_max = 30,
                             .package_keep_s = 3600 };
 }

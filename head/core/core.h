@@ -40,7 +40,8 @@ struct config {
         orphan_ms; /* how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
     uint32_t
         gone_ms; /* a peer whose connection broke and did not come back is given up this soon */
-    uint32_t fail_infeasible; /* 1: a demand that no node can meet fails at once */
+    uint32_t priority_step_ms; /* waiting that outweighs one level of priority */
+    uint32_t fail_infeasible;  /* 1: a demand that no node can meet fails at once */
     uint32_t embedded;
     uint32_t job_days_max;   /* an ended job is deleted after so many days */
     uint32_t package_keep_s; /* what no job needs stays in the content store so long, or longer */
@@ -112,7 +113,7 @@ struct restored {
     } spec;
     struct {
         uint64_t id;
-        struct slice key, name, capacity;
+        struct slice key, name, capacity, labels;
         uint32_t dead, draining;
         uint64_t drain_ms, drain_until_ms; /* its grace; the end of it, wall clock */
     } node; /* those that were not DEAD, or still have leases; `dead` says which */

@@ -39,7 +39,9 @@ bool amounts_read(struct core *core, struct list from, struct amounts *out, int 
 uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session, int *code)
 {
     struct amounts need;
-    if (!amounts_read(core, spec->demand, &need, code)) {
+    struct rule rule;
+    *code = ERR_INVALID;
+    if (!rule_read(core, spec, &rule) || !amounts_read(core, spec->demand, &need, code)) {
         return NONE;
     }
     session = spec->running_max > 0 ? session : 0;
@@ -48,7 +50,7 @@ uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t ses
         struct demand *demand = &core->demands[i];
         if (demand->used && demand->session == session &&
             demand->running_max == spec->running_max &&
-            memcmp(&demand->need, &need, sizeof(need)) == 0) {
+            memcmp(&demand->need, &need, sizeof(need)) == 0 && rule_same(&demand->rule, &rule)) {
             demand->specs++;
             return i;
         }
@@ -61,10 +63,14 @@ uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t ses
         }
         free = core->demand_count++;
     }
-    core->demands[free] = (struct demand){
-        .need = need, .session = session, .running_max = spec->running_max, .used = true, .specs = 1
-    };
+    core->demands[free] = (struct demand){ .need = need,
+                                           .rule = rule,
+                                           .session = session,
+                                           .running_max = spec->running_max,
+                                           .used = true,
+                                           .specs = 1 };
     chain_init(&core->demands[free].queues);
+    demand_suits_set(core, free);
     return free;
 }
 
@@ -80,29 +86,6 @@ void demand_ran(struct core *core, uint32_t index, uint64_t run_us)
     uint64_t sample = run_us + 1;
     demand->mean_run_us =
         demand->mean_run_us == 0 ? sample : (demand->mean_run_us * 15 + sample) / 16;
-}
-
-bool demand_feasible(const struct core *core, uint32_t index)
-{
-    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
-        if (node_at(core, i)->state != NODE_DEAD &&
-            amounts_fit(&core->demands[index].need, &node_at(core, i)->total)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool demand_open(const struct core *core, uint32_t index)
-{
-    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
-        const struct node *node = node_at(core, i);
-        if (node->state != NODE_DEAD && node->draining == DRAIN_NONE &&
-            amounts_fit(&core->demands[index].need, &node->total)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /*  How many of a demand can run on a node at a time, whatever the head says. */
@@ -143,9 +126,10 @@ bool demand_at_limit(const struct core *core, uint32_t index)
            demand_binds(core, index);
 }
 
-uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand, bool fail_infeasible)
+uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand, const struct queue_kind *kind)
 {
-    uint64_t key = (uint64_t)job << 32 | (uint64_t)demand << 1 | fail_infeasible;
+    uint64_t key = (uint64_t)job << 32 | (uint64_t)(kind->priority + PRIORITY_MAX) << 16 |
+                   (uint64_t)demand << 1 | kind->fail_infeasible;
     uint32_t index = map_find(&core->queue_map, key);
     if (index == NONE) {
         index = pool_take(&core->queues);
@@ -156,7 +140,9 @@ uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand, bool fail_i
         queue->key = key;
         queue->job = job;
         queue->demand = demand;
-        queue->fail_infeasible = fail_infeasible;
+        queue->fail_infeasible = kind->fail_infeasible;
+        queue->priority = kind->priority;
+        core->ranked += kind->priority != 0;
         chain_init(&queue->tasks);
         map_add(&core->queue_map, index);
     }
@@ -170,6 +156,7 @@ void queue_release(struct core *core, uint32_t index)
     ensure(queue->users > 0);
     if (--queue->users == 0) {
         ensure(queue->tasks.count == 0);
+        core->ranked -= queue->priority != 0;
         map_remove(&core->queue_map, index);
         pool_give(&core->queues, index);
     }

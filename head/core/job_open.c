@@ -221,7 +221,8 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
     job_fill(job, msg, &waits);
     code = job_make(core, index, msg);
     if (code != OK) {
-        emit_refused(core, peer, msg->seq, code, "the job's demand or options are not valid");
+        emit_refused(core, peer, msg->seq, code,
+                     refusal(core, "the job's demand or options are not valid"));
         return;
     }
     audit(core, peer, MSG_JOB_OPEN, msg->submission, OK);

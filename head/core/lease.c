@@ -172,70 +172,29 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
     return given;
 }
 
-/*  Of the jobs behind a demand, the one with the least under way is served next. */
-static uint32_t queue_next(const struct core *core, const struct demand *demand)
-{
-    uint32_t best = NONE;
-    for (uint32_t i = demand->queues.first; i != NONE; i = queue_at(core, i)->in_demand.next) {
-        if (best == NONE || job_at(core, queue_at(core, i)->job)->leased <
-                                job_at(core, queue_at(core, best)->job)->leased) {
-            best = i;
-        }
-    }
-    return best;
-}
-
-static bool node_open(const struct node *node)
-{
-    return node->state == NODE_ALIVE && node->peer != NONE &&
-           (node->draining == DRAIN_NONE || RAYC_BUG(LEASE_DRAINING)) &&
-           node->leases.count < LEASES_PER_NODE;
-}
-
-static bool demand_of_nothing(const struct demand *demand)
-{
-    static const struct amounts nothing;
-    return memcmp(&demand->need, &nothing, sizeof(nothing)) == 0;
-}
-
-static uint32_t place(struct core *core, uint32_t demand_index)
-{
-    struct place_node nodes[NODES_MAX];
-    uint32_t count = 0;
-    const struct demand *demand = &core->demands[demand_index];
-    bool limited = demand_of_nothing(demand);
-    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
-        const struct node *node = node_at(core, i);
-        if (node_open(node) &&
-            !(limited && slots_at(core, i, demand_index)->slots >= FREE_SLOTS_MAX)) {
-            nodes[count++] = (struct place_node){ i, &node->total, &node->free };
-        }
-    }
-    uint32_t best = count == 0 ? NONE : hybrid_place(nodes, count, &demand->need, &core->rng);
-    return best == NONE ? NONE : nodes[best].node;
-}
-
-/*  One task into a new slot; false: no room. */
-static bool lease_slot(struct core *core, uint32_t demand_index)
+/*  One task of a queue into a new slot; false: no room. */
+static bool lease_slot(struct core *core, uint32_t demand_index, uint32_t queue)
 {
     uint32_t node = demand_at_limit(core, demand_index) && !RAYC_BUG(NO_LIMIT)
                         ? NONE
-                        : place(core, demand_index);
+                        : demand_place(core, demand_index);
     if (node == NONE) {
         return false;
     }
     bool open = slot_open(core, node, demand_index);
     ensure(open);
-    if (lease_some(core, queue_next(core, &core->demands[demand_index]), node, 1) == 0) {
+    if (lease_some(core, queue, node, 1) == 0) {
         slot_close(core, node, demand_index);
         return false;
     }
+    core->demands[demand_index].last_node = node_at(core, node)->id;
     return true;
 }
 
 static uint32_t ahead_of(const struct demand *demand)
 {
-    if (demand->mean_run_us == 0 || demand_of_nothing(demand)) {
+    bool spread = demand->rule.strategy.kind == STRATEGY_SPREAD; /* the next one goes elsewhere */
+    if (demand->mean_run_us == 0 || demand_of_nothing(demand) || spread) {
         return 0;
     }
     uint64_t ahead = AHEAD_US / demand->mean_run_us;
@@ -259,31 +218,35 @@ static void lease_ahead(struct core *core, uint32_t demand_index)
 {
     struct demand *demand = &core->demands[demand_index];
     uint32_t ahead = demand_binds(core, demand_index) ? 0 : ahead_of(demand);
+    uint32_t queue;
     for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0;
          i = node_at(core, i)->all.next) {
         const struct slots *slots = slots_at(core, i, demand_index);
-        uint64_t limit = (uint64_t)slots->slots * (1 + ahead);
-        while (node_open(node_at(core, i)) && slots->leases < limit && demand->queues.count > 0 &&
-               !effects_nearly_full(core)) {
+        uint64_t limit =
+            demand_allows(core, demand_index, i) ? (uint64_t)slots->slots * (1 + ahead) : 0;
+        while (node_takes_work(node_at(core, i)) && slots->leases < limit &&
+               !effects_nearly_full(core) && (queue = line_first(core, demand_index)) != NONE) {
             uint64_t room = limit - slots->leases;
             uint64_t turn = demand->queues.count > 1 ? 64 : RUN_MAX;
-            if (lease_some(core, queue_next(core, demand), i,
-                           (uint32_t)(room < turn ? room : turn)) == 0) {
+            if (lease_some(core, queue, i, (uint32_t)(room < turn ? room : turn)) == 0) {
                 return;
             }
         }
     }
 }
 
-/*  Tasks that no node can ever run, and that shall not wait for one. */
+/*  Tasks that no node can ever run, and that shall not wait for one: not before the first has joined, unless they may run
+    on one node only, for no new one will be that. */
 static void fail_infeasible(struct core *core, uint32_t demand_index)
 {
     struct demand *demand = &core->demands[demand_index];
+    bool hard = demand_hard(core, demand_index);
     uint32_t next;
     for (uint32_t i = demand->queues.first; i != NONE; i = next) {
         struct queue *queue = queue_at(core, i);
+        bool fails = hard || (queue->fail_infeasible && core->nodes_alive > 0);
         next = queue->in_demand.next;
-        while (queue->fail_infeasible && queue->tasks.count > 0 && !effects_nearly_full(core)) {
+        while (fails && queue->tasks.count > 0 && !effects_nearly_full(core)) {
             struct slice text = lease_shortage(core, demand_index);
             task_end(core, queue->tasks.first,
                      &(struct ending){ .failure = FAILURE_UNSCHEDULABLE,
@@ -294,38 +257,51 @@ static void fail_infeasible(struct core *core, uint32_t demand_index)
     }
 }
 
-void lease_schedule(struct core *core)
+/*  Which demands have tasks that could run somewhere. */
+static void find_blocked(struct core *core)
 {
-    if (!core->schedule || core->nodes_alive == 0) {
-        return;
-    }
-    core->schedule = false;
-    uint32_t count = core->demand_count;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < core->demand_count; i++) {
         struct demand *demand = &core->demands[i];
         bool waiting = demand->used && demand->queues.count > 0;
         demand->blocked = waiting && demand_open(core, i);
+        demand->full = false;
         if (waiting && !demand->blocked && !demand_feasible(core, i)) {
             fail_infeasible(core, i);
         }
     }
-    bool progress = true;
-    for (core->demand_turn++;
-         progress && !effects_nearly_full(core);) { /* one slot for each demand in turn */
-        progress = false;
-        for (uint32_t k = 0; k < count; k++) {
-            uint32_t i = (core->demand_turn + k) % count;
-            struct demand *demand = &core->demands[i];
-            if (demand->blocked && demand->queues.count > 0 && lease_slot(core, i)) {
-                progress = true;
-            }
+}
+
+/*  One slot for each demand in turn, of those whose tasks come next; false: there is no room for any. */
+static bool lease_round(struct core *core)
+{
+    bool progress = false;
+    for (uint32_t k = 0; k < core->demand_count; k++) {
+        uint32_t i = (core->demand_turn + k) % core->demand_count;
+        struct demand *demand = &core->demands[i];
+        uint32_t queue = demand->blocked && !demand->full ? line_first(core, i) : NONE;
+        if (queue != NONE) {
+            demand->full = !lease_slot(core, i, queue);
+            progress = true; /* leased one; or others may be next now */
         }
     }
-    for (uint32_t i = 0; i < count; i++) {
+    return progress;
+}
+
+void lease_schedule(struct core *core)
+{
+    if (!core->schedule) {
+        return;
+    }
+    core->schedule = false;
+    find_blocked(core);
+    core->demand_turn++;
+    while (!effects_nearly_full(core) && lease_round(core)) {}
+    for (uint32_t i = 0; i < core->demand_count; i++) {
         struct demand *demand = &core->demands[i];
         demand->blocked = demand->blocked && demand->queues.count > 0 && !demand_at_limit(core, i);
+        demand->full = false;
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < core->demand_count; i++) {
         if (core->demands[i].blocked && !others_wait(core, i)) {
             lease_ahead(core, i);
         }
@@ -341,7 +317,7 @@ void lease_balance(struct core *core)
         if (!demand->used || demand->queues.count > 0 || demand->slots == 0) {
             continue;
         }
-        uint32_t idle = place(core, d);
+        uint32_t idle = demand_place(core, d);
         uint32_t most = NONE, waiting = 0;
         for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
             const struct slots *slots = slots_at(core, i, d);

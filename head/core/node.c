@@ -144,6 +144,12 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     if (old != NONE) {
         node_lost(core, old, "a new process of the worker took its place", true);
     }
+    struct diag why;
+    if (node_labels_fault(msg->labels, &why)) {
+        emit_refused(core, peer, msg->seq, ERR_INVALID,
+                     (const char *)scratch_put(core, why.text, strlen(why.text) + 1).p);
+        return;
+    }
     int code = OK;
     uint32_t index = node_new(core, core->node_last + 1, msg->key, msg->name, msg->capacity, &code);
     if (index == NONE) {
@@ -153,8 +159,9 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     }
     struct node *node = node_at(core, index);
     core->node_last = node->id;
+    node_labels_make(core, index, msg->labels);
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
-         core->wall_ms);
+         core->wall_ms, slice_text(node->labels));
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);

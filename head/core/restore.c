@@ -100,6 +100,12 @@ static void restore_node(struct core *core, const struct restored *row)
     capacity.count = count;
     uint32_t index = node_new(core, row->node.id, row->node.key, row->node.name, capacity, &code);
     ensure(index != NONE);
+    if (row->node.labels.n > 0) {
+        slice_copy_text(row->node.labels, node_at(core, index)->labels, NODE_LABELS_MAX + 1);
+        node_suits_set(core, index);
+    } else { /* of an older rayc */
+        node_labels_make(core, index, row->node.labels);
+    }
     drain_restore(core, index, row);
     if (row->node.dead) {
         node_at(core, index)->state = NODE_DEAD;
@@ -144,7 +150,9 @@ static void restore_task(struct core *core, const struct restored *row)
     task->crashes = (uint16_t)row->task.crashes;
     bool waits = row->task.deps.n > 0 || task_job(core, task)->held;
     task_set(core, task, row->task.state == TASK_WAITING && waits ? TASK_WAITING : TASK_READY);
-    task->ready_ms = (uint32_t)row->task.submitted_ms;
+    uint64_t submitted = row->task.submitted_ms;
+    task->ready_ms = (uint32_t)core->now_ms -
+                     (uint32_t)(core->wall_ms > submitted ? core->wall_ms - submitted : 0);
     task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
                              (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));

@@ -63,8 +63,8 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
     bool fail =
         policy == INFEASIBLE_AS_SET ? core->config.fail_infeasible : policy == INFEASIBLE_FAIL;
     *code = ERR_INVALID;
-    if (record->kind < SPEC_FUNCTION || record->max_retries < -1 ||
-        !(record->strategy.n == 0 || slice_same(record->strategy, slice_text("DEFAULT")))) {
+    core->refusal[0] = 0;
+    if (record->kind < SPEC_FUNCTION || record->max_retries < -1) {
         return NONE;
     }
     uint32_t demand = demand_get(core, record, session->id, code);
@@ -72,7 +72,9 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
         return NONE;
     }
     *code = ERR_BUSY;
-    uint32_t queue = queue_get(core, session->job, demand, fail);
+    int32_t priority = record->priority < PRIORITY_MAX ? record->priority : PRIORITY_MAX;
+    const struct queue_kind how = { fail, priority > -PRIORITY_MAX ? priority : -PRIORITY_MAX };
+    uint32_t queue = queue_get(core, session->job, demand, &how);
     uint32_t index = queue == NONE ? NONE : pool_take(&core->specs);
     if (index == NONE) {
         demand_release(core, demand);

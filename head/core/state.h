@@ -7,6 +7,7 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/demand.h"
 #include "head/core/node.h"
 #include "head/core/object.h"
 #include "head/core/study.h"
@@ -15,8 +16,6 @@
 #include "head/policy/policy.h"
 
 enum {
-    DEMANDS_MAX = 512, /* different demands */
-    NODES_MAX = 1024,
     RETRY_CODES_MAX = 64,
     SWEEP = 4096,         /* entities that one core_ready() handles of a long piece of work */
     AHEAD_MAX = 1024,     /* leases per slot beyond the one that runs */
@@ -71,7 +70,7 @@ struct task {
     uint8_t flags;
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
-    uint32_t ready_ms;  /* when it became ready: wall clock, the low half */
+    uint32_t ready_ms;  /* when it became ready: as now_ms, the low half */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
@@ -85,30 +84,6 @@ struct edge { /* task `waiter` waits for task `dep`; ids, because either may hav
 struct run { /* a lease row: `count` tasks from `first`, leased together */
     uint64_t token;
     uint32_t left;
-};
-
-struct queue { /* ready tasks of one job, demand and answer to infeasibility */
-    uint64_t key;
-    uint32_t link;
-    uint32_t job, demand;
-    uint32_t users; /* specs that refer to it */
-    bool fail_infeasible;
-    bool active;
-    struct chain tasks;
-    struct link_pair in_demand; /* among the demand's active queues */
-};
-
-struct demand { /* tasks with the same demand are one class for the scheduler */
-    struct amounts need;
-    uint64_t session;     /* of a limited one: that of its specs; else 0 */
-    uint32_t running_max; /* so many of its tasks may run at a time; 0: no limit */
-    bool used;
-    bool no_cpu;
-    uint32_t specs;
-    bool blocked;           /* has tasks that could run somewhere, but there is no room */
-    uint64_t mean_run_us;   /* of attempts, exponentially weighted; 0: none has ended */
-    uint64_t slots, leases; /* on all nodes */
-    struct chain queues;    /* active ones */
 };
 
 struct spec {
@@ -278,11 +253,7 @@ struct node {
     struct link_pair all;
     char key[HASH_TEXT + 1];
     char name[NAME_MAX_BYTES + 1];
-};
-
-struct slots { /* of one demand on one node */
-    uint32_t slots;
-    uint32_t leases;
+    char labels[NODE_LABELS_MAX + 1]; /* one per line, the head's own, too */
 };
 
 struct core {
@@ -319,6 +290,8 @@ struct core {
     struct chain all_peers, all_nodes, all_tokens;
     uint32_t demand_count; /* demands[] in use, or free for use again, below this */
     uint32_t demand_turn;  /* who is first in the next round */
+    uint32_t ranked;       /* queues of another priority than 0 */
+    char refusal[160]; /* why a spec was refused just now, for people; empty: its code says it */
     uint32_t nodes_alive;
     bool schedule; /* something changed that may let a task be leased */
     uint64_t scan_ms;
@@ -508,34 +481,6 @@ void tally_attempt(struct core *core, const struct task *task, uint64_t started_
                    uint64_t run_us);
 void tally_ended(struct core *core, const struct task *task, bool failed);
 void spec_states(const struct core *core, uint64_t in[TASK_STATES]);
-
-/*  lease.c: which task goes where. */
-void lease_schedule(struct core *core);
-void lease_release(struct core *core,
-                   uint32_t task); /* takes it off its node and run; its state is the caller's */
-void lease_hold(struct core *core, uint32_t task, uint32_t node, uint32_t run);
-void lease_balance(struct core *core);
-void lease_resend(struct core *core, uint32_t task);
-void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
-struct slice lease_shortage(struct core *core,
-                            uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */
-bool demand_feasible(const struct core *core, uint32_t demand); /* some node could, when idle */
-bool demand_open(const struct core *core, uint32_t demand);     /* and that one is not drained */
-uint32_t demand_get(struct core *core, const struct rec_spec *spec, uint64_t session,
-                    int *code); /* NONE and code */
-uint64_t demand_fits(const struct core *core, uint32_t demand, uint32_t node);
-bool demand_binds(const struct core *core,
-                  uint32_t demand); /* the nodes could run more of it than running_max */
-bool demand_at_limit(const struct core *core,
-                     uint32_t demand); /* no more of it may be leased now */
-void demand_release(struct core *core, uint32_t demand);
-void demand_ran(struct core *core, uint32_t demand, uint64_t run_us);
-uint32_t queue_get(struct core *core, uint32_t job, uint32_t demand,
-                   bool fail_infeasible); /* NONE: no room */
-void queue_release(struct core *core, uint32_t queue);
-void queue_wake(struct core *core, uint32_t queue);
-void queue_sleep(struct core *core, uint32_t queue);
-bool amounts_read(struct core *core, struct list from, struct amounts *out, int *code);
 
 /*  job*.c, session.c, watch.c: jobs, sessions, specs, watchers. */
 void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *msg);

@@ -105,7 +105,8 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
     int code = take_specs(core, index, msg->specs);
     if (code != OK) {
         emit_refused(core, peer, msg->seq, code,
-                     "a task's options are not valid, or the head has too many different ones");
+                     refusal(core, "a task's options are not valid, or the head has too many "
+                                   "different ones"));
         return;
     }
     uint64_t end = msg->first + msg->calls.count;

@@ -30,7 +30,8 @@ void tally_attempt(struct core *core, const struct task *task, uint64_t started_
         return;
     }
     struct tally *tally = &core->tallies[spec->tally];
-    int32_t waited_ms = (int32_t)((uint32_t)started_ms - task->ready_ms);
+    uint32_t ready_ms = task->ready_ms + (uint32_t)(core->wall_ms - core->now_ms);
+    int32_t waited_ms = (int32_t)((uint32_t)started_ms - ready_ms);
     histogram_add(&tally->ran, run_us);
     histogram_add(&tally->queued, waited_ms > 0 ? (uint64_t)waited_ms * 1000 : 0);
 }
@@ -133,11 +134,8 @@ static void add_queues(const struct core *core, struct survey *out)
             const struct chain *tasks = &queue_at(core, q)->tasks;
             out->pending[why] += tasks->count;
             queued += tasks->count;
-            uint32_t ready_ms = tasks->count > 0 ? task_at(core, tasks->first)->ready_ms : 0;
-            int32_t age_ms = (int32_t)((uint32_t)core->wall_ms - ready_ms);
-            if (tasks->count > 0 && age_ms > 0 && (uint64_t)age_ms > out->oldest_ms) {
-                out->oldest_ms = (uint64_t)age_ms;
-            }
+            uint64_t age_ms = tasks->count > 0 ? task_age(core, task_at(core, tasks->first)) : 0;
+            out->oldest_ms = age_ms > out->oldest_ms ? age_ms : out->oldest_ms;
         }
     }
     uint64_t in[TASK_STATES] = { 0 };

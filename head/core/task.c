@@ -67,7 +67,7 @@ uint32_t task_new(struct core *core, uint32_t session_index, uint32_t spec, uint
     task->attempt = 1;
     task->state = TASK_READY;
     task->flags = spec_at(core, spec)->kind == SPEC_DRIVER ? TASK_IS_DRIVER : 0;
-    task->ready_ms = (uint32_t)core->wall_ms;
+    task->ready_ms = (uint32_t)core->now_ms;
     spec_at(core, spec)->in[TASK_READY]++;
     map_add(&core->task_map, index);
     chain_append(&session->tasks, &core->tasks, TASK_FAMILY, index);
@@ -90,6 +90,11 @@ void task_ready(struct core *core, uint32_t index, bool first)
         heap_set(&core->timers, index, core->now_ms + spec->queue_ms_max);
     }
     struct queue *queue = queue_at(core, spec->queue);
+    if (first && queue->tasks.count > 0 &&
+        task_age(core, task_at(core, queue->tasks.first)) > task_age(core, task)) {
+        task->ready_ms =
+            task_at(core, queue->tasks.first)->ready_ms; /* its place in line (line.c) */
+    }
     (first ? chain_prepend : chain_append)(&queue->tasks, &core->tasks, TASK_PLACE, index);
     task->flags |= TASK_IN_QUEUE;
     queue_wake(core, spec->queue);
@@ -127,7 +132,7 @@ void edge_add(struct core *core, uint64_t dep, uint64_t waiter)
 void task_args_ready(struct core *core, uint32_t index)
 {
     task_move(core, task_at(core, index), CAUSE_ARGS_READY);
-    task_at(core, index)->ready_ms = (uint32_t)core->wall_ms;
+    task_at(core, index)->ready_ms = (uint32_t)core->now_ms;
     task_ready(core, index, false);
 }
 
@@ -450,7 +455,7 @@ void task_timers(struct core *core)
         heap_remove(&core->timers, index);
         if (task->flags & TASK_BACKOFF) {
             task->flags &= (uint8_t)~TASK_BACKOFF;
-            task->ready_ms = (uint32_t)core->wall_ms;
+            task->ready_ms = (uint32_t)core->now_ms;
             task_ready(core, index, true);
         } else {
             task_give_up(core, index, FAILURE_QUEUE_TIMEOUT);

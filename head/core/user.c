@@ -425,7 +425,9 @@ void on_token_check(struct core *core, uint32_t peer, const struct msg_token_che
         good = proof_check(core, &proof, &bearer) == OK;
     }
     emit_send(core, peer, MSG_TOKEN_MAY, false)->as.token_may =
-        (struct msg_token_may){ msg->seq, good ? bearer.may : 0 };
+        (struct msg_token_may){ .seq = msg->seq,
+                                .role = good ? bearer.may : 0,
+                                .user = good ? user_at(core, bearer.user)->id : 0 };
 }
 
 /*  Whose time is over is cut off like the revoked. */

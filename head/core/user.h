@@ -5,6 +5,12 @@
 #include "common/list.h"
 #include "head/core/core.h"
 
+struct line_first { /* of the tasks that wait, those of one priority are next */
+    int32_t priority;
+    int64_t place_ms;  /* the place in line of the first of them */
+    int64_t others_ms; /* and of the first of any other priority */
+};
+
 struct user { /* all are kept: what they own has their numbers */
     uint64_t id;
     uint64_t hash; /* of its name */
@@ -13,6 +19,7 @@ struct user { /* all are kept: what they own has their numbers */
     bool disabled;
     uint64_t jobs_max, tasks_max; /* unfinished ones; UINT64_MAX: no limit */
     uint64_t jobs, tasks;         /* that it has */
+    struct line_first first;      /* line.c */
     char name[NAME_MAX_BYTES + 1];
 };
 

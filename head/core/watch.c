@@ -24,6 +24,23 @@ static uint32_t lacks(const struct amounts *need, const struct amounts *total, u
     return count;
 }
 
+/*  What no node meets: "it must run on node 3, which is gone", "it asks for zone=a, gpu!=old". */
+static void add_rule(struct text *text, const struct rule *rule)
+{
+    struct slice selector = slice_of(rule->selector, rule->selector_bytes), line;
+    if (rule->strategy.kind == STRATEGY_NODE && !rule->strategy.soft) {
+        text_add(text, "it must run on node ");
+        text_u64(text, rule->strategy.node);
+        text_add(text, selector.n > 0 ? ", which is gone or lacks a label: " : ", which is gone");
+    } else if (selector.n > 0) {
+        text_add(text, "no node has the labels that it asks for: ");
+    }
+    for (const char *comma = ""; line_next(&selector, &line); comma = ", ") {
+        text_add(text, comma);
+        text_slice(text, line);
+    }
+}
+
 struct slice lease_shortage(struct core *core, uint32_t demand)
 {
     const struct amounts *need = &core->demands[demand].need;
@@ -31,15 +48,18 @@ struct slice lease_shortage(struct core *core, uint32_t demand)
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
         uint32_t kind = 0;
         uint32_t count = lacks(need, &node_at(core, i)->total, &kind);
-        if (node_at(core, i)->state != NODE_DEAD && count < best_count) {
+        bool candidate = node_at(core, i)->state != NODE_DEAD && demand_suits(core, demand, i);
+        if (candidate && count < best_count) {
             best = i;
             best_kind = kind;
             best_count = count;
         }
     }
-    char buffer[400];
+    char buffer[SELECTOR_MAX + 400];
     struct text text = text_in(buffer, sizeof(buffer));
-    if (best != NONE) {
+    if (best == NONE) {
+        add_rule(&text, &core->demands[demand].rule);
+    } else {
         text_add(&text, "it needs ");
         add_amount(&text, best_kind, need->of[best_kind]);
         text_add(&text, best_kind == KIND_MEMORY ? "" : " ");
@@ -68,7 +88,7 @@ static struct slice pending_text(struct core *core, const struct job *job)
     uint32_t spec = driver == NONE ? session_at(core, job->first_session)->specs.first
                                    : task_at(core, driver)->spec;
     if (spec != NONE && !demand_feasible(core, spec_at(core, spec)->demand)) {
-        char buffer[500];
+        char buffer[SELECTOR_MAX + 500];
         struct text text = text_in(buffer, sizeof(buffer));
         text_add(&text, "waiting: no node can run it: ");
         text_slice(&text, lease_shortage(core, spec_at(core, spec)->demand));
@@ -191,7 +211,10 @@ static uint32_t reasons_put(struct core *core, struct wire *to, uint32_t demand)
         struct rec_reason reason = { .node = node->id,
                                      .node_name = slice_text(node->name),
                                      .draining = node->draining != DRAIN_NONE };
-        for (uint32_t k = 0; k < core->kind_count && node->state != NODE_DEAD; k++) {
+        if (node->state == NODE_DEAD || !demand_suits(core, demand, i)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < core->kind_count; k++) {
             bool worse = need->of[k] > node->total.of[k] || reason.resource.n == 0;
             if (need->of[k] > node->free.of[k] && worse) {
                 reason.resource = slice_text(core->kinds[k]);
@@ -200,10 +223,8 @@ static uint32_t reasons_put(struct core *core, struct wire *to, uint32_t demand)
                 reason.total = node->total.of[k];
             }
         }
-        if (node->state != NODE_DEAD) {
-            proto_put_record(to, REC_REASON, &reason);
-            count++;
-        }
+        proto_put_record(to, REC_REASON, &reason);
+        count++;
     }
     return count;
 }
@@ -212,7 +233,6 @@ static void explain_ready(struct core *core, const struct task *task, struct msg
                           struct wire *to)
 {
     const struct spec *spec = spec_at(core, task->spec);
-    const struct queue *queue = queue_at(core, spec->queue);
     if (task->flags & TASK_BACKOFF) {
         out->why = WHY_BACKOFF;
         out->wait_ms = task->due_ms > core->now_ms ? task->due_ms - core->now_ms : 0;
@@ -223,16 +243,14 @@ static void explain_ready(struct core *core, const struct task *task, struct msg
     if (core->nodes_alive == 0) {
         out->why = WHY_NO_NODES;
     } else if (!demand_feasible(core, spec->demand)) {
-        out->why = WHY_INFEASIBLE;
+        out->why = count > 0 ? WHY_INFEASIBLE : WHY_LABELS;
     } else if (!demand_open(core, spec->demand)) {
         out->why = WHY_DRAINING;
     } else {
-        enum { LOOK_MAX = 100000 };
-        for (uint32_t i = task->place.previous; i != NONE && out->other < LOOK_MAX;
-             i = task_at(core, i)->place.previous) {
-            out->other++;
-        }
-        out->why = queue->tasks.first != NONE && out->other == 0 ? WHY_RESOURCES : WHY_QUEUE;
+        out->other = line_before(core, task);
+        out->why = out->other > 0                     ? WHY_QUEUE
+                   : demand_bound(core, spec->demand) ? WHY_NODE
+                                                      : WHY_RESOURCES;
     }
 }
 

@@ -22,9 +22,10 @@ static uint64_t score_of(const struct place_node *node, const struct amounts *ne
     return worst + (avoid ? 2 * SCALE : 0);
 }
 
-uint32_t hybrid_place(const struct place_node *nodes, uint32_t count, const struct amounts *need,
+uint32_t hybrid_place(const struct place_node *nodes, uint32_t count, const struct place_ask *ask,
                       struct prng *rng)
 {
+    const struct amounts *need = ask->need;
     uint32_t best[TOP_MAX];
     uint64_t scores[TOP_MAX];
     uint32_t top = count / 5 > 1 ? count / 5 : 1;

@@ -15,11 +15,19 @@ struct amounts {
 struct place_node {
     uint32_t node; /* the core's index; the list is in order of joining */
     const struct amounts *total, *free;
+    uint64_t id; /* rises in the list */
+};
+
+struct place_ask {
+    const struct amounts *need;
+    uint64_t node; /* a node that is wanted: by its id; 0: none */
+    bool only;     /* there, or wait for room there */
+    uint64_t last; /* where the one before went */
 };
 
 /*  An element of `nodes` (its place in the list) where `need` fits into free now, or NONE. */
 typedef uint32_t policy_place(const struct place_node *nodes, uint32_t count,
-                              const struct amounts *need, struct prng *rng);
+                              const struct place_ask *ask, struct prng *rng);
 
 static inline bool amounts_fit(const struct amounts *need, const struct amounts *room)
 {
@@ -31,7 +39,7 @@ static inline bool amounts_fit(const struct amounts *need, const struct amounts 
     return true;
 }
 
-#define POLICY(name, text) policy_place name##_place;
+#define POLICY(STRATEGY, name, text) policy_place name##_place;
 #include "head/policy/policy.def"
 #undef POLICY
 #endif

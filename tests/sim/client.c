@@ -112,7 +112,8 @@ void client_specs(struct sim *sim, struct client *self)
             plan->running_max = chance(&sim->tune, 500) ? (uint32_t)between(&sim->tune, 1, 4) : 0;
             record.running_max = plan->running_max;
         }
-        char name[24];
+        char name[24], strategy[STRATEGY_MAX];
+        plan->where = place_draw(sim, &record, strategy);
         snprintf(name, sizeof(name), "f %u.%u", self->index, i);
         record.name = slice_text(name);
         record.program = chance(rng, 300) ? slice_text("00aabbccddeeff") : (struct slice){ 0 };

@@ -34,7 +34,7 @@ void drain_strike(struct sim *sim)
     sim_at(sim, sim->now_us + for_us, undrain, 0, id, NULL);
 }
 
-/*  The first node fits every demand that can be met; the others may stay as they are. */
+/*  The first node fits every demand that can be met; the others may stay as they are, but where a task must run. */
 static void undrain_all(struct sim *sim, uint32_t who, uint64_t number, void *data)
 {
     (void)who;
@@ -47,7 +47,8 @@ static void undrain_all(struct sim *sim, uint32_t who, uint64_t number, void *da
     for (uint32_t i = 0; i < sim->oracle.nodes.count; i++) {
         const struct node_seen *node = &sim->oracle.nodes.list[i];
         bool first = sim->nodes[0].alive && worker_stats(sim->nodes[0].core).node == node->id;
-        if (node->drain == DRAIN_ASKED && !node->dead && (first || chance(&sim->fate, 700))) {
+        bool wanted = first || place_wants(sim, node->id);
+        if (node->drain == DRAIN_ASKED && !node->dead && (wanted || chance(&sim->fate, 700))) {
             ask(sim, node->id, DRAIN_NONE, 0);
         }
     }
@@ -60,21 +61,31 @@ void drains_heal(struct sim *sim)
 
 /* --- what the rows must say -------------------------------------------------------------------- */
 
-static struct node_seen *node_of(struct sim *sim, uint64_t id)
+struct node_seen *node_seen_of(struct sim *sim, uint64_t id)
 {
     for (uint32_t i = sim->oracle.nodes.count; i-- > 0;) {
         if (sim->oracle.nodes.list[i].id == id) {
             return &sim->oracle.nodes.list[i];
         }
     }
+    return NULL;
+}
+
+static struct node_seen *node_of(struct sim *sim, uint64_t id)
+{
+    struct node_seen *node = node_seen_of(sim, id);
+    if (node != NULL) {
+        return node;
+    }
     sim_fail(sim, 21, "the rows speak of node %llu, which has none", (ull)id);
 }
 
-void node_seen_new(struct sim *sim, uint64_t id)
+void node_seen_new(struct sim *sim, const struct row_node_new *row)
 {
     struct nodes_seen *self = &sim->oracle.nodes;
     self->list = grown(self->list, &self->room, self->count, sizeof(*self->list));
-    self->list[self->count++] = (struct node_seen){ .id = id };
+    self->list[self->count] = (struct node_seen){ .id = row->id };
+    place_seen_node(&self->list[self->count++], row);
 }
 
 void node_seen_state(struct sim *sim, uint64_t id, uint32_t state)

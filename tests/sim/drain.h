@@ -3,6 +3,7 @@
 #define RAYC_SIM_DRAIN_H
 #include "head/rows.h"
 #include "proto/proto.h"
+#include "tests/sim/place.h"
 
 struct sim;
 struct task_seen;
@@ -14,6 +15,8 @@ struct nodes_seen {
         uint64_t id;
         uint32_t drain; /* enum drain */
         bool dead;
+        uint32_t label_set; /* place.c */
+        uint64_t capacity[PLACE_KINDS];
     } * list;
     uint32_t count, room;
     uint64_t charged; /* task whose newest attempt died with a node that lives; 0: none */
@@ -24,7 +27,8 @@ void head_own(struct sim *sim, enum msg_kind kind, const void *value);
 
 void drain_strike(struct sim *sim);
 void drains_heal(struct sim *sim);
-void node_seen_new(struct sim *sim, uint64_t id);
+void node_seen_new(struct sim *sim, const struct row_node_new *row);
+struct node_seen *node_seen_of(struct sim *sim, uint64_t id); /* NULL: no row */
 void node_seen_state(struct sim *sim, uint64_t id, uint32_t state);
 void seen_node_drain(struct sim *sim, const void *from);
 void rule_lease_node(struct sim *sim, const struct row_lease_new *row);

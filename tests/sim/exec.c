@@ -311,7 +311,8 @@ static void check_room(struct sim *sim, uint32_t node, const struct item *next)
 
 static bool same_limit(const struct plan *a, const struct plan *b)
 {
-    return a->running_max == b->running_max && memcmp(a->demand, b->demand, sizeof(a->demand)) == 0;
+    return a->running_max == b->running_max && a->where == b->where &&
+           memcmp(a->demand, b->demand, sizeof(a->demand)) == 0;
 }
 
 /*  Of a client's tasks with the same demand and limit, so many run at a time: those that the rows know as current. */

@@ -251,6 +251,7 @@ void head_open(struct sim *sim)
         head->config.lease_ms = (uint32_t)between(rng, 6000, 30000);
     }
     head->config.orphan_ms = head->config.lease_ms * (uint32_t)between(rng, 1, 4) + 1000;
+    head->config.priority_step_ms = (uint32_t)between(&sim->places, 2500, 6000);
     head->config.fail_infeasible = chance(rng, 300);
     memcpy(head->config.version, "sim", 4);
     memcpy(head->config.cluster, "simulated", 10);

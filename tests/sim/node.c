@@ -340,6 +340,7 @@ static struct worker_config config_of(const struct sim *sim, const struct node *
             config.amounts[config.amount_count++].units = node->capacity[i];
         }
     }
+    memcpy(config.labels, place_labels(node->index), strlen(place_labels(node->index)));
     memcpy(config.gpus[0], "0", 2);
     memcpy(config.gpus[1], "1", 2);
     return config;

@@ -152,6 +152,10 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
                  (unsigned long long)dep.task);
     }
     task.attempt = 1;
+    if (task.state == TASK_READY && !self->replaying) {
+        task.ready_ms = head_now_ms(sim);
+        task.ready_epoch = self->epoch;
+    }
     struct session_seen *session = oracle_session(sim, task_session((task_id){ task.id }));
     uint64_t counter = task_counter((task_id){ task.id });
     if (session == NULL || counter != session->last + 1) {
@@ -454,6 +458,7 @@ static void seen_spec_new(struct sim *sim, const void *from)
                                                     .retry_mode = record.retry_mode,
                                                     .max_retries = record.max_retries,
                                                     .owner = owner };
+    place_seen_spec(sim, &sim->oracle.specs[sim->oracle.spec_count - 1], &record);
 }
 
 static void seen_node_new(struct sim *sim, const void *from)
@@ -463,7 +468,7 @@ static void seen_node_new(struct sim *sim, const void *from)
         sim_fail(sim, 21, "node %llu is used a second time", (unsigned long long)id);
     }
     sim->oracle.node_max = id;
-    node_seen_new(sim, id);
+    node_seen_new(sim, from);
 }
 
 static void seen_node_state(struct sim *sim, const void *from)

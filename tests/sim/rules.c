@@ -32,7 +32,6 @@ static void check_deps(struct sim *sim, const struct task_seen *task)
 
 void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_t node)
 {
-    (void)node;
     if (token <= sim->oracle.token_max || token <= task->token || token <= task->fence) {
         sim_fail(sim, 7, "%llx is leased with token %llx: not greater than all before",
                  (ull)task->id, (ull)token);
@@ -52,6 +51,7 @@ void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_
                  (ull)(task->not_before_ms - head_now_ms(sim)));
     }
     check_deps(sim, task);
+    rule_place(sim, task, node);
     rule_after(sim, oracle_job_of(sim, task->id));
 }
 
@@ -150,6 +150,9 @@ void rule_failed(struct sim *sim, const struct task_seen *task, const struct row
     }
     if (row->failure == FAILURE_UNKNOWN && oracle_spec(sim, task->spec)->max_retries != 0) {
         sim_fail(sim, 10, "%llx ends UNKNOWN_OUTCOME, but may be retried", (ull)task->id);
+    }
+    if (row->failure == FAILURE_UNSCHEDULABLE) {
+        rule_unschedulable(sim, task);
     }
     if (row->failure == FAILURE_UPSTREAM) {
         bool failed = after_failed(sim, oracle_job_of(sim, task->id));

@@ -8,6 +8,7 @@
     node.c     a worker's process: the production worker core and its frames and reports
     exec.c     executors: processes that begin and end attempts, and the log of effects
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
+    place.c    where tasks ask to run, and how urgent they are
     user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
@@ -19,6 +20,8 @@
 #include "common/prng.h"
 #include "head/turn.h"
 #include "tests/sim/drain.h"
+#include "tests/sim/place.h"
+#include "tests/sim/study.h"
 #include "worker/core/worker.h"
 
 enum {
@@ -89,7 +92,8 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint32_t dep_first, dep_count; /* in deps[] */
     int32_t status;
     bool cancelled, deleted;
-    uint64_t hash; /* of the terminal row */
+    uint64_t hash;                  /* of the terminal row */
+    uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
 };
 
 struct spec_seen {
@@ -97,6 +101,7 @@ struct spec_seen {
     uint32_t idx, kind, crash_limit, backoff_ms, backoff_ms_max, retry_mode;
     int32_t max_retries;
     uint64_t owner; /* from its name */
+    struct place_seen place;
 };
 
 struct session_seen {
@@ -379,6 +384,7 @@ struct plan { /* of a spec */
     uint64_t demand[3]; /* CPU, memory, GPU */
     uint32_t reports;   /* of a run */
     uint32_t running_max;
+    uint64_t where; /* hash of strategy and labels */
 };
 
 struct driven { /* the study of a client */
@@ -470,32 +476,6 @@ void rule_after(struct sim *sim, const struct job_seen *job);   /* it begins */
 bool after_failed(struct sim *sim, const struct job_seen *job); /* one that must succeed did not */
 void sent_changed(struct sim *sim, const struct msg_changed *msg);
 
-/* --- study.c, study_rows.c ---------------------------------------------------------------------------- */
-void study_draw(struct sim *sim, struct client *self);
-void study_tick(struct sim *sim, struct client *self);
-void study_ready(struct client *self);                   /* a new connection */
-bool study_settled(const struct client *self);           /* it may make calls */
-bool study_ending(struct sim *sim, struct client *self); /* true: it may not leave yet */
-void study_message(struct sim *sim, struct client *self, const struct msg *msg);
-bool study_refused(struct client *self, const struct msg_refused *msg);
-uint32_t study_rows_of(uint64_t seq, uint32_t i); /* number of the i-th row of a TRIALS; NONE */
-uint64_t study_tag(const struct client *self, uint64_t seq);
-void seen_study_new(struct sim *sim, const void *from);
-void seen_study_file(struct sim *sim, const void *from);
-void seen_study_taken(struct sim *sim, const void *from);
-void seen_study_state(struct sim *sim, const void *from);
-void seen_study_saved(struct sim *sim, const void *from);
-void seen_trial(struct sim *sim, const void *from);
-void seen_report(struct sim *sim, const void *from);
-struct study_seen *oracle_study(struct sim *sim, uint64_t id); /* NULL: no row */
-struct report_seen *oracle_report(struct sim *sim, uint64_t token, uint32_t number);
-uint64_t oracle_saved(struct sim *sim, uint64_t session, uint64_t seq); /* its commit; 0: none */
-void studies_sent(struct sim *sim, const struct msg *msg);              /* as rule_sent() */
-void studies_check(struct sim *sim, const struct client *self); /* what was acknowledged is there */
-void studies_fini(struct studies_seen *self);
-void studies_cut(struct sim *sim); /* after a power cut */
-void studies_end(struct sim *sim);
-
 /* --- user.c ------------------------------------------------------------------------------------------- */
 #define SEQ_PRIES (1ull << 60) /* a request for what is another user's; its answer means nothing */
 void users_draw(struct sim *sim);
@@ -521,8 +501,8 @@ struct sim {
     uint64_t seed;
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
-    struct prng world, net, fate, run, tune, jobs, users,
-        values; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune, jobs, users, values,
+        places; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -553,6 +533,7 @@ struct sim {
     uint32_t started_room;
     struct wire wire, elements, extra; /* scratch */
     bool studies;                      /* in this world */
+    bool ranks;                        /* priorities */
     uint32_t user_count;               /* that clients belong to */
     bool disabled[USERS_MAX];
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */

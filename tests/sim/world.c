@@ -50,6 +50,8 @@ static void world_open(struct sim *sim, uint64_t seed, const struct options *opt
     sim->jobs.state = prng_next(&root);
     sim->users.state = prng_next(&root);
     sim->values.state = prng_next(&root);
+    sim->places.state = prng_next(&root);
+    sim->ranks = chance(&sim->places, 500);
     users_draw(sim);
     sim->studies = chance(&sim->tune, 500);
     wire_new(&sim->wire);

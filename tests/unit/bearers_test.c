@@ -40,8 +40,8 @@ static void an_answer_is_for_its_question(void **state)
     struct asked asked = { 0 };
     pthread_t thread;
     struct msg_token_check check = question(&thread, "a", &asked);
-    bearers_answer(bearers, &(struct msg_token_may){ check.seq + 1, ROLE_ADMIN });
-    bearers_answer(bearers, &(struct msg_token_may){ check.seq, ROLE_METRICS });
+    bearers_answer(bearers, &(struct msg_token_may){ .seq = check.seq + 1, .role = ROLE_ADMIN });
+    bearers_answer(bearers, &(struct msg_token_may){ .seq = check.seq, .role = ROLE_METRICS });
     pthread_join(thread, NULL);
     assert_int_equal(asked.code, OK);
     assert_int_equal(asked.role, ROLE_METRICS);
@@ -60,7 +60,7 @@ static void what_was_lost_is_asked_again(void **state)
     assert_true(bearers_next(bearers, &again));
     assert_true(again.seq != first.seq);
     assert_memory_equal(again.hash.p, first.hash.p, TOKEN_HASH_BYTES);
-    bearers_answer(bearers, &(struct msg_token_may){ again.seq, 0 });
+    bearers_answer(bearers, &(struct msg_token_may){ .seq = again.seq, .role = 0 });
     pthread_join(thread, NULL);
     assert_int_equal(asked.code, ERR_TOKEN);
 }

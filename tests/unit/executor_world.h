@@ -29,6 +29,8 @@ struct world {
     struct spawner *spawner;
     struct tails *tails;
     struct samples *samples;
+    struct node_store *store;
+    struct store_socket *store_socket;
     struct asks *asks;
     struct executors *executors;
     int epoll;
@@ -61,7 +63,9 @@ static int setup(void **state)
     self->body = (struct wire){ self->body_bytes, 0, sizeof(self->body_bytes), false };
     if (!mkdtemp(self->dir) || spawner_start(&self->spawner, &limits) || tails_open(&self->tails) ||
         asks_open(&self->asks, CAPACITY, &(struct asks_runs){ runs_all, NULL }) ||
-        samples_open(&self->samples, self->dir)) {
+        samples_open(&self->samples, self->dir) ||
+        node_store_open(&self->store, &(struct node_store_config){ .dir = self->dir }) ||
+        store_socket_open(&self->store_socket, self->store, self->dir)) {
         return -1;
     }
     for (size_t i = 0; i < COUNT(folders); i++) {
@@ -83,6 +87,7 @@ static int setup(void **state)
                                        .confine = &limits,
                                        .tails = self->tails,
                                        .samples = self->samples,
+                                       .store = self->store_socket,
                                        .asks = self->asks };
     *state = self;
     return symlink(own, path) ||
@@ -104,6 +109,8 @@ static int teardown(void **state)
     spawner_stop(&self->spawner);
     executors_close(&self->executors);
     samples_close(&self->samples);
+    store_socket_close(&self->store_socket);
+    node_store_close(&self->store);
     tails_close(&self->tails);
     asks_close(&self->asks);
     close(self->epoll);

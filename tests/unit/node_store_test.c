@@ -178,8 +178,8 @@ static void a_reader_cannot_write(void **state)
     assert_true(fd >= 0);
     const char *p = mmap(NULL, mapping.bytes, PROT_READ, MAP_SHARED, fd, 0);
     assert_true(p != MAP_FAILED);
-    assert_int_equal(p[NODE_STORE_LEAD], 1);
-    assert_int_equal(p[NODE_STORE_LEAD + SIZE], 0);
+    assert_int_equal(p[STORED_LEAD], 1);
+    assert_int_equal(p[STORED_LEAD + SIZE], 0);
     assert_int_equal(mprotect((void *)(uintptr_t)p, mapping.bytes, PROT_READ | PROT_WRITE), -1);
     assert_int_equal(pwrite(fd, "x", 1, 0), -1);
     assert_int_equal(ftruncate(fd, 0), -1);

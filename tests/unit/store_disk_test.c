@@ -73,6 +73,7 @@ static void older_schema_is_raised(void **state)
     put_spec_with_files(self);
     store_close(&self->store);
     run_sql(self, "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
+                  "ALTER TABLE node DROP COLUMN labels;"
                   "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
                   "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
                   "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
@@ -99,7 +100,8 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT group_concat(spec||substr(hash,1,2)||length(hash),' ') FROM spec_file",
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
-    expect(self, "PRAGMA user_version", "7");
+    expect(self, "SELECT count(labels) FROM node", "0");
+    expect(self, "PRAGMA user_version", "8");
 }
 
 static void other_programs_files_are_refused(void **state)

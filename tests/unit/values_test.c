@@ -242,7 +242,22 @@ static void retries_are_checked(void **state)
     assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
     options = rayc_defaults();
     options.strategy = "SPREAD";
+    options.labels = "zone=a\ngpu!=old";
+    options.priority = -100;
+    assert_int_equal(draft_of(&options, &draft), RAYC_OK);
+    assert_true(slice_same(draft.record.strategy, slice_text("SPREAD")));
+    assert_true(slice_same(draft.record.labels, slice_text("zone=a\ngpu!=old")));
+    assert_int_equal(draft.record.priority, -100);
+    options.priority = 101;
     assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
+    assert_non_null(strstr(rayc_error()->text, "priority '101'"));
+    options = rayc_defaults();
+    options.strategy = "PACK";
+    assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
+    options = rayc_defaults();
+    options.labels = "zone";
+    assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
+    assert_non_null(strstr(rayc_error()->text, "label 'zone'"));
 }
 
 /*  A program of an older rayc.h has fewer fields: the rest are defaults. */

@@ -206,7 +206,8 @@ static void join_emit(struct worker *self)
                                 .key = slice_text(self->config.key),
                                 .name = slice_text(self->config.name),
                                 .pid = self->config.pid,
-                                .capacity = wire_list(wire, self->config.amount_count) };
+                                .capacity = wire_list(wire, self->config.amount_count),
+                                .labels = slice_text(self->config.labels) };
 }
 
 static enum held_state held_state(const struct worker *self, const struct attempt *attempt)

@@ -20,6 +20,7 @@ struct worker_config {
     char key[HASH_TEXT + 1];        /* of the worker's folder */
     char token[TOKEN_TEXT_MAX + 1]; /* of the worker, for HELLO */
     char name[NAME_MAX_BYTES];
+    char labels[LABELS_MAX + 1]; /* KEY=VALUE, one per line */
     char version[32];
     uint32_t pid;
     uint32_t idle_ms;  /* an executor without work ends after this long */

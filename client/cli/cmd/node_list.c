@@ -10,6 +10,7 @@ static const struct column columns[] = {
     { "DRAIN", "drain", cell_text, 0 },
     { "PID", "pid", cell_text, COLUMN_RIGHT },
     { "RESOURCES", "resources_total", cell_amounts, COLUMN_SHRINKS },
+    { "LABELS", "labels", cell_labels, COLUMN_SHRINKS },
     { "JOINED", "joined_ms", cell_time, 0 },
     { "ENDED", "ended_ms", cell_time, 0 },
     { "REASON", "reason", cell_text, COLUMN_SHRINKS },
