@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "common/access.h"
 #include "common/local_socket.h"
@@ -35,6 +36,7 @@ struct local_store {
     int fd;
     bool reading; /* somebody does */
     bool broken, closed;
+    uint32_t users; /* who opened it, buffers, views, and callers of local_store_take() */
     uint64_t seq, node;
     struct waiter *waiters;
     struct mapping *mappings;
@@ -206,6 +208,7 @@ static struct mapping *map(struct local_store *self, const struct msg_store_memo
     }
     if (mapping != NULL) {
         self->idle -= mapping->users++ == 0;
+        self->users++;
     }
     pthread_mutex_unlock(&self->lock);
     if (mapping != NULL && !known && write) { /* at once: one page fault is dearer than a page */
@@ -216,14 +219,26 @@ static struct mapping *map(struct local_store *self, const struct msg_store_memo
     return mapping;
 }
 
-static void destroy(struct local_store *self)
+void local_store_take(struct local_store *self)
 {
-    pthread_cond_destroy(&self->changed);
-    pthread_mutex_destroy(&self->lock);
-    free(self);
+    pthread_mutex_lock(&self->lock);
+    self->users++;
+    pthread_mutex_unlock(&self->lock);
 }
 
-/*  The last one of a store that is closed ends it. */
+void local_store_give(struct local_store *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool last = --self->users == 0;
+    pthread_mutex_unlock(&self->lock);
+    if (last) {
+        close(self->fd);
+        pthread_cond_destroy(&self->changed);
+        pthread_mutex_destroy(&self->lock);
+        free(self);
+    }
+}
+
 static void unmap(struct local_store *self, struct mapping *mapping)
 {
     pthread_mutex_lock(&self->lock);
@@ -231,11 +246,8 @@ static void unmap(struct local_store *self, struct mapping *mapping)
     while (self->idle > (self->closed ? 0 : MAPPINGS_IDLE_MAX)) {
         drop_oldest_idle(self);
     }
-    bool over = self->closed && self->mappings == NULL;
     pthread_mutex_unlock(&self->lock);
-    if (over) {
-        destroy(self);
-    }
+    local_store_give(self);
 }
 
 /*  Its answer, mapped. */
@@ -377,6 +389,7 @@ int local_store_open(struct local_store **out, const struct local_store_config *
     struct local_store *self = calloc(1, sizeof(*self));
     ensure(self != NULL);
     self->fd = fd;
+    self->users = 1;
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->changed, NULL);
     int rc = greet(self, config);
@@ -399,12 +412,9 @@ void local_store_close(struct local_store **self_p)
     while (self->idle > 0) {
         drop_oldest_idle(self);
     }
-    close(self->fd);
-    bool over = self->mappings == NULL;
+    (void)shutdown(self->fd, SHUT_RDWR); /* the worker releases all that it gave */
     pthread_mutex_unlock(&self->lock);
-    if (over) {
-        destroy(self);
-    }
+    local_store_give(self);
 }
 
 uint64_t local_store_node(const struct local_store *self)

@@ -21,6 +21,9 @@ struct local_store_config {
 MUST_CHECK int local_store_open(struct local_store **out, const struct local_store_config *config);
 /*  Memory that is still used stays mapped until its last local_store_release() or _abort().  NULL-safe. */
 void local_store_close(struct local_store **self);
+/*  For a thread that uses it while another may close it. */
+void local_store_take(struct local_store *self);
+void local_store_give(struct local_store *self);
 uint64_t
 local_store_node(const struct local_store *self);  /* on which node it is; 0: it was not known */
 bool local_store_broken(struct local_store *self); /* its worker has gone */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { WIRE_BYTES_FIRST = 16 * 1024, SPARE_BYTES_MAX = 2 * MIB, CALL_HEAD_BYTES = 32 };
+enum { WIRE_BYTES_FIRST = 16 * 1024, SPARE_BYTES_MAX = 2 * MIB, CALL_HEAD_BYTES = 48 };
 
 void outbox_init(struct outbox *self)
 {
@@ -91,7 +91,7 @@ size_t batch_bytes(const struct batch *batch)
 
 void outbox_add(struct outbox *self, const struct rec_call *call, struct slice spec)
 {
-    size_t bytes = CALL_HEAD_BYTES + call->args.n + call->deps.bytes.n;
+    size_t bytes = CALL_HEAD_BYTES + call->args.n + call->deps.bytes.n + call->sealed.bytes.n;
     if (self->open && batch_bytes(self->newest) + bytes + spec.n > BATCH_BYTES) {
         self->open = false;
     }

@@ -9,6 +9,7 @@
 #include "client/command.h"
 #include "client/failure.h"
 #include "client/history.h"
+#include "client/nested.h"
 #include "client/program.h"
 #include "client/serve.h"
 #include "client/study_link.h"
@@ -36,6 +37,9 @@ static void after_fork(void)
 static struct session *session(void)
 {
     struct session *self = atomic_load_explicit(&current, memory_order_acquire);
+    if (self == NULL && serve_page() != NULL) {
+        return nested_session();
+    }
     if (self == NULL) {
         failure_say(RAYC_ECLOSED, "%s",
                     forked ? "this process is a fork of the one that called rayc_init(): only that "
@@ -264,14 +268,16 @@ int rayc_wait(rayc_ref *refs, size_t count, size_t wanted, double seconds)
     return self != NULL ? session_wait(self, refs, count, wanted, seconds) : RAYC_ECLOSED;
 }
 
-int rayc_cancel(rayc_ref ref, int force)
+int rayc_cancel(rayc_ref ref, int how)
 {
     struct session *self = session();
     int rc = self != NULL ? session_known(self, ref) : RAYC_ECLOSED;
     if (rc != RAYC_OK) {
         return rc > 0 ? RAYC_OK : rc; /* it was never submitted: it has ended */
     }
-    struct msg_cancel cancel = { .task = ref.number, .force = force != 0 };
+    struct msg_cancel cancel = { .task = ref.number,
+                                 .force = (how & RAYC_FORCE) != 0,
+                                 .recursive = (how & RAYC_ALONE) == 0 };
     struct reply reply;
     rc = session_ask(self, MSG_CANCEL, &cancel, RAYC_FOREVER, &reply);
     if (rc == RAYC_OK) {
@@ -294,6 +300,7 @@ int rayc_history(rayc_ref ref, void (*each)(void *context, const rayc_attempt_re
 void rayc_drop(rayc_ref *ref)
 {
     struct session *self = atomic_load_explicit(&current, memory_order_acquire);
+    self = self == NULL ? nested_current() : self;
     if (ref == NULL || (ref->job == 0 && ref->number == 0)) {
         return;
     }

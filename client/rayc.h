@@ -30,7 +30,7 @@ enum {
     RAYC_OK = 0,
     RAYC_EMEMORY = -1,   /* out of memory */
     RAYC_ESYSTEM = -2,   /* a system call failed */
-    RAYC_ETOOLARGE = -7, /* arguments or a result over RAYC_VALUE_MAX */
+    RAYC_ETOOLARGE = -7, /* arguments over RAYC_VALUE_MAX; or a value that no store can have */
     RAYC_EVERSION = -8,  /* the head speaks another version of the protocol */
     RAYC_EUNREACHABLE =
         -9, /* no head answered for as long as RAYC_RECONNECT_MS (default 10 minutes) */
@@ -57,7 +57,9 @@ enum {
     RAYC_EOBJECTFREED = -40 /* nothing held the value any more: it is gone */
 };
 
-#define RAYC_VALUE_MAX (8u << 20) /* bytes of one task's arguments, and of one result */
+/*  Bytes of one task's argument list.  Values over 100 KiB that are put or returned are in the object store of their node,
+    where they may have up to 4 GiB; where there is none, this much. */
+#define RAYC_VALUE_MAX (8u << 20)
 #define RAYC_FOREVER   (-1.0)
 
 /*  A value that is, or will be.  All zero: none. */
@@ -187,6 +189,18 @@ RAYC_API rayc_ref rayc_submit(const rayc_function *, const rayc_options *, const
     put: RAYC_EINVALID. */
 RAYC_API rayc_ref rayc_put(rayc_arg);
 
+/*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which
+    whoever gets the value here maps, read-only.  Up to 4 GiB - 1.  NULL: rayc_error() says RAYC_EFULL, RAYC_ETOOLARGE or
+    RAYC_ENOTFOUND (over RAYC_VALUE_MAX, and this machine has no worker). */
+typedef struct rayc_buffer rayc_buffer;
+RAYC_API rayc_buffer *rayc_buffer_new(size_t size);
+RAYC_API void *rayc_buffer_data(rayc_buffer *); /* aligned to 64 if it is in the store */
+/*  Puts the bytes, as rayc_put() does; or returns them from a task, as rayc_return().  The buffer is used up and zeroed;
+    whoever still writes to its data gets SIGSEGV if they are in the store. */
+RAYC_API rayc_ref rayc_put_buffer(rayc_buffer **);
+RAYC_API int rayc_return_buffer(rayc_task *, rayc_buffer **);
+RAYC_API void rayc_buffer_free(rayc_buffer **); /* one that was not put or returned */
+
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
     than 0 is an application error (RAYC_ETASK, app_code).  `env` NULL or "K=V" strings up to NULL, added to the
     job's; `cwd` NULL: as the job; `input` what it reads from stdin. */
@@ -201,9 +215,12 @@ RAYC_API int rayc_get(rayc_ref, double seconds, rayc_value *out);
     their old order, and returns how many have (at most `wanted`).  On time-out: as many as have. */
 RAYC_API int rayc_wait(rayc_ref *, size_t count, size_t wanted, double seconds);
 
-/*  Ends a task and never retries it.  force: its process is killed at once; else a running function is only told
-    (rayc_cancelled()), a running command gets SIGTERM and 3 s later SIGKILL.  0 also when it had ended. */
-RAYC_API int rayc_cancel(rayc_ref, int force);
+/*  Ends a task, and all that it has submitted, and what they have, and never retries any of it.  `how`: 0, or
+    RAYC_FORCE: its process is killed at once; else a running function is only told (rayc_cancelled(); rayc_get() and
+    rayc_wait() in it return RAYC_ECANCELLED instead of waiting), a running command gets SIGTERM and 3 s later SIGKILL.
+    RAYC_ALONE: what it has submitted goes on.  0 also when it had ended. */
+enum { RAYC_FORCE = 1, RAYC_ALONE = 2 };
+RAYC_API int rayc_cancel(rayc_ref, int how);
 
 /*  One attempt of a task, as the head has it in its database. */
 typedef struct {
@@ -224,7 +241,11 @@ RAYC_API void rayc_drop(rayc_ref *); /* gives the reference up and zeroes it; it
 RAYC_API const rayc_failure *rayc_error(void);
 RAYC_API const char *rayc_version(void);
 
-/*  Inside a task's function. */
+/*  Inside a task's function.  All of the above can be used there, too, but for rayc_init() and rayc_shutdown(): what is
+    submitted belongs to the task.  While one of its threads waits in rayc_get() or rayc_wait(), its CPUs are free for
+    others, its GPUs, memory and other resources are not.  Its references end with it, and its result comes after the
+    head has accepted all that it has submitted.  When its attempt fails, what it has submitted and has not ended is
+    given up; when it succeeds, that goes on by itself. */
 RAYC_API size_t rayc_arg_count(const rayc_task *);
 RAYC_API const rayc_value *
 rayc_arg_at(rayc_task *, size_t index); /* any kind; NULL beyond the last: RAYC_EARG */

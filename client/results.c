@@ -3,17 +3,33 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/node_values.h"
+#include "client/serve.h"
 #include "client/values.h"
 #include "common/clock.h"
+
+enum { LOOK_US = 100 * 1000 };
 
 static int broken(const struct session *self)
 {
     return failure_set(self->broken, slice_text(self->broken_text));
 }
 
-/*  How a reference ended.  RAYC_ETIMEOUT: it has not. */
+static int read_value(struct slice bytes, rayc_value *out)
+{
+    struct cursor in = cursor_of(bytes);
+    bool reference = false;
+    *out = (rayc_value){ 0 };
+    if (bytes.n > 0 && !value_read(&in, out, &reference)) {
+        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
+    }
+    return RAYC_OK;
+}
+
+/*  How a reference ended.  RAYC_ETIMEOUT: it has not.  `stored`: with a value that is in a store; then its task is not 0,
+    and *out is not set. */
 static int read_slot(const struct session *self, const struct ref_slot *slot, uint64_t task,
-                     rayc_value *out)
+                     rayc_value *out, struct stored *stored)
 {
     if (slot->state == REF_PENDING) {
         return self->broken != 0 ? broken(self) : RAYC_ETIMEOUT;
@@ -24,17 +40,7 @@ static int read_slot(const struct session *self, const struct ref_slot *slot, ui
         return (task & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
                                          : failure_task(&failure->failure, text, task);
     }
-    struct slice bytes = ref_value(slot);
-    struct cursor in = cursor_of(bytes);
-    bool reference = false;
-    rayc_value value = { 0 };
-    if (bytes.n > 0 && !value_read(&in, &value, &reference)) {
-        return failure_say(RAYC_EINVALID, "the result is not a msgpack value");
-    }
-    if (out != NULL) {
-        *out = value;
-    }
-    return RAYC_OK;
+    return stored_get(ref_value(slot), stored) ? RAYC_OK : read_value(ref_value(slot), out);
 }
 
 /*  Sleeps until `count` more watched references have ended, or it is time. */
@@ -44,13 +50,46 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
     if (target < self->wake_at) {
         self->wake_at = target;
     }
+    if (self->config.ticket != NULL) { /* looks now and then whether its task was cancelled */
+        uint64_t look_us = clock_us() + LOOK_US;
+        until_us = look_us < until_us ? look_us : until_us;
+    }
     self->waiters++;
     int rc = session_sleep_for(self, target, until_us);
     self->waiters--;
     return rc;
 }
 
-static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
+/*  Before it sleeps.  Of a task: others have its CPUs until it goes on; one that was told to end waits no more. */
+static int begin_waiting(const struct session *self, enum need how, bool *waits)
+{
+    if (self->config.ticket == NULL) {
+        return RAYC_OK;
+    }
+    if (serve_cancelled()) {
+        return failure_say(RAYC_ECANCELLED, "the task that waits here was cancelled");
+    }
+    if (!*waits) {
+        *waits = true;
+        serve_waits(how);
+    }
+    return RAYC_OK;
+}
+
+static void end_waiting(bool waits)
+{
+    if (waits) {
+        serve_goes_on();
+    }
+}
+
+struct found {
+    rayc_value value;
+    struct stored stored;
+    bool waits; /* it slept */
+};
+
+static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct found *out)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -58,7 +97,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
         if (slot == NULL) {
             return rc != RAYC_OK ? rc : RAYC_ENOTFOUND;
         }
-        rc = read_slot(self, slot, ref.number, out);
+        rc = read_slot(self, slot, ref.number, &out->value, &out->stored);
         if (rc != RAYC_ETIMEOUT) {
             return rc;
         }
@@ -67,8 +106,9 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
-        rc = sleep_for_results(self, 1, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_GET, &out->waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, 1, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -77,9 +117,19 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
     uint64_t until_us = session_deadline(seconds);
+    struct found found = { 0 };
+    struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    int rc = get(self, ref, until_us, out);
+    int rc = get(self, ref, until_us, &found);
     pthread_mutex_unlock(&self->lock);
+    end_waiting(found.waits);
+    if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
+        rc = node_values_view(&found.stored, VIEWER_REFERENCE, &bytes);
+        rc = rc == RAYC_OK ? read_value(bytes, &found.value) : rc;
+    }
+    if (rc == RAYC_OK && out != NULL) {
+        *out = found.value;
+    }
     return rc;
 }
 
@@ -120,7 +170,7 @@ static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t
 }
 
 static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
-                      uint64_t until_us)
+                      uint64_t until_us, bool *waits)
 {
     for (;;) {
         int rc = session_usable(self);
@@ -137,8 +187,9 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
         if (self->broken != 0) {
             return broken(self);
         }
-        rc = sleep_for_results(self, wanted - ended, until_us);
-        if (rc == RAYC_ECLOSED) {
+        rc = begin_waiting(self, NEED_WAIT, waits);
+        rc = rc == RAYC_OK ? sleep_for_results(self, wanted - ended, until_us) : rc;
+        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
             return rc;
         }
     }
@@ -156,7 +207,9 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    int rc = wait_ended(self, refs, count, wanted, until_us);
+    bool waits = false;
+    int rc = wait_ended(self, refs, count, wanted, until_us, &waits);
     pthread_mutex_unlock(&self->lock);
+    end_waiting(waits);
     return rc;
 }

@@ -10,11 +10,16 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include "client/failure.h"
+#include "client/nested.h"
 #include "client/task.h"
 #include "common/clock.h"
 #include "proto/channel.h"
@@ -25,12 +30,15 @@ enum {
     READ_BYTES = 256 * 1024, /* asked of the socket at once */
     RAN_BYTES = 128,         /* of a RAN record without value and text */
     REPORT_BYTES = 128,      /* of a REPORT record without texts */
+    ASK_BYTES = 64,
+    TICKET_MS_MAX = 30 * 1000, /* that a worker takes to make a ticket */
     FLUSH_BYTES = 32 * 1024,
     FLUSH_US = 1000,
     YIELDS_MAX = 100 /* while the worker is about to raise the limit */
 };
 
 struct server {
+    pthread_mutex_t lock; /* of what is sent: threads of a task say that they wait */
     struct channel_page *page;
     struct wire results; /* over page->buffer */
     uint32_t result_count;
@@ -45,12 +53,14 @@ struct server {
         size_t from, to, capacity;
     } in;
     struct wire out; /* a frame with its size in front; grows */
+    uint32_t waits;  /* threads of the task that wait for other tasks */
+    _Atomic uint64_t running_task, running_token;
     struct rayc_task task;
 };
 
 static const rayc_function *functions[FUNCTIONS_MAX];
 static size_t functions_used;
-static struct server server; /* also the signal handler's */
+static struct server server = { .lock = PTHREAD_MUTEX_INITIALIZER }; /* also the signal handler's */
 
 /* --- functions -------------------------------------------------------------------------------- */
 
@@ -127,9 +137,9 @@ static void send_records(struct server *self, const struct wire *records, uint32
     send_message(self, MSG_RAN, &msg, RAN_BYTES + records->n);
 }
 
-/*  `used` falls before `generation` moves: whoever reads the new generation cannot see the old
+/*  Under the lock.  `used` falls before `generation` moves: whoever reads the new generation cannot see the old
     bytes as valid. */
-static void flush(struct server *self)
+static void flush_results(struct server *self)
 {
     if (self->result_count == 0) {
         return;
@@ -139,6 +149,13 @@ static void flush(struct server *self)
     self->result_count = 0;
     atomic_store(&self->page->used, 0);
     atomic_fetch_add(&self->page->generation, 1);
+}
+
+static void flush(struct server *self)
+{
+    pthread_mutex_lock(&self->lock);
+    flush_results(self);
+    pthread_mutex_unlock(&self->lock);
 }
 
 /*  A result that is larger than the page goes by itself. */
@@ -152,11 +169,12 @@ static void send_large(struct server *self, const struct rec_ran *ran, size_t by
     free(record.p);
 }
 
+/*  Under the lock. */
 static void report(struct server *self, const struct rec_ran *ran)
 {
-    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n;
+    size_t bytes = RAN_BYTES + ran->value.n + ran->text.n + ran->sealed.bytes.n;
     if (bytes > self->results.capacity - self->results.n) {
-        flush(self);
+        flush_results(self);
     }
     if (bytes > self->results.capacity) {
         send_large(self, ran, bytes);
@@ -169,7 +187,7 @@ static void report(struct server *self, const struct rec_ran *ran)
     ensure(!self->results.full);
     atomic_store_explicit(&self->page->used, (uint32_t)self->results.n, memory_order_release);
     if (self->results.n > FLUSH_BYTES || self->now_us - self->oldest_us > FLUSH_US) {
-        flush(self);
+        flush_results(self);
     }
 }
 
@@ -182,11 +200,77 @@ void serve_tell(const struct rec_report *report)
 {
     uint8_t bytes[REPORT_BYTES + PATH_BYTES_MAX + METRICS_MAX];
     struct wire record = { bytes, 0, sizeof(bytes), false };
-    flush(&server); /* nobody waits for earlier results while this task does */
     proto_put_record(&record, REC_REPORT, report);
     ensure(!record.full);
     struct msg_tell msg = { .reports = wire_list(&record, 1) };
+    pthread_mutex_lock(&server.lock);
+    flush_results(&server); /* nobody waits for earlier results while this task does */
     send_message(&server, MSG_TELL, &msg, REPORT_BYTES + record.n);
+    pthread_mutex_unlock(&server.lock);
+}
+
+/* --- what a task needs of its worker ---------------------------------------------------------- */
+
+uint64_t serve_running(uint64_t *task)
+{
+    if (task != NULL) {
+        *task = atomic_load(&server.running_task);
+    }
+    return atomic_load(&server.running_token);
+}
+
+/*  Under the lock.  What has ended goes first: others may wait for it while this task does. */
+static void ask(enum need what, uint64_t task, uint64_t token)
+{
+    struct msg_ask msg = { .task = task, .token = token, .what = what };
+    flush_results(&server);
+    send_message(&server, MSG_ASK, &msg, ASK_BYTES);
+}
+
+int serve_ticket(uint64_t task, uint64_t token, char *out)
+{
+    struct channel_page *page = server.page;
+    uint64_t until_ms = clock_ms() + TICKET_MS_MAX;
+    atomic_store(&page->ticket_for, 0);
+    pthread_mutex_lock(&server.lock);
+    ask(NEED_TICKET, task, token);
+    pthread_mutex_unlock(&server.lock);
+    while (atomic_load(&page->ticket_for) != (uint32_t)token) {
+        const struct timespec look = { .tv_nsec = 50 * 1000 * 1000 };
+        uint32_t seen = atomic_load(&page->ticket_for);
+        if (clock_ms() >= until_ms) {
+            return failure_say(RAYC_ESYSTEM, "the worker has given this task no ticket");
+        }
+        if (seen != (uint32_t)token) {
+            (void)syscall(SYS_futex, &page->ticket_for, FUTEX_WAIT, seen, &look, NULL, 0);
+        }
+    }
+    memcpy(out, page->ticket, CHANNEL_TICKET);
+    out[CHANNEL_TICKET - 1] = 0;
+    return RAYC_OK;
+}
+
+void serve_waits(enum need how)
+{
+    pthread_mutex_lock(&server.lock);
+    if (server.waits++ == 0) {
+        ask(how, server.running_task, server.running_token);
+    }
+    pthread_mutex_unlock(&server.lock);
+}
+
+void serve_goes_on(void)
+{
+    pthread_mutex_lock(&server.lock);
+    if (server.waits > 0 && --server.waits == 0) {
+        ask(NEED_NOTHING, server.running_task, server.running_token);
+    }
+    pthread_mutex_unlock(&server.lock);
+}
+
+bool serve_cancelled(void)
+{
+    return server.task.cancelled != 0;
 }
 
 /* --- one task --------------------------------------------------------------------------------- */
@@ -221,7 +305,11 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
                            .output_from = self->output };
     uint64_t started_us = self->now_us;
     task_begin(task, run);
+    atomic_store(&self->running_task, run->task);
+    atomic_store(&self->running_token, run->token);
     run_function(task);
+    nested_settle();
+    atomic_store(&self->running_token, 0);
     self->now_us = clock_us();
     self->output = output_end();
     ran.outcome = task->outcome;
@@ -230,12 +318,17 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     ran.output_to = self->output;
     if (task->outcome == OUTCOME_OK) {
         ran.value = slice_of(task->result.p, task->result.n);
+        ran.sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
     }
     ran.text = slice_of(task->text, task->text_bytes);
     if (task->outcome == OUTCOME_NO_SUCH_TASK) {
         ran.text = slice_text("the program has no RAYC_TASK of this name; is it the same build?");
     }
+    pthread_mutex_lock(&self->lock);
+    self->waits = 0;
     report(self, &ran);
+    pthread_mutex_unlock(&self->lock);
+    task_unmap(task);
 }
 
 static void on_interrupt(int signal)

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "client/failure.h"
+#include "client/node_values.h"
 #include "common/access.h"
 #include "common/clock.h"
 
@@ -90,7 +91,11 @@ static int start(struct session *self)
         return failure_say(rc, "cannot use the address '%s': %s", self->address,
                            rc == ERR_INVALID ? link_address_wrong(self->address) : err_text(rc));
     }
-    token_find("admin.key", self->address, self->token);
+    if (self->config.ticket != NULL) {
+        (void)slice_copy_text(slice_text(self->config.ticket), self->token, sizeof(self->token));
+    } else {
+        token_find("admin.key", self->address, self->token);
+    }
     link_set_token(self->link, self->token);
     sigset_t all, before; /* signals are for the program's own threads */
     sigfillset(&all);
@@ -120,8 +125,8 @@ static int wait_open(struct session *self)
 
 void session_set_program(struct session *self, const char *path, const char *hash)
 {
-    char *copy = strdup(path);
-    ensure(copy != NULL);
+    char *copy = path != NULL ? strdup(path) : NULL;
+    ensure(copy != NULL || path == NULL);
     pthread_mutex_lock(&self->lock);
     free(self->program_path);
     self->program_path = copy;
@@ -132,18 +137,24 @@ void session_set_program(struct session *self, const char *path, const char *has
     pthread_mutex_unlock(&self->lock);
 }
 
-/*  Every task is with the head, and the head says goodbye. */
-static void leave(struct session *self)
+/*  Under the lock: until the head has every task. */
+static void push_all(struct session *self)
 {
     int rc = RAYC_OK;
-    pthread_mutex_lock(&self->lock);
     self->waiters++;
     self->leaving = true;
-    session_wake(self);
+    session_send_all(self);
     while (rc == RAYC_OK && self->broken == 0 && self->outbox.below < self->outbox.next) {
         rc = session_sleep(self, UINT64_MAX);
     }
     self->waiters--;
+}
+
+/*  Every task is with the head, and the head says goodbye. */
+static void leave(struct session *self)
+{
+    pthread_mutex_lock(&self->lock);
+    push_all(self);
     bool alive = self->broken == 0 && self->id != 0;
     pthread_mutex_unlock(&self->lock);
     if (alive) {
@@ -171,6 +182,7 @@ static void end(struct session *self)
     explicit_bzero(self->token, sizeof(self->token));
     close(self->wake_fd);
     pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
+    node_values_leave();
     refs_fini(&self->refs);
     refs_fini(&self->born);
     specs_fini(&self->specs);
@@ -226,6 +238,37 @@ void session_close(struct session *self)
     end(self);
     self->closed_before = closed;
     closed = self;
+}
+
+/* --- of an executor --------------------------------------------------------------------------- */
+
+void session_park(struct session *self)
+{
+    pthread_mutex_lock(&self->lock);
+    push_all(self);
+    self->leaving = false;
+    self->parked = true;
+    pthread_mutex_unlock(&self->lock);
+}
+
+int session_rejoin(struct session *self, const char *ticket)
+{
+    int rc = RAYC_OK;
+    pthread_mutex_lock(&self->lock);
+    (void)slice_copy_text(slice_text(ticket), self->token, sizeof(self->token));
+    self->parked = false;
+    self->rejoin = true;
+    self->lost_ms = 0;
+    if (self->phase != PHASE_DOWN) {
+        self->phase = PHASE_GREETING;
+    }
+    session_send_all(self);
+    while (rc == RAYC_OK && self->broken == 0 && self->phase != PHASE_READY) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    rc = rc == RAYC_OK && self->broken != 0 ? break_text(self) : rc;
+    pthread_mutex_unlock(&self->lock);
+    return rc;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 
 struct session;
+struct local_buffer;
 
 struct session_config {
     const char *address;
@@ -21,8 +22,10 @@ struct session_config {
     uint64_t attach_job;          /* not 0: the driver's session of this job, */
     uint64_t attach_token;      /* by the token of its attempt; else a job of its own is opened, */
     enum durability durability; /* at this level */
-    uint32_t first_ms_max;      /* give up when no head has answered by then */
-    uint32_t reconnect_ms_max;  /* likewise, once one had */
+    const char
+        *ticket; /* of an executor, for what its tasks submit: HELLO is said with it; or NULL */
+    uint32_t first_ms_max;     /* give up when no head has answered by then */
+    uint32_t reconnect_ms_max; /* likewise, once one had */
     int (*revive)(
         void); /* called by the session's thread when the head is gone, and now and then; or NULL */
 };
@@ -33,7 +36,12 @@ MUST_CHECK int session_open(struct session **out, const struct session_config *c
 /*  Everything accepted is synced, the session ends, all memory but the struct itself goes. */
 void session_close(struct session *self);
 
-/*  The program whose functions session_submit() runs from now on: a file, and its hash. */
+/*  Of an executor: its attempt is over when the head has all that it has submitted; nothing is said from then on, until
+    another attempt takes the session up with its ticket. */
+void session_park(struct session *self);
+MUST_CHECK int session_rejoin(struct session *self, const char *ticket);
+
+/*  The program whose functions session_submit() runs from now on: its hash, and its file; NULL: the head has it. */
 void session_set_program(struct session *self, const char *path, const char *hash);
 
 rayc_ref session_submit(struct session *self, const rayc_function *function,
@@ -42,7 +50,9 @@ rayc_ref session_submit(struct session *self, const rayc_function *function,
 rayc_ref session_command(struct session *self, const rayc_options *options, const char *name,
                          struct slice body);
 rayc_ref session_put(struct session *self, const rayc_value *value);
-rayc_ref session_born_failed(struct session *self); /* of this thread's rayc_error() */
+rayc_ref session_put_buffer(struct session *self,
+                            struct local_buffer *buffer); /* it is used up, or left if closed */
+rayc_ref session_born_failed(struct session *self);       /* of this thread's rayc_error() */
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
 int session_drop(struct session *self, rayc_ref ref);

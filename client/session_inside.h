@@ -74,6 +74,9 @@ struct session {
     struct study_link *study; /* that this session drives; NULL: none */
     uint64_t rows_seq;        /* of its newest TRIALS */
 
+    bool parked; /* of an executor that runs no task: nothing is said */
+    bool rejoin; /* HELLO is to be said, with another ticket */
+
     bool standby;    /* the thread keeps out of the way: a caller that waits does its work */
     bool driven;     /* one does so now */
     bool needed;     /* the thread is to come back: there is something that only it does */
@@ -121,6 +124,7 @@ void session_tell(struct session *self, uint64_t ended);
 struct ref_slot *session_slot(struct session *self, rayc_ref ref); /* or NULL with rayc_error() */
 void session_send(struct session *self); /* what waits to be sent leaves now */
 void session_wake(struct session *self);
+void session_send_all(struct session *self); /* by the thread, which comes back for it */
 /*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT;
     RAYC_ECLOSED. */
 int session_sleep(struct session *self, uint64_t until_us);

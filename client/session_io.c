@@ -77,7 +77,7 @@ static void push_study(struct session *self)
 /*  Under the lock: sends what may be sent. */
 static void push(struct session *self)
 {
-    if (self->phase != PHASE_READY || self->broken != 0) {
+    if (self->phase != PHASE_READY || self->broken != 0 || self->parked) {
         return;
     }
     push_study(self);
@@ -132,8 +132,11 @@ static void on_lost(struct session *self, uint64_t now_ms)
 /*  Under the lock: what is due.  Returns whether to look after an embedded cluster. */
 static bool tick(struct session *self, uint64_t now_ms)
 {
-    if (self->broken != 0) {
+    if (self->broken != 0 || self->parked) {
         return false;
+    }
+    if (self->rejoin && self->phase != PHASE_DOWN) {
+        session_say_hello(self, now_ms);
     }
     if (self->resend_at_ms != 0 && now_ms >= self->resend_at_ms) {
         outbox_rewind(&self->outbox);
@@ -156,7 +159,7 @@ static bool tick(struct session *self, uint64_t now_ms)
 /*  Until something is due; -1: nothing will be. */
 static int sleep_ms(const struct session *self, uint64_t now_ms)
 {
-    if (self->broken != 0) {
+    if (self->broken != 0 || self->parked) {
         return -1;
     }
     if (self->phase != PHASE_READY) {
@@ -276,6 +279,12 @@ int session_sleep_for(struct session *self, uint64_t target, uint64_t until_us)
         pthread_cond_broadcast(&self->changed); /* somebody else goes on */
     }
     return session_usable(self);
+}
+
+void session_send_all(struct session *self)
+{
+    self->needed = self->needed || self->standby;
+    wake_thread(self);
 }
 
 void session_send(struct session *self)

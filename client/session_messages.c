@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/node_values.h"
 #include "client/offer.h"
 #include "common/access.h"
 #include "common/clock.h"
@@ -66,7 +67,10 @@ void session_say_hello(struct session *self, uint64_t now_ms)
     self->greeted_ms = now_ms;
     self->lost_ms = self->lost_ms != 0 ? self->lost_ms : now_ms;
     self->opening_seq = ++self->seq;
-    (void)token_renew("admin.key", self->address, self->token); /* it may be another one by now */
+    self->rejoin = false;
+    if (self->config.ticket == NULL) {
+        (void)token_renew("admin.key", self->address, self->token); /* it may be another by now */
+    }
     struct msg_hello hello = { .seq = self->opening_seq,
                                .major = PROTO_MAJOR,
                                .minor = PROTO_MINOR,
@@ -155,6 +159,9 @@ static void be_ready(struct session *self)
     self->warned = false;
     self->beat_at_ms = now_ms + self->beat_ms;
     self->stalled_beats = self->missed_beats = 0;
+    if (self->config.ticket != NULL) {
+        pthread_cond_broadcast(&self->changed); /* session_rejoin() */
+    }
     for (struct request *request = self->requests; request != NULL; request = request->next) {
         request->sent = false;
     }
@@ -184,6 +191,7 @@ static void on_welcome(struct session *self, const struct msg_welcome *msg)
     }
     self->epoch = msg->epoch;
     self->beat_ms = msg->beat_ms > 0 ? msg->beat_ms : BEAT_MS_DEFAULT;
+    node_values_join(self->token, msg->cluster, self->config.revive != NULL);
     open_session(self);
 }
 
@@ -356,7 +364,8 @@ static void on_refused(struct session *self, const struct msg_refused *msg, stru
         self->resend_at_ms = clock_ms() + FULL_MS;
         return;
     }
-    if (msg->code == ERR_TOKEN && opening && token_renew("admin.key", self->address, self->token)) {
+    if (msg->code == ERR_TOKEN && opening && self->config.ticket == NULL &&
+        token_renew("admin.key", self->address, self->token)) {
         session_say_hello(self, clock_ms()); /* the head had just begun */
         return;
     }
@@ -396,7 +405,9 @@ static void on_frame(struct session *self, struct slice frame)
     } else if (msg.kind == MSG_WELCOME) {
         on_welcome(self, &msg.as.welcome);
     } else if (msg.kind == MSG_WHO) {
-        session_say_hello(self, clock_ms());
+        if (!self->parked) {
+            session_say_hello(self, clock_ms());
+        }
     } else if (msg.kind == MSG_JOB_OPENED) {
         on_job_opened(self, &msg.as.job_opened);
     } else if (msg.kind == MSG_REFUSED) {
@@ -417,7 +428,9 @@ static void on_connection(struct session *self, enum link_news news)
     if (self->lost_ms == 0) {
         self->lost_ms = now_ms;
     }
-    if (news == LINK_UP) {
+    if (news == LINK_UP && self->parked) {
+        self->phase = PHASE_GREETING; /* session_rejoin() does so */
+    } else if (news == LINK_UP) {
         session_say_hello(self, now_ms);
     } else {
         self->phase = PHASE_DOWN;

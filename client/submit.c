@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "client/failure.h"
 #include "client/inherit.h"
+#include "client/node_values.h"
 #include "client/options.h"
 #include "client/values.h"
 #include "common/ids.h"
@@ -14,6 +15,7 @@ enum {
         64 * 1024, /* of a result that is put into an argument list instead of its reference */
     SPEC_HEAD_BYTES = 512, /* of a SPEC, beside its body, strings and lists */
     DEP_BYTES = 12,
+    SEALED_BYTES = 32,      /* of a SEALED without references inside */
     ARGS_KEPT_MAX = 1 * MIB /* scratch beyond it is given back */
 };
 
@@ -51,6 +53,14 @@ int session_known(struct session *self, rayc_ref ref)
     return rc;
 }
 
+static void release_value(const struct ref_slot *slot)
+{
+    struct stored stored;
+    if (slot->state == REF_READY && stored_get(ref_value(slot), &stored)) {
+        node_values_release(&stored, VIEWER_REFERENCE);
+    }
+}
+
 int session_drop(struct session *self, rayc_ref ref)
 {
     pthread_mutex_lock(&self->lock);
@@ -61,6 +71,7 @@ int session_drop(struct session *self, rayc_ref ref)
     if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
         refs_drop(&self->born, ref.number & ~BORN_FAILED);
     } else if (rc == RAYC_OK) {
+        release_value(session_slot(self, ref));
         refs_drop(&self->refs, task_counter((task_id){ ref.number }));
     }
     pthread_mutex_unlock(&self->lock);
@@ -100,11 +111,13 @@ static void reserve(struct wire *wire, size_t bytes)
     }
 }
 
-/*  Is the result here, and small enough to travel in the argument list? */
+/*  Is the result here, and small enough to travel in the argument list?  What is stored stays a reference: so the head
+    knows who needs it. */
 static bool is_inline(const struct ref_slot *slot)
 {
+    struct stored stored;
     return slot->state == REF_READY && ref_value(slot).n > 0 &&
-           ref_value(slot).n <= INLINE_BYTES_MAX;
+           ref_value(slot).n <= INLINE_BYTES_MAX && !stored_get(ref_value(slot), &stored);
 }
 
 static int resolve(void *context, rayc_ref ref, struct slice *value)
@@ -357,15 +370,12 @@ static int value_spec(struct session *self, struct wire *spec)
 
 static int encode_value(struct session *self, const rayc_value *value, struct rec_call *call)
 {
-    const char *why = NULL;
-    int rc = value_check(value, &why);
-    if (rc != RAYC_OK) {
-        return failure_say(rc, "the value %s", why);
-    }
     size_t bytes = value_bound(value);
     if (bytes > RAYC_VALUE_MAX) {
-        return failure_say(RAYC_ETOOLARGE, "the value has %zu bytes: the limit is %u (8 MiB)",
-                           bytes, RAYC_VALUE_MAX);
+        return failure_say(RAYC_ETOOLARGE,
+                           "the value has %zu bytes: without an object store, %u (8 MiB) are the "
+                           "limit, and %s",
+                           bytes, RAYC_VALUE_MAX, rayc_error()->text);
     }
     reserve(&self->args, bytes);
     value_put(&self->args, value);
@@ -374,28 +384,82 @@ static int encode_value(struct session *self, const rayc_value *value, struct re
     return RAYC_OK;
 }
 
+/*  The value is in this node's store from now on, and a placeholder goes to the head. */
+static int seal_value(struct session *self, struct local_buffer *buffer, struct rec_call *call)
+{
+    struct stored stored = { .task = task_id_of(self->id, self->refs.next).v,
+                             .size = buffer->size };
+    struct rec_sealed sealed = { .size = stored.size };
+    int rc = node_values_seal(buffer, stored.task, stored.index, &call->node);
+    reserve(&self->args, PLACEHOLDER_BYTES);
+    reserve(&self->deps, SEALED_BYTES);
+    stored_put(&self->args, &stored);
+    proto_put_record(&self->deps, REC_SEALED, &sealed);
+    ensure(!self->args.full && !self->deps.full);
+    call->args = slice_of(self->args.p, self->args.n);
+    call->sealed = wire_list(&self->deps, 1);
+    return rc;
+}
+
+/*  Of a value, or of a buffer that has it. */
+static rayc_ref put(struct session *self, const rayc_value *value, struct local_buffer *buffer)
+{
+    struct rec_call call = { 0 };
+    struct wire spec = { 0 };
+    int rc = value_spec(self, &spec);
+    if (rc >= 0) {
+        call.spec = (uint32_t)rc;
+        int encoded = buffer->store != NULL ? seal_value(self, buffer, &call)
+                                            : encode_value(self, value, &call);
+        rc = encoded == RAYC_OK ? rc : encoded;
+    }
+    rayc_ref ref;
+    if (rc >= 0) {
+        ref = hand_over(self, &call, slice_of(spec.p, spec.n));
+        ref_set_value(session_slot(self, ref), call.args);
+    } else {
+        ref = born_failed(self);
+    }
+    give_scratch_back(self);
+    free(spec.p);
+    return ref;
+}
+
+/*  Large ones go to the store of this node.  If it has none, they are as others, if they can be. */
+static int store_value(const rayc_value *value, struct local_buffer *buffer)
+{
+    const char *why = NULL;
+    int rc = value_check(value, &why);
+    if (rc != RAYC_OK) {
+        return failure_say(rc, "the value %s", why);
+    }
+    if (value_size(value) > 0) {
+        rc = node_values_write(value, buffer);
+    }
+    return rc == RAYC_ENOTFOUND ? RAYC_OK : rc;
+}
+
 rayc_ref session_put(struct session *self, const rayc_value *value)
 {
     rayc_ref ref = { 0 };
-    struct rec_call call = { 0 };
-    struct wire spec = { 0 };
+    struct local_buffer buffer = { 0 };
+    int stored = store_value(value, &buffer);
     pthread_mutex_lock(&self->lock);
-    int rc = session_usable(self);
-    if (rc == RAYC_OK) {
-        rc = encode_value(self, value, &call);
-        if (rc == RAYC_OK) {
-            rc = value_spec(self, &spec);
-        }
-        if (rc >= 0) {
-            call.spec = (uint32_t)rc;
-            ref = hand_over(self, &call, slice_of(spec.p, spec.n));
-            ref_set_value(session_slot(self, ref), call.args);
-        } else {
-            ref = born_failed(self);
-        }
-        give_scratch_back(self);
+    if (session_usable(self) == RAYC_OK) {
+        ref = stored == RAYC_OK ? put(self, value, &buffer) : born_failed(self);
     }
     pthread_mutex_unlock(&self->lock);
-    free(spec.p);
+    local_store_abort(&buffer);
+    return ref;
+}
+
+rayc_ref session_put_buffer(struct session *self, struct local_buffer *buffer)
+{
+    rayc_ref ref = { 0 };
+    pthread_mutex_lock(&self->lock);
+    if (session_usable(self) == RAYC_OK) {
+        ref = put(self, NULL, buffer);
+    }
+    pthread_mutex_unlock(&self->lock);
     return ref;
 }

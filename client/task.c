@@ -53,7 +53,8 @@ static void end_string(rayc_value *value)
     }
 }
 
-static bool read_argument(struct cursor *from, struct list *deps, rayc_value *out)
+static bool read_argument(struct rayc_task *self, struct cursor *from, struct list *deps,
+                          rayc_value *out)
 {
     bool reference = false;
     if (!value_read(from, out, &reference)) {
@@ -64,9 +65,17 @@ static bool read_argument(struct cursor *from, struct list *deps, rayc_value *ou
         if (!next_value(deps, &value)) {
             return false;
         }
-        struct cursor in = cursor_of(value.bytes);
+        bool stored = false;
+        struct slice bytes = value.bytes;
+        if (!task_map(self, &bytes, &stored)) {
+            return true; /* and has said why */
+        }
+        struct cursor in = cursor_of(bytes);
         if (!value_read(&in, out, &reference) || reference) {
             return false;
+        }
+        if (stored) {
+            return true; /* what is mapped cannot be moved, and needs not */
         }
     }
     end_string(out);
@@ -88,7 +97,7 @@ static bool read_arguments(struct rayc_task *self)
         self->capacity = count;
     }
     for (self->count = 0; self->count < count; self->count++) {
-        if (!read_argument(&in, &deps, &self->values[self->count])) {
+        if (!read_argument(self, &in, &deps, &self->values[self->count])) {
             return false;
         }
     }
@@ -106,6 +115,7 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     self->id[0] = 0;
     self->cancelled = 0;
     trial_forget(&self->trial);
+    task_drop_kept(self);
     if (!read_arguments(self)) {
         task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
                      name_bytes(self), name_of(self), self->count);
@@ -118,8 +128,11 @@ void task_end(struct rayc_task *self, int returned)
         task_mistake(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d",
                      name_bytes(self), name_of(self), returned);
     }
-    if (self->outcome == OUTCOME_OK && self->result.n == 0) {
+    if (self->outcome == OUTCOME_OK && self->result.n == 0 && self->large.kept.store == NULL) {
         rayc_return(self, rayc_nil());
+    }
+    if (self->outcome == OUTCOME_OK) {
+        task_seal(self);
     }
 }
 
@@ -128,6 +141,9 @@ void task_fini(struct rayc_task *self)
     free(self->values);
     free(self->result.p);
     free(self->text);
+    task_unmap(self);
+    task_drop_kept(self);
+    free(self->large.mapped);
     trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
 }
@@ -214,7 +230,7 @@ int rayc_cancelled(const rayc_task *self)
 
 /* --- what a function says --------------------------------------------------------------------- */
 
-static void reserve_result(struct rayc_task *self, size_t bytes)
+void task_reserve(struct rayc_task *self, size_t bytes)
 {
     if (bytes > self->result.capacity) {
         size_t capacity = bytes < RESULT_BYTES_FIRST ? RESULT_BYTES_FIRST : bytes;
@@ -229,6 +245,7 @@ int rayc_return(rayc_task *self, rayc_arg arg)
 {
     const char *why = NULL;
     self->result.n = 0;
+    task_drop_kept(self);
     if (arg.ref.job != 0 || arg.ref.number != 0) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
                      "task %.*s: its result is a reference, which is not possible",
@@ -236,12 +253,14 @@ int rayc_return(rayc_task *self, rayc_arg arg)
     } else if (value_check(&arg.value, &why) != RAYC_OK) {
         task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result %s",
                      name_bytes(self), name_of(self), why);
+    } else if (task_keep(self, &arg.value)) {
+        return 0;
     } else if (value_bound(&arg.value) > PAYLOAD_MAX) {
         task_mistake(self, OUTCOME_TOO_LARGE, 0,
                      "task %.*s: its result has %zu bytes, the limit is %d", name_bytes(self),
                      name_of(self), value_bound(&arg.value), PAYLOAD_MAX);
     } else {
-        reserve_result(self, value_bound(&arg.value));
+        task_reserve(self, value_bound(&arg.value));
         value_put(&self->result, &arg.value);
         ensure(!self->result.full);
     }

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include "client/failure.h"
+#include "proto/stored.h"
 
 enum {
     HEAD_BYTES = 9, /* of a number, or before the bytes of a string */
@@ -51,6 +52,10 @@ int value_check(const rayc_value *value, const char **why)
         *why = "has a size but no data";
         return RAYC_EINVALID;
     }
+    if (is_raw(value->kind) && value->as.raw.size > UINT32_MAX) {
+        *why = "has 4 GiB or more: put it in several parts";
+        return RAYC_EINVALID;
+    }
     if (is_packed(value->kind)) {
         struct cursor in = cursor_of(slice_of(value->as.raw.data, value->as.raw.size));
         if (value->as.raw.size == 0 || !wire_skip(&in) || cursor_left(&in) > 0) {
@@ -68,6 +73,15 @@ int value_check(const rayc_value *value, const char **why)
 size_t value_bound(const rayc_value *value)
 {
     return HEAD_BYTES + (is_raw(value->kind) ? value->as.raw.size : 0);
+}
+
+size_t value_size(const rayc_value *value)
+{
+    enum { RAW_HEAD_BYTES = 5 }; /* of what is longer than 64 KiB */
+    size_t bytes = !is_raw(value->kind)     ? 0
+                   : is_packed(value->kind) ? value->as.raw.size
+                                            : value->as.raw.size + RAW_HEAD_BYTES;
+    return bytes >= STORED_BYTES_MIN ? bytes : 0;
 }
 
 static void put_bytes(struct wire *to, const void *p, size_t n)

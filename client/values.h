@@ -18,7 +18,9 @@ struct resolver {
 /*  OK, or RAYC_EINVALID for a value that cannot be sent; `why` says what is wrong, without its
     place. */
 int value_check(const rayc_value *value, const char **why);
-size_t value_bound(const rayc_value *value);              /* bytes at most, encoded */
+size_t value_bound(const rayc_value *value); /* bytes at most, encoded */
+size_t
+value_size(const rayc_value *value); /* exactly, of one that is large enough to be stored; else 0 */
 void value_put(struct wire *to, const rayc_value *value); /* checked before */
 
 /*  An argument list, growing `to`: its capacity must hold args_bound().  `deps` gets one ID

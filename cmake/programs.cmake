@@ -47,7 +47,7 @@ target_link_libraries(rayc-trial PRIVATE rayc_objects PkgConfig::jansson)
 
 file(GLOB bench_sources CONFIGURE_DEPENDS tests/bench/*.c)
 add_executable(rayc-bench ${bench_sources})
-target_link_libraries(rayc-bench PRIVATE rayc_driver)
+target_link_libraries(rayc-bench PRIVATE rayc_driver rayc_worker)
 
 # The simulator compiles the sources of head and worker core again, with its planted bugs behind a variable, and puts
 # its disk between turn and store.

@@ -90,7 +90,7 @@ int bearer_find(sqlite3 *db, const uint8_t *secret, const char *text, struct web
     case PROOF_TOKEN:
         return token_find(db, &proof, out);
     case PROOF_TICKET:
-        return secret != NULL ? ticket_find(db, &proof, out) : ERR_TOKEN;
+        return secret != NULL && proof.node == 0 ? ticket_find(db, &proof, out) : ERR_TOKEN;
     case PROOF_NONE:
         break;
     }

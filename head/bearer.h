@@ -8,7 +8,8 @@
 
 /*  ERR_TOKEN: unknown, expired or revoked, or its user is disabled.  The role is the weaker one of token and user.  A ticket
     is good while its attempt is current, and acts as USER for the owner of its job; web_principal.token is then the
-    attempt's fence, which is greater than the number of any token.  `secret` is that of tickets; NULL: none is taken. */
+    attempt's fence, which is greater than the number of any token.  `secret` is that of tickets; NULL: none is taken, and
+    those that workers make never are. */
 MUST_CHECK int bearer_find(sqlite3 *db, const uint8_t *secret, const char *text,
                            struct web_principal *out);
 /*  Is it still good?  For what goes on after its request: `token` is web_principal.token.  A database that cannot be

@@ -286,6 +286,18 @@ static const char drain_columns[] =
     TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ", o.id AS id"
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
+/*  Where other nodes get objects. */
+static const char node_view_7[] =
+    "ALTER TABLE node ADD COLUMN objects TEXT;"
+    "DROP VIEW nodes;"
+    "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state,"
+    " CASE WHEN o.state=3 OR o.draining=0 THEN NULL"
+    "  WHEN EXISTS (SELECT 1 FROM lease WHERE node=o.id) THEN 'DRAINING' ELSE 'DRAINED' END AS drain,"
+    " pid, reason," TIME("joined", "joined_ms") "," TIME("ended", "ended_ms") ","
+    TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ","
+    " nullif(substr(objects,1,instr(objects||' ',' ')-1),'') AS objects, o.id AS id"
+    " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
+
 /*  What was put (kind 4) is no task. */
 static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS NOT 4;";
 /*  Labels of nodes. */
@@ -335,6 +347,11 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
     ;
 /* clang-format on */
 
+/*  Tasks that tasks have submitted, and the sessions of executors. */
+static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
+                                     "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
+                                     "ALTER TABLE session ADD COLUMN nested INTEGER;";
+
 /*  What each version of the schema added, from version 1 on.  Never change a step that was
     released: add one. */
 static const char *const steps[][8] = {
@@ -345,6 +362,8 @@ static const char *const steps[][8] = {
     { file_tables },
     { drain_columns },
     { task_view_6 },
+    { node_view_7 },
+    { nested_columns },
     { label_column },
     { object_tables },
 };

@@ -76,7 +76,8 @@ static void fill_session(sqlite3_stmt *from, struct restored *to)
     to->session.closed = column_u32(from, 3);
     to->session.last = column_u64(from, 4) & TASK_COUNTER_MAX;
     to->session.high = column_u64(from, 5);
-    to->session.refs = column_u64(from, 6);
+    to->session.nested = column_u32(from, 6);
+    to->session.refs = column_u64(from, 7);
 }
 
 static void fill_spec(sqlite3_stmt *from, struct restored *to)
@@ -113,6 +114,8 @@ static void fill_task(sqlite3_stmt *from, struct restored *to)
     to->task.crashes = column_u32(from, 8);
     to->task.cancelled = column_u32(from, 9);
     to->task.args_bytes = column_u32(from, 10);
+    to->task.parent = column_u64(from, 11);
+    to->task.parent_fence = column_u64(from, 12);
 }
 
 static void fill_lease(sqlite3_stmt *from, struct restored *to)
@@ -183,7 +186,8 @@ static const struct {
       " FROM job ORDER BY id" },
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
-      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775),coalesce(high,1099511627776),refs"
+      " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775),coalesce(high,1099511627776),"
+      "nested,refs"
       " FROM session s ORDER BY id" },
     { RESTORE_STUDY, fill_study,
       "SELECT id,name,state,session,decides,stopping,saved,owner FROM study ORDER BY id" },
@@ -195,7 +199,7 @@ static const struct {
       "SELECT task,idx,state,size,reason,owned FROM object WHERE state<6 AND idx<4294967295" },
     { RESTORE_TASK, fill_task,
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
-      " t.cancelled,length(t.args) FROM session s CROSS JOIN task t"
+      " t.cancelled,length(t.args),t.parent,t.parent_fence FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
       " WHERE (SELECT state FROM job WHERE id=s.job)<=2 ORDER BY s.id,t.id" },
     { RESTORE_LEASE, fill_lease,

@@ -1,42 +1,33 @@
-/*  ticket.c - keyed BLAKE2b of libsodium. */
+/*  ticket.c - the tickets that the head makes, and those that it takes. */
 #include "head/ticket.h"
 
-#include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
-
-enum { MAC_BYTES = 32 };
-
-static void mac_put(const uint8_t secret[TICKET_SECRET_BYTES], const char *text, size_t n,
-                    char out[2 * MAC_BYTES + 1])
-{
-    uint8_t mac[MAC_BYTES];
-    crypto_generichash(mac, sizeof(mac), (const uint8_t *)text, n, secret, TICKET_SECRET_BYTES);
-    sodium_bin2hex(out, 2 * MAC_BYTES + 1, mac, sizeof(mac));
-}
 
 void ticket_make(const uint8_t secret[TICKET_SECRET_BYTES], const struct start_send *start,
                  char out[TICKET_BYTES])
 {
-    int n = snprintf(out, TICKET_BYTES, "rayct_%" PRIu64 "_%" PRIu64 "_%" PRIu64, start->ticket_job,
-                     start->task, start->token);
-    ensure(n > 0 && n + 2 + 2 * MAC_BYTES <= TICKET_BYTES);
-    out[n] = '_';
-    mac_put(secret, out, (size_t)n, out + n + 1);
+    ticket_text(
+        secret,
+        &(struct ticket){ .job = start->ticket_job, .task = start->task, .fence = start->token },
+        out);
 }
 
 static bool ticket_read(const uint8_t secret[TICKET_SECRET_BYTES], const char *text,
                         struct proof *out)
 {
-    int n = 0;
-    char mac[2 * MAC_BYTES + 1];
-    if (sscanf(text, "rayct_%" SCNu64 "_%" SCNu64 "_%" SCNu64 "%n", &out->job, &out->task,
-               &out->fence, &n) != 3 ||
-        text[n] != '_' || strlen(text + n + 1) != 2 * MAC_BYTES) {
+    struct ticket ticket;
+    uint8_t key[TICKET_SECRET_BYTES];
+    if (!ticket_parse(text, &ticket)) {
         return false;
     }
-    mac_put(secret, text, (size_t)n, mac);
-    return sodium_memcmp(mac, text + n + 1, 2 * MAC_BYTES) == 0;
+    ticket_node_key(secret, ticket.node, key);
+    bool good = ticket_good(ticket.node != 0 ? key : secret, text);
+    explicit_bzero(key, sizeof(key));
+    out->job = ticket.job;
+    out->task = ticket.task;
+    out->fence = ticket.fence;
+    out->node = ticket.node;
+    return good;
 }
 
 void proof_read(const uint8_t secret[TICKET_SECRET_BYTES], struct slice token, struct proof *out)
@@ -46,7 +37,7 @@ void proof_read(const uint8_t secret[TICKET_SECRET_BYTES], struct slice token, s
     if (token.n == 0 || !slice_copy_text(token, text, sizeof(text))) {
         return;
     }
-    if (strncmp(text, "rayct_", 6) == 0) {
+    if (strncmp(text, "rayct_", 6) == 0 || strncmp(text, "raycn_", 6) == 0) {
         out->kind = ticket_read(secret, text, out) ? PROOF_TICKET : PROOF_NONE;
     } else {
         out->kind = PROOF_TOKEN;

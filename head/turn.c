@@ -147,6 +147,11 @@ static int send_messages(struct turn *self, const struct batch *batch)
             code =
                 store_study(self->store, send.msg.as.study_opened.study, &send.msg.as.study_opened);
         }
+        uint8_t key[TICKET_SECRET_BYTES];
+        if (send.msg.kind == MSG_NODE_JOINED && send.msg.as.node_joined.node != 0) {
+            ticket_node_key(self->secret, send.msg.as.node_joined.node, key);
+            send.msg.as.node_joined.key = slice_of(key, sizeof(key));
+        }
         wire_clear(&self->frame);
         proto_put(&self->frame, send.msg.kind, &send.msg.as);
         send_frame(self, send.peer, send.synced);

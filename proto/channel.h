@@ -8,6 +8,8 @@
       claim from (n, limit) to (limit, limit): those numbers are void, are never used again, and the executor skips
       their records.  The worker writes a RUN frame first and raises limit after.
     - a task that reports (TELL) sleeps on `answered`; the worker writes decision and why, then `answered`, and wakes it.
+    - a task that asks for its ticket (ASK) sleeps on `ticket_for`; the worker writes the ticket, then the low bits of the
+      attempt's token, and wakes it.
     - results wait in `buffer` until they are sent; the worker reads them there when the executor has died, or has
       not sent them for a while.  Readers compare `generation` before and after, and take each `number` once. */
 #ifndef RAYC_CHANNEL_H
@@ -15,7 +17,13 @@
 #include <stdatomic.h>
 #include "common/base.h"
 
-enum { CHANNEL_FD = 3, CHANNEL_PAGE_FD = 4, CHANNEL_BUFFER = 256 * 1024, CHANNEL_WHY = 512 };
+enum {
+    CHANNEL_FD = 3,
+    CHANNEL_PAGE_FD = 4,
+    CHANNEL_BUFFER = 256 * 1024,
+    CHANNEL_WHY = 512,
+    CHANNEL_TICKET = 256
+};
 
 struct channel_page {
     _Atomic uint64_t claim;      /* low 32 bits: tasks begun; high 32 bits: tasks that may begin */
@@ -28,6 +36,9 @@ struct channel_page {
         answer_attempt; /* low bits of its token, so that an answer to an earlier task is not taken */
     uint32_t decision;     /* enum decision */
     char why[CHANNEL_WHY]; /* for people; ends with a NUL */
+    _Atomic uint32_t
+        ticket_for; /* low bits of the token of the attempt that `ticket` is for: a futex */
+    char ticket[CHANNEL_TICKET];
 };
 
 /*  The executor takes its next task: its number, or NONE when no more may begin. */
@@ -78,6 +89,14 @@ static inline bool channel_answered(struct channel_page *page, uint64_t token, u
 {
     return atomic_load(&page->answered) == number &&
            atomic_load(&page->answer_attempt) == (uint32_t)token;
+}
+
+/*  The worker gives the attempt of this token its ticket; then it wakes whoever sleeps on `ticket_for`. */
+static inline void channel_put_ticket(struct channel_page *page, uint64_t token, const char *text)
+{
+    atomic_store(&page->ticket_for, 0);
+    (void)slice_copy_text(slice_text(text), page->ticket, sizeof(page->ticket));
+    atomic_store(&page->ticket_for, (uint32_t)token);
 }
 
 static inline uint32_t channel_begun(struct channel_page *page)

@@ -40,6 +40,7 @@ enum {
     DEFINITION_MAX = 1 * MIB, /* of a study */
     TOKEN_TEXT_MAX = 256,     /* of a secret */
     TOKEN_HASH_BYTES = 32,    /* BLAKE2b-256 of a secret */
+    TICKET_KEY_BYTES = 32,    /* common/ticket.h */
     PACKAGES_MAX = 16,        /* of a job */
     AFTER_MAX = 16,           /* jobs that a job waits for */
     RETURNS_MAX = 1024,
@@ -69,7 +70,16 @@ enum after { AFTER_OK = 1, AFTER_ANY = 2 };
 enum metric_kind { METRIC_COUNTER = 1, METRIC_GAUGE = 2, METRIC_HISTOGRAM = 3 };
 enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2, RECALL_GIVE_BACK = 3 };
 enum copy_kind { COPY_GONE = 0, COPY_SECONDARY = 1, COPY_PRIMARY = 2, COPY_SPILLED = 3 };
-enum held_state { HELD_WAITS = 0, HELD_RUNS = 1, HELD_ENDED = 2, HELD_ALIVE = 3 };
+/*  HELD.running. */
+enum held_state {
+    HELD_WAITS = 0, /* at the worker */
+    HELD_RUNS = 1,
+    HELD_ENDED = 2,        /* its DONE is not acknowledged yet */
+    HELD_ALIVE = 3,        /* an actor whose constructor has returned */
+    HELD_BLOCKED_GET = 4,  /* it runs, and waits in rayc_get(): its CPUs are free */
+    HELD_BLOCKED_WAIT = 5, /* likewise in rayc_wait() */
+};
+enum need { NEED_TICKET = 0, NEED_GET, NEED_WAIT, NEED_NOTHING, NEEDS };
 enum drain { DRAIN_NONE = 0, DRAIN_ASKED = 1, DRAIN_LEAVING = 2 };
 
 /*  How an attempt ended, as its worker saw it. */

@@ -84,11 +84,16 @@ void asks_drop(struct asks *self, uint32_t executor)
     }
 }
 
+bool asks_may(const struct asks *self, uint32_t executor, uint64_t task, uint64_t token)
+{
+    return self->runs.runs(self->runs.context, executor, task, token);
+}
+
 void asks_add(struct asks *self, uint32_t executor, struct channel_page *page,
               const struct rec_report *report)
 {
     ensure(executor < self->capacity);
-    if (!self->runs.runs(self->runs.context, executor, report->task, report->token)) {
+    if (!asks_may(self, executor, report->task, report->token)) {
         log_warn("report.dropped",
                  "executor=%u task=%016llx number=%u why=\"it does not run that\"", executor,
                  (unsigned long long)report->task, report->number);

@@ -19,6 +19,7 @@ struct asks_runs {
 MUST_CHECK int asks_open(struct asks **out, uint32_t capacity, const struct asks_runs *runs);
 void asks_close(struct asks **self);
 
+bool asks_may(const struct asks *self, uint32_t executor, uint64_t task, uint64_t token);
 /*  A report that came from an executor: copied.  `page` stays until asks_drop(). */
 void asks_add(struct asks *self, uint32_t executor, struct channel_page *page,
               const struct rec_report *report);

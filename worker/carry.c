@@ -1,6 +1,7 @@
 /*  carry.c - the thread that gives and fetches, and how the loop talks to it. */
 #include "worker/carry_state.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -8,7 +9,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { TICK_MS = 50 };
+enum {
+    TICK_MS = 50,
+    /* ZeroMQ allocates each chunk that comes: freed memory of so much is kept for the next ones, for TRIM_MS.  By default
+       malloc() would give it back after each chunk, and the kernel clear it again: half of all time. */
+    KEPT_BYTES = 16 * CARRY_CHUNK,
+    TRIM_MS = 5000
+};
 
 /* --- the loop's side -------------------------------------------------------------------------------------- */
 
@@ -78,15 +85,12 @@ void carry_cancel(struct carry *self, uint64_t task, uint32_t index)
 
 bool carry_next(struct carry *self, struct pull_news *out)
 {
-    eventfd_t news;
     pthread_mutex_lock(&self->lock);
     struct told *told = self->told;
     if (told) {
         *out = told->news;
         self->told = told->next;
         self->told_end = told->next ? self->told_end : &self->told;
-    } else {
-        (void)eventfd_read(self->fd, &news);
     }
     pthread_mutex_unlock(&self->lock);
     free(told);
@@ -146,9 +150,21 @@ static bool take_commands(struct carry *self)
     return !ending;
 }
 
+/*  What chunks were in goes back to the system some time after the last one. */
+static void trim(struct carry *self)
+{
+    if (pulls_stats(self->pulls).running > 0) {
+        self->trim_ms = self->now_ms + TRIM_MS;
+    } else if (self->now_ms >= self->trim_ms) {
+        self->trim_ms = UINT64_MAX;
+        malloc_trim(0);
+    }
+}
+
 static long patience(const struct carry *self)
 {
     uint64_t due = pulls_due(self->pulls), now = clock_ms();
+    due = self->trim_ms < due ? self->trim_ms : due;
     long ms = due == UINT64_MAX ? -1 : due > now ? (long)(due - now) : 0;
     return give_busy(self) && (ms < 0 || ms > TICK_MS) ? TICK_MS : ms;
 }
@@ -177,6 +193,7 @@ static void *serve(void *context)
         while (pulls_next(self->pulls, &news)) {
             tell(self, &news);
         }
+        trim(self);
         zmq_poll(items, count, patience(self));
     }
     return NULL;
@@ -212,6 +229,9 @@ int carry_open(struct carry **out, const struct carry_options *options)
     self->commands_end = &self->commands;
     self->told_end = &self->told;
     self->wake = self->fd = -1;
+    self->trim_ms = UINT64_MAX;
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     pthread_mutex_init(&self->lock, NULL);
     int code = start(self);
     if (code != OK) {

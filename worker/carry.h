@@ -48,7 +48,7 @@ void carry_say_token(struct carry *self, const char *token); /* to other nodes *
 void carry_pull(struct carry *self,
                 const struct pull_order *order); /* refused ones are told as PULL_FAILED */
 void carry_cancel(struct carry *self, uint64_t task, uint32_t index);
-int carry_fd(const struct carry *self); /* readable: ask both */
+int carry_fd(const struct carry *self); /* readable: ask both, carry_next() first */
 bool carry_next(struct carry *self, struct pull_news *out);
 bool carry_ask(struct carry *self, struct msg_token_check *out); /* a question to the head */
 bool carry_asked(uint64_t seq); /* is the question of this seq one of carry_ask()? */

@@ -52,6 +52,7 @@ int carry_bearer(struct carry *self, const uint8_t hash[TOKEN_HASH_BYTES], uint3
 
 bool carry_ask(struct carry *self, struct msg_token_check *out)
 {
+    eventfd_t news;
     bool found = false;
     pthread_mutex_lock(&self->lock);
     for (uint32_t i = 0; i < CARRY_BEARERS && !found; i++) {
@@ -63,6 +64,9 @@ bool carry_ask(struct carry *self, struct msg_token_check *out)
             *out = (struct msg_token_check){ .seq = row->seq,
                                              .hash = slice_of(row->hash, TOKEN_HASH_BYTES) };
         }
+    }
+    if (!found && !self->told) {
+        (void)eventfd_read(self->fd, &news);
     }
     pthread_mutex_unlock(&self->lock);
     return found;

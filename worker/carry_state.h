@@ -80,6 +80,7 @@ struct carry {
     struct waiting *waiting;
     uint32_t waiting_count;
     uint64_t now_ms;
+    uint64_t trim_ms; /* when memory goes back to the system */
 };
 
 /*  carry_give.c */

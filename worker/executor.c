@@ -364,23 +364,41 @@ uint64_t executors_due(const struct executors *self)
 
 /* --- events ----------------------------------------------------------------------------------------------- */
 
-/*  The next result; reports of trials that come before it are passed on.  False: none. */
-static bool next_result_of(struct executors *self, uint32_t id, struct rec_ran *ran)
+/*  The next result, or that a task waits or goes on; reports of trials, and asks for tickets, that come before it are
+    carried out. */
+static enum resident_news next_news_of(struct executors *self, uint32_t id, struct rec_ran *ran)
 {
     struct resident *resident = &self->all[id].resident;
     struct rec_report report;
     for (;;) {
         switch (resident_next(resident, ran, &report)) {
         case RESIDENT_NOTHING:
-            return false;
+            return RESIDENT_NOTHING;
         case RESIDENT_RAN:
             asks_drop(self->config.asks, id); /* the task that asked has ended */
-            return true;
+            return RESIDENT_RAN;
+        case RESIDENT_ASKED:
+            if (resident->asked.what != NEED_TICKET) {
+                return RESIDENT_ASKED;
+            }
+            executor_ticket(self, id, &resident->asked);
+            break;
         case RESIDENT_TOLD:
             asks_add(self->config.asks, id, resident->page, &report);
             break;
         }
     }
+}
+
+static enum next tell_waits(const struct msg_ask *asked, struct worker_event *out)
+{
+    static const enum held_state how[NEEDS] = {
+        [NEED_GET] = HELD_BLOCKED_GET, [NEED_WAIT] = HELD_BLOCKED_WAIT, [NEED_NOTHING] = HELD_RUNS
+    };
+    out->kind = WEV_WAITS;
+    out->token = asked->token;
+    out->code = how[asked->what];
+    return NEXT_EVENT;
 }
 
 static enum next tell_ran(struct executors *self, uint32_t id, struct worker_event *out)
@@ -390,8 +408,9 @@ static enum next tell_ran(struct executors *self, uint32_t id, struct worker_eve
     if (arena_room(&self->arena) < EVENT_BYTES) {
         return NEXT_LATER;
     }
-    if (!next_result_of(self, id, ran)) {
-        return NEXT_NOTHING;
+    enum resident_news news = next_news_of(self, id, ran);
+    if (news != RESIDENT_RAN) {
+        return news == RESIDENT_ASKED ? tell_waits(&executor->resident.asked, out) : NEXT_NOTHING;
     }
     if (!executor->borrowed) {
         executor->borrowed = true;

@@ -45,6 +45,7 @@ void executors_give_end(struct executors *self);
 void executors_take_back(struct executors *self, uint32_t id);
 void executors_kill(struct executors *self, uint32_t id, int signal);
 
+void executors_joined(struct executors *self, const struct msg_node_joined *msg);
 /*  News.  executors_on_time() looks at those that have been silent; call it when executors_due() is over. */
 void executors_on_spawner(struct executors *self, const struct spawn_event *event);
 void executors_on_socket(struct executors *self, uint32_t id, uint32_t events);

@@ -61,10 +61,13 @@ static uint64_t task_index(const struct held *held)
 }
 
 /*  Of a cluster with keys, a driver or command finds its ticket in an access file of its own, beside what it dials the
-    head with.  It is nowhere else: an environment is shown in reports of crashes and by careless programs. */
+    head with.  It is nowhere else: an environment is shown in reports of crashes and by careless programs.  The tasks of
+    a resident executor get theirs when they ask. */
 static bool has_access(const struct start *start)
 {
-    return start->act->held.ticket.n > 0 && start->all->config.key != NULL;
+    uint32_t kind = start->act->spec->kind;
+    bool alone = kind == SPEC_COMMAND || kind == SPEC_DRIVER;
+    return start->all->config.key != NULL && (!alone || start->act->held.ticket.n > 0);
 }
 
 static void put_attempt(struct environment *env, const struct held *held, bool with_file)
@@ -125,7 +128,7 @@ static void put_runtime_env(struct start *start)
     free(inherited);
 }
 
-/*  To a driver, for the tasks that it will submit: client/inherit.h. */
+/*  To a driver or an executor, for the tasks that it will submit: client/inherit.h. */
 static void put_inheritance(struct start *start)
 {
     const struct spec_view *view = start->act->spec;
@@ -206,6 +209,8 @@ static void make_environment(struct start *start, uint64_t node)
     put_runtime_env(start);
     if (spec->kind == SPEC_DRIVER) {
         environment_put(env, "RAYC_DRIVER=1");
+    }
+    if (spec->kind != SPEC_COMMAND) {
         put_inheritance(start);
     }
     environment_print(env, "RAYC_ADDRESS=%s", config->address);
@@ -271,7 +276,8 @@ static void find_secrets(struct start *start)
     struct slice file[2];
     uint32_t count = 0;
     if (has_access(start)) {
-        file[count++] = start->act->held.ticket;
+        file[count] = start->act->held.ticket;
+        count += file[count].n > 0;
         file[count++] = slice_text(config->key->own.secret_text);
     }
     secrets_open(&start->self->secrets, start->all->env.entries, file, count);

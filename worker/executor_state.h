@@ -55,6 +55,8 @@ struct executors {
     uint64_t look_ms; /* of the next look at what runs for long */
     uint32_t live_count;
     uint64_t mark; /* of the next executor, for the spawner */
+    uint64_t node; /* 0: not yet; and its key of tickets */
+    uint8_t ticket_key[TICKET_KEY_BYTES];
     struct environment base, env;
     struct scratch *scratch;
     struct arena arena;
@@ -69,6 +71,8 @@ int32_t executor_start(struct executors *all, struct executor *self, const struc
 void executor_put_ran(struct executors *all, struct executor *self, struct rec_ran *ran,
                       struct worker_event *out);
 void executor_put_results(struct executors *all, struct executor *self, struct worker_event *out);
+/*  executor_ticket.c: a task of a resident one asks for its ticket. */
+void executor_ticket(struct executors *all, uint32_t id, const struct msg_ask *ask);
 /*  executor_stream.c: output that goes to the head while its attempt runs. */
 void executors_look(struct executors *all); /* for what runs for long; when all->look_ms is over */
 /*  The whole output of a command that has ended, if it is too large for its DONE; what `stream` said before is done. */

@@ -177,6 +177,8 @@ static void read_store(struct shell_config *config)
     }
     config->store.dir = config->dir;
     config->store.bytes = (uint64_t)number(STORE_BYTES, 1e15, memory / 100 * PERCENT);
+    config->carry_host = given[CARRY_HOST];
+    config->carry_port = (uint16_t)number(CARRY_PORT, UINT16_MAX, 0);
     config->store.spill_bytes = (uint64_t)number(SPILL_BYTES, 1e15, 0);
 }
 

@@ -189,7 +189,8 @@ static bool take_list(struct resident *self, struct slice frame)
 {
     struct msg msg;
     struct diag why;
-    if (proto_decode(frame, &msg, &why) || (msg.kind != MSG_RAN && msg.kind != MSG_TELL)) {
+    if (proto_decode(frame, &msg, &why) ||
+        (msg.kind != MSG_RAN && msg.kind != MSG_TELL && msg.kind != MSG_ASK)) {
         log_warn("executor.frame", "why=\"%s\"",
                  msg.kind == MSG_NONE ? why.text : proto_name(msg.kind));
         self->broken = true;
@@ -197,6 +198,9 @@ static bool take_list(struct resident *self, struct slice frame)
     }
     if (msg.kind == MSG_RAN) {
         self->ran = msg.as.ran.ran;
+    } else if (msg.kind == MSG_ASK) {
+        self->asked = msg.as.ask;
+        self->asks = true;
     } else {
         self->told = msg.as.tell.reports;
     }
@@ -216,6 +220,10 @@ enum resident_news resident_next(struct resident *self, struct rec_ran *ran,
         }
         if (next_report(&self->told, told)) {
             return RESIDENT_TOLD;
+        }
+        if (self->asks) {
+            self->asks = false;
+            return RESIDENT_ASKED;
         }
         size_t have = self->in_n - self->in_at;
         if (self->broken || have < PREFIX) {

@@ -16,6 +16,8 @@ struct resident {
     uint32_t next;  /* results of tasks below have been taken, or will never come */
     uint32_t ended; /* how many were taken, or are void */
     struct list ran, told;
+    struct msg_ask asked;
+    bool asks;
     uint8_t *in;
     size_t in_n, in_at, in_capacity;
     uint8_t *peeked; /* a copy of the page's buffer that `ran` may point into */
@@ -32,8 +34,9 @@ bool resident_flush(struct resident *self);
 
 /*  One read; nothing that was returned before is still needed.  ERR_BUSY: nothing now; ERR_CLOSED: no more will come. */
 MUST_CHECK int resident_read(struct resident *self);
-enum resident_news { RESIDENT_NOTHING = 0, RESIDENT_RAN, RESIDENT_TOLD };
-/*  What it said, in order: a result into *ran, or the report of the task that it is in into *told. */
+enum resident_news { RESIDENT_NOTHING = 0, RESIDENT_RAN, RESIDENT_TOLD, RESIDENT_ASKED };
+/*  What it said, in order: a result into *ran, or the report of the task that it is in into *told, or what that needs:
+    self->asked. */
 enum resident_news resident_next(struct resident *self, struct rec_ran *ran,
                                  struct rec_report *told);
 void resident_settled(struct resident *self);

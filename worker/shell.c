@@ -166,6 +166,7 @@ static void set_joined(struct shell *self, uint64_t node)
     tails_joined(self->tails, joined);
     asks_joined(self->asks, joined);
     store_socket_joined(self->store_socket, node, worker_stats(self->core).cluster);
+    carry_lost(self->carry);
 }
 
 /*  What is the shell's own business; the core sees every message, too. */
@@ -180,8 +181,10 @@ static void look_at(struct shell *self, const struct msg *msg)
     } else if (msg->kind == MSG_TOKEN_MAY) {
         node_http_answer(self->http, &msg->as.token_may);
         store_socket_answer(self->store_socket, &msg->as.token_may);
+        carry_answer(self->carry, &msg->as.token_may);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node);
+        executors_joined(self->executors, &msg->as.node_joined);
     } else if (msg->kind == MSG_WHO) {
         set_joined(self, 0);
     } else if (msg->kind == MSG_REFUSED) {
@@ -239,6 +242,7 @@ static void take_link(struct shell *self)
         case LINK_UP:
             log_info("head.connected", "address=%s", self->config->address);
             find_token(self, token);
+            carry_say_token(self->carry, token);
             step(self, &(struct worker_event){ .kind = WEV_CONNECTED, .text = slice_text(token) });
             break;
         case LINK_DOWN:
@@ -277,7 +281,8 @@ static void send_streams(struct shell *self)
     while (fetches_ask(self->fetches, &get)) {
         send_msg(self, MSG_PROGRAM_GET, &get);
     }
-    while (node_http_ask(self->http, &check) || store_socket_ask(self->store_socket, &check)) {
+    while (node_http_ask(self->http, &check) || store_socket_ask(self->store_socket, &check) ||
+           carry_ask(self->carry, &check)) {
         send_msg(self, MSG_TOKEN_CHECK, &check);
     }
     if (any) {
@@ -424,6 +429,7 @@ static void wait_for_news(struct shell *self)
         case FROM_PACKAGES:
         case FROM_HTTP:
         case FROM_STORE:
+        case FROM_CARRY:
             break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);

@@ -18,7 +18,9 @@ struct shell_config {
     const char *http_host; /* where it answers HTTP; NULL: nowhere */
     uint16_t http_port;    /* 0: any free one */
     struct node_store_config store;
-    uint32_t drain_ms; /* after a SIGTERM, what runs may go on for so long */
+    const char *carry_host; /* where it gives objects to other nodes; NULL: found out */
+    uint16_t carry_port;    /* 0: any free one */
+    uint32_t drain_ms;      /* after a SIGTERM, what runs may go on for so long */
 };
 
 enum { SHELL_AGAIN = -1 }; /* the worker is to come back as a new node */

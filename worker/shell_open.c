@@ -1,6 +1,7 @@
 /*  shell_open.c - makes what the shell owns, and ends it again in the opposite order. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -8,6 +9,7 @@
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/log.h"
+#include "worker/carry_store.h"
 #include "worker/shell_state.h"
 
 enum { FAREWELL_MS = 20 /* for ZeroMQ's thread to send NODE_BYE */ };
@@ -56,23 +58,47 @@ static int open_http(struct shell *self)
     return e;
 }
 
+/*  The store, and the ways into it; the core tells the head where that of other nodes is. */
+static int open_store(struct shell *self, struct worker_config *core)
+{
+    const struct shell_config *config = self->config;
+    const struct carry_place place = { config->address, config->carry_host, config->carry_port,
+                                       config->dir, config->key != NULL };
+    char endpoint[CARRY_ADDRESS_BYTES];
+    int e = node_store_open(&self->store, &config->store);
+    e = e ? e : store_socket_open(&self->store_socket, self->store, config->dir);
+    e = e ? e : carry_endpoint(&place, endpoint);
+    if (e) {
+        return e;
+    }
+    e = carry_open(&self->carry, &(struct carry_options){ .endpoint = endpoint,
+                                                          .key = config->key,
+                                                          .store = carry_store(self->store),
+                                                          .pulls = pulls_defaults() });
+    if (!e) {
+        core->store_bytes = config->store.bytes;
+        snprintf(core->objects, sizeof(core->objects), "%s", carry_address(self->carry));
+    }
+    return e;
+}
+
 int shell_open(struct shell *self)
 {
     const struct shell_config *config = self->config;
+    struct worker_config core = config->core;
     struct worker_limits limits = worker_limits();
+    int e = open_store(self, &core);
     self->core_bytes = worker_bytes(&limits);
-    self->core = worker_init(reserve_memory(self->core_bytes), &limits, &config->core);
+    self->core = worker_init(reserve_memory(self->core_bytes), &limits, &core);
     kept_frames_init(&self->frames, limits.attempts + limits.specs + 2 * WORKER_EVENTS_PER_TURN);
     kept_reports_init(&self->reports, limits.reports + limits.attempts);
     encoder_init(&self->sends);
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->signals = open_signals();
-    int e = tails_open(&self->tails);
+    e = e ? e : tails_open(&self->tails);
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
     e = e ? e : samples_open(&self->samples, config->dir);
-    e = e ? e : node_store_open(&self->store, &config->store);
-    e = e ? e : store_socket_open(&self->store_socket, self->store, config->dir);
     e = e ? e
           : packages_open(&self->packages, &(struct packages_options){ .dir = config->dir,
                                                                        .confine = &config->confine,
@@ -96,6 +122,7 @@ int shell_open(struct shell *self)
                !add_fd(self, packages_fd(self->packages), FROM_PACKAGES) ||
                !add_fd(self, samples_fd(self->samples), FROM_SAMPLES) ||
                !add_fd(self, store_socket_fd(self->store_socket), FROM_STORE) ||
+               !add_fd(self, carry_fd(self->carry), FROM_CARRY) ||
                !add_fd(self, link_fd(self->link), FROM_LINK))) {
         log_error("worker.epoll", "error=\"%s\"", strerror(errno));
         e = ERR_SYSTEM;
@@ -112,6 +139,7 @@ void shell_close(struct shell *self)
     }
     samples_take(self->samples, clock_ms());
     executors_close(&self->executors);
+    carry_close(&self->carry);
     store_socket_close(&self->store_socket);
     node_store_close(&self->store);
     samples_close(&self->samples);

@@ -2,6 +2,7 @@
 #ifndef RAYC_SHELL_STATE_H
 #define RAYC_SHELL_STATE_H
 #include "worker/asks.h"
+#include "worker/carry.h"
 #include "worker/encoder.h"
 #include "worker/executor.h"
 #include "worker/kept.h"
@@ -22,7 +23,8 @@ enum {
     FROM_PACKAGES,
     FROM_HTTP,
     FROM_SAMPLES,
-    FROM_STORE
+    FROM_STORE,
+    FROM_CARRY
 };
 
 struct shell {
@@ -37,6 +39,7 @@ struct shell {
     struct samples *samples;
     struct node_store *store;
     struct store_socket *store_socket;
+    struct carry *carry;
     struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;

@@ -115,24 +115,30 @@ static void check_node(struct checker *self, uint32_t index)
     const struct core *core = self->core;
     const struct node *node = node_at(core, index);
     struct amounts used = node->free;
-    uint64_t leases = 0;
+    uint64_t leases = 0, waiting = 0, waits = 0;
     for (uint32_t d = 0; d < core->demand_count; d++) {
         const struct slots *slots = slots_at(core, index, d);
         leases += slots->leases;
+        waiting += slots->waiting;
         CHECK(slots->slots <= slots->leases, node->id);
         for (int k = 0; k < KINDS_MAX; k++) {
-            used.of[k] += slots->slots * core->demands[d].need.of[k];
+            uint32_t held = k == KIND_CPU ? slots_busy(slots) : slots->slots;
+            used.of[k] += held * core->demands[d].need.of[k];
         }
     }
     for (int k = 0; k < KINDS_MAX; k++) {
-        CHECK(used.of[k] == node->total.of[k], node->id);
+        uint64_t owed = k == KIND_CPU ? node->cpu_owed : 0;
+        CHECK(used.of[k] == node->total.of[k] + owed, node->id);
     }
     CHECK(leases == node->leases.count, node->id);
     uint32_t count = 0;
     for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next, count++) {
         CHECK(task_at(core, i)->node == index, task_at(core, i)->id);
+        waits += (task_at(core, i)->flags & TASK_WAITS) != 0;
     }
     CHECK(count == node->leases.count, node->id);
+    CHECK(node->cpu_owed == 0 || node->free.of[KIND_CPU] == 0, node->id);
+    CHECK(waiting == waits, node->id);
 }
 
 static void check_demand(struct checker *self, uint32_t index)

@@ -102,6 +102,8 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_POOL(tasks, task, limits->tasks);
     uint32_t edges = limits->edges + DEPS_MAX; /* a restored task has some for what has ended */
     CARVE_POOL(edges, edge, edges);
+    CARVE_POOL(parents, parent, limits->tasks);
+    CARVE_POOL(children, child, limits->tasks);
     CARVE_POOL(runs, run, limits->leases);
     CARVE_POOL(queues, queue, limits->specs);
     CARVE_POOL(specs, spec, limits->specs);
@@ -120,6 +122,9 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_MAP(objects.by_holder, objects.holds, hold, by, link, limits->holds);
     CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
     CARVE_MAP(edge_map, edges, edge, dep, link, edges);
+    CARVE_MAP(parent_map, parents, parent, token, link, limits->tasks);
+    CARVE_MAP(parent_tasks, parents, parent, task, by_task, limits->tasks);
+    CARVE_MAP(child_map, children, child, task, link, limits->tasks);
     CARVE_MAP(queue_map, queues, queue, key, link, limits->specs);
     CARVE_MAP(spec_ids, specs, spec, id, by_id, limits->specs);
     CARVE_MAP(spec_keys, specs, spec, key, by_key, limits->specs);
@@ -162,8 +167,9 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->rng.state = seed;
     carve_all(self, memory, limits);
     struct chain *const chains[] = {
-        &self->doomed,    &self->changed,   &self->busy, &self->ages,       &self->due,
-        &self->all_peers, &self->all_nodes, &self->held, &self->all_tokens, &self->objects.released
+        &self->doomed,          &self->changed,   &self->busy, &self->ages,       &self->due,
+        &self->all_peers,       &self->all_nodes, &self->held, &self->all_tokens, &self->fated,
+        &self->objects.released
     };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
@@ -258,6 +264,7 @@ static void dispatch(struct core *self, uint32_t peer, const struct msg *msg)
         ON(NODE_DRAIN, node_drain)
         ON(INVENTORY, inventory)
         ON(DONE, done)
+        ON(NODE_WAITS, node_waits)
         ON(STUDY_OPEN, study_open)
         ON(TRIALS, trials)
         ON(REPORT, report)
@@ -375,6 +382,7 @@ bool core_ready(struct core *self, struct batch *out)
     node_sweep(self);
     job_work(self);
     task_sweep_doomed(self);
+    kin_sweep(self);
     objects_work(self);
     node_resend(self);
     lease_schedule(self);

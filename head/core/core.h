@@ -99,7 +99,7 @@ struct restored {
     } job;
     struct {
         uint64_t id, job, low, high, refs, last; /* last: greatest counter of a row, 0: none */
-        uint32_t closed;
+        uint32_t closed, nested;
     } session;
     struct {
         uint64_t id, session, saved, owner;
@@ -120,6 +120,7 @@ struct restored {
     struct {
         uint64_t id, spec, fence, submitted_ms;
         uint32_t state, attempt, charged, crashes, cancelled, args_bytes;
+        uint64_t parent, parent_fence;
         struct slice deps;
     } task; /* those that have not ended, in order of id */
     struct row_lease_new lease;
@@ -140,6 +141,7 @@ struct proof {
     enum proof_kind kind;
     uint8_t hash[TOKEN_HASH_BYTES];
     uint64_t job, task, fence;
+    uint64_t node; /* of a ticket that a node's worker has made: that node; else 0 */
 };
 
 struct event {

@@ -55,11 +55,6 @@ struct demand { /* tasks with the same demand are one class for the scheduler */
     struct chain queues;    /* active ones */
 };
 
-struct slots { /* of one demand on one node */
-    uint32_t slots;
-    uint32_t leases;
-};
-
 /*  place.c: where tasks may run. */
 bool rule_read(struct core *core, const struct rec_spec *spec,
                struct rule *out); /* false: core->refusal */

@@ -53,6 +53,7 @@ static uint32_t error_of(const struct ending *how)
     case FAILURE_ACTOR_UNAVAILABLE:
     case FAILURE_OBJECT_LOST:
     case FAILURE_STORE_FULL:
+    case FAILURE_OWNER_DIED:
     case FAILURES:
         return ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
     }
@@ -146,7 +147,7 @@ void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *ms
         audit(core, peer, MSG_JOB_STOP, slice_text(job->submission), OK);
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
         if (driver != NONE) {
-            task_cancel(core, driver, false);
+            task_cancel(core, driver, &(struct cancel){ false, true });
         } else {
             job_end(core, index, JOB_STOPPED, 130);
         }
@@ -177,7 +178,7 @@ static bool array_expand(struct core *core, struct job *job)
         }
         uint32_t index = task_new(core, job->first_session, session->specs.first, id);
         EMIT(core, task_new, id, spec_at(core, session->specs.first)->id, TASK_READY, core->wall_ms,
-             { 0 }, scratch_put(core, args, sizeof(args)), 0);
+             { 0 }, scratch_put(core, args, sizeof(args)), 0, 0, 0);
         job->total++;
         task_ready(core, index, false);
     }

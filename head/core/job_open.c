@@ -93,7 +93,7 @@ static int first_spec(struct core *core, uint32_t job, uint32_t session, struct 
         uint32_t state = job_at(core, job)->waits.count > 0 ? TASK_WAITING : TASK_READY;
         job_at(core, job)->driver = id;
         task_set(core, task_at(core, task), state);
-        EMIT(core, task_new, id, core->spec_last, state, core->wall_ms, { 0 }, { 0 }, 0);
+        EMIT(core, task_new, id, core->spec_last, state, core->wall_ms, { 0 }, { 0 }, 0, 0, 0);
         if (state == TASK_READY) {
             task_ready(core, task, false);
         }
@@ -142,7 +142,7 @@ static int job_make(struct core *core, uint32_t index, const struct msg_job_open
          waits_bytes(core, &job->waits));
     int code = job->first_session == NONE ? ERR_BUSY : OK;
     if (code == OK) {
-        EMIT(core, session_new, core->session_last + 1, job->id);
+        EMIT(core, session_new, core->session_last + 1, job->id, 0);
         session_at(core, job->first_session)->internal = msg->kind != JOB_ATTACHED;
         code = msg->specs.count == 0 ? OK : first_spec(core, index, job->first_session, msg->specs);
     }
@@ -257,10 +257,65 @@ int core_job_again(const struct core *core, uint32_t peer, const struct msg_job_
     return OK;
 }
 
+static uint32_t session_add(struct core *core, uint32_t job, uint64_t token, bool nested)
+{
+    uint32_t index = session_new(core, job, core->session_last + 1);
+    if (index != NONE) {
+        core->session_last++;
+        session_at(core, index)->token = token;
+        session_at(core, index)->nested = nested;
+        EMIT(core, session_new, core->session_last, job_at(core, job)->id, nested);
+    }
+    return index;
+}
+
+static void refuse_session(struct core *core, uint32_t peer, uint64_t seq)
+{
+    emit_refused(core, peer, seq, ERR_BUSY, "the head has as many sessions as it can hold");
+}
+
+/*  Is the peer an executor that runs a task of this job? */
+static bool is_executor(const struct core *core, uint32_t peer, const struct msg_job_attach *msg,
+                        uint32_t job)
+{
+    uint32_t found = peer_find(core, peer);
+    if (found == NONE || peer_at(core, found)->token != NONE ||
+        peer_at(core, found)->ticket_fence != msg->token) {
+        return false;
+    }
+    uint32_t index = lease_find(core, peer_at(core, found)->ticket_task, msg->token);
+    const struct spec *spec = index == NONE ? NULL : spec_at(core, task_at(core, index)->spec);
+    return spec && spec->job == job && spec->kind != SPEC_DRIVER && spec->kind != SPEC_COMMAND;
+}
+
+/*  A session for what the tasks of an executor submit; the same one if its answer was lost. */
+static void attach_executor(struct core *core, uint32_t peer, const struct msg_job_attach *msg,
+                            uint32_t index)
+{
+    struct job *job = job_at(core, index);
+    uint32_t session = job->sessions.last;
+    while (session != NONE &&
+           !(session_at(core, session)->token == msg->token && session_at(core, session)->nested &&
+             session_at(core, session)->open)) {
+        session = session_at(core, session)->in_job.previous;
+    }
+    session = session == NONE ? session_add(core, index, msg->token, true) : session;
+    if (session == NONE) {
+        refuse_session(core, peer, msg->seq);
+        return;
+    }
+    session_bind(core, session, peer);
+    tell_opened(core, peer, msg->seq, job, session_at(core, session)->id, false);
+}
+
 void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach *msg)
 {
     uint32_t index = job_of_peer(core, peer, msg->job);
     struct job *job = index == NONE ? NULL : job_at(core, index);
+    if (job && !job->ending && !job->stopping && is_executor(core, peer, msg, index)) {
+        attach_executor(core, peer, msg, index);
+        return;
+    }
     if (!job || job->driver == 0 || !core_job_driver_ok(core, msg->job, job->driver, msg->token) ||
         job->ending || job->stopping) {
         emit_refused(core, peer, msg->seq, ERR_STALE,
@@ -275,17 +330,13 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
         session = NONE; /* another program of the driver's */
     }
     if (session == NONE) {
-        session = session_new(core, index, core->session_last + 1);
+        session = session_add(core, index, msg->token, false);
         if (session == NONE) {
-            emit_refused(core, peer, msg->seq, ERR_BUSY,
-                         "the head has as many sessions as it can hold");
+            refuse_session(core, peer, msg->seq);
             return;
         }
-        core->session_last++;
-        EMIT(core, session_new, core->session_last, job->id);
         job->attached_token = msg->token;
         job->attached_session = core->session_last;
-        session_at(core, session)->token = msg->token;
     }
     session_bind(core, session, peer);
     tell_opened(core, peer, msg->seq, job, session_at(core, session)->id, false);

@@ -28,9 +28,12 @@ static bool slot_open(struct core *core, uint32_t node_index, uint32_t demand)
         return false;
     }
     for (int i = 0; i < KINDS_MAX; i++) {
-        node->free.of[i] -= need->of[i];
+        node->free.of[i] -= i == KIND_CPU ? 0 : need->of[i];
     }
-    slots_at(core, node_index, demand)->slots++;
+    struct slots *slots = slots_at(core, node_index, demand);
+    uint32_t before = slots_busy(slots);
+    slots->slots++;
+    slots_settle(core, node_index, demand, before);
     core->demands[demand].slots++;
     return true;
 }
@@ -39,11 +42,14 @@ static void slot_close(struct core *core, uint32_t node_index, uint32_t demand)
 {
     struct node *node = node_at(core, node_index);
     for (int i = 0; i < KINDS_MAX; i++) {
-        node->free.of[i] += core->demands[demand].need.of[i];
+        node->free.of[i] += i == KIND_CPU ? 0 : core->demands[demand].need.of[i];
         ensure(node->free.of[i] <= node->total.of[i]);
     }
-    ensure(slots_at(core, node_index, demand)->slots > 0);
-    slots_at(core, node_index, demand)->slots--;
+    struct slots *slots = slots_at(core, node_index, demand);
+    uint32_t before = slots_busy(slots);
+    ensure(slots->slots > 0);
+    slots->slots--;
+    slots_settle(core, node_index, demand, before);
     core->demands[demand].slots--;
 }
 
@@ -61,6 +67,7 @@ void lease_release(struct core *core, uint32_t task_index)
     const struct spec *spec = spec_at(core, task->spec);
     struct node *node = node_at(core, task->node);
     struct run *run = pool_at(&core->runs, task->run);
+    lease_waits(core, task, RAYC_BUG(KEEP_WAITING) && (task->flags & TASK_WAITS));
     chain_remove(&node->leases, &core->tasks, TASK_PLACE, task_index);
     ensure(run->left > 0);
     if (--run->left == 0) {

@@ -54,7 +54,7 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
 static void node_joined(struct core *core, uint32_t peer, uint64_t seq, uint64_t node, bool is_new)
 {
     emit_send(core, peer, MSG_NODE_JOINED, is_new)->as.node_joined =
-        (struct msg_node_joined){ seq, node };
+        (struct msg_node_joined){ .seq = seq, .node = node };
 }
 
 /*  The attempts of a lost node that may not start twice: there will be no news. */
@@ -161,7 +161,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     core->node_last = node->id;
     node_labels_make(core, index, msg->labels);
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
-         core->wall_ms, slice_text(node->labels));
+         core->wall_ms, msg->objects, slice_text(node->labels));
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);
@@ -289,7 +289,7 @@ uint32_t lease_find(const struct core *core, uint64_t id, uint64_t token)
 }
 
 /*  A worker holds an attempt: true if that is as it should be, else it is told to end it. */
-static bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *held)
+bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *held)
 {
     const struct node *node = node_at(core, node_index);
     uint32_t index = lease_find(core, held->task, held->token);
@@ -300,9 +300,11 @@ static bool node_holds(struct core *core, uint32_t node_index, const struct rec_
         return false;
     }
     struct task *task = task_at(core, index);
-    if (held->running == HELD_RUNS || held->running == HELD_ALIVE) {
+    bool blocked = held->running == HELD_BLOCKED_GET || held->running == HELD_BLOCKED_WAIT;
+    if (held->running == HELD_RUNS || held->running == HELD_ALIVE || blocked) {
         task_started(core, index, held->started_ms);
     }
+    lease_waits(core, task, blocked);
     if (task->flags & TASK_CANCEL) {
         emit_lease(core, node->peer, task->id, task->token,
                    task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
@@ -354,7 +356,7 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
         node->inventory = msg->seq;
         node->resend = false;
         for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next) {
-            task_at(core, i)->flags &= (uint8_t)~TASK_SEEN;
+            task_at(core, i)->flags &= (uint16_t)~TASK_SEEN;
         }
     }
     struct list list = msg->held;

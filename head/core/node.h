@@ -18,6 +18,7 @@ void node_sweep(struct core *core);
 void node_end(struct core *core); /* the cluster ends */
 void node_resend(struct core *core);
 uint32_t node_find(const struct core *core, uint64_t id);
+bool node_holds(struct core *core, uint32_t node, const struct rec_held *held);
 uint32_t lease_find(const struct core *core, uint64_t task,
                     uint64_t token); /* a current attempt, or NONE */
 uint32_t node_of_key(const struct core *core, struct slice key);

@@ -208,7 +208,7 @@ uint32_t demand_place(struct core *core, uint32_t index)
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
         if (node_takes_work(node) && demand_suits(core, index, i) &&
-            !(limited && slots_at(core, i, index)->slots >= FREE_SLOTS_MAX)) {
+            !(limited && slots_busy(slots_at(core, i, index)) >= FREE_SLOTS_MAX)) {
             nodes[count++] = (struct place_node){ i, &node->total, &node->free, node->id };
         }
     }

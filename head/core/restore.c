@@ -56,6 +56,7 @@ static void restore_session(struct core *core, const struct restored *row)
     session->mark_number =
         1; /* nobody knows what of it is on the disk: the first sync of this head tells */
     session->mark_below = session->below;
+    session->nested = row->session.nested;
     session->low = row->session.low;
     session->high = row->session.high;
     session->refs_next = row->session.refs > 1 ? row->session.refs : 1;
@@ -153,9 +154,13 @@ static void restore_task(struct core *core, const struct restored *row)
     uint64_t submitted = row->task.submitted_ms;
     task->ready_ms = (uint32_t)core->now_ms -
                      (uint32_t)(core->wall_ms > submitted ? core->wall_ms - submitted : 0);
-    task->flags |= (uint8_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
-                             (row->task.cancelled > 1 ? TASK_CANCEL_FORCE : 0) |
-                             (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
+    task->flags |= (uint16_t)((row->task.cancelled > 0 ? TASK_CANCEL : 0) |
+                              (row->task.cancelled & CANCEL_ROW_KILL ? TASK_CANCEL_FORCE : 0) |
+                              (row->task.cancelled & CANCEL_ROW_TREE ? TASK_CANCEL_TREE : 0) |
+                              (row->task.deps.n > 0 ? TASK_HAS_DEPS : 0));
+    if (row->task.parent_fence != 0) {
+        kin_add(core, row->task.parent, row->task.parent_fence, row->task.id);
+    }
     core->stats.accepted--;
     task_args(task, row->task.args_bytes);
     restore_deps(core, task, row->task.deps);
@@ -268,6 +273,7 @@ void restore_end(struct core *core)
         }
     }
     requeue(core);
+    kin_restored(core);
     objects_restored(core);
     for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
         for (uint32_t d = 0; d < core->demand_count; d++) {

@@ -219,6 +219,16 @@ void session_close(struct core *core, uint32_t index)
     }
 }
 
+/*  The executor of a nested session is gone, or does not want it any more.  What its tasks have left behind goes on. */
+static void session_left(struct core *core, uint32_t index)
+{
+    struct session *session = session_at(core, index);
+    session->open = false;
+    study_left(core, index);
+    values_given_up(core, index);
+    EMIT(core, session_end, session->id);
+}
+
 void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
 {
     uint32_t index = session_of_peer(core, peer, msg->session);
@@ -230,6 +240,12 @@ void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
     struct session *session = session_at(core, index);
     struct job *job = job_at(core, session->job);
     session_bind(core, index, peer);
+    if (session->nested && session->open) {
+        session_left(core, index);
+        emit_send(core, peer, MSG_BYE_DONE, true)->as.bye_done =
+            (struct msg_bye_done){ msg->seq, msg->session };
+        return;
+    }
     session->bye_seq = msg->seq;
     session->bye = true;
     session_close(core, index);
@@ -251,10 +267,25 @@ void session_closed(struct core *core, uint32_t index)
     }
 }
 
+/*  Sessions of executors that have not come back.  Between two attempts they are away, too: nobody has a ticket then. */
+static void nested_scan(struct core *core, const struct job *job)
+{
+    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
+        const struct session *session = session_at(core, i);
+        if (session->nested && session->open &&
+            core->now_ms - session->heard_ms > core->config.lease_ms) {
+            session_left(core, i);
+        }
+    }
+}
+
 void session_scan(struct core *core)
 {
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
         struct job *job = job_at(core, j);
+        if (!job_ended(job)) {
+            nested_scan(core, job);
+        }
         if (job->kind != JOB_ATTACHED || job_ended(job) || job->ending || job->detached) {
             continue;
         }

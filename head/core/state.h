@@ -7,6 +7,7 @@
 #include "common/pool.h"
 #include "common/prng.h"
 #include "head/core/core.h"
+#include "head/core/kin.h"
 #include "head/core/demand.h"
 #include "head/core/node.h"
 #include "head/core/object.h"
@@ -47,7 +48,9 @@ enum {
     TASK_HAS_DEPS = 16,
     TASK_SEEN = 32,    /* by the inventory being read */
     TASK_BACKOFF = 64, /* READY, but not in a queue before due_ms */
-    TASK_IN_QUEUE = 128
+    TASK_IN_QUEUE = 128,
+    TASK_CANCEL_TREE = 256, /* TASK_CANCEL, and all that it has submitted */
+    TASK_WAITS = 512        /* for others: its CPUs are free */
 };
 
 struct task {
@@ -66,20 +69,14 @@ struct task {
     uint32_t charged; /* failures that count against max_retries */
     uint16_t deps_left;
     uint16_t crashes; /* in a row */
+    uint16_t flags;
     uint8_t state;
-    uint8_t flags;
     uint8_t failure;    /* of a doomed one */
     uint8_t args_class; /* its arguments have at most 2^args_class bytes */
     uint32_t ready_ms;  /* when it became ready: as now_ms, the low half */
 };
 _Static_assert(sizeof(struct task) <= 88,
                "a queued task must stay small: 1M of them are promised to fit");
-
-struct edge { /* task `waiter` waits for task `dep`; ids, because either may have gone */
-    uint64_t dep;
-    uint64_t waiter;
-    uint32_t link;
-};
 
 struct run { /* a lease row: `count` tasks from `first`, leased together */
     uint64_t token;
@@ -118,6 +115,7 @@ struct session {
     uint32_t peer; /* NONE: nobody is connected */
     bool open;     /* may submit */
     bool internal; /* of the head itself: the driver's, an array's */
+    bool nested;   /* of an executor, for what its tasks submit */
     bool closing;  /* its tasks are being given up */
     bool low_dirty;
     bool awaited;          /* somebody waits for a task that it has still to submit */
@@ -134,7 +132,7 @@ struct session {
     struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
     uint64_t
-        token; /* of the driver's attempt that opened it; 0: the job has none, or a restart has forgotten */
+        token; /* of the attempt that opened it; 0: the job has no driver, or a restart has forgotten */
     uint32_t study;              /* that it drives; NONE */
     uint64_t study_id;           /* and its number, also of the last one; 0: it never did */
     uint64_t saved, saved_batch; /* newest TRIALS that is committed, with which batch */
@@ -245,6 +243,7 @@ struct node {
     bool doubt;  /* ask for an inventory with the next beat */
     bool resend; /* an inventory is whole: what it lacks is to be said again */
     struct amounts total, free;
+    uint64_t cpu_owed; /* CPUs in use beyond `total`: blocked.c */
     uint64_t heard_ms, gone_ms;
     struct stream starts;
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
@@ -270,6 +269,9 @@ struct core {
     bool admin_kept;    /* the first user has its row */
     bool restoring;
 
+    struct pool parents, children;
+    struct map parent_map, parent_tasks, child_map;
+    struct chain fated; /* parents whose children are to share their fate */
     struct pool tasks, edges, runs, queues, specs, sessions, jobs, watchers, peers, nodes, studies,
         users, tokens;
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
@@ -445,7 +447,7 @@ struct ending {
 void task_end(struct core *core, uint32_t index, const struct ending *how);
 void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
                          bool crash);
-void task_cancel(struct core *core, uint32_t index, bool force);
+void task_cancel(struct core *core, uint32_t index, const struct cancel *how);
 void task_give_up(struct core *core, uint32_t index,
                   enum failure failure); /* now, wherever it is */
 void task_returned(struct core *core, uint32_t index);

@@ -28,8 +28,19 @@ static int take_specs(struct core *core, uint32_t session, struct list specs)
     return OK;
 }
 
+/*  A task of another one, which may have been cancelled with all that it submits. */
+static void take_child(struct core *core, uint32_t index, const struct row_task_new *row)
+{
+    const struct task *parent = task_at(core, task_find(core, row->parent));
+    kin_add(core, row->parent, row->parent_fence, row->id);
+    if (parent->flags & TASK_CANCEL_TREE) {
+        bool force = parent->flags & TASK_CANCEL_FORCE;
+        task_cancel(core, index, &(struct cancel){ force, true });
+    }
+}
+
 static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
-                      const struct rec_call *call)
+                      const struct rec_call *call, struct row_task_new row)
 {
     struct session *session = session_at(core, session_index);
     if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
@@ -55,18 +66,27 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
         task->flags |= TASK_HAS_DEPS;
         task->deps_left = (uint16_t)call->deps.count;
     }
-    EMIT(core, task_new, id, spec_at(core, spec)->id, task->state, core->wall_ms, call->deps.bytes,
-         call->args, 0);
+    row.id = id;
+    row.spec = spec_at(core, spec)->id;
+    row.state = task->state;
+    row.submitted_ms = core->wall_ms;
+    row.deps = call->deps.bytes;
+    row.args = call->args;
+    emit_row(core, ROW_task_new, &row, sizeof(row));
     objects_called(core, id, call, false);
     if (task->state == TASK_READY) {
-        task_ready(core, index, false);
+        task_ready(core, index, row.parent != 0); /* before new ones that would wait for theirs */
     } else if (foreign || objects_lost(core, id)) {
         task_doom(core, index, foreign ? FAILURE_UPSTREAM : FAILURE_OBJECT_LOST);
+    }
+    if (row.parent != 0) {
+        take_child(core, index, &row);
     }
     return true;
 }
 
-static void take_calls(struct core *core, uint32_t session_index, const struct msg_submit *msg)
+static void take_calls(struct core *core, uint32_t peer, uint32_t session_index,
+                       const struct msg_submit *msg)
 {
     struct session *session = session_at(core, session_index);
     struct job *job = job_at(core, session->job);
@@ -81,9 +101,12 @@ static void take_calls(struct core *core, uint32_t session_index, const struct m
             known = spec_find(core, session, call.spec);
             known_index = call.spec;
         }
+        struct row_task_new row = { 0 };
         bool value = known != NONE && spec_at(core, known)->kind == SPEC_VALUE;
         if (counter > session->below || known == NONE ||
-            !(value ? value_take : take_call)(core, session_index, known, &call)) {
+            (session->nested && !kin_parent(core, peer, &call, &row)) ||
+            !(value ? value_take(core, session_index, known, &call)
+                    : take_call(core, session_index, known, &call, row))) {
             session->ack_now = true; /* a gap, or no room: SUBMITTED tells where to go on */
             break;
         }
@@ -117,7 +140,7 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
                      "the user has as many unfinished tasks as it may");
         return;
     }
-    take_calls(core, index, msg);
+    take_calls(core, peer, index, msg);
     session->ack_due = true;
     session->heard_ms = core->now_ms;
     session_due(core, index);
@@ -162,7 +185,7 @@ void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
         session_of_task(core, peer, msg->task) == NONE ? NONE : task_find(core, msg->task);
     if (index != NONE) {
         audit_number(core, peer, MSG_CANCEL, msg->task, OK);
-        task_cancel(core, index, msg->force);
+        task_cancel(core, index, &(struct cancel){ msg->force, msg->recursive });
     }
     struct msg *reply = emit_send(core, peer, MSG_CANCELLED, true);
     reply->as.cancelled = (struct msg_cancelled){ msg->seq, msg->task, index == NONE };
@@ -235,6 +258,7 @@ void on_looked_up(struct core *core, const struct event *event)
     objects_looked_up(core, event);
     if (task_find(core, event->number) == NONE && !value_awaited(core, event)) {
         edges_wake(core, event->number, event->state != TASK_FINISHED);
+        kin_looked_up(core, event->number, event->state == TASK_FINISHED);
     }
     for (uint32_t i = 0; i < core->retry_count; i++) {
         if (core->retries[i].task == event->number) {

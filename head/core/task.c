@@ -104,11 +104,11 @@ void task_unqueue(struct core *core, uint32_t index)
 {
     struct task *task = task_at(core, index);
     heap_remove(&core->timers, index);
-    task->flags &= (uint8_t)~TASK_BACKOFF;
+    task->flags &= (uint16_t)~TASK_BACKOFF;
     if (task->flags & TASK_IN_QUEUE) {
         uint32_t queue = spec_at(core, task->spec)->queue;
         chain_remove(&queue_at(core, queue)->tasks, &core->tasks, TASK_PLACE, index);
-        task->flags &= (uint8_t)~TASK_IN_QUEUE;
+        task->flags &= (uint16_t)~TASK_IN_QUEUE;
         queue_sleep(core, queue);
     }
 }
@@ -133,7 +133,7 @@ void task_args_ready(struct core *core, uint32_t index)
 {
     task_move(core, task_at(core, index), CAUSE_ARGS_READY);
     task_at(core, index)->ready_ms = (uint32_t)core->now_ms;
-    task_ready(core, index, false);
+    task_ready(core, index, kin_is_child(core, task_at(core, index)->id));
 }
 
 void task_doom(struct core *core, uint32_t index, enum failure failure)
@@ -295,6 +295,7 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     if (attempt > 1 && attempt == task->attempt) {
         emit_attempt(core, task, how, text);
     }
+    kin_ended(core, task, how->failure != 0);
     task_move(core, task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
     tally_ended(core, task, how->failure != 0);
     tell_result(core, task, how, attempt, text);
@@ -377,6 +378,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         return;
     }
     emit_attempt(core, task, how, sentence_of(core, how));
+    kin_orphan(core, task);
     lease_release(core, index);
     task->charged += !RAYC_BUG(FREE_RETRY);
     task->attempt++;
@@ -398,6 +400,7 @@ void task_returned(struct core *core, uint32_t index)
                  &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
         return;
     }
+    kin_orphan(core, task);
     lease_release(core, index);
     task_move(core, task, CAUSE_RETURNED);
     task_again(core, index, 0);
@@ -417,7 +420,7 @@ void task_leased(struct core *core, struct task *task)
     task_move(core, task, CAUSE_LEASED);
 }
 
-void task_cancel(struct core *core, uint32_t index, bool force)
+void task_cancel(struct core *core, uint32_t index, const struct cancel *how)
 {
     struct task *task = task_at(core, index);
     if (task->state == TASK_WAITING || task->state == TASK_READY) {
@@ -425,11 +428,17 @@ void task_cancel(struct core *core, uint32_t index, bool force)
                  &(struct ending){ .failure = FAILURE_CANCELLED, .outcome = OUTCOME_CANCELLED });
         return;
     }
-    task->flags |= (uint8_t)(TASK_CANCEL | (force ? TASK_CANCEL_FORCE : 0));
-    EMIT(core, task_cancel, task->id, force ? 2 : 1);
+    task->flags |= (uint16_t)(TASK_CANCEL | (how->force ? TASK_CANCEL_FORCE : 0) |
+                              (how->tree ? TASK_CANCEL_TREE : 0));
+    EMIT(core, task_cancel, task->id,
+         (task->flags & TASK_CANCEL_FORCE ? CANCEL_ROW_KILL : CANCEL_ROW_ASK) |
+             (task->flags & TASK_CANCEL_TREE ? CANCEL_ROW_TREE : 0));
+    if (how->tree) {
+        kin_cancel(core, task);
+    }
     const struct node *node = node_at(core, task->node);
     if (node->peer != NONE) {
-        emit_lease(core, node->peer, task->id, task->token, force ? RECALL_KILL : RECALL_TERM);
+        emit_lease(core, node->peer, task->id, task->token, how->force ? RECALL_KILL : RECALL_TERM);
     }
 }
 
@@ -454,7 +463,7 @@ void task_timers(struct core *core)
         struct task *task = task_at(core, index);
         heap_remove(&core->timers, index);
         if (task->flags & TASK_BACKOFF) {
-            task->flags &= (uint8_t)~TASK_BACKOFF;
+            task->flags &= (uint16_t)~TASK_BACKOFF;
             task->ready_ms = (uint32_t)core->now_ms;
             task_ready(core, index, true);
         } else {

@@ -63,7 +63,8 @@ bool ticket_current(const struct core *core, const struct peer *peer)
 static int ticket_check(const struct core *core, const struct proof *proof, struct peer *out)
 {
     uint32_t task = lease_find(core, proof->task, proof->fence);
-    if (task == NONE || task_job(core, task_at(core, task))->id != proof->job) {
+    if (task == NONE || task_job(core, task_at(core, task))->id != proof->job ||
+        (proof->node != 0 && node_at(core, task_at(core, task)->node)->id != proof->node)) {
         return ERR_TOKEN;
     }
     uint32_t user = task_job(core, task_at(core, task))->user;

@@ -105,20 +105,19 @@ nodes 1 || fail "the node is still there"
 (($(newest attempt=1) < 16)) || fail "the pod had no task"
 
 note "workers come and go under load: nothing is lost, and nothing charged"
-array 80
+array 200 # more than can end before the drain, on any machine
 play --workers 3 --only rayc-worker-1 --only rayc-worker-2
 wait_until 20 nodes 3
 expect 0 podman stop -t 30 "$NAME-rayc-worker-0-worker"
 [[ $(podman inspect --format '{{.State.ExitCode}}' "$NAME-rayc-worker-0-worker") == 0 ]] || fail "it was killed"
 expect 0 "${in_head[@]}" rayc node drain "$NAME-rayc-worker-1" --wait
 expect 0 "${in_head[@]}" rayc node undrain "$NAME-rayc-worker-1"
-(($(newest state=FINISHED) < 80)) || fail "all had ended before"
-finished 80
+(($(newest state=FINISHED) < 200)) || fail "all had ended before"
+finished 200
 nodes 2 || fail "the worker has not left"
-[[ $(newest retries=0) == 80 ]] || fail "retries were charged"
-# Again if need be: podman's name server loses questions while pods come and go.
+[[ $(newest retries=0) == 200 ]] || fail "retries were charged"
 # shellcheck disable=SC2016 # of the pod
-wait_until 30 podman exec "$NAME-rayc-worker-2-worker" sh -c \
+expect 0 podman exec "$NAME-rayc-worker-2-worker" sh -c \
     'rayc node drain --self --wait --address "$RAYC_HEAD" --key-file /etc/rayc/keys/worker.key'
 
 note "bad input"

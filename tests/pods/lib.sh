@@ -49,11 +49,17 @@ podman run --rm --name "$NAME-probe" --entrypoint /bin/true "$IMAGE" >/dev/null 
 contained=(podman run --rm --read-only --cap-drop all --security-opt no-new-privileges)
 
 # Pods of the overlay `minikube`, made by scripts/kube-pods.  "claims" is played once, a pod again whenever it is gone.
+# The head has one address for ever, as a Service gives it: podman's name server stops answering when pods come and go, and neighbours remember hardware addresses.
 # play OPTION OF kube-pods...
 play() {
-    "$SOURCE/scripts/kube-pods" minikube --prefix "$NAME-" --keys "${KEYS:-$WORK/keys}" --image "$IMAGE" "$@" >"$WORK/pods.yaml" || fail "kube-pods $*"
+    local given=()
+    podman network exists "$NAME" || podman network create --disable-dns "$NAME" >/dev/null || fail "podman network create"
+    HEAD_IP=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$NAME" | sed 's|[0-9]*/.*|200|')
+    "$SOURCE/scripts/kube-pods" minikube --prefix "$NAME-" --keys "${KEYS:-$WORK/keys}" --image "$IMAGE" \
+        --set "RAYC_HEAD=$HEAD_IP:6399" "$@" >"$WORK/pods.yaml" || fail "kube-pods $*"
+    [[ "$*" == *"--only rayc-worker"* ]] || given=(--ip "$HEAD_IP" --mac-address 92:d0:c6:0a:29:33) # of the first pod: the head's
     if [[ -n ${RESTART-} ]]; then sed -i "s/restartPolicy: .*/restartPolicy: $RESTART/" "$WORK/pods.yaml"; fi
-    podman kube play "$WORK/pods.yaml" >"$WORK/out" 2>"$WORK/err" || fail "podman kube play: $*"
+    podman kube play --network "$NAME" "${given[@]}" "$WORK/pods.yaml" >"$WORK/out" 2>"$WORK/err" || fail "podman kube play: $*"
 }
 remove() { # POD: at once, as when its machine is gone; and its volumes but the claim, which podman would keep
     podman pod rm -f -t 0 "$NAME-$1" >"$WORK/out" 2>"$WORK/err" || fail "podman pod rm $1"

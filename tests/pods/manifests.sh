@@ -61,5 +61,6 @@ minikube|s/- worker$/- head/|worker cannot connect to head:8265
 minikube|s/name: deny-all/&\n  annotations: {}/; s/- 10.0.0.0\/8/- 11.0.0.0\/8/|worker can connect to neighbour:443
 production|s/metadata.name: ingress-nginx/metadata.name: other/|ingress cannot connect to head:8265
 production|s/^  - Egress$/  - Ingress/|other can connect to internet:443
+minikube|s/port: 6400/port: 6401/|worker cannot connect to worker:6400
 monitoring|s/port: 8266/port: 8267/|prometheus cannot connect to worker:8266
 TABLE

@@ -38,6 +38,7 @@ OTHERS = {
 NAMESPACE = {"kubernetes.io/metadata.name": "rayc"}
 
 BASE = {*itertools.product(("worker", "client"), ("head",), (6399, 8265)),
+        *itertools.product(("worker", "client"), ("worker",), (6400,)),
         *itertools.product(("head", "worker", "client", "other"), ("dns",), (53,))}
 MINIKUBE = BASE | {*itertools.product(("person", "ingress"), ("head",), (6399, 8265)), ("worker", "internet", 443)}
 MONITORING = {("prometheus", "head", 8265), ("prometheus", "worker", 8266), ("grafana", "prometheus", 9090),
@@ -209,7 +210,7 @@ def check_flows(name, objects):
             "ip": "10.244.0.8", "namespace": NAMESPACE, "labels": labels_of(workload),
             "ports": [p["containerPort"] for p in ports], "names": {p["name"]: p["containerPort"] for p in ports}}
     found = set()
-    for (a, sender), (b, receiver) in itertools.permutations(parties.items(), 2):
+    for (a, sender), (b, receiver) in itertools.product(parties.items(), repeat=2):
         if a in RECEIVERS or b in SENDERS or (a in OUTSIDE and b in OUTSIDE):
             continue
         for port in receiver.get("ports", [22, 80, 443, 6443]):

@@ -309,7 +309,10 @@ static void ask_cancels(struct sim *sim, struct client *self)
     for (uint64_t c = 1; c < self->below && asked < 8; c++) {
         if (self->calls[c].cancel) {
             client_say(sim, self, MSG_CANCEL,
-                       &(struct msg_cancel){ ++self->seq, task_id_of(self->session, c).v, c % 2 });
+                       &(struct msg_cancel){ .seq = ++self->seq,
+                                             .task = task_id_of(self->session, c).v,
+                                             .force = c % 2,
+                                             .recursive = c % 4 != 3 });
             asked++;
         }
     }

@@ -196,7 +196,8 @@ void user_pries(struct sim *sim, struct client *self)
         client_say(sim, self, MSG_BYE, &(struct msg_bye){ seq, session, 1 });
         break;
     case 5:
-        client_say(sim, self, MSG_CANCEL, &(struct msg_cancel){ seq, task, 1 });
+        client_say(sim, self, MSG_CANCEL,
+                   &(struct msg_cancel){ .seq = seq, .task = task, .force = 1 });
         break;
     case 6:
         client_say(sim, self, MSG_RETRY, &(struct msg_retry){ seq, task });

@@ -415,6 +415,19 @@ static void only_members_are_let_in(void **state)
     assert_int_equal(next_news().code, ERR_KEY);
 }
 
+static void next_of(struct carry *carry, struct pull_news *out)
+{
+    for (int i = 0; !carry_next(carry, out); i++) {
+        struct pollfd fds[] = { { carry_fd(giver_one), POLLIN, 0 },
+                                { carry_fd(carry), POLLIN, 0 } };
+        struct msg_token_check check;
+        assert_int_not_equal(i, TURNS_MAX);
+        turn_giver(giver_one);
+        assert_false(carry_ask(carry, &check)); /* nobody asks it for anything */
+        poll(fds, COUNT(fds), WAIT_MS);
+    }
+}
+
 /*  Both sides by threads of their own, over a socket of the file system. */
 static void nodes_fetch_from_each_other(void **state)
 {
@@ -429,18 +442,11 @@ static void nodes_fetch_from_each_other(void **state)
     const struct pull_source source = { 1, carry_address(giver_one) };
     carry_say_token(giver_two, "rayc_worker");
     carry_pull(giver_two, &(struct pull_order){ TASK, 0, SIZE, USER, &source, 1 });
-    for (int i = 0; i < TURNS_MAX && !carry_next(giver_two, &news); i++) {
-        struct pollfd fds[] = { { carry_fd(giver_one), POLLIN, 0 },
-                                { carry_fd(giver_two), POLLIN, 0 } };
-        turn_giver(giver_one);
-        poll(fds, COUNT(fds), WAIT_MS);
-    }
+    next_of(giver_two, &news);
     assert_int_equal(news.kind, PULL_DONE);
     assert_memory_equal(memory_find(&two, 0)->bytes, memory_find(&one, 0)->bytes, SIZE);
     carry_pull(giver_two, &(struct pull_order){ TASK, 1, 0, USER, &source, 1 });
-    for (int i = 0; i < TURNS_MAX && !carry_next(giver_two, &news); i++) {
-        poll(&(struct pollfd){ carry_fd(giver_two), POLLIN, 0 }, 1, WAIT_MS);
-    }
+    next_of(giver_two, &news);
     assert_int_equal(news.code, ERR_INVALID);
     carry_close(&giver_one);
     unlink(address + 6);

@@ -65,6 +65,16 @@ static void what_is_too_large_cannot_be_put(void **state)
     static char bytes[RAYC_VALUE_MAX + 1];
     rayc_ref ref = rayc_put(rayc_bytes(bytes, sizeof(bytes)));
     assert_non_null(strstr(get_text(ref, RAYC_ETOOLARGE), "8 MiB"));
+    assert_null(rayc_buffer_new(sizeof(bytes)));
+    assert_int_equal(rayc_error()->code, RAYC_ENOTFOUND); /* there is no worker here */
+    rayc_buffer *small = rayc_buffer_new(3);
+    assert_non_null(small);
+    memcpy(rayc_buffer_data(small), "abc", 3);
+    ref = rayc_put_buffer(&small);
+    rayc_value value;
+    assert_int_equal(rayc_get(ref, 0, &value), RAYC_OK);
+    assert_memory_equal(value.as.raw.data, "abc", 3);
+    assert_non_null(strstr(get_text(rayc_put_buffer(&small), RAYC_EINVALID), "no buffer"));
 }
 
 static void nothing_is_put_before_rayc_init(void **state)

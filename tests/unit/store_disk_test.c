@@ -72,8 +72,10 @@ static void older_schema_is_raised(void **state)
     put_job(self, 3);
     put_spec_with_files(self);
     store_close(&self->store);
-    run_sql(self, "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
-                  "ALTER TABLE node DROP COLUMN labels;"
+    run_sql(self, "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
+                  "ALTER TABLE session DROP COLUMN nested;"
+                  "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
+                  "ALTER TABLE node DROP COLUMN labels; ALTER TABLE node DROP COLUMN objects;"
                   "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
                   "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
                   "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
@@ -101,7 +103,7 @@ static void older_schema_is_raised(void **state)
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
     expect(self, "SELECT count(labels) FROM node", "0");
-    expect(self, "PRAGMA user_version", "8");
+    expect(self, "PRAGMA user_version", "10");
 }
 
 static void other_programs_files_are_refused(void **state)

@@ -298,7 +298,7 @@ static void a_ticket_lasts_as_long_as_its_attempt(void **unused)
     uint64_t node = join(w, WORKER, 0, "n1", 2);
     struct rec_start start;
     assert_true(start_at(w, 0, &start));
-    struct proof proof = { PROOF_TICKET, { 0 }, job, start.task, start.token + 1 };
+    struct proof proof = { PROOF_TICKET, { 0 }, job, start.task, start.token + 1, 0 };
     struct msg_hello greeting = { .major = PROTO_MAJOR, .role = 1 };
     say_proved(w, 31, MSG_HELLO, &greeting, &proof);
     must_refuse(w, ERR_TOKEN);
@@ -333,7 +333,7 @@ static void a_watch_ends_with_its_ticket(void **unused)
     uint64_t node = join(w, WORKER, 0, "n1", 2);
     struct rec_start start;
     assert_true(start_at(w, 0, &start));
-    struct proof proof = { PROOF_TICKET, { 0 }, job, start.task, start.token };
+    struct proof proof = { PROOF_TICKET, { 0 }, job, start.task, start.token, 0 };
     struct msg_hello greeting = { .major = PROTO_MAJOR, .role = 1 };
     say_proved(w, 31, MSG_HELLO, &greeting, &proof);
     say(w, 31, MSG_WATCH, &(struct msg_watch){ .seq = 1, .job = other });

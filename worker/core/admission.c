@@ -69,8 +69,13 @@ void resources_give(struct worker *self, uint32_t index)
     }
     executor->holds = false;
     for (uint32_t i = 0; i < lane->demand_count; i++) {
-        self->free[lane->demand[i].resource] += lane->demand[i].units;
+        if (lane->demand[i].resource != self->cpu) {
+            self->free[lane->demand[i].resource] += lane->demand[i].units;
+        } else if (!executor->waits) {
+            cpus_give(self, lane->demand[i].units);
+        }
     }
+    executor->waits = false;
     for (uint32_t i = 0; i < self->gpu_count; i++) {
         self->gpu_free[i] += executor->gpu_mask >> i & 1 ? executor->gpu_each : 0;
     }

@@ -219,14 +219,16 @@ static void check_resources(struct checker *checker)
         }
         const struct lane *lane = lane_at(self, executor->lane);
         for (uint32_t i = 0; i < lane->demand_count; i++) {
-            used[lane->demand[i].resource] += lane->demand[i].units;
+            bool lent = executor->waits && lane->demand[i].resource == self->cpu;
+            used[lane->demand[i].resource] += lent ? 0 : lane->demand[i].units;
         }
         for (uint32_t i = 0; i < self->gpu_count; i++) {
             gpu_used[i] += executor->gpu_mask >> i & 1 ? executor->gpu_each : 0;
         }
     }
     for (uint32_t i = 0; i < self->config.amount_count; i++) {
-        claim(checker, used[i] + self->free[i] == self->config.amounts[i].units,
+        uint64_t owed = i == self->cpu ? self->cpu_owed : 0;
+        claim(checker, used[i] + self->free[i] == self->config.amounts[i].units + owed,
               "resource: used + free", i);
     }
     for (uint32_t i = 0; i < self->gpu_count; i++) {

@@ -37,6 +37,11 @@ static void set_stuck(struct worker *self, struct executor *executor, bool stuck
     executor->stuck = stuck;
 }
 
+void executor_stick(struct worker *self, uint32_t index)
+{
+    set_stuck(self, executor_at(self, index), true);
+}
+
 /*  Attempts of a spec in one batch: about BATCH_US of work; 1 if that is not known. */
 static uint32_t batch_of(const struct spec *spec)
 {

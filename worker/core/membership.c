@@ -207,6 +207,8 @@ static void join_emit(struct worker *self)
                                 .name = slice_text(self->config.name),
                                 .pid = self->config.pid,
                                 .capacity = wire_list(wire, self->config.amount_count),
+                                .objects = slice_text(self->config.objects),
+                                .store_bytes = self->config.store_bytes,
                                 .labels = slice_text(self->config.labels) };
 }
 
@@ -219,7 +221,9 @@ static enum held_state held_state(const struct worker *self, const struct attemp
         spec_at(self, attempt->spec)->view.kind == SPEC_ACTOR) {
         return HELD_ALIVE;
     }
-    return attempt->started_ms != 0 ? HELD_RUNS : HELD_WAITS;
+    return attempt->started_ms == 0 ? HELD_WAITS
+           : attempt->how != 0      ? (enum held_state)attempt->how
+                                    : HELD_RUNS;
 }
 
 void held_put(struct worker *self, const struct attempt *attempt)
@@ -309,6 +313,34 @@ static void beat_emit(struct worker *self)
     self->beat_at_ms = self->now_ms + self->beat_ms;
 }
 
+/*  Those of which it has changed whether they wait for others; a beat or inventory would say so later. */
+static void waits_emit(struct worker *self)
+{
+    self->scratch.n = 0;
+    self->tell_how = false;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->executors.fresh; i++) {
+        const struct executor *executor = executor_at(self, i);
+        uint32_t first = executor->state == EXECUTOR_FREE ? NONE : executor->given.first;
+        if (first == NONE || !attempt_at(self, first)->tell_how) {
+            continue;
+        }
+        if (count == CALLS_PER_FRAME_MAX) {
+            self->tell_how = true;
+            break;
+        }
+        attempt_at(self, first)->tell_how = false;
+        if (attempt_at(self, first)->want != WANT_DROP) {
+            held_put(self, attempt_at(self, first));
+            count++;
+        }
+    }
+    if (count > 0) {
+        send(self, MSG_NODE_WAITS)->as.node_waits =
+            (struct msg_node_waits){ .node = self->node, .held = wire_list(&self->scratch, count) };
+    }
+}
+
 static void drain_emit(struct worker *self)
 {
     self->drain_due = false;
@@ -337,6 +369,8 @@ void membership_emit(struct worker *self)
             (struct msg_actor_alive){ .actors = wire_list(&self->scratch, count) };
     } else if (self->link == LINK_JOINED && self->now_ms >= self->beat_at_ms) {
         beat_emit(self);
+    } else if (self->tell_how && self->link == LINK_JOINED) {
+        waits_emit(self);
     } else if (self->drain_due && self->link == LINK_JOINED) {
         drain_emit(self);
     } else if (self->bye_due) {

@@ -118,6 +118,7 @@ void on_ran(struct worker *self, const struct worker_event *event)
         return;
     }
     spec_ran(spec_at(self, attempt_at(self, first)->spec), ran->run_us);
+    executor_goes_on(self, event->executor);
     attempt_end(self, first,
                 &(struct rec_done){ .outcome = outcome_told(ran->outcome),
                                     .status = ran->status,

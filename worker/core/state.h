@@ -66,6 +66,8 @@ struct attempt {
         number; /* among all that was given to its executor; NONE: an actor's, which has not been told of it */
     int32_t status;
     uint8_t state, want, outcome;
+    uint8_t how;   /* of one that runs: enum held_state; 0: it has not said */
+    bool tell_how; /* that is news for the head */
     bool timed_out;
     union {
         struct {
@@ -152,6 +154,7 @@ struct executor {
     bool reported; /* it has ended at least one attempt */
     bool taking;   /* ACT_TAKE_BACK is not answered yet */
     bool stuck;
+    bool waits; /* the first waits for others: its CPUs are given back */
     bool evicted;
     bool killed; /* SIGKILL was sent */
     bool acting; /* in `acting`: an act is due */
@@ -250,8 +253,11 @@ struct worker {
     bool admit;         /* something changed that may let an attempt start */
 
     uint64_t free[RESOURCES_MAX];
+    uint64_t cpu_owed;
     uint64_t gpu_free[GPUS_MAX];
-    uint32_t gpu, gpu_count; /* index in config.amounts, or NONE */
+    uint32_t cpu;            /* index in config.amounts, or NONE */
+    uint32_t gpu, gpu_count; /* likewise */
+    bool tell_how;           /* some attempt has news of that kind */
 
     struct refusal *refusals;
     uint32_t refusal_first, refusal_count,
@@ -351,6 +357,7 @@ void executor_place(struct worker *self, uint32_t index);
 void executor_end(struct worker *self, uint32_t index, int signal);
 void executor_signal(struct worker *self, uint32_t index, int signal);
 void executor_take_back(struct worker *self, uint32_t index);
+void executor_stick(struct worker *self, uint32_t index);  /* it gets nothing more for now */
 void executor_timer(struct worker *self, uint32_t index);  /* after a change: wake early enough */
 void executor_begins(struct worker *self, uint32_t index); /* the first of what it was given */
 void executors_tick(struct worker *self);
@@ -384,6 +391,12 @@ void on_spawn_failed(struct worker *self, const struct worker_event *event);
 void on_ran(struct worker *self, const struct worker_event *event);
 void on_taken(struct worker *self, const struct worker_event *event);
 void on_exited(struct worker *self, const struct worker_event *event);
+
+/* waits.c: who waits for others */
+void on_waits(struct worker *self, const struct worker_event *event);
+void executor_goes_on(struct worker *self, uint32_t index);
+uint64_t lane_cpus(const struct worker *self, const struct lane *lane);
+void cpus_give(struct worker *self, uint64_t units);
 
 /* admission.c: resources, and who is next */
 bool resources_fit(struct worker *self, struct lane *lane); /* else lane->missing says what lacks */

@@ -101,9 +101,10 @@ struct worker *worker_init(void *memory, const struct worker_limits *limits,
     }
     self->beat_ms = 1000;
     self->orphan_ms = 10 * 60 * 1000; /* until a head says otherwise */
-    self->gpu = NONE;
+    self->cpu = self->gpu = NONE;
     for (uint32_t i = 0; i < config->amount_count; i++) {
         self->free[i] = config->amounts[i].units;
+        self->cpu = strcmp(config->amounts[i].name, "CPU") == 0 ? i : self->cpu;
         if (strcmp(config->amounts[i].name, "GPU") == 0) {
             uint64_t count = config->amounts[i].units / UNITS_PER_ONE;
             self->gpu = i;
@@ -183,6 +184,7 @@ void worker_step(struct worker *self, const struct worker_event *event)
         [WEV_RAN] = on_ran,
         [WEV_TAKEN] = on_taken,
         [WEV_EXITED] = on_exited,
+        [WEV_WAITS] = on_waits,
         [WEV_STOP] = on_stop,
     };
     ensure(event->kind > 0 && event->kind < COUNT(handlers));

@@ -22,6 +22,8 @@ struct worker_config {
     char name[NAME_MAX_BYTES];
     char labels[LABELS_MAX + 1]; /* KEY=VALUE, one per line */
     char version[32];
+    char objects[NAME_MAX_BYTES]; /* where the node gives objects to others, for NODE_JOIN */
+    uint64_t store_bytes;         /* of its store */
     uint32_t pid;
     uint32_t idle_ms;  /* an executor without work ends after this long */
     uint32_t grace_ms; /* between SIGTERM and SIGKILL */
@@ -47,6 +49,7 @@ enum worker_event_kind {
     WEV_EXITED, /* its process group is gone; `status` >= 0 exit status, < 0 -signal; tasks below `number` had begun,
                             of an actor with threads, those of them whose bits are set in `begun`;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
+    WEV_WAITS, /* the attempt of `token`, the one that runs in `executor`, waits for others or goes on: `code`, enum held_state */
     WEV_STOP /* begin nothing more, let what runs end until `until_ms`, give the rest back, and exit; said again: a new limit */
 };
 
@@ -64,6 +67,7 @@ struct worker_event {
     uint32_t executor;
     uint32_t number;
     uint32_t pid;
+    uint64_t token;
     int32_t status;
     int32_t code;
     uint64_t run_us;   /* of a one-shot that exited: since it was started */

@@ -1,0 +1,13 @@
+/*  nested.h - the session of an executor, for what its tasks submit.  It is opened when a task first needs it, with the
+    ticket of that attempt; a later attempt of the process takes it up with its own. */
+#ifndef RAYC_NESTED_H
+#define RAYC_NESTED_H
+#include "client/session.h"
+
+/*  For the task that runs now; waits for the head.  NULL, with rayc_error(). */
+struct session *nested_session(void);
+/*  The one that is open for this task; NULL: none is. */
+struct session *nested_current(void);
+/*  The task has returned: waits until the head has all that it has submitted, for its result comes after that. */
+void nested_settle(void);
+#endif

@@ -1,0 +1,255 @@
+/*  node_values.c - one connection to the store, and a table of what is mapped. */
+#include "client/node_values.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "client/failure.h"
+#include "client/values.h"
+#include "common/access.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/map.h"
+#include "common/reserve.h"
+
+enum { VIEWS_MAX = 1 << 17, RETRY_MS = 20, STARTING_MS = 10 * 1000 };
+
+/*  A value that is mapped. */
+struct view {
+    uint64_t task; /* key of the map */
+    uint32_t same; /* link of the map */
+    uint32_t index;
+    struct local_view local;
+    uint32_t tasks; /* that hold it */
+    bool reference; /* one does */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct local_store *current;
+static char token[ACCESS_TOKEN_MAX + 1], cluster[HASH_TEXT_BYTES];
+static uint32_t patience_ms; /* for a worker that is starting */
+static struct pool views;
+static struct map by_task;
+
+void node_values_join(const char *own_token, struct slice own_cluster, bool starting)
+{
+    pthread_mutex_lock(&lock);
+    patience_ms = starting ? STARTING_MS : 0;
+    (void)slice_copy_text(slice_text(own_token), token, sizeof(token));
+    (void)slice_copy_text(own_cluster, cluster, sizeof(cluster));
+    pthread_mutex_unlock(&lock);
+}
+
+/* --- the store -------------------------------------------------------------------------------------------- */
+
+/*  $RAYC_STORE, else where a worker of the state folder has it. */
+static bool find_path(char path[PATH_BYTES])
+{
+    char dir[PATH_BYTES];
+    const char *given = getenv("RAYC_STORE");
+    if (given != NULL && given[0] != 0) {
+        return slice_copy_text(slice_text(given), path, PATH_BYTES);
+    }
+    return state_dir(NULL, dir, sizeof(dir)) == OK &&
+           file_path(path, PATH_BYTES, dir, "worker/store.sock") == OK;
+}
+
+/*  With the lock. */
+static int connect_once(void)
+{
+    char path[PATH_BYTES];
+    const char *key = getenv("RAYC_STORE_KEY");
+    if (current != NULL && local_store_broken(current)) {
+        local_store_close(&current);
+    }
+    if (current != NULL) {
+        return OK;
+    }
+    struct local_store_config config = {
+        .path = path, .key = key != NULL ? key : "", .token = token, .cluster = cluster
+    };
+    return find_path(path) ? local_store_open(&current, &config) : ERR_NOT_FOUND;
+}
+
+/*  To be given with local_store_give(). */
+static int connect_store(bool patient, struct local_store **out)
+{
+    pthread_mutex_lock(&lock);
+    uint64_t until_ms = clock_ms() + (patient ? patience_ms : 0);
+    int rc = connect_once();
+    while (rc != OK && clock_ms() < until_ms) {
+        pthread_mutex_unlock(&lock);
+        usleep(RETRY_MS * 1000);
+        pthread_mutex_lock(&lock);
+        rc = connect_once();
+    }
+    if (rc == OK) {
+        local_store_take(current);
+        *out = current;
+    }
+    pthread_mutex_unlock(&lock);
+    return rc == OK
+               ? RAYC_OK
+               : failure_say(RAYC_ENOTFOUND, "this machine has no object store of the cluster: %s",
+                             rc == ERR_NOT_FOUND ? "no worker of it runs here" : err_text(rc));
+}
+
+static int refused(int code, uint64_t size)
+{
+    return failure_say(code == ERR_CLOSED ? RAYC_ENOTFOUND : code, "a value of %llu bytes: %s",
+                       (unsigned long long)size, local_store_why(code));
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------- */
+
+int node_values_create(uint64_t size, bool nowhere, struct local_buffer *out)
+{
+    struct local_store *store;
+    int rc = connect_store(nowhere, &store);
+    if (rc == RAYC_OK) {
+        rc = local_store_create(store, size, out);
+        local_store_give(store);
+        rc = rc != OK ? refused(rc, size) : RAYC_OK;
+    }
+    return rc;
+}
+
+int node_values_write(const rayc_value *value, struct local_buffer *out)
+{
+    uint64_t size = value_size(value);
+    int rc = node_values_create(size, size > RAYC_VALUE_MAX, out);
+    if (rc == RAYC_OK) {
+        struct wire to = { out->bytes, 0, size, false };
+        value_put(&to, value);
+        ensure(!to.full && to.n == size);
+    }
+    return rc;
+}
+
+int node_values_seal(struct local_buffer *buffer, uint64_t task, uint32_t index, uint64_t *node)
+{
+    uint64_t size = buffer->size;
+    *node = local_store_node(buffer->store);
+    int rc = local_store_seal(buffer, task, index);
+    return rc != OK ? refused(rc, size) : RAYC_OK;
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------- */
+
+static void make_table(void)
+{
+    if (views.memory == NULL) {
+        size_t bytes = pool_bytes(VIEWS_MAX, sizeof(struct view));
+        uint8_t *memory = reserve_memory(bytes + map_bytes(VIEWS_MAX));
+        pool_init(&views, memory, VIEWS_MAX, sizeof(struct view));
+        map_init(&by_task, memory + bytes, VIEWS_MAX, &views, offsetof(struct view, task),
+                 offsetof(struct view, same));
+    }
+}
+
+/*  Its slot; NONE: it is not mapped. */
+static uint32_t find(const struct stored *id)
+{
+    uint32_t at = views.memory != NULL ? map_find(&by_task, id->task) : NONE;
+    while (at != NONE && ((struct view *)pool_at(&views, at))->index != id->index) {
+        at = map_next(&by_task, at);
+    }
+    return at;
+}
+
+static struct slice hold(uint32_t at, enum viewer viewer)
+{
+    struct view *view = pool_at(&views, at);
+    view->tasks += viewer == VIEWER_TASK;
+    view->reference = view->reference || viewer == VIEWER_REFERENCE;
+    return view->local.value;
+}
+
+/*  With the lock: `local`, unless another thread was faster. */
+static int add(const struct stored *id, enum viewer viewer, struct local_view *local,
+               struct slice *value)
+{
+    make_table();
+    uint32_t at = find(id);
+    if (at != NONE) {
+        local_store_release(local);
+    } else if ((at = pool_take(&views)) != NONE) {
+        struct view *view = pool_at(&views, at);
+        *view = (struct view){ .task = id->task, .index = id->index, .local = *local };
+        map_add(&by_task, at);
+    } else {
+        local_store_release(local);
+        return failure_say(RAYC_EBUSY, "%d large values are held: drop some", VIEWS_MAX);
+    }
+    *value = hold(at, viewer);
+    return RAYC_OK;
+}
+
+int node_values_view(const struct stored *id, enum viewer viewer, struct slice *value)
+{
+    struct local_store *store;
+    struct local_view local;
+    pthread_mutex_lock(&lock);
+    uint32_t at = find(id);
+    if (at != NONE) {
+        *value = hold(at, viewer);
+    }
+    pthread_mutex_unlock(&lock);
+    if (at != NONE) {
+        return RAYC_OK;
+    }
+    int rc = connect_store(false, &store);
+    if (rc == RAYC_OK) {
+        rc = local_store_view(store, id->task, id->index, &local);
+        local_store_give(store);
+        rc = rc != OK ? refused(rc, id->size) : RAYC_OK;
+    }
+    if (rc == RAYC_OK) {
+        pthread_mutex_lock(&lock);
+        rc = add(id, viewer, &local, value);
+        pthread_mutex_unlock(&lock);
+    }
+    return rc;
+}
+
+static struct local_view take_out(uint32_t at)
+{
+    struct view *view = pool_at(&views, at);
+    struct local_view local = view->local;
+    map_remove(&by_task, at);
+    view->local.store = NULL; /* the slot is free */
+    pool_give(&views, at);
+    return local;
+}
+
+void node_values_release(const struct stored *id, enum viewer viewer)
+{
+    struct local_view local = { 0 };
+    pthread_mutex_lock(&lock);
+    uint32_t at = find(id);
+    struct view *view = at != NONE ? pool_at(&views, at) : NULL;
+    if (view != NULL) {
+        view->tasks -= viewer == VIEWER_TASK && view->tasks > 0;
+        view->reference = view->reference && viewer != VIEWER_REFERENCE;
+        if (view->tasks == 0 && !view->reference) {
+            local = take_out(at);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    local_store_release(&local);
+}
+
+void node_values_leave(void)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t at = 0; at < views.fresh; at++) {
+        struct view *view = pool_at(&views, at);
+        view->reference = false;
+        if (view->local.store != NULL && view->tasks == 0) {
+            struct local_view local = take_out(at);
+            local_store_release(&local);
+        }
+    }
+    local_store_close(&current);
+    pthread_mutex_unlock(&lock);
+}
