@@ -303,6 +303,19 @@ static const char task_view_6[] = "DROP VIEW tasks;" TASK_VIEW " WHERE c.kind IS
 /*  Labels of nodes. */
 static const char label_column[] = "ALTER TABLE node ADD COLUMN labels TEXT;";
 
+/*  Objects: what is released stays until its task goes. */
+static const char object_tables[] =
+    "CREATE TABLE object_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE object_reason_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
+    "CREATE TABLE object(task INTEGER, idx INTEGER, state INTEGER, reason INTEGER, owned INTEGER,"
+    " size INTEGER, node INTEGER, copies INTEGER, inside BLOB, made_ms INTEGER,"
+    " PRIMARY KEY(task, idx)) WITHOUT ROWID;"
+    "CREATE INDEX object_live ON object(task, idx) WHERE state<6;"
+    "CREATE TABLE hold(session INTEGER, task INTEGER, idx INTEGER, PRIMARY KEY(session, task, idx))"
+    " WITHOUT ROWID;"
+    "CREATE INDEX hold_object ON hold(task, idx);"
+    "ALTER TABLE session ADD COLUMN refs INTEGER;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -310,6 +323,7 @@ static const char names[] =
 #define NODE_STATE(NAME, value) NAME_ROW("node_state_name", #value, ",'" #NAME "'")
 #define STUDY_STATE(NAME, value) NAME_ROW("study_state_name", #value, ",'" #NAME "'")
 #define TRIAL_STATE(NAME, value) NAME_ROW("trial_state_name", #value, ",'" #NAME "'")
+#define OBJECT_STATE(NAME, value) NAME_ROW("object_state_name", #value, ",'" #NAME "'")
 #define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
 #define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
 #include "proto/states.def"
@@ -319,13 +333,17 @@ static const char names[] =
 #undef STUDY_STATE
 #undef TRIAL_STATE
 #undef ROLE
+#undef OBJECT_STATE
 #undef JOB_ERROR
     ;
 static const char failure_names[] = /* apart: a string has 4095 bytes at most */
+#define OBJECT_REASON(NAME, value, text) \
+    NAME_ROW("object_reason_name", #value, ",'" #NAME "','" text "'")
 #define FAILURE(NAME, value, code, type, text) \
     NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef FAILURE
+#undef OBJECT_REASON
     ;
 /* clang-format on */
 
@@ -347,6 +365,7 @@ static const char *const steps[][8] = {
     { node_view_7 },
     { nested_columns },
     { label_column },
+    { object_tables },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

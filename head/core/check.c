@@ -185,6 +185,7 @@ bool core_check(const struct core *core, struct diag *why)
     for (uint32_t d = 0; d < core->demand_count; d++) {
         check_demand(self, d);
     }
+    CHECK(objects_check(core) == 0, objects_check(core));
     for (uint32_t s = 0; s < core->studies.fresh; s++) { /* none is ever given back */
         check_study(self, s);
     }

@@ -26,6 +26,9 @@ struct limits {
     uint32_t studies; /* all that ever were: their names stay taken */
     uint32_t users;   /* all that ever were */
     uint32_t tokens;  /* revoked and expired ones included: the oldest of those makes room */
+    uint32_t objects; /* stored, or with references inside */
+    uint32_t holds;   /* on objects, by tasks, borrowers and values that they are inside of */
+    uint32_t copies;  /* of objects, in nodes */
 };
 struct limits core_limits(void);
 
@@ -60,7 +63,7 @@ enum event_kind {
     EV_END       /* the cluster ends: nodes that hold nothing are gone */
 };
 
-/*  Rows as they are read back (head/store.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, tasks, leases). */
+/*  Rows as they are read back (head/store.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, objects, tasks, leases, holds). */
 struct restored {
     enum {
         RESTORE_EPOCH,
@@ -71,8 +74,11 @@ struct restored {
         RESTORE_STUDY,
         RESTORE_SPEC,
         RESTORE_NODE,
+        RESTORE_OBJECT,
         RESTORE_TASK,
-        RESTORE_LEASE
+        RESTORE_LEASE,
+        RESTORE_HOLD,  /* of a session, on an object of another one */
+        RESTORE_INSIDE /* references inside of a value or of arguments */
     } table;
     uint64_t epoch; /* EPOCH: of the last head; the next serials of rows ever used */
     uint64_t node_last, report_last, job_last, session_last;
@@ -92,7 +98,7 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, high, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, refs, last; /* last: greatest counter of a row, 0: none */
         uint32_t closed, nested;
     } session;
     struct {
@@ -118,6 +124,11 @@ struct restored {
         struct slice deps;
     } task; /* those that have not ended, in order of id */
     struct row_lease_new lease;
+    struct {
+        uint64_t task, session, size;
+        uint32_t index, state, reason, owned;
+        struct slice inside;
+    } object; /* and HOLD, INSIDE */
 };
 
 /*  What a HELLO has for a proof of who says it, as the shell has made it from the secret: the core never sees one. */
@@ -163,8 +174,9 @@ struct
         ticket_job;    /* not 0: its processes act for the owner of this job; give them a ticket */
     struct slice args; /* of this turn; p NULL: the shell reads them from the store */
     bool synced;
-    bool new_spec; /* the peer has not been told this spec: put its SPEC_INFO in */
-    bool has_deps; /* the shell reads deps from the store, and the results they name */
+    bool new_spec;       /* the peer has not been told this spec: put its SPEC_INFO in */
+    struct list sources; /* SOURCE records: where its stored arguments are */
+    bool has_deps;       /* the shell reads deps from the store, and the results they name */
 };
 struct result_send { /* likewise into one RESULTS */
     uint32_t peer;

@@ -83,6 +83,9 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     uint64_t bit = 1ull << (node_index % 64);
     start->peer = node->peer;
     start->has_deps = task->flags & TASK_HAS_DEPS;
+    if (start->has_deps) {
+        start->sources = object_sources(core, task->id);
+    }
     start->stream =
         stream_place(core, &node->starts, (size_t)1 << task->args_class, start->has_deps);
     start->task = task->id;

@@ -44,7 +44,7 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
 {
     struct session *session = session_at(core, session_index);
     if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
-        core->edges.taken + call->deps.count > core->limits.edges) {
+        core->edges.taken + call->deps.count > core->limits.edges || !objects_allow(core, call)) {
         return false; /* the client sends it again when there is room */
     }
     uint64_t id = task_id_of(session->id, session->below).v;
@@ -73,10 +73,11 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
     row.deps = call->deps.bytes;
     row.args = call->args;
     emit_row(core, ROW_task_new, &row, sizeof(row));
+    objects_called(core, id, call, false);
     if (task->state == TASK_READY) {
         task_ready(core, index, row.parent != 0); /* before new ones that would wait for theirs */
-    } else if (foreign) {
-        task_doom(core, index);
+    } else if (foreign || objects_lost(core, id)) {
+        task_doom(core, index, foreign ? FAILURE_UPSTREAM : FAILURE_OBJECT_LOST);
     }
     if (row.parent != 0) {
         take_child(core, index, &row);
@@ -254,6 +255,7 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_looked_up(struct core *core, const struct event *event)
 {
+    objects_looked_up(core, event);
     if (task_find(core, event->number) == NONE && !value_awaited(core, event)) {
         edges_wake(core, event->number, event->state != TASK_FINISHED);
         kin_looked_up(core, event->number, event->state == TASK_FINISHED);

@@ -136,11 +136,11 @@ void task_args_ready(struct core *core, uint32_t index)
     task_ready(core, index, kin_is_child(core, task_at(core, index)->id));
 }
 
-void task_doom(struct core *core, uint32_t index)
+void task_doom(struct core *core, uint32_t index, enum failure failure)
 {
     struct task *task = task_at(core, index);
     if (task->failure == 0) {
-        task->failure = FAILURE_UPSTREAM;
+        task->failure = (uint8_t)failure;
         chain_append(&core->doomed, &core->tasks, TASK_PLACE, index);
     }
 }
@@ -152,7 +152,7 @@ static void waiter_wake(struct core *core, uint32_t index, bool failed)
         return;
     }
     if (failed) {
-        task_doom(core, index);
+        task_doom(core, index, FAILURE_UPSTREAM);
         return;
     }
     ensure(task->deps_left > 0);
@@ -303,6 +303,10 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     uint64_t id = task->id;
     bool waiters = task->flags & TASK_HAS_WAITERS;
     task_forget(core, index);
+    if (how->failure == 0) {
+        objects_sealed(core, id, how->sealed, how->node);
+    }
+    objects_task_ended(core, id);
     if (waiters) {
         edges_wake(core, id, how->failure != 0);
     }

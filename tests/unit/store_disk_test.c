@@ -81,6 +81,8 @@ static void older_schema_is_raised(void **state)
                   "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
                   "tokens; DROP VIEW audits; DROP VIEW jobs;"
                   "DROP VIEW tasks; ALTER TABLE session DROP COLUMN high;"
+                  "ALTER TABLE session DROP COLUMN refs; DROP TABLE object; DROP TABLE hold;"
+                  "DROP TABLE object_state_name; DROP TABLE object_reason_name;"
                   "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
                   "DROP TABLE role_name; DROP TABLE job_error_name; DROP INDEX job_owner;"
                   "ALTER TABLE job DROP COLUMN owner; ALTER TABLE job DROP COLUMN metadata;"
@@ -101,7 +103,7 @@ static void older_schema_is_raised(void **state)
            "9aa64 9bb64");
     expect(self, "SELECT count(drain) FROM nodes", "0");
     expect(self, "SELECT count(labels) FROM node", "0");
-    expect(self, "PRAGMA user_version", "9");
+    expect(self, "PRAGMA user_version", "10");
 }
 
 static void other_programs_files_are_refused(void **state)
