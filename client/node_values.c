@@ -75,9 +75,10 @@ static int connect_once(void)
 static int connect_store(bool patient, struct local_store **out)
 {
     pthread_mutex_lock(&lock);
-    uint64_t until_ms = clock_ms() + (patient ? patience_ms : 0);
+    uint64_t begun_ms = clock_ms();
     int rc = connect_once();
-    while (rc != OK && clock_ms() < until_ms) {
+    while (rc != OK && patient && /* a worker that is not a node yet soon is one */
+           clock_ms() - begun_ms < (rc == ERR_UNREACHABLE ? STARTING_MS : patience_ms)) {
         pthread_mutex_unlock(&lock);
         usleep(RETRY_MS * 1000);
         pthread_mutex_lock(&lock);

@@ -184,6 +184,7 @@ static void end(struct session *self)
     pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
     node_values_leave();
     refs_fini(&self->refs);
+    ref_changes_fini(&self->dropped);
     refs_fini(&self->born);
     borrowed_fini(&self->borrowed);
     specs_fini(&self->specs);
@@ -211,6 +212,7 @@ int session_open(struct session **out, const struct session_config *config)
     self->wake_at = UINT64_MAX;
     self->seq = SEQ_FIRST;
     refs_init(&self->refs);
+    ref_changes_init(&self->dropped);
     refs_init(&self->born);
     specs_init(&self->specs);
     outbox_init(&self->outbox);

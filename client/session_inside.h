@@ -6,6 +6,7 @@
 #include "client/borrowed.h"
 #include "client/handles.h"
 #include "client/outbox.h"
+#include "client/ref_changes.h"
 #include "client/refs.h"
 #include "client/session.h"
 #include "client/specs.h"
@@ -64,8 +65,9 @@ struct session {
     uint64_t job, id; /* of the session; 0: not open yet */
     enum phase phase;
     uint64_t seq;
-    struct refs refs; /* by counter */
-    struct refs born; /* failed at birth: by number without BORN_FAILED */
+    struct refs refs;           /* by counter */
+    struct ref_changes dropped; /* references that the head is told of */
+    struct refs born;           /* failed at birth: by number without BORN_FAILED */
     struct borrowed borrowed;
     struct specs specs;
     struct outbox outbox;

@@ -69,6 +69,22 @@ static void send_poll(struct session *self)
     free(ids.p);
 }
 
+/*  Tells what is held no more, of tasks that the head has. */
+static void send_dropped(struct session *self)
+{
+    uint8_t bytes[256 * REF_CHANGE_BYTES];
+    struct wire refs = { bytes, 0, sizeof(bytes), false };
+    struct msg_refs msg = { .session = self->id };
+    uint64_t below = task_id_of(self->id, self->outbox.below).v;
+    for (uint32_t count;
+         (count = ref_changes_take(&self->dropped, below, &refs, &msg.first)) > 0;) {
+        msg.seq = SEQ_SESSION | ++self->seq;
+        msg.refs = wire_list(&refs, count);
+        session_say(self, MSG_REFS, &msg, SMALL_BYTES + refs.n);
+        refs.n = 0;
+    }
+}
+
 static void push_study(struct session *self)
 {
     if (study_link_unsent(self->study)) {
@@ -112,6 +128,7 @@ static void push(struct session *self)
         outbox_sent(&self->outbox);
         send_batch(self, batch);
     }
+    send_dropped(self);
     for (unsigned i = 0; i < POLLS_PER_TURN && must_ask(self); i++) {
         send_poll(self);
     }

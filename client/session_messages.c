@@ -164,6 +164,7 @@ static void be_ready(struct session *self)
     if (self->config.ticket != NULL) {
         pthread_cond_broadcast(&self->changed); /* session_rejoin() */
     }
+    ref_changes_again(&self->dropped);
     for (struct request *request = self->requests; request != NULL; request = request->next) {
         request->sent = false;
     }
@@ -229,6 +230,7 @@ static void on_beat_answer(struct session *self, const struct msg_submitted *msg
         self->congested = true;
         self->resend_at_ms = clock_ms();
     }
+    ref_changes_look(&self->dropped);
     self->missed_beats = msg->results > self->results_seen ? self->missed_beats + 1 : 0;
     if (self->missed_beats >= 2) {
         self->missed_beats = 0;
@@ -448,6 +450,8 @@ static void on_frame(struct session *self, struct slice frame)
         on_results(self, &msg.as.results);
     } else if (msg.kind == MSG_SUBMITTED) {
         on_submitted(self, &msg.as.submitted);
+    } else if (msg.kind == MSG_REFS_TAKEN) {
+        ref_changes_taken(&self->dropped, msg.as.refs_taken.below);
     } else if (msg.kind == MSG_WELCOME) {
         on_welcome(self, &msg.as.welcome);
     } else if (msg.kind == MSG_WHO) {

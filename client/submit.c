@@ -75,11 +75,18 @@ int session_known(struct session *self, rayc_ref ref)
     return rc;
 }
 
-static void release_value(const struct ref_slot *slot, uint32_t index)
+/*  What is in a store, or may be when it is there, is the head's to look after. */
+static void release_value(struct session *self, rayc_ref ref)
 {
-    struct stored stored;
-    if (slot != NULL && slot->state == REF_READY && stored_get(ref_value(slot, index), &stored)) {
+    const struct ref_slot *slot = find_slot(self, ref);
+    struct stored stored = { .task = ref.number, .index = ref.index };
+    bool is_stored =
+        slot != NULL && slot->state == REF_READY && stored_get(ref_value(slot, ref.index), &stored);
+    if (is_stored) {
         node_values_release(&stored, VIEWER_REFERENCE);
+    }
+    if (is_stored || (slot != NULL && slot->state == REF_PENDING)) {
+        ref_changes_drop(&self->dropped, stored.task, stored.index);
     }
 }
 
@@ -88,14 +95,14 @@ int session_drop(struct session *self, rayc_ref ref)
     pthread_mutex_lock(&self->lock);
     int rc = session_usable(self);
     if (rc == RAYC_OK && is_foreign(self, ref)) {
-        release_value(find_slot(self, ref), ref.index);
+        release_value(self, ref);
         borrowed_drop(&self->borrowed, ref.number, ref.index);
     } else if (rc == RAYC_OK && find_slot(self, ref) == NULL) {
         rc = unknown_reference(ref);
     } else if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
         refs_drop(&self->born, ref.number & ~BORN_FAILED, ref.index);
     } else if (rc == RAYC_OK) {
-        release_value(find_slot(self, ref), ref.index);
+        release_value(self, ref);
         refs_drop(&self->refs, task_counter((task_id){ ref.number }), ref.index);
     }
     pthread_mutex_unlock(&self->lock);

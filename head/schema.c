@@ -339,6 +339,18 @@ static const char actor_view[] =
     TIME("checkpoint", "a.checkpoint_ms") ", length(a.checkpoint) AS checkpoint_bytes,"
     " a.owner AS owner, v.job AS job, a.id AS id"
     " FROM actor a JOIN tasks v ON v.id=a.id WHERE a.made=1;";
+/*  Objects: what is released stays until its task goes. */
+static const char object_tables[] =
+    "CREATE TABLE object_state_name(value INTEGER PRIMARY KEY, name TEXT);"
+    "CREATE TABLE object_reason_name(value INTEGER PRIMARY KEY, name TEXT, text TEXT);"
+    "CREATE TABLE object(task INTEGER, idx INTEGER, state INTEGER, reason INTEGER, owned INTEGER,"
+    " size INTEGER, node INTEGER, copies INTEGER, inside BLOB, made_ms INTEGER,"
+    " PRIMARY KEY(task, idx)) WITHOUT ROWID;"
+    "CREATE INDEX object_live ON object(task, idx) WHERE state<6;"
+    "CREATE TABLE hold(session INTEGER, task INTEGER, idx INTEGER, PRIMARY KEY(session, task, idx))"
+    " WITHOUT ROWID;"
+    "CREATE INDEX hold_object ON hold(task, idx);"
+    "ALTER TABLE session ADD COLUMN refs INTEGER;";
 
 /*  The words of states.def. */
 static const char names[] =
@@ -355,20 +367,25 @@ static const char names[] =
 #undef TRIAL_STATE
     ;
 static const char more_names[] = /* a compiler need not take longer texts */
+#define OBJECT_STATE(NAME, value) NAME_ROW("object_state_name", #value, ",'" #NAME "'")
 #define ROLE(NAME, value, text) NAME_ROW("role_name", #value, ",'" #NAME "'")
 #define ACTOR_CAUSE(NAME, value, text) \
     NAME_ROW("actor_cause_name", #value, ",'" #NAME "','" text "'")
 #define JOB_ERROR(NAME, value, text) NAME_ROW("job_error_name", #value, ",'" #NAME "','" text "'")
 #include "proto/states.def"
+#undef OBJECT_STATE
 #undef ROLE
 #undef ACTOR_CAUSE
 #undef JOB_ERROR
     ;
 static const char failure_names[] = /* apart: a string has 4095 bytes at most */
+#define OBJECT_REASON(NAME, value, text) \
+    NAME_ROW("object_reason_name", #value, ",'" #NAME "','" text "'")
 #define FAILURE(NAME, value, code, type, text) \
     NAME_ROW("failure_name", #value, ",'" type "','" text "'")
 #include "proto/states.def"
 #undef FAILURE
+#undef OBJECT_REASON
     ;
 /* clang-format on */
 
@@ -391,6 +408,7 @@ static const char *const steps[][8] = {
     { nested_columns },
     { label_column },
     { actor_tables, actor_view },
+    { object_tables },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -77,6 +77,7 @@ static void fill_session(sqlite3_stmt *from, struct restored *to)
     to->session.last = column_u64(from, 4) & TASK_COUNTER_MAX;
     to->session.high = column_u64(from, 5);
     to->session.nested = column_u32(from, 6);
+    to->session.refs = column_u64(from, 7);
 }
 
 static void fill_spec(sqlite3_stmt *from, struct restored *to)
@@ -141,6 +142,30 @@ static void fill_lease(sqlite3_stmt *from, struct restored *to)
     to->lease.leased_ms = column_u64(from, 4);
 }
 
+static void fill_object(sqlite3_stmt *from, struct restored *to)
+{
+    to->object.task = column_u64(from, 0);
+    to->object.index = column_u32(from, 1);
+    to->object.state = column_u32(from, 2);
+    to->object.size = column_u64(from, 3);
+    to->object.reason = column_u32(from, 4);
+    to->object.owned = column_u32(from, 5);
+}
+
+static void fill_hold(sqlite3_stmt *from, struct restored *to)
+{
+    to->object.task = column_u64(from, 0);
+    to->object.index = column_u32(from, 1);
+    to->object.session = column_u64(from, 2);
+}
+
+static void fill_inside(sqlite3_stmt *from, struct restored *to)
+{
+    to->object.task = column_u64(from, 0);
+    to->object.index = column_u32(from, 1);
+    to->object.inside = column_slice(from, 2);
+}
+
 static void fill_study(sqlite3_stmt *from, struct restored *to)
 {
     to->study.id = column_u64(from, 0);
@@ -177,7 +202,7 @@ static const struct {
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
       " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775),coalesce(high,1099511627776),"
-      "nested"
+      "nested,refs"
       " FROM session s ORDER BY id" },
     { RESTORE_STUDY, fill_study,
       "SELECT id,name,state,session,decides,stopping,saved,owner FROM study ORDER BY id" },
@@ -189,6 +214,8 @@ static const struct {
       "SELECT id,owner,space,name,made,alive,killed,cause,text,checkpoint IS NOT NULL FROM actor"
       " WHERE cause=0 OR id IN (SELECT id FROM actor WHERE cause>0 ORDER BY id DESC LIMIT 1024)"
       " ORDER BY cause>0,id" },
+    { RESTORE_OBJECT, fill_object,
+      "SELECT task,idx,state,size,reason,owned FROM object WHERE state<6 AND idx<4294967295" },
     { RESTORE_TASK, fill_task,
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
       " t.cancelled,length(t.args),t.parent,t.parent_fence,t.actor FROM session s CROSS JOIN task t"
@@ -197,6 +224,9 @@ static const struct {
       "  (SELECT id>>40 FROM actor WHERE cause=0 AND detached=1) ORDER BY s.id,t.id" },
     { RESTORE_LEASE, fill_lease,
       "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
+    { RESTORE_HOLD, fill_hold, "SELECT task,idx,session FROM hold" },
+    { RESTORE_INSIDE, fill_inside,
+      "SELECT task,idx,inside FROM object WHERE state<6 AND inside IS NOT NULL" },
 };
 
 static int read_table(const struct restoring *self, size_t table)

@@ -166,7 +166,8 @@ static int put_start(struct turn *self, const struct start_send *start)
                                 .attempt = start->attempt,
                                 .spec = start->spec,
                                 .actor = start->actor,
-                                .args = start->args };
+                                .args = start->args,
+                                .sources = start->sources };
     uint8_t *copy = NULL;
     char ticket[TICKET_BYTES];
     if (start->ticket_job != 0) {

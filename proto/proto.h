@@ -69,7 +69,7 @@ enum package_kind { PACKAGE_WORKING_DIR = 1, PACKAGE_PY_MODULE = 2 };
 enum after { AFTER_OK = 1, AFTER_ANY = 2 };
 enum metric_kind { METRIC_COUNTER = 1, METRIC_GAUGE = 2, METRIC_HISTOGRAM = 3 };
 enum recall { RECALL_IF_WAITING = 0, RECALL_TERM = 1, RECALL_KILL = 2, RECALL_GIVE_BACK = 3 };
-enum copy { COPY_GONE = 0, COPY_SECONDARY = 1, COPY_PRIMARY = 2, COPY_SPILLED = 3 };
+enum copy_kind { COPY_GONE = 0, COPY_SECONDARY = 1, COPY_PRIMARY = 2, COPY_SPILLED = 3 };
 /*  HELD.running. */
 enum held_state {
     HELD_WAITS = 0, /* at the worker */

@@ -165,6 +165,7 @@ static void set_joined(struct shell *self, uint64_t node)
     fetches_joined(self->fetches, joined);
     tails_joined(self->tails, joined);
     asks_joined(self->asks, joined);
+    stock_joined(self->stock, node);
     store_socket_joined(self->store_socket, node, worker_stats(self->core).cluster);
     carry_lost(self->carry);
 }
@@ -176,6 +177,12 @@ static void look_at(struct shell *self, const struct msg *msg)
         fetches_on_data(self->fetches, &msg->as.program_data);
     } else if (msg->kind == MSG_LOG_ACK) {
         tails_on_ack(self->tails, &msg->as.log_ack);
+    } else if (msg->kind == MSG_OBJECT_DROP) {
+        stock_on_drop(self->stock, &msg->as.object_drop);
+    } else if (msg->kind == MSG_OBJECT_KEEP) {
+        stock_on_keep(self->stock, &msg->as.object_keep);
+    } else if (msg->kind == MSG_STOCK_ACK) {
+        stock_on_ack(self->stock, &msg->as.stock_ack);
     } else if (msg->kind == MSG_DECIDED) {
         asks_on_decided(self->asks, &msg->as.decided);
     } else if (msg->kind == MSG_TOKEN_MAY) {
@@ -269,6 +276,10 @@ static void send_streams(struct shell *self)
     while (asks_next(self->asks, &report)) {
         report.node = worker_stats(self->core).node;
         send_msg(self, MSG_REPORT, &report);
+    }
+    struct msg_stock stock;
+    while (stock_next(self->stock, &stock)) {
+        send_msg(self, MSG_STOCK, &stock);
     }
     struct msg_log log;
     struct msg_program_get get;
@@ -377,15 +388,6 @@ static void read_clock(struct shell *self)
     self->wall_ms = clock_wall_ms();
 }
 
-static void take_gone(struct shell *self)
-{
-    struct node_copy copy;
-    while (node_store_gone(self->store, &copy)) {
-        log_info("object.gone", "task=%016llx index=%u bytes=%llu",
-                 (unsigned long long)copy.id.task, copy.id.index, (unsigned long long)copy.id.size);
-    }
-}
-
 static void turn(struct shell *self)
 {
     read_clock(self);
@@ -394,7 +396,7 @@ static void turn(struct shell *self)
     asks_on_time(self->asks, self->now_ms);
     fetches_on_time(self->fetches, self->now_ms);
     samples_on_time(self->samples, self->now_ms);
-    take_gone(self);
+    stock_look(self->stock);
     take_link(self);
     step(self, &(struct worker_event){ .kind = WEV_TICK, .streams = tails_busy(self->tails) });
     take_events(self);
@@ -430,6 +432,7 @@ static void wait_for_news(struct shell *self)
         case FROM_HTTP:
         case FROM_STORE:
         case FROM_CARRY:
+        case FROM_STOCK:
             break; /* every turn asks them */
         case FROM_SPAWNER:
             take_spawner(self);

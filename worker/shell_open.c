@@ -66,6 +66,7 @@ static int open_store(struct shell *self, struct worker_config *core)
                                        config->dir, config->key != NULL };
     char endpoint[CARRY_ADDRESS_BYTES];
     int e = node_store_open(&self->store, &config->store);
+    e = e ? e : stock_open(&self->stock, self->store);
     e = e ? e : store_socket_open(&self->store_socket, self->store, config->dir);
     e = e ? e : carry_endpoint(&place, endpoint);
     if (e) {
@@ -121,6 +122,7 @@ int shell_open(struct shell *self)
                !add_fd(self, self->signals, FROM_SIGNAL) ||
                !add_fd(self, packages_fd(self->packages), FROM_PACKAGES) ||
                !add_fd(self, samples_fd(self->samples), FROM_SAMPLES) ||
+               !add_fd(self, stock_fd(self->stock), FROM_STOCK) ||
                !add_fd(self, store_socket_fd(self->store_socket), FROM_STORE) ||
                !add_fd(self, carry_fd(self->carry), FROM_CARRY) ||
                !add_fd(self, link_fd(self->link), FROM_LINK))) {
@@ -141,6 +143,7 @@ void shell_close(struct shell *self)
     executors_close(&self->executors);
     carry_close(&self->carry);
     store_socket_close(&self->store_socket);
+    stock_close(&self->stock);
     node_store_close(&self->store);
     samples_close(&self->samples);
     packages_close(&self->packages);

@@ -12,6 +12,7 @@
 #include "worker/programs.h"
 #include "worker/samples.h"
 #include "worker/shell.h"
+#include "worker/stock.h"
 #include "worker/store_socket.h"
 #include "worker/tails.h"
 
@@ -24,7 +25,8 @@ enum {
     FROM_HTTP,
     FROM_SAMPLES,
     FROM_STORE,
-    FROM_CARRY
+    FROM_CARRY,
+    FROM_STOCK
 };
 
 struct shell {
@@ -40,6 +42,7 @@ struct shell {
     struct node_store *store;
     struct store_socket *store_socket;
     struct carry *carry;
+    struct stock *stock;
     struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;

@@ -241,6 +241,7 @@ bool core_check(const struct core *core, struct diag *why)
     for (uint32_t i = core->actors_dead.first; i != NONE; i = actor_at(core, i)->rest.next) {
         check_actor(self, i);
     }
+    CHECK(objects_check(core) == 0, objects_check(core));
     for (uint32_t s = 0; s < core->studies.fresh; s++) { /* none is ever given back */
         check_study(self, s);
     }

@@ -16,6 +16,9 @@ struct limits core_limits(void)
                             .peers = 8192,
                             .studies = 65536,
                             .users = 4096,
+                            .objects = 4000000,
+                            .holds = 8000000,
+                            .copies = 8000000,
                             .tokens = 16384,
                             .actors = 65536,
                             .lanes = 131072 };
@@ -116,6 +119,11 @@ static size_t carve_all(struct core *self, uint8_t *base, const struct limits *l
     CARVE_POOL(tokens, token, limits->tokens);
     CARVE_POOL(actors, actor, limits->actors);
     CARVE_POOL(lanes, lane, limits->lanes);
+    CARVE_POOL(objects.all, object, limits->objects);
+    CARVE_POOL(objects.holds, hold, limits->holds);
+    CARVE_POOL(objects.copies, copy, limits->copies);
+    CARVE_MAP(objects.by_task, objects.all, object, task, link, limits->objects);
+    CARVE_MAP(objects.by_holder, objects.holds, hold, by, link, limits->holds);
     CARVE_MAP(task_map, tasks, task, id, link, limits->tasks);
     CARVE_MAP(edge_map, edges, edge, dep, link, edges);
     CARVE_MAP(parent_map, parents, parent, token, link, limits->tasks);
@@ -165,11 +173,12 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->config = *config;
     self->rng.state = seed;
     carve_all(self, memory, limits);
-    struct chain *const chains[] = { &self->doomed,     &self->changed,     &self->busy,
-                                     &self->ages,       &self->due,         &self->all_peers,
-                                     &self->all_nodes,  &self->held,        &self->all_tokens,
-                                     &self->actors_due, &self->actors_dead, &self->claims,
-                                     &self->fated };
+    struct chain *const chains[] = {
+        &self->doomed,     &self->changed,         &self->busy,        &self->ages,
+        &self->due,        &self->all_peers,       &self->all_nodes,   &self->held,
+        &self->all_tokens, &self->actors_due,      &self->actors_dead, &self->claims,
+        &self->fated,      &self->objects.released
+    };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }
@@ -280,6 +289,10 @@ static void dispatch(struct core *self, uint32_t peer, const struct msg *msg)
         ON(TOKEN_END, token_end)
         ON(TOKEN_CHECK, token_check)
         ON(PACKAGE_PUT, package_put)
+        ON(REFS, refs)
+        ON(WHERE, where)
+        ON(STOCK, stock)
+        ON(FETCH_FAILED, fetch_failed)
 #undef ON
     default:
         emit_refused(self, peer, msg->as.seq, ERR_FRAME, "a head does not take this message");
@@ -367,6 +380,7 @@ static uint64_t deadline(const struct core *self)
         at = self->scan_ms;
     }
     at = self->ack_ms < at ? self->ack_ms : at;
+    at = objects_busy(self) ? self->now_ms : at;
     for (uint32_t i = self->changed.first; i != NONE; i = job_at(self, i)->changed.next) {
         uint64_t tell = job_at(self, i)->told_ms + TELL_MS;
         at = tell < at ? tell : at;
@@ -383,6 +397,7 @@ bool core_ready(struct core *self, struct batch *out)
     task_sweep_doomed(self);
     borrowers_tell(self);
     kin_sweep(self);
+    objects_work(self);
     node_resend(self);
     lease_schedule(self);
     actors_work(self);

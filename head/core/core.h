@@ -28,6 +28,9 @@ struct limits {
     uint32_t tokens;  /* revoked and expired ones included: the oldest of those makes room */
     uint32_t actors;  /* dead ones included: the oldest of those makes room */
     uint32_t lanes;   /* (actor, session) with calls that have not ended */
+    uint32_t objects; /* stored, or with references inside */
+    uint32_t holds;   /* on objects, by tasks, borrowers and values that they are inside of */
+    uint32_t copies;  /* of objects, in nodes */
 };
 struct limits core_limits(void);
 
@@ -62,7 +65,7 @@ enum event_kind {
     EV_END       /* the cluster ends: nodes that hold nothing are gone */
 };
 
-/*  Rows as they are read back (head/store_restore.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, actors, tasks, leases). */
+/*  Rows as they are read back (head/store_restore.c fills them, in this order: epoch, users, tokens, jobs, sessions, studies, specs, nodes, actors, objects, tasks, leases, holds). */
 struct restored {
     enum {
         RESTORE_EPOCH,
@@ -74,8 +77,11 @@ struct restored {
         RESTORE_SPEC,
         RESTORE_NODE,
         RESTORE_ACTOR,
+        RESTORE_OBJECT,
         RESTORE_TASK,
-        RESTORE_LEASE
+        RESTORE_LEASE,
+        RESTORE_HOLD,  /* of a session, on an object of another one */
+        RESTORE_INSIDE /* references inside of a value or of arguments */
     } table;
     uint64_t epoch; /* EPOCH: of the last head; the next serials of rows ever used */
     uint64_t node_last, report_last, job_last, session_last;
@@ -95,7 +101,7 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, high, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, refs, last; /* last: greatest counter of a row, 0: none */
         uint32_t closed, nested;
     } session;
     struct {
@@ -127,6 +133,11 @@ struct restored {
         struct slice deps;
     } task; /* those that have not ended, in order of id */
     struct row_lease_new lease;
+    struct {
+        uint64_t task, session, size;
+        uint32_t index, state, reason, owned;
+        struct slice inside;
+    } object; /* and HOLD, INSIDE */
 };
 
 /*  What a HELLO has for a proof of who says it, as the shell has made it from the secret: the core never sees one. */
@@ -177,6 +188,7 @@ struct
     uint64_t actor; /* of a method: task id of its actor */
     bool
         checkpoint; /* of an actor that starts again: the shell reads what it has committed; with has_deps */
+    struct list sources; /* SOURCE records: where its stored arguments are */
 };
 struct result_send { /* likewise into one RESULTS */
     uint32_t peer;

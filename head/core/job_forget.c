@@ -59,6 +59,7 @@ static void job_erase(struct core *core, uint32_t index)
         uint64_t id = session_at(core, session)->id;
         uint64_t last = job->erased + ERASE_STEP;
         EMIT(core, task_delete, task_id_of(id, job->erased).v, task_id_of(id, last).v);
+        objects_forget(core, task_id_of(id, job->erased).v, task_id_of(id, last).v);
         job->erased = last + 1;
         if (last >= session_at(core, session)->below) {
             job->erased = 0;

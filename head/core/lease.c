@@ -110,6 +110,9 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     start->actor = spec->kind == SPEC_METHOD ? actor->id : 0;
     start->checkpoint = spec->kind == SPEC_ACTOR && actor->checkpoint && task->attempt > 1;
     start->has_deps = task->flags & TASK_HAS_DEPS || start->checkpoint;
+    if (task->flags & TASK_HAS_DEPS) {
+        start->sources = object_sources(core, task->id);
+    }
     start->stream =
         stream_place(core, &node->starts, (size_t)1 << task->args_class, start->has_deps);
     start->task = task->id;

@@ -76,6 +76,7 @@ static void node_return(struct core *core, uint32_t peer, const struct msg_node_
     }
     if (index != NONE && node_at(core, index)->state != NODE_DEAD) {
         node_bind(core, index, peer);
+        copies_joined(core, index, msg, false);
         node_move(core, node_at(core, index), CAUSE_HEARD, "");
         node_joined(core, peer, msg->seq, msg->node, false);
         return;
@@ -115,6 +116,8 @@ uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice
     node->total = node->free = total;
     node->heard_ms = core->now_ms;
     chain_init(&node->leases);
+    chain_init(&node->objects.copies);
+    chain_init(&node->objects.drops);
     slice_copy_text(key, node->key, sizeof(node->key));
     slice_copy_text(name, node->name, sizeof(node->name));
     chain_append(&core->all_nodes, &core->nodes, NODE_ALL, index);
@@ -164,6 +167,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);
+    copies_joined(core, index, msg, true);
     node_joined(core, peer, msg->seq, node->id, true);
     for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {
         if (job_at(core, i)->state == JOB_PENDING) {
@@ -254,7 +258,7 @@ void node_sweep(struct core *core)
                 lease_lost(core, t, node);
             }
         }
-        if (node->leases.count == 0) {
+        if (copies_lost(core, i) && node->leases.count == 0) {
             node_forget(core, i);
         }
     }
@@ -441,6 +445,7 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
                           .text = done->text,
                           .output = done->output,
                           .log = done->log,
+                          .sealed = done->sealed,
                           .node = node_at(core, task->node)->id };
     bool resident = spec->kind == SPEC_FUNCTION || spec->kind == SPEC_ACTOR;
     if (done->outcome != OUTCOME_RETURNED) {

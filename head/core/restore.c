@@ -59,6 +59,7 @@ static void restore_session(struct core *core, const struct restored *row)
     session->nested = row->session.nested;
     session->low = row->session.low;
     session->high = row->session.high;
+    session->refs_next = row->session.refs > 1 ? row->session.refs : 1;
     if (job->first_session == NONE) {
         job->first_session = index;
         session->internal = job->kind != JOB_ATTACHED;
@@ -122,6 +123,9 @@ static void restore_deps(struct core *core, struct task *task, struct slice deps
     struct list list = { deps, NONE };
     struct rec_id dep;
     while (list.bytes.n > 0 && next_id(&list, &dep)) {
+        if (same_owner(core, task_session((task_id){ task->id }), dep.task)) {
+            object_argument(core, task->id, dep.task);
+        }
         if (task->state == TASK_WAITING) {
             task->deps_left++;
             if (!same_owner(core, task_session((task_id){ task->id }), dep.task)) {
@@ -259,6 +263,11 @@ void restore_row(struct core *core, const struct restored *row)
     case RESTORE_LEASE:
         restore_lease(core, &row->lease);
         return;
+    case RESTORE_OBJECT:
+    case RESTORE_HOLD:
+    case RESTORE_INSIDE:
+        object_restore(core, row);
+        return;
     }
 }
 
@@ -297,6 +306,7 @@ void restore_end(struct core *core)
     requeue(core);
     actors_restored(core);
     kin_restored(core);
+    objects_restored(core);
     for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {
         for (uint32_t d = 0; d < core->demand_count; d++) {
             lease_open_slots(core, n, d);

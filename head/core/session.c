@@ -18,6 +18,7 @@ uint32_t session_new(struct core *core, uint32_t job_index, uint64_t id)
     session->peer = NONE;
     session->open = true;
     session->below = 1;
+    session->refs_next = 1;
     session->low = 1;
     session->synced = 1;
     session->study = NONE;
@@ -200,6 +201,7 @@ void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
     session_bind(core, index, peer);
     tell_submitted(core, session_at(core, index), msg->seq);
     study_resumed(core, index);
+    refs_resumed(core, index);
 }
 
 void on_client_beat(struct core *core, uint32_t peer, const struct msg_client_beat *msg)
@@ -269,6 +271,7 @@ void session_closed(struct core *core, uint32_t index)
     session->closing = false;
     claims_drop(core, session->id);
     EMIT(core, session_end, session->id);
+    objects_session_ended(core, index);
     if (session->bye && session->peer != NONE) {
         struct msg *reply = emit_send(core, session->peer, MSG_BYE_DONE, true);
         reply->as.bye_done = (struct msg_bye_done){ session->bye_seq, session->id };

@@ -11,6 +11,8 @@
 #include "head/core/kin.h"
 #include "head/core/demand.h"
 #include "head/core/node.h"
+#include "head/core/object.h"
+#include "head/core/study.h"
 #include "head/core/user.h"
 #include "head/core/value.h"
 #include "head/core/survey.h"
@@ -143,6 +145,7 @@ struct session {
     uint64_t saved_synced;       /* newest TRIALS that is on the disk: acknowledged */
     uint64_t saved_mark,
         saved_below; /* when this batch is synced, so are TRIALS up to that; 0: nothing is to be synced */
+    uint64_t refs_next; /* number of its next REFS */
     uint64_t bye_seq;
     bool bye;           /* asked to end: told when it has */
     uint32_t detached;  /* of its tasks: detached actors, which outlive it and its job */
@@ -254,6 +257,7 @@ struct node {
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
     struct chain leases;
     uint32_t calls; /* of them: of methods, which take no resources */
+    struct node_objects objects;
     struct link_pair all;
     char key[HASH_TEXT + 1];
     char name[NAME_MAX_BYTES + 1];
@@ -282,6 +286,7 @@ struct core {
     struct map task_map, edge_map, queue_map, spec_ids, spec_keys, session_map, job_ids, job_hashes,
         peer_map, node_map, study_ids, study_hashes, user_ids, user_hashes, token_ids, token_hashes,
         actor_ids, actor_names, lane_map;
+    struct object_directory objects;
     struct heap timers;
     struct demand *demands;
     struct slots *slots; /* [node][demand] */
@@ -462,6 +467,7 @@ struct ending {
     uint32_t outcome;
     uint64_t started_ms, run_us, memory_bytes; /* the last: of OUT_OF_MEMORY, what it demands */
     struct slice value, text, output, log;
+    struct list sealed;
     uint64_t node;
 };
 void task_end(struct core *core, uint32_t index, const struct ending *how);
@@ -548,18 +554,6 @@ void job_busy(struct core *core, uint32_t index);
 void job_specs_free(struct core *core, const struct job *job); /* those without tasks */
 void job_end(struct core *core, uint32_t index, enum job_state final, int32_t exit_code);
 
-/*  study.c: studies, what their trials report, what their drivers decide. */
-void on_study_open(struct core *core, uint32_t peer, const struct msg_study_open *msg);
-void on_trials(struct core *core, uint32_t peer, const struct msg_trials *msg);
-void on_report(struct core *core, uint32_t peer, const struct msg_report *msg);
-void on_decide(struct core *core, uint32_t peer, const struct msg_decide *msg);
-void on_study_end(struct core *core, uint32_t peer, const struct msg_study_end *msg);
-void on_study_stop(struct core *core, uint32_t peer, const struct msg_study_stop *msg);
-void study_restore(struct core *core, const struct restored *row);
-void study_left(struct core *core, uint32_t session);    /* its session drives it no more */
-void study_resumed(struct core *core, uint32_t session); /* its peer may have missed something */
-void study_scan(struct core *core);
-void study_synced(struct core *core, uint32_t session); /* more of the rows is on the disk */
 uint64_t text_hash(struct slice text);
 
 /*  restore.c: rows back into memory. */

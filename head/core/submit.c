@@ -80,7 +80,7 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
 {
     struct session *session = session_at(core, session_index);
     uint32_t lane;
-    if (!call_fits(core, session_index, spec, call, &lane)) {
+    if (!call_fits(core, session_index, spec, call, &lane) || !objects_allow(core, call)) {
         return false; /* the client sends it again when there is room */
     }
     uint64_t id = task_id_of(session->id, session->below).v;
@@ -111,10 +111,11 @@ static bool take_call(struct core *core, uint32_t session_index, uint32_t spec,
     row.args = call->args;
     row.actor = spec_at(core, spec)->kind == SPEC_METHOD ? call->actor : 0;
     emit_row(core, ROW_task_new, &row, sizeof(row));
+    objects_called(core, id, call, false);
     if (task->state == TASK_READY) {
         task_ready(core, index, row.parent != 0); /* before new ones that would wait for theirs */
-    } else if (foreign) {
-        task_doom(core, index, FAILURE_UPSTREAM);
+    } else if (foreign || objects_lost(core, id)) {
+        task_doom(core, index, foreign ? FAILURE_UPSTREAM : FAILURE_OBJECT_LOST);
     }
     if (row.parent != 0) {
         take_child(core, index, &row);
@@ -315,6 +316,7 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_looked_up(struct core *core, const struct event *event)
 {
+    objects_looked_up(core, event);
     if (task_find(core, event->number) == NONE && !value_awaited(core, event)) {
         edges_wake(core, event->number, event->state != TASK_FINISHED);
         kin_looked_up(core, event->number, event->state == TASK_FINISHED);

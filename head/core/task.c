@@ -336,6 +336,10 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     uint64_t id = task->id;
     bool waiters = task->flags & TASK_HAS_WAITERS;
     task_forget(core, index);
+    if (how->failure == 0) {
+        objects_sealed(core, id, how->sealed, how->node);
+    }
+    objects_task_ended(core, id);
     if (waiters) {
         edges_wake(core, id, how->failure != 0);
     }

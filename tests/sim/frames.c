@@ -1,5 +1,6 @@
 /*  frames.c - what must hold of each frame that leaves the head: nothing is told that is not committed, and nothing that
     promises to survive a power cut before it is synced; START only for a lease row. */
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 typedef unsigned long long ull;
@@ -52,6 +53,7 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
             sim_fail(sim, 14, "START of %llx brings %u values for %u references", (ull)start.task,
                      start.deps.count, task->dep_count);
         }
+        rule_sources(sim, &start);
         struct list values = start.deps;
         struct rec_value value;
         for (uint32_t i = 0; next_value(&values, &value); i++) {

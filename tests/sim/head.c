@@ -232,7 +232,10 @@ void head_open(struct sim *sim)
     struct head *head = &sim->head;
     struct diag why;
     struct prng *rng = &sim->world;
-    head->limits = (struct limits){ .tasks = chance(rng, 150) ? 100 : 8192,
+    head->limits = (struct limits){ .objects = 32768,
+                                    .holds = 65536,
+                                    .copies = 65536,
+                                    .tasks = chance(rng, 150) ? 100 : 8192,
                                     .edges = chance(rng, 100) ? 64 : 8192,
                                     .leases = chance(rng, 150) ? 24 : 4096,
                                     .specs = 1024,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
+#include "tests/sim/object.h"
 #include "tests/sim/value.h"
 
 enum {
@@ -13,7 +14,6 @@ enum {
     CALLS_OF_A_FRAME = 32,
     FRAMES_AT_ONCE = 16
 };
-#define SEQ_SESSION (1ull << 62)
 
 uint64_t client_now_ms(const struct sim *sim)
 {
@@ -152,10 +152,13 @@ static void send_batch(struct sim *sim, struct client *self)
             proto_put_record(&deps, REC_ID, &(struct rec_id){ value_dep(self, call->deps[i]) });
         }
         memcpy(args, &self->unsent, sizeof(args));
-        proto_put_record(&sim->elements, REC_CALL,
-                         &(struct rec_call){ .spec = call->spec,
-                                             .args = slice_of(args, sizeof(args)),
-                                             .deps = wire_list(&deps, call->dep_count) });
+        uint8_t bytes[32];
+        struct wire sealed = { bytes, 0, sizeof(bytes), false };
+        struct rec_call record = { .spec = call->spec,
+                                   .args = slice_of(args, sizeof(args)),
+                                   .deps = wire_list(&deps, call->dep_count) };
+        object_call(call, &sealed, &record);
+        proto_put_record(&sim->elements, REC_CALL, &record);
         if (self->spec_first[call->spec] == self->unsent) {
             const struct bytes *spec = self->specs[call->spec];
             memcpy(sim->extra.p + sim->extra.n, spec->p, spec->n);
@@ -398,6 +401,9 @@ void client_on_message(struct sim *sim, struct client *self, const struct msg *m
     case MSG_SUBMITTED:
         on_submitted(sim, self, &msg->as.submitted);
         break;
+    case MSG_REFS_TAKEN:
+        object_taken(self, &msg->as.refs_taken);
+        break;
     case MSG_RESULTS:
         on_results(sim, self, &msg->as.results);
         break;
@@ -491,6 +497,7 @@ void client_tick(struct sim *sim, struct client *self)
     }
     client_push(sim, self);
     if (self->phase == PHASE_READY) {
+        object_drops(sim, self);
         ask(sim, self);
     }
     if (!self->alive) {

@@ -1,5 +1,6 @@
 /*  oracle.c - what the rows say: a small model of the database, kept row by row as batches are committed.
     rules.c judges each row before it changes the model. */
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
@@ -503,7 +504,7 @@ static void seen_event(struct sim *sim, const void *from)
     (void)from;
 }
 
-/*  Rows of used numbers, users, tokens and packages have no rule of their own here. */
+/*  Rows of used numbers, users, tokens, packages and of what objects have for people have no rule of their own here. */
 #define seen_ids_used       seen_event
 #define seen_user_put       seen_event
 #define seen_token_new      seen_event
@@ -522,6 +523,12 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_actor_dead       seen_event
 #define seen_actor_checkpoint seen_event
 #define seen_spec_file        seen_event
+#define seen_object_where   seen_event
+#define seen_object_delete  seen_event
+#define seen_hold_new       seen_event
+#define seen_hold_end       seen_event
+#define seen_holds_end      seen_event
+#define seen_session_refs   seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

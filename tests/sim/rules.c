@@ -2,6 +2,7 @@
     the invariants in the project's guarantees; README.md has their list. */
 #include <inttypes.h>
 
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 typedef unsigned long long ull;
@@ -273,5 +274,6 @@ void oracle_end(struct sim *sim)
                      (ull)sim->oracle.leases[i].token);
         }
     }
+    objects_end(sim);
     studies_end(sim);
 }

@@ -95,6 +95,8 @@ struct task_seen { /* one row of `task`, as the rows made it */
     bool cancelled, deleted;
     bool tree; /* cancelled with all that it submits */
     uint64_t parent, parent_token, again_commit;
+    bool object_owned;
+    uint32_t object;                /* DIRECTORY_...; 0: it has none */
     uint64_t hash;                  /* of the terminal row */
     uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
 };
@@ -402,10 +404,12 @@ struct driven { /* the study of a client */
     uint64_t made, saved, sent, progress_ms; /* seqs of TRIALS */
 };
 
+#define SEQ_SESSION (1ull << 62) /* of a request that only an open session may make */
 struct call {
     uint32_t spec;
     uint32_t dep_count;
     uint64_t deps[DEPS_FEW]; /* counters, or ids of others' */
+    uint64_t stored_at;      /* of a value: the node whose store has it; 0: it is inline */
     bool told;               /* its result was seen */
     bool cancel, cancelled;
     uint32_t failure, attempt;
@@ -439,6 +443,7 @@ struct client {
     uint64_t array_count;
     uint32_t planned, made;       /* calls */
     uint64_t below, kept, unsent; /* as librayc's outbox: counters */
+    uint64_t drops, dropped_ms;   /* REFS that were taken; when the newest was said */
     uint64_t told_count;
     struct call *calls; /* [counter] */
     uint64_t cancels;   /* wanted and not yet acknowledged */

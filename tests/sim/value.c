@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 #define TASK_ID_MIN (1ull << TASK_COUNTER_BITS) /* a dep below it is a counter */
@@ -63,6 +64,7 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         self->spec_first[spec] = self->spec_first[spec] == 0 ? counter : self->spec_first[spec];
         self->cancels -= call->cancel;
         *call = (struct call){ .spec = spec, .told = true };
+        object_draw(sim, call);
         self->told_count++;
         return;
     }

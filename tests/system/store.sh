@@ -49,6 +49,7 @@ lacks out written
 note "a store that is full spills, and what it spilled comes back"
 export GO=$WORK/go
 mkfifo "$GO"
+rm -f "$WORK/bg.out"
 background "$PROGRAM" many 30 10
 wait_until 60 is_ready
 (($(spilled) > 15)) || fail "only $(spilled) values are on the disk"
@@ -57,9 +58,15 @@ echo >"$GO"
 ended 0
 has out "many: right"
 
-note "a worker that starts again has nothing left of what it spilled"
+note "what nothing holds any more goes, also from the disk; and a worker that starts again has nothing left"
+nothing_spilled() { [[ $(spilled) -eq 0 ]]; }
+wait_until 20 nothing_spilled
+rm -f "$WORK/bg.out"
+background "$PROGRAM" many 30 10
+wait_until 60 is_ready
 (($(spilled) > 15)) || fail "there is nothing to clear"
-kill -KILL "$WORKER"
+kill -KILL "$PID" "$WORKER"
+wait "$PID" 2>/dev/null
 wait_until 20 gone rayc-worker "$RAYC_STATE_DIR"
 start_worker 50000000 100000000
 [[ $(spilled) -eq 0 ]] || fail "$(spilled) files are left"
@@ -72,10 +79,12 @@ has out "its result: a value of 160000005 bytes: the object store of this node i
 expect 0 "$PROGRAM" puts # and goes on
 
 note "a driver that is killed gives back what it had open, and what it held"
+rm -f "$WORK/bg.out"
 background "$PROGRAM" hold 1 40
 wait_until 60 is_ready
 kill -KILL "$PID"
 wait "$PID" 2>/dev/null
+rm -f "$WORK/bg.out"
 background "$PROGRAM" many 1 50 # there is no room for both
 wait_until 60 is_ready
 echo >"$GO"

@@ -101,7 +101,8 @@ static inline struct world *world_new(void)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct diag why;
-    w->limits = (struct limits){ 10000, 10000, 1000, 100, 20, 100, 16, 64, 8, 8, 16, 64, 64 };
+    w->limits = (struct limits){ 10000, 10000, 1000, 100, 20, 100,   16,    64,
+                                 8,     8,     16,   64,  64, 20000, 20000, 20000 };
     w->config = core_config();
     w->now_ms = 1000;
     w->wire = (struct wire){ w->list, 0, sizeof(w->list), false };

@@ -229,6 +229,12 @@ static inline void on_message(const struct msg *msg)
     case MSG_PROGRAM_PUT:
         say(MSG_PROGRAM_HAS, &(struct msg_program_has){ .seq = seq, .complete = 1 });
         break;
+    case MSG_REFS:
+        say(MSG_REFS_TAKEN,
+            &(struct msg_refs_taken){ .seq = seq,
+                                      .session = SESSION,
+                                      .below = msg->as.refs.first + msg->as.refs.refs.count });
+        break;
     case MSG_BYE:
         head.byes++;
         say(MSG_BYE_DONE, &(struct msg_bye_done){ .seq = seq, .session = SESSION });

@@ -223,6 +223,12 @@ static void see(void *context, const struct restored *row)
         n = snprintf(to, room, "L%llu,%llu ", (unsigned long long)row->lease.token,
                      (unsigned long long)row->lease.count);
         break;
+    case RESTORE_OBJECT:
+    case RESTORE_HOLD:
+    case RESTORE_INSIDE:
+        n = snprintf(to, room, "O%llu,%u ", (unsigned long long)row->object.task,
+                     row->object.state);
+        break;
     }
     self->n += (size_t)n;
 }

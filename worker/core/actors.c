@@ -218,7 +218,8 @@ void actor_ran(struct worker *self, const struct worker_event *event)
                                     .run_us = ran->run_us,
                                     .value = ran->value,
                                     .text = ran->text,
-                                    .checkpoint = ran->checkpoint });
+                                    .checkpoint = ran->checkpoint,
+                                    .sealed = ran->sealed });
     executor->quiet = false;
     call_begins(self, executor);
     call_due(self, event->executor);

@@ -125,6 +125,7 @@ void attempt_end(struct worker *self, uint32_t index, const struct rec_done *how
     attempt->as.out.output = how->output;
     attempt->as.out.log = how->log;
     attempt->as.out.checkpoint = how->checkpoint;
+    attempt->as.out.sealed = how->sealed;
     chain_append(&self->ended, &self->attempts, ATTEMPT_PLACE, index);
 }
 

@@ -127,7 +127,8 @@ void on_ran(struct worker *self, const struct worker_event *event)
                                     .value = ran->value,
                                     .text = ran->text,
                                     .output = event->output,
-                                    .log = event->log });
+                                    .log = event->log,
+                                    .sealed = ran->sealed });
     lane->start_failures = 0;
     executor->reported = true;
     if (executor->stuck) {

@@ -191,6 +191,7 @@ static void report_attempt(struct worker *self, uint32_t index, uint32_t report_
     done->output = attempt->as.out.output;
     done->log = attempt->as.out.log;
     done->checkpoint = attempt->as.out.checkpoint;
+    done->sealed = attempt->as.out.sealed;
 }
 
 static void refusal_tell(struct worker *self, const struct report *report)
@@ -209,7 +210,7 @@ static void refusal_tell(struct worker *self, const struct report *report)
 static size_t bytes_of(const struct attempt *attempt)
 {
     return attempt->as.out.value.n + attempt->as.out.text.n + attempt->as.out.output.n +
-           attempt->as.out.log.n + attempt->as.out.checkpoint.n;
+           attempt->as.out.log.n + attempt->as.out.checkpoint.n + attempt->as.out.sealed.bytes.n;
 }
 
 /*  One report, of what has ended.  There is always room for one with an attempt in it: worker_bytes(). */

@@ -76,6 +76,7 @@ struct attempt {
         } in; /* until it has ended; borrowed from its frame */
         struct {
             struct slice value, text, output, log, checkpoint;
+            struct list sealed;
         } out; /* from then until it is in a report; borrowed from an event */
     } as;
 };

@@ -1,0 +1,79 @@
+/*  object_lost.c - objects that no node has any more: why, and what becomes of the tasks that need them. */
+#include "head/core/object_inside.h"
+
+void object_missing(struct core *core, uint32_t index)
+{
+    const struct object *object = object_at(core, index);
+    if (object->state == DIRECTORY_STORED && object->refs > 0 && copies_known(core)) {
+        emit_lookup(core, object->task); /* its spec says why it is not made again */
+    }
+}
+
+static enum object_reason reason_of(const struct core *core, const struct event *event)
+{
+    uint32_t index = map_find(&core->spec_ids, event->spec);
+    if (index == NONE) {
+        return REASON_OBJECT_UNRECONSTRUCTABLE_BORROWED;
+    }
+    const struct spec *spec = spec_at(core, index);
+    if (spec->kind == SPEC_VALUE) {
+        return REASON_OBJECT_UNRECONSTRUCTABLE_PUT;
+    }
+    if (spec->kind == SPEC_METHOD) {
+        return REASON_OBJECT_UNRECONSTRUCTABLE_ACTOR;
+    }
+    return spec->max_retries == 0 ? REASON_OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED
+                                  : REASON_OBJECT_LOST;
+}
+
+/*  A task that has not begun, and has this object for an argument. */
+static uint32_t needs(const struct core *core, uint32_t hold)
+{
+    uint64_t by = hold_at(core, hold)->by;
+    uint32_t task = by >> 63 == 0 ? task_find(core, by) : NONE;
+    bool begun = task != NONE && task_at(core, task)->state != TASK_WAITING &&
+                 task_at(core, task)->state != TASK_READY;
+    return begun ? NONE : task;
+}
+
+static void lose(struct core *core, uint32_t index, enum object_reason reason)
+{
+    struct object *object = object_at(core, index);
+    uint32_t next;
+    object->state = DIRECTORY_LOST;
+    object->reason = (uint8_t)reason;
+    EMIT(core, object_state, object->task, object->index, DIRECTORY_LOST, reason);
+    for (uint32_t h = object->holds; h != NONE; h = next) {
+        uint32_t task = needs(core, h);
+        next = hold_at(core, h)->on.next;
+        if (task != NONE && task_at(core, task)->state == TASK_WAITING) {
+            task_doom(core, task, FAILURE_OBJECT_LOST);
+        } else if (task != NONE && !effects_nearly_full(core)) {
+            task_give_up(core, task, FAILURE_OBJECT_LOST);
+            next = object->holds; /* it held nothing but what is gone from the list now */
+        }
+    }
+}
+
+bool objects_lost(const struct core *core, uint64_t task)
+{
+    uint32_t i = map_find(&core->objects.by_holder, BY_TASK(task));
+    while (i != NONE && object_at(core, hold_at(core, i)->object)->state != DIRECTORY_LOST) {
+        i = map_next(&core->objects.by_holder, i);
+    }
+    return i != NONE;
+}
+
+void objects_looked_up(struct core *core, const struct event *event)
+{
+    if (core->restoring || !copies_known(core) || task_find(core, event->number) != NONE) {
+        return;
+    }
+    for (uint32_t i = map_find(&core->objects.by_task, event->number); i != NONE;
+         i = map_next(&core->objects.by_task, i)) {
+        const struct object *object = object_at(core, i);
+        if (object->state == DIRECTORY_STORED && object->copies == NONE) {
+            lose(core, i, reason_of(core, event));
+        }
+    }
+}

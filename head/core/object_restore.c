@@ -1,0 +1,65 @@
+/*  object_restore.c - objects after a restart: rows say what there is and which sessions hold it; tasks hold their
+    arguments again as they are restored; where copies are, the nodes tell. */
+#include "head/core/object_inside.h"
+
+static void restore_object(struct core *core, const struct restored *row)
+{
+    uint32_t index = object_new(core, row->object.task, row->object.index,
+                                (enum directory_state)row->object.state);
+    ensure(index != NONE);
+    struct object *object = object_at(core, index);
+    object->size = row->object.size;
+    object->reason = (uint8_t)row->object.reason;
+    object->owned = object->owned && row->object.owned;
+    object->refs = object->owned;
+}
+
+/*  What was inside of a value, or of the arguments of a task that has not ended. */
+static void restore_inside(struct core *core, const struct restored *row)
+{
+    uint64_t task = row->object.task;
+    bool arguments = row->object.index == ARGUMENTS;
+    uint32_t by = arguments ? task_find(core, task) : object_find(core, task, row->object.index);
+    if (by == NONE) {
+        return;
+    }
+    struct list inside = { row->object.inside, 0 };
+    for (struct list all = { row->object.inside, NONE }; all.bytes.n > 0; inside.count++) {
+        struct rec_object inner;
+        next_object(&all, &inner); /* the row has no header */
+    }
+    objects_inside(core, task_session((task_id){ task }), inside,
+                   arguments ? BY_ARGUMENTS(task) : BY_OBJECT(by));
+}
+
+void object_restore(struct core *core, const struct restored *row)
+{
+    if (row->table == RESTORE_OBJECT) {
+        restore_object(core, row);
+    } else if (row->table == RESTORE_INSIDE) {
+        restore_inside(core, row);
+    } else {
+        uint32_t session = session_find(core, row->object.session);
+        uint32_t object =
+            session == NONE || !session_at(core, session)->open
+                ? NONE
+                : object_met(core, row->object.session, row->object.task, row->object.index);
+        if (object != NONE) {
+            hold_add(core, object, BY_SESSION(row->object.session));
+        }
+    }
+}
+
+void objects_restored(struct core *core)
+{
+    for (uint32_t i = 0; i < core->objects.all.fresh; i++) {
+        const struct object *object = object_at(core, i);
+        if (object->state == DIRECTORY_AWAITED && task_find(core, object->task) == NONE &&
+            !session_lives(core, object->task)) {
+            objects_task_ended(core, object->task);
+        } else if (object->state != 0) {
+            object_due(core, i);
+        }
+    }
+    objects_sweep(core);
+}

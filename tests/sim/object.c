@@ -1,0 +1,136 @@
+/*  object.c - objects of the simulated world.  What a client puts is in the store of a node, or in its row; clients drop
+    what they have while tasks, also of others, still wait for it; nodes die with what they have. */
+#include "tests/sim/object.h"
+
+#include "tests/sim/drain.h"
+#include "tests/sim/sim.h"
+
+enum { STORED_BYTES = 1 << 20, DROP_AGAIN_MS = 2000, DROPS_OF_A_FRAME = 64 };
+typedef unsigned long long ull;
+
+void object_draw(struct sim *sim, struct call *call)
+{
+    const struct node *node = &sim->nodes[prng_below(&sim->values, sim->worker_count)];
+    call->stored_at = node->alive ? worker_stats(node->core).node : 0;
+}
+
+void object_call(const struct call *call, struct wire *sealed, struct rec_call *out)
+{
+    if (call->stored_at != 0) {
+        proto_put_record(sealed, REC_SEALED, &(struct rec_sealed){ .size = STORED_BYTES });
+        out->sealed = wire_list(sealed, 1);
+        out->node = call->stored_at;
+    }
+}
+
+void object_drops(struct sim *sim, struct client *self)
+{
+    bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
+    bool all_sent = self->made == self->planned && self->below == (uint64_t)self->made + 1;
+    uint64_t now_ms = client_now_ms(sim);
+    if (!submits || !all_sent || self->index % 2 != 0 || self->session == 0 ||
+        self->drops >= self->made || now_ms < self->dropped_ms + DROP_AGAIN_MS) {
+        return;
+    }
+    uint8_t bytes[DROPS_OF_A_FRAME * 24];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    uint32_t count = 0;
+    for (uint64_t c = self->drops + 1; c <= self->made && count < DROPS_OF_A_FRAME; c++, count++) {
+        proto_put_record(&wire, REC_REF,
+                         &(struct rec_ref){ .task = task_id_of(self->session, c).v });
+    }
+    self->dropped_ms = now_ms;
+    client_say(sim, self, MSG_REFS,
+               &(struct msg_refs){ .seq = SEQ_SESSION | ++self->seq,
+                                   .session = self->session,
+                                   .first = self->drops + 1,
+                                   .refs = wire_list(&wire, count) });
+}
+
+void object_taken(struct client *self, const struct msg_refs_taken *msg)
+{
+    if (msg->session == self->session && msg->below > self->drops + 1) {
+        self->drops = msg->below - 1;
+        self->dropped_ms = 0;
+    }
+}
+
+/* --- what the rows must say -------------------------------------------------------------------- */
+
+void seen_object_new(struct sim *sim, const void *from)
+{
+    const struct row_object_new *row = from;
+    struct task_seen *task = oracle_task(sim, row->task);
+    if (task == NULL || (task->object != 0 && task->object != DIRECTORY_AWAITED)) {
+        sim_fail(sim, 27, "the object of %llx is sealed a second time, or without a task",
+                 (ull)row->task);
+    }
+    task->object = row->state;
+    task->object_owned = row->owned;
+}
+
+void seen_object_owned(struct sim *sim, const void *from)
+{
+    const struct row_object_owned *row = from;
+    struct task_seen *task = oracle_task(sim, row->task);
+    if (task != NULL) {
+        task->object_owned = row->owned;
+    }
+}
+
+static bool needs(const struct sim *sim, const struct task_seen *task, uint64_t dep)
+{
+    bool found = false;
+    for (uint32_t i = 0; task->state < TASK_FINISHED && !task->deleted && i < task->dep_count;
+         i++) {
+        found = found || sim->oracle.deps[task->dep_first + i] == dep;
+    }
+    return found;
+}
+
+void seen_object_state(struct sim *sim, const void *from)
+{
+    const struct row_object_state *row = from;
+    struct task_seen *task = oracle_task(sim, row->task);
+    if (task == NULL) {
+        return; /* of a job that is deleted */
+    }
+    bool freed = row->state == DIRECTORY_FREED && task->object == DIRECTORY_STORED;
+    if (freed && !sim->oracle.replaying && task->object_owned) {
+        sim_fail(sim, 31, "the object of %llx is released although its session holds it",
+                 (ull)row->task);
+    }
+    for (uint32_t i = 0; freed && !sim->oracle.replaying && i < sim->oracle.task_count; i++) {
+        if (needs(sim, &sim->oracle.tasks[i], row->task)) {
+            sim_fail(sim, 31, "the object of %llx is released although %llx needs it",
+                     (ull)row->task, (ull)sim->oracle.tasks[i].id);
+        }
+    }
+    task->object = row->state;
+}
+
+void rule_sources(struct sim *sim, const struct rec_start *start)
+{
+    struct list sources = start->sources;
+    struct rec_source source;
+    while (!sim->head.after_sync && next_source(&sources, &source)) {
+        struct rec_keeper keeper;
+        while (next_keeper(&source.places, &keeper)) {
+            const struct node_seen *node = node_seen_of(sim, keeper.node);
+            if (node == NULL || node->dead) {
+                sim_fail(sim, 29, "START of %llx says that %llx is at node %llu, which is dead",
+                         (ull)start->task, (ull)source.task, (ull)keeper.node);
+            }
+        }
+    }
+}
+
+void objects_end(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->oracle.task_count; i++) {
+        const struct task_seen *task = &sim->oracle.tasks[i];
+        if (!task->deleted && task->object != 0 && task->object != DIRECTORY_FREED) {
+            sim_fail(sim, 31, "all has ended, but the object of %llx is still held", (ull)task->id);
+        }
+    }
+}

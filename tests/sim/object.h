@@ -1,0 +1,24 @@
+/*  object.h - of the simulated world: values that clients put into the store of a node, and drop again. */
+#ifndef RAYC_SIM_OBJECT_H
+#define RAYC_SIM_OBJECT_H
+#include "head/rows.h"
+#include "proto/proto.h"
+
+struct sim;
+struct client;
+struct call;
+
+void object_draw(struct sim *sim, struct call *call); /* a put: some are stored in a node */
+/*  What its CALL says of that; `sealed` has room for one record. */
+void object_call(const struct call *call, struct wire *sealed, struct rec_call *out);
+/*  Some clients drop all that they have, when all is submitted: a task that uses a value holds it then. */
+void object_drops(struct sim *sim, struct client *self);
+void object_taken(struct client *self, const struct msg_refs_taken *msg);
+
+/*  What the rows say, and what must hold of them. */
+void seen_object_new(struct sim *sim, const void *row);
+void seen_object_owned(struct sim *sim, const void *row);
+void seen_object_state(struct sim *sim, const void *row);
+void rule_sources(struct sim *sim, const struct rec_start *start);
+void objects_end(struct sim *sim);
+#endif

@@ -1,0 +1,268 @@
+/*  directory_test.c - stories of the head about objects: who holds them, which node has them, and when they go. */
+#include "tests/unit/head_world.h"
+
+enum { SIZE = 1 << 20 };
+
+/*  One SEALED record of `size`, with these inside. */
+static struct list sealed_of(struct world *w, uint64_t size, struct list inside)
+{
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_SEALED, &(struct rec_sealed){ .size = size, .inside = inside });
+    return (struct list){ slice_of(w->list + at, w->wire.n - at), 1 };
+}
+
+static void done_stored(struct world *w, uint64_t node, const struct rec_start *start,
+                        struct list inside)
+{
+    struct list sealed = sealed_of(w, SIZE, inside);
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_DONE,
+                     &(struct rec_done){ .task = start->task,
+                                         .token = start->token,
+                                         .started_ms = 1,
+                                         .value = slice_text("\x07"),
+                                         .sealed = sealed });
+    struct list list = { slice_of(w->list + at, w->wire.n - at), 1 };
+    say(w, WORKER, MSG_DONE, &(struct msg_done){ .seq = 5, .node = node, .done = list });
+}
+
+/*  A call of a task that waits for `dep`, or of a value (kind VALUE) that node `dep` stores. */
+static void call(struct world *w, uint64_t session, uint64_t counter, uint32_t kind, uint64_t dep)
+{
+    struct rec_spec spec = spec_of(w, 1);
+    spec.index = kind;
+    spec.kind = kind;
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_SPEC, &spec);
+    struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
+    struct rec_call record = { .spec = kind, .args = slice_text("\x90") };
+    if (kind == SPEC_VALUE) {
+        record.sealed = sealed_of(w, SIZE, (struct list){ 0 });
+        record.node = dep;
+    } else {
+        at = w->wire.n;
+        proto_put_record(&w->wire, REC_ID, &(struct rec_id){ dep });
+        record.deps = (struct list){ slice_of(w->list + at, w->wire.n - at), 1 };
+    }
+    at = w->wire.n;
+    proto_put_record(&w->wire, REC_CALL, &record);
+    struct list calls = { slice_of(w->list + at, w->wire.n - at), 1 };
+    say(w, CLIENT, MSG_SUBMIT,
+        &(struct msg_submit){
+            .session = session, .first = counter, .specs = specs, .calls = calls });
+}
+
+static void refs(struct world *w, uint32_t peer, uint64_t session, uint64_t first,
+                 struct rec_ref ref)
+{
+    proto_put_record(&w->wire, REC_REF, &ref);
+    say(w, peer, MSG_REFS,
+        &(struct msg_refs){ .session = session, .first = first, .refs = wire_list(&w->wire, 1) });
+}
+
+static void stock(struct world *w, uint64_t node, uint64_t number, uint64_t task, uint32_t how)
+{
+    proto_put_record(&w->wire, REC_COPY, &(struct rec_copy){ task, 0, SIZE, how });
+    say(w, WORKER, MSG_STOCK,
+        &(struct msg_stock){ .node = node, .number = number, .copies = wire_list(&w->wire, 1) });
+}
+
+static struct rec_source where(struct world *w, uint64_t session, uint64_t task)
+{
+    proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ task, 0 });
+    say(w, CLIENT, MSG_WHERE,
+        &(struct msg_where){ .session = session, .objects = wire_list(&w->wire, 1) });
+    struct rec_source source;
+    struct list sources = must_hear(w, MSG_PLACES)->as.places.sources;
+    assert_true(next_source(&sources, &source));
+    return source;
+}
+
+static bool told_to_drop(const struct world *w, uint64_t task)
+{
+    const struct msg *msg = heard(w, MSG_OBJECT_DROP, 0);
+    struct list objects = msg != NULL ? msg->as.object_drop.objects : (struct list){ 0 };
+    struct rec_object object;
+    return next_object(&objects, &object) && object.task == task;
+}
+
+/*  A job with one task that has finished, and whose value its node stores. */
+static uint64_t made(struct world *w, uint64_t *session, uint64_t *node)
+{
+    struct rec_start start;
+    *node = join(w, WORKER, 0, "n1", 4);
+    *session = open_job(w, CLIENT, "objects");
+    submit(w, *session, 1, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    done_stored(w, *node, &start, (struct list){ 0 });
+    return start.task;
+}
+
+static void a_stored_value_is_where_it_was_made(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    struct rec_source source = where(w, session, task);
+    struct rec_keeper keeper;
+    assert_int_equal(source.state, DIRECTORY_STORED);
+    assert_int_equal(source.size, SIZE);
+    assert_true(next_keeper(&source.places, &keeper));
+    assert_int_equal(keeper.node, node);
+    world_free(w);
+}
+
+static void what_nobody_holds_is_dropped_until_its_node_says_so(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0 });
+    assert_int_equal(must_hear(w, MSG_REFS_TAKEN)->as.refs_taken.below, 2);
+    assert_true(told_to_drop(w, task));
+    say(w, WORKER, MSG_NODE_BEAT, &(struct msg_node_beat){ .node = node });
+    pass(w, 2250);
+    assert_true(told_to_drop(w, task));
+    stock(w, node, 1, task, COPY_GONE);
+    pass(w, 4000);
+    assert_false(told_to_drop(w, task));
+    assert_int_equal(where(w, session, task).state, DIRECTORY_FREED);
+    world_free(w);
+}
+
+static void an_argument_is_held_by_its_task(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    struct rec_source source;
+    uint64_t session, node, task = made(w, &session, &node);
+    call(w, session, 2, SPEC_FUNCTION, task);
+    assert_true(start_at(w, 0, &start));
+    assert_true(next_source(&start.sources, &source));
+    assert_int_equal(source.task, task);
+    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0 });
+    assert_false(told_to_drop(w, task));
+    done(w, node, &start, OUTCOME_OK, 0);
+    assert_true(told_to_drop(w, task));
+    world_free(w);
+}
+
+static void what_is_inside_lives_while_the_outer_one_does(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, inner = made(w, &session, &node);
+    submit(w, session, 2, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ inner, 0 });
+    done_stored(w, node, &start, wire_list(&w->wire, 1));
+    refs(w, CLIENT, session, 1, (struct rec_ref){ inner, 0, 0 });
+    assert_false(told_to_drop(w, inner));
+    world_restart(w);
+    hello(w, WORKER, 2);
+    say(w, WORKER, MSG_NODE_JOIN,
+        &(struct msg_node_join){ .node = node, .key = slice_text("n1"), .store_bytes = 1 << 30 });
+    hello(w, CLIENT, 1);
+    say(w, CLIENT, MSG_RESUME, &(struct msg_resume){ .session = session });
+    assert_int_equal(must_hear(w, MSG_REFS_TAKEN)->as.refs_taken.below, 2);
+    stock(w, node, 1, inner, COPY_PRIMARY);
+    assert_false(told_to_drop(w, inner));
+    refs(w, CLIENT, session, 2, (struct rec_ref){ start.task, 0, 0 });
+    assert_true(told_to_drop(w, inner));
+    world_free(w);
+}
+
+static void a_session_that_ends_holds_nothing_but_others_do(void **state)
+{
+    (void)state;
+    enum { OTHER = 8 };
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    uint64_t other = open_job(w, OTHER, "borrower");
+    refs(w, OTHER, other, 1, (struct rec_ref){ task, 0, 1 });
+    say(w, CLIENT, MSG_BYE, &(struct msg_bye){ .session = session });
+    pass(w, 500);
+    assert_false(told_to_drop(w, task));
+    say(w, OTHER, MSG_BYE, &(struct msg_bye){ .session = other });
+    assert_true(told_to_drop(w, task));
+    world_free(w);
+}
+
+static void a_change_that_is_said_again_changes_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    refs(w, CLIENT, session, 3, (struct rec_ref){ task, 0, 0 });
+    assert_int_equal(must_hear(w, MSG_REFS_TAKEN)->as.refs_taken.below, 1);
+    assert_false(told_to_drop(w, task));
+    world_free(w);
+}
+
+static void a_lost_value_that_was_put_says_why(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    enum { NEW_WORKER = 11 };
+    uint64_t node = join(w, WORKER, 0, "n1", 4);
+    uint64_t session = open_job(w, CLIENT, "objects");
+    call(w, session, 1, SPEC_VALUE, node);
+    uint64_t task = task_id_of(session, 1).v;
+    assert_int_equal(where(w, session, task).state, DIRECTORY_STORED);
+    join(w, NEW_WORKER, 0, "n1", 4); /* a new process: what the old one had is gone */
+    struct rec_source source = where(w, session, task);
+    assert_int_equal(source.state, DIRECTORY_LOST);
+    assert_int_equal(source.reason, REASON_OBJECT_UNRECONSTRUCTABLE_PUT);
+    call(w, session, 2, SPEC_FUNCTION, task);
+    struct rec_result result;
+    assert_true(result_of(w, task_id_of(session, 2).v, &result));
+    assert_int_equal(result.failure, FAILURE_OBJECT_LOST);
+    world_free(w);
+}
+
+static void a_copy_that_the_head_does_not_know_goes(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    stock(w, node, 1, task_id_of(session, 50).v, COPY_PRIMARY);
+    assert_false(told_to_drop(w, task_id_of(session, 50).v)); /* its CALL may be on its way */
+    stock(w, node, 2, task_id_of(session + 7, 1).v, COPY_PRIMARY);
+    assert_true(told_to_drop(w, task_id_of(session + 7, 1).v));
+    assert_int_equal(where(w, session, task).state, DIRECTORY_STORED);
+    world_free(w);
+}
+
+static void another_copy_becomes_the_primary(void **state)
+{
+    (void)state;
+    enum { SECOND = 10 };
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    uint64_t second = join(w, SECOND, 0, "n2", 4);
+    proto_put_record(&w->wire, REC_COPY, &(struct rec_copy){ task, 0, SIZE, COPY_SECONDARY });
+    say(w, SECOND, MSG_STOCK,
+        &(struct msg_stock){ .node = second, .number = 1, .copies = wire_list(&w->wire, 1) });
+    stock(w, node, 1, task, COPY_GONE);
+    assert_int_equal(must_hear(w, MSG_OBJECT_KEEP)->as.object_keep.objects.count, 1);
+    assert_int_equal(where(w, session, task).places.count, 1);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stored_value_is_where_it_was_made),
+        cmocka_unit_test(what_nobody_holds_is_dropped_until_its_node_says_so),
+        cmocka_unit_test(an_argument_is_held_by_its_task),
+        cmocka_unit_test(what_is_inside_lives_while_the_outer_one_does),
+        cmocka_unit_test(a_session_that_ends_holds_nothing_but_others_do),
+        cmocka_unit_test(a_change_that_is_said_again_changes_nothing),
+        cmocka_unit_test(a_lost_value_that_was_put_says_why),
+        cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),
+        cmocka_unit_test(another_copy_becomes_the_primary),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
