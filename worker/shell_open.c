@@ -20,7 +20,7 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before ZeroMQ makes threads */
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before there are threads */
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -88,6 +88,7 @@ int shell_open(struct shell *self)
     const struct shell_config *config = self->config;
     struct worker_config core = config->core;
     struct worker_limits limits = worker_limits();
+    self->signals = open_signals();
     int e = open_store(self, &core);
     self->core_bytes = worker_bytes(&limits);
     self->core = worker_init(reserve_memory(self->core_bytes), &limits, &core);
@@ -95,7 +96,6 @@ int shell_open(struct shell *self)
     kept_reports_init(&self->reports, limits.reports + limits.attempts);
     encoder_init(&self->sends);
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
-    self->signals = open_signals();
     e = e ? e : tails_open(&self->tails);
     e = e ? e : asks_open(&self->asks, limits.executors, &(struct asks_runs){ runs, self->core });
     e = e ? e : fetches_open(&self->fetches, config->dir);
