@@ -33,6 +33,7 @@ enum {
     SPEC_EPOCH_SHIFT = 24,   /* numbers of specs begin at the head's epoch, shifted so */
     REPORT_EPOCH_SHIFT = 32, /* ids of reports, too */
     RETRIES_ASKED_MAX = 64,
+    CHILDREN_SHARE = 8, /* one of so many places for tasks and edges is for what tasks submit */
     FORGOTTEN_MAX = 64
 };
 

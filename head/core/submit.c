@@ -35,8 +35,10 @@ static bool call_fits(struct core *core, uint32_t session_index, uint32_t spec,
     const struct session *session = session_at(core, session_index);
     uint32_t kind = spec_at(core, spec)->kind;
     *lane = NONE;
-    if (core->tasks.taken == core->limits.tasks || session->below > TASK_COUNTER_MAX ||
-        core->edges.taken + call->deps.count > core->limits.edges) {
+    uint32_t kept = session->nested ? UINT32_MAX : CHILDREN_SHARE; /* tasks wait for children */
+    if (core->tasks.taken + core->limits.tasks / kept >= core->limits.tasks ||
+        core->edges.taken + call->deps.count + core->limits.edges / kept > core->limits.edges ||
+        session->below > TASK_COUNTER_MAX) {
         return false;
     }
     if (kind == SPEC_ACTOR) {
