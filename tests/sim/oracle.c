@@ -523,12 +523,12 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_actor_dead       seen_event
 #define seen_actor_checkpoint seen_event
 #define seen_spec_file        seen_event
-#define seen_object_where   seen_event
-#define seen_object_delete  seen_event
-#define seen_hold_new       seen_event
-#define seen_hold_end       seen_event
-#define seen_holds_end      seen_event
-#define seen_session_refs   seen_event
+#define seen_object_where     seen_event
+#define seen_object_delete    seen_event
+#define seen_hold_new         seen_event
+#define seen_hold_end         seen_event
+#define seen_holds_end        seen_event
+#define seen_session_refs     seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

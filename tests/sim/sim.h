@@ -397,13 +397,6 @@ struct plan { /* of a spec */
     uint64_t where; /* hash of strategy and labels */
 };
 
-struct driven { /* the study of a client */
-    bool wanted, decides, resume, opened, lost, stop, ends, ended;
-    uint32_t name, tries, planned;
-    uint64_t id, seq, asked_ms, stop_other_ms;
-    uint64_t made, saved, sent, progress_ms; /* seqs of TRIALS */
-};
-
 #define SEQ_SESSION (1ull << 62) /* of a request that only an open session may make */
 struct call {
     uint32_t spec;

@@ -8,6 +8,13 @@ struct sim;
 struct client;
 struct studies_seen;
 
+struct driven { /* the study of a client */
+    bool wanted, decides, resume, opened, lost, stop, ends, ended;
+    uint32_t name, tries, planned;
+    uint64_t id, seq, asked_ms, stop_other_ms;
+    uint64_t made, saved, sent, progress_ms; /* seqs of TRIALS */
+};
+
 void study_draw(struct sim *sim, struct client *self);
 void study_tick(struct sim *sim, struct client *self);
 void study_ready(struct client *self);                   /* a new connection */

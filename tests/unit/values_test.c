@@ -173,7 +173,7 @@ static void a_result_that_is_a_reference_stays_one(void **state)
     struct cursor in = cursor_of(slice_of(wire.p, wire.n));
     uint32_t count;
     rayc_value out;
-    bool reference;
+    bool reference = true;
     assert_true(wire_get_array(&in, &count) && value_read(&in, &out, &reference));
     assert_true(!reference && out.kind == RAYC_REF && out.as.ref.number == 9);
 }
