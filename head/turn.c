@@ -159,6 +159,19 @@ static int send_messages(struct turn *self, const struct batch *batch)
     return code;
 }
 
+static uint8_t *joined(struct slice first, struct slice second)
+{
+    uint8_t *copy = malloc(first.n + second.n + 1);
+    ensure(copy);
+    if (first.n > 0) {
+        memcpy(copy, first.p, first.n);
+    }
+    if (second.n > 0) {
+        memcpy(copy + first.n, second.p, second.n);
+    }
+    return copy;
+}
+
 static int put_start(struct turn *self, const struct start_send *start)
 {
     struct rec_start record = { .task = start->task,
@@ -179,11 +192,7 @@ static int put_start(struct turn *self, const struct start_send *start)
         struct slice deps;
         code = store_task_args(self->store, start->task, &record.args, &deps);
         if (code == OK && start->has_deps) {
-            copy = malloc(record.args.n + deps.n +
-                          1); /* the next read from the store ends these slices */
-            ensure(copy);
-            memcpy(copy, record.args.p, record.args.n);
-            memcpy(copy + record.args.n, deps.p, deps.n);
+            copy = joined(record.args, deps); /* the next read from the store ends these slices */
             uint32_t count = 0;
             code = put_values(self->store, slice_of(copy + record.args.n, deps.n), &self->values,
                               &count);

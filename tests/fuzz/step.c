@@ -58,7 +58,7 @@ static void feed(struct run *run, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct limits limits = { 500, 500, 100, 50, 10, 20, 8, 8, 8, 8, 8, 1000, 4000, 1000 };
+    struct limits limits = { 500, 500, 100, 50, 10, 20, 8, 8, 8, 8, 8, 64, 64, 1000, 4000, 1000 };
     struct config config = core_config();
     struct store *store = NULL;
     struct run run = { .now_ms = 1000 };
