@@ -161,15 +161,12 @@ static int send_messages(struct turn *self, const struct batch *batch)
 
 static uint8_t *joined(struct slice first, struct slice second)
 {
-    uint8_t *copy = malloc(first.n + second.n + 1);
-    ensure(copy);
-    if (first.n > 0) {
-        memcpy(copy, first.p, first.n);
-    }
-    if (second.n > 0) {
-        memcpy(copy + first.n, second.p, second.n);
-    }
-    return copy;
+    size_t n = first.n + second.n + 1;
+    struct wire to = { malloc(n), 0, n, false };
+    ensure(to.p);
+    wire_put_encoded(&to, first);
+    wire_put_encoded(&to, second);
+    return to.p;
 }
 
 static int put_start(struct turn *self, const struct start_send *start)

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rayc_value value;
     bool reference = false;
     while (cursor_left(&from) > 0 && value_read(&from, &value, &reference)) {
-        bool raw = value.kind >= RAYC_STRING && value.kind != RAYC_REF;
+        bool raw = value.kind >= RAYC_STRING && value.kind <= RAYC_MAP;
         if (raw && value.as.raw.size > 0) {
             static volatile uint8_t sink;
             const uint8_t *bytes = value.as.raw.data;
