@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "head/turn_frames.h"
 #include "head/wires.h"
+#include "proto/wire.h"
 
 enum {
     STORED_FRAME_BYTES = 2 * MIB, /* results read back from the store: a frame ends here */
