@@ -14,6 +14,7 @@
 #include "worker/shell.h"
 #include "worker/store_socket.h"
 #include "worker/tails.h"
+#include "worker/wanted.h"
 
 /*  data.u64 of epoll; smaller ones are ids of executors. */
 enum {
@@ -40,6 +41,7 @@ struct shell {
     struct node_store *store;
     struct store_socket *store_socket;
     struct carry *carry;
+    struct wanted *wanted;
     struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;
