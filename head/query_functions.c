@@ -2,6 +2,7 @@
 #include "head/query_functions.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include "common/text.h"
 #include "head/json.h"
 #include "proto/proto.h"
@@ -90,6 +91,31 @@ static void demand_json(sqlite3_context *context, int count, sqlite3_value **val
     give(context, &json);
 }
 
+/*  Where and when a spec's tasks run. */
+static void scheduling_json(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    struct list list = { blob_of(values[0]), 1 };
+    struct rec_spec spec;
+    if (list.bytes.n == 0 || !next_spec(&list, &spec)) {
+        sqlite3_result_null(context);
+        return;
+    }
+    struct json json = json_new(MIB);
+    char digits[40];
+    snprintf(digits, sizeof(digits), ",\"priority\":%d,\"labels\":[", (int)spec.priority);
+    json_raw(&json, "{\"strategy\":");
+    json_text(&json, spec.strategy.n > 0 ? spec.strategy : slice_text("DEFAULT"));
+    json_raw(&json, digits);
+    struct slice line;
+    for (const char *comma = ""; line_next(&spec.labels, &line); comma = ",") {
+        json_raw(&json, comma);
+        json_text(&json, line);
+    }
+    json_raw(&json, "]}");
+    give(context, &json);
+}
+
 static void ids_json(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;
@@ -143,8 +169,9 @@ int query_functions(sqlite3 *db)
         void (*function)(sqlite3_context *context, int count, sqlite3_value **values);
     } functions[] = {
         { "amounts_json", amounts_json }, { "labels_json", labels_json },
-        { "demand_json", demand_json },   { "ids_json", ids_json },
-        { "value_json", value_json },     { "waits_json", waits_json },
+        { "demand_json", demand_json },   { "scheduling_json", scheduling_json },
+        { "ids_json", ids_json },         { "value_json", value_json },
+        { "waits_json", waits_json },
     };
     for (size_t i = 0; i < COUNT(functions); i++) {
         int rc =

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/secret.h"
+#include "common/text.h"
 #include "proto/wire.h"
 
 enum {
@@ -131,12 +132,48 @@ static int read_demand(struct ray_open *self, struct ray_refusal *no)
     if (rc == OK) {
         rc = add_resources(self, no);
     }
-    if (rc == OK && json_object_size(json_object_get(self->asked, "entrypoint_label_selector"))) {
-        rc = ray_refuse(no, 400,
-                        "ValueError: entrypoint_label_selector: nodes of rayc have no labels");
-    }
     ensure(!self->demand.full);
     return rc;
+}
+
+/*  Ray's "v", "!v", "in(a,b)", "!in(a,b)" as a line of a selector. */
+static void add_label(struct text *to, const char *key, const char *value)
+{
+    bool negated = value[0] == '!';
+    const char *rest = value + negated;
+    size_t n = strlen(rest);
+    bool list = n > 3 && strncmp(rest, "in(", 3) == 0 && rest[n - 1] == ')';
+    text_add(to, to->n > 0 ? "\n" : "");
+    text_add(to, key);
+    if (!list) {
+        text_add(to, negated ? "!=" : "=");
+        text_add(to, rest);
+        return;
+    }
+    text_add(to, negated ? " not in (" : " in (");
+    for (size_t i = 3; i < n; i++) {
+        if (rest[i] != ' ') {
+            text_slice(to, rest[i] == ',' ? slice_text("|") : slice_of(rest + i, 1));
+        }
+    }
+}
+
+static int read_labels(struct ray_open *self, struct ray_refusal *no)
+{
+    char buffer[SELECTOR_MAX + 2];
+    struct text text = text_in(buffer, sizeof(buffer)); /* cut only if it is too long */
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_object_get(self->asked, "entrypoint_label_selector"), key, value)
+    {
+        add_label(&text, key, json_string_value(value));
+    }
+    struct diag why = { 0 };
+    if (!selector_check(slice_of(buffer, text.n), &why)) {
+        return ray_refuse(no, 400, "ValueError: entrypoint_label_selector: %s", why.text);
+    }
+    memcpy(self->labels, buffer, text.n + 1);
+    return OK;
 }
 
 /* --- runtime_env ------------------------------------------------------------------------------------------------ */
@@ -432,6 +469,7 @@ static void put_spec(struct ray_open *self)
         .name = name_of(string_of(self, "entrypoint")),
         .body = slice_of(self->command.p, self->command.n),
         .demand = wire_list(&self->demand, self->amount_count),
+        .labels = slice_text(self->labels),
         .packages = wire_list(&self->packages, self->package_count),
     };
     self->specs = room(self->command.n + self->demand.n + self->packages.n + FRAME_EXTRA);
@@ -471,6 +509,9 @@ int ray_open_read(struct ray_open *self, struct slice body, const struct ray_pac
     }
     if (rc == OK) {
         rc = read_demand(self, no);
+    }
+    if (rc == OK) {
+        rc = read_labels(self, no);
     }
     if (rc == OK) {
         rc = read_runtime_env(self, packages, no);

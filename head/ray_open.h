@@ -23,6 +23,7 @@ struct ray_open {
     char *metadata, *runtime_env;
     struct wire command, specs, packages, demand;
     uint32_t package_count, amount_count;
+    char labels[SELECTOR_MAX + 2];
     struct slice amounts[RESOURCES_MAX]; /* their names */
 };
 

@@ -123,6 +123,25 @@ json_t *query_rows(struct cli *cli, const char *view, const char *kind, const ch
     }
 }
 
+int query_each(struct cli *cli, const char *view, const char *job, query_row_fn *fn, void *context)
+{
+    int exit_code = 0;
+    struct msg_query query = { .view = slice_text(view), .job = slice_text(job), .estimate = 1 };
+    for (bool more = cli->ask != NULL; more;) {
+        json_t *root = page(cli, &query, &exit_code);
+        json_t *items = json_object_get(root, "items"), *row;
+        size_t i;
+        json_array_foreach(items, i, row)
+        {
+            more = more && fn(context, row);
+        }
+        query.cursor = root ? next_of(root) : 0;
+        more = more && query.cursor != 0 && json_array_size(items) > 0;
+        json_decref(root);
+    }
+    return exit_code;
+}
+
 json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_code)
 {
     struct msg_query query = { .view = slice_text(view), .id = slice_text(id) };

@@ -9,6 +9,10 @@
     it.  NULL: *exit_code.  `kind` is what an empty answer is called when there is nothing to ask yet. */
 json_t *query_rows(struct cli *cli, const char *view, const char *kind, const char *job,
                    int *exit_code);
+/*  Every row of a view, of one job or of all (""), page after page; a row is the head's, and gone after the call.
+    0, or an exit code. */
+typedef bool query_row_fn(void *context, json_t *row); /* false: that was enough */
+int query_each(struct cli *cli, const char *view, const char *job, query_row_fn *fn, void *context);
 /*  The rows of a view for one whole id, as the head sent them. */
 json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_code);
 /*  The one row of an id, its unique prefix, or @last.  NULL: *exit_code. */

@@ -1,10 +1,11 @@
 """Ray's side of scripts/bench: the same figures as rayc-bench, one JSON line each.
 
-usage: ray_bench.py [throughput|roundtrip|start|memory|retry]...     (default: all)
+usage: ray_bench.py [throughput|roundtrip|objects|objects-get|start|memory|retry]...     (default: all)
 One driver, two CPUs, no dashboard.  Each value is the median of REPS runs (default 3).
 """
 import json
 import os
+import pickle
 import statistics
 import subprocess
 import sys
@@ -56,6 +57,41 @@ def roundtrip():
             times.append((now() - begun) * 1e6)
         medians.append(statistics.median(times))
     report("roundtrip", statistics.median(medians), "us")
+
+
+MB, WINDOW, OBJECTS = 10**6, 100, 1000
+
+
+def objects():
+    ray, _ = up()
+    source, rates = pickle.PickleBuffer(bytearray(b"\7" * MB)), []  # out of band: Ray copies it once, as an array
+    kept = [ray.put(source) for _ in range(WINDOW)]
+    for _ in range(REPS):
+        begun = now()
+        for i in range(OBJECTS):
+            kept[i % WINDOW] = ray.put(source)
+        rates.append(OBJECTS * MB / 1e9 / (now() - begun))
+    report("objects", statistics.median(rates), "GB/s")
+
+
+def objects_get():
+    ray, _ = up()
+
+    @ray.remote
+    def make():
+        return pickle.PickleBuffer(bytearray(b"\7" * MB))
+
+    rates = []
+    for _ in range(REPS):
+        refs = [make.remote() for _ in range(OBJECTS)]
+        ray.wait(refs, num_returns=len(refs))
+        begun = now()
+        for ref in refs:
+            value = memoryview(ray.get(ref))  # not copied
+            assert len(value) == MB and int(value[0]) + int(value[-1]) == 14
+        rates.append(OBJECTS * MB / 1e9 / (now() - begun))
+        del refs, ref, value
+    report("objects-get", statistics.median(rates), "GB/s")
 
 
 FIRST = """
@@ -169,7 +205,8 @@ def retry():
     report("retry", statistics.median(times), "ms")
 
 
-BENCHES = {f.__name__: f for f in (throughput, roundtrip, start, memory, retry)}
+BENCHES = {f.__name__.replace("_", "-"): f
+           for f in (throughput, roundtrip, objects, objects_get, start, memory, retry)}
 
 
 def main():

@@ -341,23 +341,27 @@ static void a_retry_hides_nobody(void **unused)
     world_free(self.w);
 }
 
-/*  The larger demand of the higher priority gets the room first, also when the smaller one would fit. */
+/*  The larger demand of the higher priority gets the room first, whichever demand's turn it is. */
 static void priority_counts_between_demands(void **unused)
 {
     (void)unused;
-    struct cluster self = { .w = world_new(), .next = 1 };
-    self.session = open_job(self.w, CLIENT, "a");
-    struct rec_spec large = spec_of(self.w, 2);
-    large.index = 2;
-    large.priority = 1;
-    run(&self, 1, (struct rec_spec){ .index = 1 });
-    large.demand = amount(self.w, "CPU", 2);
-    cluster_submit(&self, 1, &large);
-    self.nodes[0] = join_with(self.w, 0, 2, "");
-    struct rec_start start;
-    assert_true(start_at(self.w, 0, &start));
-    assert_int_equal(task_counter((task_id){ start.task }), 2);
-    world_free(self.w);
+    for (uint32_t turns = 0; turns < 3; turns++) {
+        struct cluster self = { .w = world_new(), .next = 1 };
+        self.session = open_job(self.w, CLIENT, "a");
+        run(&self, 1, (struct rec_spec){ .index = 1 });
+        struct rec_spec large = spec_of(self.w, 2);
+        large.index = 2;
+        large.priority = 1;
+        cluster_submit(&self, 1, &large);
+        for (uint32_t i = 1; i <= turns; i++) { /* too small, but it is looked at */
+            join_with(self.w, i, 0.5, "");
+        }
+        join_with(self.w, 0, 2, "");
+        struct rec_start start;
+        assert_true(start_at(self.w, 0, &start));
+        assert_int_equal(task_counter((task_id){ start.task }), 2);
+        world_free(self.w);
+    }
 }
 
 /*  Between jobs of one priority the one with the least under way is next, whatever waits longer. */

@@ -82,8 +82,26 @@ static void what_rayc_does_not_have_is_named(void **state)
     refuses(WITH("\"entrypoint_memory\":-5"), 400, "0 bytes or more");
     refuses(WITH("\"entrypoint_resources\":{\"CPU\":1}"), 400, "a field of its own");
     refuses(WITH("\"entrypoint_resources\":{\"\":1}"), 400, "a name has");
-    refuses(WITH("\"entrypoint_label_selector\":{\"a\":\"b\"}"), 400, "no labels");
+    refuses(WITH("\"entrypoint_label_selector\":{\"a\":\"b c\"}"), 400, "label 'a=b c' must be");
+    refuses(WITH("\"entrypoint_label_selector\":{\"a b\":\"c\"}"), 400, "label 'a b=c' must be");
     refuses(WITH("\"submission_id\":\"a/b\""), 400, "'a/b' is not a letter or digit");
+}
+
+static void labels_are_rays(void **state)
+{
+    (void)state;
+    struct ray_open open;
+    struct ray_refusal no = { 0 };
+    int rc = ray_asked(&open,
+                       WITH("\"entrypoint_label_selector\":{\"a\":\"b\",\"c\":\"!d\","
+                            "\"e\":\"in(f, g)\",\"h\":\"!in(i,j)\"}"),
+                       &no);
+    assert_int_equal(rc, OK);
+    struct list specs = open.job.specs;
+    struct rec_spec spec;
+    assert_true(next_spec(&specs, &spec));
+    assert_true(slice_same(spec.labels, slice_text("a=b\nc!=d\ne in (f|g)\nh not in (i|j)")));
+    ray_open_fini(&open);
 }
 
 static void a_command_of_its_owners_shell(void **state)
@@ -164,6 +182,7 @@ int main(void)
         cmocka_unit_test(what_is_no_object_is_the_servers_trouble),
         cmocka_unit_test(what_is_nested_too_deep_is_not_read),
         cmocka_unit_test(what_rayc_does_not_have_is_named),
+        cmocka_unit_test(labels_are_rays),
         cmocka_unit_test(a_command_of_its_owners_shell),
         cmocka_unit_test(one_content_has_one_digest),
     };

@@ -240,7 +240,13 @@ static void retries_are_checked(void **state)
     assert_true(next_code(&draft.record.retry_codes, &code) && code.value == -4);
     options.retry_codes = NULL;
     assert_int_equal(draft_of(&options, &draft), RAYC_EINVALID);
-    options = rayc_defaults();
+}
+
+static void where_and_when_are_checked(void **state)
+{
+    (void)state;
+    struct spec_draft draft;
+    rayc_options options = rayc_defaults();
     options.strategy = "SPREAD";
     options.labels = "zone=a\ngpu!=old";
     options.priority = -100;
@@ -352,6 +358,7 @@ int main(void)
         cmocka_unit_test(defaults_are_rays),
         cmocka_unit_test(demands_are_in_steps),
         cmocka_unit_test(retries_are_checked),
+        cmocka_unit_test(where_and_when_are_checked),
         cmocka_unit_test(older_options_are_completed),
         cmocka_unit_test(specs_are_told_once),
         cmocka_unit_test(references_end_and_go),
