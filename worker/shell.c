@@ -168,6 +168,7 @@ static void set_joined(struct shell *self, uint64_t node)
     stock_joined(self->stock, node);
     store_socket_joined(self->store_socket, node, worker_stats(self->core).cluster);
     carry_lost(self->carry);
+    wanted_joined(self->wanted, node);
 }
 
 /*  What is the shell's own business; the core sees every message, too. */
@@ -189,12 +190,15 @@ static void look_at(struct shell *self, const struct msg *msg)
         node_http_answer(self->http, &msg->as.token_may);
         store_socket_answer(self->store_socket, &msg->as.token_may);
         carry_answer(self->carry, &msg->as.token_may);
+    } else if (msg->kind == MSG_PLACES) {
+        wanted_places(self->wanted, &msg->as.places);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node);
         executors_joined(self->executors, &msg->as.node_joined);
     } else if (msg->kind == MSG_WHO) {
         set_joined(self, 0);
     } else if (msg->kind == MSG_REFUSED) {
+        wanted_refused(self->wanted, &msg->as.refused);
         log_error("head.refused", "code=%s text=\"%.*s\"", err_name(msg->as.refused.code),
                   (int)msg->as.refused.text.n, (const char *)msg->as.refused.text.p);
     }
@@ -269,6 +273,19 @@ static void take_link(struct shell *self)
     }
 }
 
+static void send_wants(struct shell *self)
+{
+    struct msg_where where;
+    struct msg_fetch_failed failed;
+    wanted_turn(self->wanted);
+    while (wanted_ask(self->wanted, &where)) {
+        send_msg(self, MSG_WHERE, &where);
+    }
+    while (wanted_missing(self->wanted, &failed)) {
+        send_msg(self, MSG_FETCH_FAILED, &failed);
+    }
+}
+
 /*  Reports, output and programs: what goes to the head beside the core's messages. */
 static void send_streams(struct shell *self)
 {
@@ -296,6 +313,7 @@ static void send_streams(struct shell *self)
            carry_ask(self->carry, &check)) {
         send_msg(self, MSG_TOKEN_CHECK, &check);
     }
+    send_wants(self);
     if (any) {
         executors_on_tails(self->executors);
     }

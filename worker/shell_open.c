@@ -78,6 +78,7 @@ static int open_store(struct shell *self, struct worker_config *core)
                                                           .pulls = pulls_defaults() });
     if (!e) {
         core->store_bytes = config->store.bytes;
+        e = wanted_open(&self->wanted, self->carry, self->store_socket);
         snprintf(core->objects, sizeof(core->objects), "%s", carry_address(self->carry));
     }
     return e;
@@ -141,6 +142,7 @@ void shell_close(struct shell *self)
     }
     samples_take(self->samples, clock_ms());
     executors_close(&self->executors);
+    wanted_close(&self->wanted);
     carry_close(&self->carry);
     store_socket_close(&self->store_socket);
     stock_close(&self->stock);
