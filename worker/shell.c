@@ -109,6 +109,9 @@ static void carry_out(struct shell *self, const struct act *act)
         }
         fetches_want(self->fetches, act->hash);
         break;
+    case ACT_PULL:
+        wanted_pull(self->wanted, act);
+        break;
     case ACT_SPAWN:
         executors_spawn(self->executors, act, worker_stats(self->core).node);
         break;
@@ -198,7 +201,6 @@ static void look_at(struct shell *self, const struct msg *msg)
     } else if (msg->kind == MSG_WHO) {
         set_joined(self, 0);
     } else if (msg->kind == MSG_REFUSED) {
-        wanted_refused(self->wanted, &msg->as.refused);
         log_error("head.refused", "code=%s text=\"%.*s\"", err_name(msg->as.refused.code),
                   (int)msg->as.refused.text.n, (const char *)msg->as.refused.text.p);
     }
@@ -277,12 +279,12 @@ static void send_wants(struct shell *self)
 {
     struct msg_where where;
     struct msg_fetch_failed failed;
-    wanted_turn(self->wanted);
-    while (wanted_ask(self->wanted, &where)) {
-        send_msg(self, MSG_WHERE, &where);
-    }
+    wanted_turn(self->wanted, self->now_ms);
     while (wanted_missing(self->wanted, &failed)) {
         send_msg(self, MSG_FETCH_FAILED, &failed);
+    }
+    while (wanted_ask(self->wanted, &where)) {
+        send_msg(self, MSG_WHERE, &where);
     }
 }
 
@@ -373,12 +375,13 @@ static void take_package(struct shell *self, const struct package_news *news)
     settle(self);
 }
 
-/*  Events of executors and programs, until there are none: acts may have made new ones. */
+/*  Events of executors, programs and objects, until there are none: acts may have made new ones. */
 static void take_events(struct shell *self)
 {
     struct worker_event event;
     struct program_news news;
     struct package_news package;
+    struct worker_event pulled;
     enum next next;
     bool again;
     do {
@@ -389,6 +392,11 @@ static void take_events(struct shell *self)
         }
         while (fetches_next(self->fetches, &news)) {
             take_program(self, &news);
+            again = true;
+        }
+        while (wanted_next(self->wanted, &pulled)) {
+            step(self, &pulled);
+            settle(self); /* its text is ours only now */
             again = true;
         }
         packages_evict(self->packages, needs, self->core);
@@ -428,6 +436,7 @@ static int patience(const struct shell *self)
     due = self->deadline_ms < due ? self->deadline_ms : due;
     due = asks_due(self->asks) < due ? asks_due(self->asks) : due;
     due = samples_due(self->samples) < due ? samples_due(self->samples) : due;
+    due = wanted_due(self->wanted) < due ? wanted_due(self->wanted) : due;
     uint64_t streams = tails_busy(self->tails)       ? self->now_ms + tails_pause_ms(self->tails)
                        : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
                                                      : UINT64_MAX;

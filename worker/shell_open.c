@@ -78,7 +78,8 @@ static int open_store(struct shell *self, struct worker_config *core)
                                                           .pulls = pulls_defaults() });
     if (!e) {
         core->store_bytes = config->store.bytes;
-        e = wanted_open(&self->wanted, self->carry, self->store_socket);
+        e = wanted_open(&self->wanted, &(struct wanted_parts){ self->store, self->stock,
+                                                               self->store_socket, self->carry });
         snprintf(core->objects, sizeof(core->objects), "%s", carry_address(self->carry));
     }
     return e;
