@@ -74,7 +74,7 @@ static void older_schema_is_raised(void **state)
     store_close(&self->store);
     run_sql(
         self,
-        "DROP VIEW actors; DROP TRIGGER session_actors_gone; DROP TABLE actor;"
+        "DROP VIEW objects; DROP VIEW actors; DROP TRIGGER session_actors_gone; DROP TABLE actor;"
         "DROP TABLE actor_cause_name;"
         "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
         "ALTER TABLE session DROP COLUMN nested; ALTER TABLE session DROP COLUMN refs;"
@@ -108,7 +108,8 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(drain) FROM nodes", "0");
     expect(self, "SELECT count(labels) FROM node", "0");
     expect(self, "SELECT count(*) FROM actors", "0");
-    expect(self, "PRAGMA user_version", "11");
+    expect(self, "SELECT count(*) FROM objects", "0");
+    expect(self, "PRAGMA user_version", "12");
 }
 
 static void other_programs_files_are_refused(void **state)
