@@ -77,7 +77,7 @@ void session_met(struct session *self,
                  rayc_ref ref); /* read in a value: held until it is dropped */
 /*  A task of this executor is going to return a value with this reference inside. */
 void session_returns(struct session *self, uint64_t task, const struct reference *inside);
-/*  OK: it is a task that the head was told about; 1: it never was; RAYC_ENOTFOUND. */
+/*  OK: it is a task that the head has, which is waited for; 1: it never will have it; RAYC_ENOTFOUND. */
 int session_known(struct session *self, rayc_ref ref);
 
 /*  The session that rayc_init() made; NULL with rayc_error(): none. */
