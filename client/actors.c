@@ -181,25 +181,10 @@ rayc_ref session_actor_call(struct session *self, rayc_actor actor, const rayc_m
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
-/*  Waits until the head has all that this session has submitted of an actor: it cannot kill what it does not know. */
-static int wait_known(struct session *self, uint64_t actor)
-{
-    task_id id = { actor };
-    int rc = session_usable(self);
-    self->waiters++;
-    session_wake(self);
-    while (rc == RAYC_OK && self->broken == 0 && task_session(id) == self->id &&
-           self->outbox.below <= task_counter(id)) {
-        rc = session_sleep(self, UINT64_MAX);
-    }
-    self->waiters--;
-    return rc;
-}
-
 int session_actor_kill(struct session *self, rayc_actor actor, bool restart)
 {
     pthread_mutex_lock(&self->lock);
-    int rc = wait_known(self, actor.number);
+    int rc = session_wait_accepted(self, (task_id){ actor.number });
     pthread_mutex_unlock(&self->lock);
     struct msg_actor_kill ask = { .actor = actor.number, .restart = restart };
     struct reply reply;

@@ -297,8 +297,8 @@ static void run_function(struct rayc_task *task)
     }
     const rayc_function *function = function_find(task->run.name);
     if (function == NULL) {
-        task_mistake(task, OUTCOME_NO_SUCH_TASK, 0,
-                     "the program has no RAYC_TASK of this name; is it the same build?");
+        task_mistake(task, OUTCOME_NO_SUCH_TASK, 0, "RAYC_TASK(%.*s): is it the same build?",
+                     (int)task->run.name.n, (const char *)task->run.name.p);
         return;
     }
     if (task->outcome == OUTCOME_OK) {

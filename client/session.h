@@ -69,7 +69,7 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
                     rayc_value *values);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
 int session_drop(struct session *self, rayc_ref ref);
-/*  OK: it is a task that the head was told about; 1: it never was; RAYC_ENOTFOUND. */
+/*  OK: it is a task that the head has, which is waited for; 1: it never will have it; RAYC_ENOTFOUND. */
 int session_known(struct session *self, rayc_ref ref);
 
 /*  The session that rayc_init() made; NULL with rayc_error(): none. */

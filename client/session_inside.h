@@ -138,6 +138,8 @@ void session_send_all(struct session *self); /* by the thread, which comes back 
 /*  Waits for a change until `until_us` of clock_us() (UINT64_MAX: for ever).  RAYC_ETIMEOUT;
     RAYC_ECLOSED. */
 int session_sleep(struct session *self, uint64_t until_us);
+/*  Until the head has the task, if it is this session's: it cannot end what it does not know. */
+int session_wait_accepted(struct session *self, task_id id);
 int session_usable(const struct session *self); /* RAYC_OK, RAYC_ECLOSED */
 uint64_t session_deadline(double seconds);
 /*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out

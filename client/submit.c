@@ -63,6 +63,19 @@ struct ref_slot *session_slot(struct session *self, rayc_ref ref)
     return slot;
 }
 
+int session_wait_accepted(struct session *self, task_id id)
+{
+    int rc = session_usable(self);
+    self->waiters++;
+    session_send_all(self);
+    while (rc == RAYC_OK && self->broken == 0 && task_session(id) == self->id &&
+           self->outbox.below <= task_counter(id)) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    self->waiters--;
+    return rc;
+}
+
 int session_known(struct session *self, rayc_ref ref)
 {
     pthread_mutex_lock(&self->lock);
@@ -70,6 +83,7 @@ int session_known(struct session *self, rayc_ref ref)
     if (rc == RAYC_OK && !is_foreign(self, ref)) {
         rc =
             find_slot(self, ref) == NULL ? unknown_reference(ref) : (ref.number & BORN_FAILED) != 0;
+        rc = rc == RAYC_OK ? session_wait_accepted(self, (task_id){ ref.number }) : rc;
     }
     pthread_mutex_unlock(&self->lock);
     return rc;

@@ -269,6 +269,8 @@ struct node {
     struct executor *executors;
     struct ask *asks;
     uint32_t ask_count, ask_room;
+    uint64_t *pulled; /* tasks whose objects have come from other nodes */
+    uint32_t pulled_count, pulled_room;
     uint64_t capacity[3]; /* CPU, memory, GPU */
     struct wire report;   /* DONE records of the report being made */
     uint32_t report_records;
@@ -299,12 +301,6 @@ bool exec_waits(struct sim *sim, uint32_t node, uint64_t place, uint64_t token);
 void exec_decided(struct sim *sim, uint32_t node, uint64_t place, uint32_t decision);
 struct effect *effect_of(struct sim *sim, uint64_t token);
 void value_put(uint64_t task, uint64_t token, uint8_t out[24]);
-
-/* --- report.c ----------------------------------------------------------------------------------------- */
-void report_made(struct sim *sim, uint32_t node, const struct ask *ask);
-void reports_again(struct sim *sim, uint32_t node); /* the node has joined */
-void report_decided(struct sim *sim, uint32_t node, const struct msg_decided *msg);
-bool report_right(const struct rec_report *report); /* it is as its trial made it */
 
 /* --- net.c -------------------------------------------------------------------------------------------- */
 struct connection {

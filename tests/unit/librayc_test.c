@@ -212,6 +212,18 @@ static void small_results_travel_as_values(void **state)
     assert_int_equal(head.cancels, 1);
 }
 
+/*  A head cannot cancel what it does not know: it would come later, and run. */
+static void a_cancel_comes_after_its_task(void **state)
+{
+    (void)state;
+    join();
+    head.lose_submits = 1;
+    rayc_ref ref = rayc_call(same, rayc_int(1));
+    assert_int_equal(rayc_cancel(ref, RAYC_FORCE), RAYC_OK);
+    assert_int_equal(head.cancels, 1);
+    assert_int_equal(head.early_cancels, 0);
+}
+
 static void *submit_and_get(void *unused)
 {
     (void)unused;
@@ -253,6 +265,7 @@ int main(void)
         TEST(bad_use_is_explained),
         TEST(a_fork_has_no_session),
         TEST(small_results_travel_as_values),
+        TEST(a_cancel_comes_after_its_task),
         TEST(threads_share_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ struct head {
     _Atomic int silent;       /* it is gone */
     _Atomic bool stop, foreign_ended;
     _Atomic uint32_t foreign_polls;
-    _Atomic uint32_t submits, specs, calls_most, polls, cancels, resumes, byes;
+    _Atomic uint32_t submits, specs, calls_most, polls, cancels, early_cancels, resumes, byes;
 };
 
 static struct head head;
@@ -223,6 +223,7 @@ static inline void on_message(const struct msg *msg)
         break;
     case MSG_CANCEL:
         head.cancels++;
+        head.early_cancels += task_counter((task_id){ msg->as.cancel.task }) >= head.below;
         say(MSG_CANCELLED,
             &(struct msg_cancelled){ .seq = seq, .task = msg->as.cancel.task, .ended = 1 });
         break;
