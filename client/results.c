@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/far_values.h"
 #include "client/node_values.h"
 #include "client/serve.h"
 #include "client/values.h"
@@ -125,6 +126,19 @@ static int check_seconds(double seconds)
                              seconds);
 }
 
+/*  From the store of this node, or over the network if this machine has none. */
+static int read_stored(struct session *self, const struct stored *id, uint64_t until_us,
+                       struct slice *value)
+{
+    int rc = node_values_view(id, VIEWER_REFERENCE, value);
+    if (rc == RAYC_ENOTFOUND && !node_values_here()) {
+        uint8_t *bytes;
+        rc = far_values_get(self, id, until_us, &bytes);
+        rc = rc == RAYC_OK ? node_values_keep(id, bytes, value) : rc;
+    }
+    return rc;
+}
+
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
     int rc = check_seconds(seconds);
@@ -139,7 +153,7 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
     pthread_mutex_unlock(&self->lock);
     end_waiting(found.waits);
     if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
-        rc = node_values_view(&found.stored, VIEWER_REFERENCE, &bytes);
+        rc = read_stored(self, &found.stored, until_us, &bytes);
         rc = rc == RAYC_OK ? read_value(bytes, &found.value) : rc;
     }
     if (rc == RAYC_OK && out != NULL) {
