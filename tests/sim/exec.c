@@ -3,12 +3,13 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 struct note { /* what an executor, or the spawner, says to its worker */
     struct worker_event event;
     struct rec_ran ran;
-    uint8_t value[24];
+    uint8_t value[24], sealed[32];
     uint32_t incarnation, generation;
 };
 
@@ -143,6 +144,7 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
     copy->incarnation = sim->nodes[node].incarnation;
     if (copy->event.kind == WEV_RAN && copy->ran.value.n > 0) {
         copy->ran.value.p = copy->value;
+        copy->ran.sealed.bytes.p = copy->sealed;
     }
     uint64_t at = sim->now_us + after_us;
     self->note_us = at > self->note_us ? at : self->note_us;
@@ -236,6 +238,7 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
     if (outcome == OUTCOME_OK) {
         value_put(item->task, item->token, note.value);
         note.ran.value = slice_of(note.value, sizeof(note.value));
+        note.ran.sealed = object_result(item->task, note.sealed, sizeof(note.sealed));
         sim->effects[self->effect].value_hash = hash_bytes_of(1, note.value, sizeof(note.value));
     }
     say(sim, who, self, &note, between(&sim->run, 20, 400));
