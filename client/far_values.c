@@ -102,31 +102,53 @@ static int order(struct far *self, const struct rec_source *source)
     return rc == OK ? RAYC_OK : failure_say(rc, "%s", err_text(rc));
 }
 
-/*  Asks the head.  What is lost fails; what is not there yet is asked for again. */
-static int locate(struct far *self)
+/*  Asks the head.  What is lost fails.  The reply is to be freed. */
+static int ask(struct session *session, const struct stored *id, struct rec_source *source,
+               struct reply *reply)
 {
     uint8_t bytes[64];
     struct wire wire = { bytes, 0, sizeof(bytes), false };
-    proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ self->id->task, self->id->index });
-    struct msg_where where = { .session = self->session->id, .objects = wire_list(&wire, 1) };
-    struct reply reply;
-    struct rec_source source;
-    int rc = session_ask(self->session, MSG_WHERE, &where, RAYC_FOREVER, &reply);
+    proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ id->task, id->index });
+    struct msg_where where = { .session = session->id, .objects = wire_list(&wire, 1) };
+    int rc = session_ask(session, MSG_WHERE, &where, RAYC_FOREVER, reply);
     if (rc != RAYC_OK) {
         return rc;
     }
-    struct list sources = reply.msg.as.places.sources;
-    if (reply.msg.kind != MSG_PLACES || !next_source(&sources, &source)) {
-        rc = failure_say(RAYC_EVERSION, "the head does not say where a value is");
-    } else if (source.state == DIRECTORY_LOST) {
-        rc = failure_say(RAYC_EOBJECTLOST, "%s", object_reason_text(source.reason));
-    } else if (source.state == DIRECTORY_FREED) {
-        rc = failure_say(RAYC_EOBJECTFREED, "%s", object_reason_text(REASON_OBJECT_FREED));
-    } else if (source.state == DIRECTORY_STORED && !self->comes) {
+    struct list sources = reply->msg.as.places.sources;
+    if (reply->msg.kind != MSG_PLACES || !next_source(&sources, source)) {
+        return failure_say(RAYC_EVERSION, "the head does not say where a value is");
+    }
+    bool lost = source->state == DIRECTORY_LOST && source->reason != REASON_OBJECT_FREED;
+    if (lost || source->state == DIRECTORY_LOST || source->state == DIRECTORY_FREED) {
+        return failure_say(lost ? RAYC_EOBJECTLOST : RAYC_EOBJECTFREED, "%s",
+                           object_reason_text(lost ? source->reason : REASON_OBJECT_FREED));
+    }
+    return RAYC_OK;
+}
+
+/*  What is not there yet is asked for again. */
+static int locate(struct far *self)
+{
+    struct reply reply = { 0 };
+    struct rec_source source;
+    int rc = ask(self->session, self->id, &source, &reply);
+    if (rc == RAYC_OK && source.state == DIRECTORY_STORED && !self->comes) {
         rc = order(self, &source);
     }
     reply_free(&reply);
     return rc;
+}
+
+int far_values_why(struct session *session, const struct stored *id)
+{
+    rayc_failure here = *rayc_error();
+    char text[BROKEN_TEXT_MAX];
+    struct reply reply = { 0 };
+    struct rec_source source;
+    (void)slice_copy_text(slice_text(here.text), text, sizeof(text));
+    int rc = ask(session, id, &source, &reply);
+    reply_free(&reply);
+    return rc != RAYC_OK ? rc : failure_say(here.code, "%s", text);
 }
 
 /* --- until it is here ------------------------------------------------------------------------------------- */

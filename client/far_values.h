@@ -9,4 +9,6 @@
     RAYC_EOBJECTLOST, RAYC_EOBJECTFREED. */
 MUST_CHECK int far_values_get(struct session *session, const struct stored *id, uint64_t until_us,
                               uint8_t **bytes);
+/*  This node's store could not get such a value, as rayc_error() says: why, if the head knows better. */
+int far_values_why(struct session *session, const struct stored *id);
 #endif

@@ -229,12 +229,15 @@ int node_values_view(const struct stored *id, enum viewer viewer, struct slice *
     if (at != NONE) {
         return RAYC_OK;
     }
-    int rc = connect_store(false, &store);
-    if (rc == RAYC_OK) {
-        rc = local_store_view(store, id->task, id->index, &memory.local);
-        local_store_give(store);
-        rc = rc != OK ? refused(rc, id->size) : RAYC_OK;
+    int seen = ERR_CLOSED, rc = RAYC_OK;
+    for (int tries = 0; seen == ERR_CLOSED && tries < 2 && rc == RAYC_OK; tries++) {
+        rc = connect_store(tries > 0, &store); /* its worker may have ended, and be back */
+        if (rc == RAYC_OK) {
+            seen = local_store_view(store, id->task, id->index, &memory.local);
+            local_store_give(store);
+        }
     }
+    rc = rc == RAYC_OK && seen != OK ? refused(seen, id->size) : rc;
     if (rc == RAYC_OK) {
         memory.value = memory.local.value;
         pthread_mutex_lock(&lock);

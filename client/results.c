@@ -138,6 +138,8 @@ static int read_stored(struct session *self, const struct stored *id, uint64_t u
         uint8_t *bytes;
         rc = far_values_get(self, id, until_us, &bytes);
         rc = rc == RAYC_OK ? node_values_keep(id, bytes, value) : rc;
+    } else if (rc == RAYC_ENOTFOUND) {
+        rc = far_values_why(self, id);
     }
     return rc;
 }

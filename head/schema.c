@@ -424,6 +424,9 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
     ;
 /* clang-format on */
 
+static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INTEGER;"
+                                     "ALTER TABLE object ADD COLUMN fence INTEGER;";
+
 /*  Tasks that tasks have submitted, and the sessions of executors. */
 static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
                                      "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
@@ -446,6 +449,7 @@ static const char *const steps[][8] = {
     { object_tables },
     { object_view },
     { node_view_13 },
+    { rebuild_column },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

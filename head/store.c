@@ -30,7 +30,8 @@ static const char *const sqls[SQLS] = {
     [SQL_CHECKPOINT] = "SELECT checkpoint FROM actor WHERE id=?1",
     [SQL_RESULT] = "SELECT state,failure,status,attempt,result,text FROM task"
                    " WHERE id=?1 AND state IN (5,6)",
-    [SQL_ENDED] = "SELECT state,spec FROM task WHERE id=?1 AND state IN (5,6)",
+    [SQL_ENDED] = "SELECT state,spec,attempt,charged,length(args),deps,cancelled FROM task"
+                  " WHERE id=?1 AND state IN (5,6)",
     [SQL_SPEC] = "SELECT c.record,s.job,j.submission FROM spec c JOIN session s ON s.id=c.session"
                  " JOIN job j ON j.id=s.job WHERE c.id=?1",
     [SQL_JOB] = "SELECT kind,durability,detached,entrypoint,name,digest,array_first,array_last,"
@@ -504,16 +505,20 @@ int store_task_result(struct store *self, uint64_t task, uint32_t *state, struct
     return OK;
 }
 
-int store_task_ended(struct store *self, uint64_t task, uint32_t *state, uint64_t *spec)
+int store_task_ended(struct store *self, uint64_t task, struct event *out)
 {
-    *state = 0;
-    *spec = 0;
     int rc = lend_by_id(self, SQL_ENDED, task);
     if (rc != OK) {
         return rc == ERR_NOT_FOUND ? OK : rc;
     }
-    *state = column_u32(self->sql[SQL_ENDED], 0);
-    *spec = column_u64(self->sql[SQL_ENDED], 1);
+    sqlite3_stmt *row = self->sql[SQL_ENDED];
+    out->state = column_u32(row, 0);
+    out->spec = column_u64(row, 1);
+    out->attempt = column_u32(row, 2);
+    out->charged = column_u32(row, 3);
+    out->args_bytes = column_u32(row, 4);
+    out->deps = column_slice(row, 5);
+    out->cancelled = column_u32(row, 6) > 0;
     return OK;
 }
 

@@ -47,8 +47,8 @@ MUST_CHECK int store_actor_checkpoint(struct store *self, uint64_t actor, struct
 /*  How a task ended: state 5 or 6; 0: unknown, or not ended.  `result` fields are filled, value too. */
 MUST_CHECK int store_task_result(struct store *self, uint64_t task, uint32_t *state,
                                  struct rec_result *result);
-/*  The same without what it returned: state as above, and its spec.  For lookups. */
-MUST_CHECK int store_task_ended(struct store *self, uint64_t task, uint32_t *state, uint64_t *spec);
+/*  The same without what it returned, for an event LOOKED_UP, which is zero where there is nothing to say. */
+MUST_CHECK int store_task_ended(struct store *self, uint64_t task, struct event *out);
 /*  The SPEC record of a spec, decoded, and its job and the job's submission id. */
 MUST_CHECK int store_spec(struct store *self, uint64_t spec, struct rec_spec *out, uint64_t *job,
                           struct slice *submission);

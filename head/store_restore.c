@@ -150,6 +150,7 @@ static void fill_object(sqlite3_stmt *from, struct restored *to)
     to->object.size = column_u64(from, 3);
     to->object.reason = column_u32(from, 4);
     to->object.owned = column_u32(from, 5);
+    to->object.rebuilds = column_u32(from, 6);
 }
 
 static void fill_hold(sqlite3_stmt *from, struct restored *to)
@@ -215,13 +216,19 @@ static const struct {
       " WHERE cause=0 OR id IN (SELECT id FROM actor WHERE cause>0 ORDER BY id DESC LIMIT 1024)"
       " ORDER BY cause>0,id" },
     { RESTORE_OBJECT, fill_object,
-      "SELECT task,idx,state,size,reason,owned FROM object WHERE state<6 AND idx<4294967295" },
+      "SELECT task,idx,state,size,reason,owned,rebuilds FROM object WHERE state<6 AND "
+      "idx<4294967295" },
     { RESTORE_TASK, fill_task,
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,t.fence,t.charged,t.crashes,"
       " t.cancelled,length(t.args),t.parent,t.parent_fence,t.actor FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
       " WHERE (SELECT state FROM job WHERE id=s.job)<=2 OR s.id IN"
       "  (SELECT id>>40 FROM actor WHERE cause=0 AND detached=1) ORDER BY s.id,t.id" },
+    { RESTORE_TASK, fill_task,
+      "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,"
+      " (SELECT max(fence) FROM object WHERE task=t.id),t.charged,t.crashes,"
+      " t.cancelled,length(t.args),t.parent,t.parent_fence,t.actor FROM task t WHERE t.state=5"
+      " AND t.id IN (SELECT task FROM object WHERE state=4) ORDER BY t.id" },
     { RESTORE_LEASE, fill_lease,
       "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
     { RESTORE_HOLD, fill_hold, "SELECT task,idx,session FROM hold" },

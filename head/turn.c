@@ -413,7 +413,7 @@ static int answer_lookups(struct turn *self, uint32_t count)
                                .number = self->lookups[i],
                                .now_ms = self->now_ms,
                                .wall_ms = self->wall_ms };
-        int code = store_task_ended(self->store, self->lookups[i], &event.state, &event.spec);
+        int code = store_task_ended(self->store, self->lookups[i], &event);
         if (code != OK) {
             return code;
         }

@@ -103,6 +103,10 @@ static void check_states(struct checker *self, const struct session *session)
     for (uint32_t i = session->tasks.first; i != NONE; i = task_at(core, i)->family.next) {
         in[task_at(core, i)->state]++;
     }
+    for (uint32_t i = core->rebuilds.first; i != NONE; i = task_at(core, i)->family.next) {
+        const struct task *task = task_at(core, i);
+        in[task->state] += task_session((task_id){ task->id }) == session->id;
+    }
     for (uint32_t i = session->specs.first; i != NONE; i = spec_at(core, i)->in_session.next) {
         for (int state = TASK_WAITING; state <= TASK_RUNNING; state++) {
             counted[state] += spec_at(core, i)->in[state];
@@ -135,6 +139,20 @@ static uint64_t check_session(struct checker *self, const struct session *sessio
     return leased;
 }
 
+/*  Tasks that make objects again, of this job. */
+static void check_rebuilds(struct checker *self, uint32_t job, uint64_t *leased)
+{
+    const struct core *core = self->core;
+    for (uint32_t i = core->rebuilds.first; i != NONE; i = task_at(core, i)->family.next) {
+        const struct task *task = task_at(core, i);
+        CHECK(task->flags & TASK_REBUILD, task->id);
+        if (spec_at(core, task->spec)->job == job) {
+            check_task(self, task, i);
+            *leased += task->node != NONE;
+        }
+    }
+}
+
 static uint64_t check_jobs(struct checker *self)
 {
     const struct core *core = self->core;
@@ -147,6 +165,7 @@ static uint64_t check_jobs(struct checker *self)
             unfinished += session_at(core, s)->tasks.count;
             detached += session_at(core, s)->detached;
         }
+        check_rebuilds(self, j, &leased);
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
         CHECK(leased == job->leased, job->id);
         CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total ||
@@ -157,7 +176,7 @@ static uint64_t check_jobs(struct checker *self)
               job->id);
         tasks += unfinished;
     }
-    return tasks;
+    return tasks + core->rebuilds.count;
 }
 
 static void check_node(struct checker *self, uint32_t index)

@@ -174,10 +174,10 @@ struct core *core_init(void *memory, const struct limits *limits, const struct c
     self->rng.state = seed;
     carve_all(self, memory, limits);
     struct chain *const chains[] = {
-        &self->doomed,     &self->changed,         &self->busy,        &self->ages,
-        &self->due,        &self->all_peers,       &self->all_nodes,   &self->held,
-        &self->all_tokens, &self->actors_due,      &self->actors_dead, &self->claims,
-        &self->fated,      &self->objects.released
+        &self->doomed, &self->rebuilds,   &self->changed,         &self->busy,
+        &self->ages,   &self->due,        &self->all_peers,       &self->all_nodes,
+        &self->held,   &self->all_tokens, &self->actors_due,      &self->actors_dead,
+        &self->claims, &self->fated,      &self->objects.released
     };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);

@@ -131,11 +131,11 @@ struct restored {
         uint32_t state, attempt, charged, crashes, cancelled, args_bytes;
         uint64_t parent, parent_fence;
         struct slice deps;
-    } task; /* those that have not ended, in order of id */
+    } task; /* those that have not ended, in order of id; then those with an object that is REBUILDING */
     struct row_lease_new lease;
     struct {
         uint64_t task, session, size;
-        uint32_t index, state, reason, owned;
+        uint32_t index, state, reason, owned, rebuilds;
         struct slice inside;
     } object; /* and HOLD, INSIDE */
 };
@@ -161,6 +161,9 @@ struct event {
     uint64_t number;
     uint64_t spec;
     uint32_t state;
+    uint32_t attempt, charged, args_bytes; /* of LOOKED_UP, as `deps` */
+    struct slice deps;
+    bool cancelled; /* likewise */
     const struct msg *msg;
     const struct proof *proof; /* of a HELLO; NULL: none */
     const struct restored *row;

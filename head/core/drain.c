@@ -23,7 +23,11 @@ void drain_recall(struct core *core, uint32_t index)
         if (task_kind(core, task) == SPEC_METHOD) {
             continue; /* it runs and ends with its actor */
         }
-        if (!(task->flags & TASK_CANCEL) && (node->drain_over || task->state == TASK_LEASED)) {
+        if ((task->flags & TASK_CANCEL) && task->state == TASK_LEASED) { /* its START may be lost */
+            emit_lease(core, node->peer, task->id, task->token,
+                       task->flags & TASK_CANCEL_FORCE ? RECALL_KILL : RECALL_TERM);
+        } else if (!(task->flags & TASK_CANCEL) &&
+                   (node->drain_over || task->state == TASK_LEASED)) {
             emit_lease(core, node->peer, task->id, task->token,
                        node->drain_over ? RECALL_GIVE_BACK : RECALL_IF_WAITING);
         }

@@ -148,7 +148,7 @@ uint32_t object_met(struct core *core, uint64_t session, uint64_t task, uint32_t
 void objects_inside(struct core *core, uint64_t session, struct list inside, uint64_t by)
 {
     struct rec_object inner;
-    while (next_object(&inside, &inner)) {
+    while (!RAYC_BUG(INSIDE_LOST) && next_object(&inside, &inner)) {
         uint32_t object = object_met(core, session, inner.task, inner.index);
         if (object != NONE) {
             hold_add(core, object, by);
@@ -259,6 +259,46 @@ void objects_task_ended(struct core *core, uint64_t task)
     }
 }
 
+static void reseal(struct core *core, uint64_t task, const struct rec_sealed *sealed, uint64_t node)
+{
+    uint32_t at = node_find(core, node), index = object_any(core, task, sealed->index);
+    if (sealed->size == 0 || at == NONE || node_at(core, at)->state == NODE_DEAD) {
+        return;
+    }
+    index = index == NONE ? object_new(core, task, sealed->index, DIRECTORY_FREED) : index;
+    if (index == NONE) {
+        return;
+    }
+    struct object *object = object_at(core, index);
+    if (object->state == DIRECTORY_REBUILDING) {
+        object->state = DIRECTORY_STORED;
+        object->size = sealed->size;
+        EMIT(core, object_again, task, object->index, sealed->size, node, sealed->inside.bytes);
+        holds_end(core, BY_OBJECT(index));
+        objects_inside(core, task_session((task_id){ task }), sealed->inside, BY_OBJECT(index));
+    }
+    if (copy_of(core, index, at) == NONE) {
+        copy_add(core, index, at, COPY_PRIMARY);
+    }
+    if (object->state != DIRECTORY_STORED) {
+        copies_drop(core, index);
+    }
+    object_due(core, index);
+}
+
+void objects_resealed(struct core *core, uint64_t task, struct list sealed, uint64_t node)
+{
+    struct rec_sealed record;
+    while (next_sealed(&sealed, &record)) {
+        reseal(core, task, &record, node);
+    }
+}
+
+void objects_used(struct core *core, uint64_t task)
+{
+    holds_end(core, BY_TASK(task));
+}
+
 /*  A task is going to return it: until then, the task holds it as it does what is inside of its arguments. */
 static void ref_returned(struct core *core, uint64_t session, const struct rec_ref *ref)
 {
@@ -366,6 +406,8 @@ void objects_sweep(struct core *core)
 static void release(struct core *core, uint32_t index)
 {
     struct object *object = object_at(core, index);
+    uint64_t task = object->task;
+    bool rebuilding = object->state == DIRECTORY_REBUILDING;
     holds_end(core, BY_OBJECT(index));
     object->state = DIRECTORY_FREED;
     EMIT(core, object_state, object->task, object->index, DIRECTORY_FREED, 0);
@@ -373,6 +415,9 @@ static void release(struct core *core, uint32_t index)
         object_forget(core, index);
     } else {
         copies_drop(core, index);
+    }
+    if (rebuilding) {
+        rebuild_unneeded(core, task);
     }
 }
 
@@ -411,6 +456,7 @@ void objects_work(struct core *core)
             release(core, index);
         }
     }
+    rebuilds_work(core);
     copies_tell(core);
 }
 

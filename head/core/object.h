@@ -8,6 +8,9 @@
 #include "common/map.h"
 #include "head/core/core.h"
 
+struct task;
+struct ending;
+
 enum {
     DROP_AGAIN_MS = 2000, /* an OBJECT_DROP that was not answered is said again */
     STORE_ROW_MS = 2000   /* how full a store is is written at most so often */
@@ -30,6 +33,7 @@ struct object {
     bool owned;           /* its session holds it */
     bool pinned;          /* there was no room for a hold: it stays until its session has ended */
     bool is_due;
+    uint8_t rebuilds; /* times that its task has run again for it */
 };
 _Static_assert(sizeof(struct object) <= 56,
                "100 bytes per live object, with a copy and its place in the map");
@@ -109,6 +113,14 @@ void on_free(struct core *core, uint32_t peer, const struct msg_free *msg);
 bool objects_lost(const struct core *core, uint64_t task); /* something that it uses is */
 void object_argument(struct core *core, uint64_t task, uint64_t dep);
 void objects_looked_up(struct core *core, const struct event *event);
+
+/*  object_rebuild.c: its task runs once more. */
+/*  A task that is needed now: waits it for one that is made again?  Then it is WAITING. */
+bool objects_await(struct core *core, uint32_t task);
+/*  Of a task with the flag TASK_REBUILD: its attempt is void, and another one may be charged; it is over. */
+void rebuild_again(struct core *core, const struct task *task, bool charged);
+void rebuild_end(struct core *core, uint32_t index, const struct ending *how);
+void rebuild_restore(struct core *core, const struct restored *row);
 
 /*  object_restore.c: rows back into memory. */
 void object_restore(struct core *core, const struct restored *row);

@@ -4,7 +4,7 @@
 #include "common/bug.h"
 #include "proto/wire.h"
 
-static uint32_t copy_of(const struct core *core, uint32_t object, uint32_t node)
+uint32_t copy_of(const struct core *core, uint32_t object, uint32_t node)
 {
     uint32_t i = object_at(core, object)->copies;
     while (i != NONE && copy_at(core, i)->node != node) {
@@ -13,7 +13,7 @@ static uint32_t copy_of(const struct core *core, uint32_t object, uint32_t node)
     return i;
 }
 
-static void where_changed(struct core *core, uint32_t index)
+void where_changed(struct core *core, uint32_t index)
 {
     const struct object *object = object_at(core, index);
     uint32_t count = 0;
@@ -206,6 +206,10 @@ bool copies_lost(struct core *core, uint32_t index)
             copy_gone(core, chains[i]->first);
         }
     }
+    if (!at->listed) {
+        at->listed = true; /* nobody waits for what it has to tell */
+        objects_sweep(core);
+    }
     return at->copies.count + at->drops.count == 0;
 }
 
@@ -217,6 +221,11 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
                                      object_at(core, object)->state == DIRECTORY_AWAITED);
     if (object != NONE && object_at(core, object)->state == DIRECTORY_AWAITED) {
         return; /* its task says which copy counts */
+    }
+    if (object != NONE && object_at(core, object)->state == DIRECTORY_REBUILDING) {
+        object_at(core, object)->state = DIRECTORY_STORED; /* it was not lost */
+        EMIT(core, object_state, it->task, it->index, DIRECTORY_STORED, 0);
+        wanted = true;
     }
     uint32_t copy = object == NONE ? NONE : copy_of(core, object, node);
     if (copy != NONE) {
@@ -239,6 +248,7 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
             keep(core, object_at(core, object));
         }
         where_changed(core, object);
+        rebuild_unneeded(core, it->task);
         return;
     }
     copy_drop(core, copy);

@@ -39,8 +39,28 @@ bool session_lives(const struct core *core, uint64_t task);
 uint32_t copy_add(struct core *core, uint32_t object, uint32_t node, enum copy_kind how);
 void copies_drop(struct core *core, uint32_t object); /* all are told to go */
 void copies_tell(struct core *core);
+uint32_t copy_of(const struct core *core, uint32_t object, uint32_t node);
+void where_changed(struct core *core, uint32_t object);
 bool copies_known(const struct core *core); /* every node has told what it has */
+
+/*  object.c */
+/*  What a rebuild has made: of what is REBUILDING, the value is there again; nobody wants the rest. */
+void objects_resealed(struct core *core, uint64_t task, struct list sealed, uint64_t node);
+void objects_used(struct core *core, uint64_t task); /* it holds its arguments no more */
 
 /*  object_lost.c */
 void object_missing(struct core *core, uint32_t index);
+void object_lose(struct core *core, uint32_t index, enum object_reason reason);
+
+/*  A task that has ended, as its row has it. */
+struct rebuild {
+    uint64_t task, spec;
+    uint32_t attempt, charged, args_bytes;
+    struct slice deps;
+};
+/*  object_rebuild.c */
+/*  Of the task that was looked up, what is STORED and nowhere is made again; or why not. */
+enum object_reason object_rebuild(struct core *core, const struct event *event);
+void rebuild_unneeded(struct core *core, uint64_t task); /* of its objects one is needed no more */
+void rebuilds_work(struct core *core);                   /* those of jobs that end are given up */
 #endif

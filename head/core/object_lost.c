@@ -1,4 +1,5 @@
-/*  object_lost.c - objects that no node has any more: why, and what becomes of the tasks that need them. */
+/*  object_lost.c - objects that no node has any more: they are made again (object_rebuild.c), or are lost, and so are the
+    tasks that need them. */
 #include "head/core/object_inside.h"
 
 void object_missing(struct core *core, uint32_t index)
@@ -7,23 +8,6 @@ void object_missing(struct core *core, uint32_t index)
     if (object->state == DIRECTORY_STORED && object->refs > 0 && copies_known(core)) {
         emit_lookup(core, object->task); /* its spec says why it is not made again */
     }
-}
-
-static enum object_reason reason_of(const struct core *core, const struct event *event)
-{
-    uint32_t index = map_find(&core->spec_ids, event->spec);
-    if (index == NONE) {
-        return REASON_OBJECT_UNRECONSTRUCTABLE_BORROWED;
-    }
-    const struct spec *spec = spec_at(core, index);
-    if (spec->kind == SPEC_VALUE) {
-        return REASON_OBJECT_UNRECONSTRUCTABLE_PUT;
-    }
-    if (spec->kind == SPEC_METHOD) {
-        return REASON_OBJECT_UNRECONSTRUCTABLE_ACTOR;
-    }
-    return spec->max_retries == 0 ? REASON_OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED
-                                  : REASON_OBJECT_LOST;
 }
 
 /*  A task that has not begun, and has this object for an argument. */
@@ -36,7 +20,7 @@ static uint32_t needs(const struct core *core, uint32_t hold)
     return begun ? NONE : task;
 }
 
-static void lose(struct core *core, uint32_t index, enum object_reason reason)
+void object_lose(struct core *core, uint32_t index, enum object_reason reason)
 {
     struct object *object = object_at(core, index);
     uint32_t next;
@@ -64,16 +48,26 @@ bool objects_lost(const struct core *core, uint64_t task)
     return i != NONE;
 }
 
+/*  Stored, needed, and nowhere. */
+static bool is_missing(const struct object *object)
+{
+    return object->state == DIRECTORY_STORED && object->copies == NONE && object->refs > 0;
+}
+
 void objects_looked_up(struct core *core, const struct event *event)
 {
-    if (core->restoring || !copies_known(core) || task_find(core, event->number) != NONE) {
+    uint32_t i = map_find(&core->objects.by_task, event->number);
+    while (i != NONE && !is_missing(object_at(core, i))) {
+        i = map_next(&core->objects.by_task, i);
+    }
+    if (i == NONE || core->restoring || !copies_known(core) ||
+        task_find(core, event->number) != NONE) {
         return;
     }
-    for (uint32_t i = map_find(&core->objects.by_task, event->number); i != NONE;
-         i = map_next(&core->objects.by_task, i)) {
-        const struct object *object = object_at(core, i);
-        if (object->state == DIRECTORY_STORED && object->copies == NONE) {
-            lose(core, i, reason_of(core, event));
+    enum object_reason reason = object_rebuild(core, event);
+    for (; i != NONE && reason != REASON_NONE; i = map_next(&core->objects.by_task, i)) {
+        if (is_missing(object_at(core, i))) {
+            object_lose(core, i, reason);
         }
     }
 }
@@ -92,7 +86,7 @@ void on_free(struct core *core, uint32_t peer, const struct msg_free *msg)
         uint32_t index =
             same_owner(core, msg->session, it.task) ? object_find(core, it.task, it.index) : NONE;
         if (index != NONE && object_at(core, index)->state == DIRECTORY_STORED) {
-            lose(core, index, REASON_OBJECT_FREED);
+            object_lose(core, index, REASON_OBJECT_FREED);
             copies_drop(core, index);
         }
     }

@@ -10,6 +10,7 @@ static void restore_object(struct core *core, const struct restored *row)
     struct object *object = object_at(core, index);
     object->size = row->object.size;
     object->reason = (uint8_t)row->object.reason;
+    object->rebuilds = (uint8_t)row->object.rebuilds;
     object->owned = object->owned && row->object.owned;
     object->refs = object->owned;
 }
@@ -61,12 +62,22 @@ void object_restore(struct core *core, const struct restored *row)
 void objects_restored(struct core *core)
 {
     for (uint32_t i = 0; i < core->objects.all.fresh; i++) {
-        const struct object *object = object_at(core, i);
+        struct object *object = object_at(core, i);
+        if (object->state == DIRECTORY_REBUILDING && task_find(core, object->task) == NONE) {
+            object->state = DIRECTORY_STORED; /* and nowhere: its job has ended */
+        }
         if (object->state == DIRECTORY_AWAITED && task_find(core, object->task) == NONE &&
             !session_lives(core, object->task)) {
             objects_task_ended(core, object->task);
         } else if (object->state != 0) {
             object_due(core, i);
+        }
+    }
+    uint32_t next;
+    for (uint32_t i = core->rebuilds.first; i != NONE; i = next) {
+        next = task_at(core, i)->family.next;
+        if (task_at(core, i)->state == TASK_READY) { /* its lease was not there */
+            task_ready(core, i, true);
         }
     }
     objects_sweep(core);

@@ -164,6 +164,10 @@ static void restore_task(struct core *core, const struct restored *row)
 {
     uint32_t spec = map_find(&core->spec_ids, row->task.spec);
     uint32_t session = session_find(core, task_session((task_id){ row->task.id }));
+    if (row->task.state == TASK_FINISHED) {
+        rebuild_restore(core, row);
+        return;
+    }
     ensure(spec != NONE && session != NONE);
     uint64_t below = session_at(core, session)->below;
     uint32_t index = task_new(core, session, spec, row->task.id);

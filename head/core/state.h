@@ -54,7 +54,8 @@ enum {
     TASK_BACKOFF = 64, /* READY, but not in a queue before due_ms */
     TASK_IN_QUEUE = 128,
     TASK_CANCEL_TREE = 256, /* TASK_CANCEL, and all that it has submitted */
-    TASK_WAITS = 512        /* for others: its CPUs are free */
+    TASK_WAITS = 512,       /* for others: its CPUs are free */
+    TASK_REBUILD = 1024     /* it has ended, and makes its objects again */
 };
 
 struct task {
@@ -295,7 +296,8 @@ struct core {
     uint32_t kind_count;
     char kinds[KINDS_MAX][RESOURCE_NAME_MAX + 1];
 
-    struct chain doomed; /* tasks that will fail: their argument failed */
+    struct chain rebuilds; /* tasks that make lost objects again, by `family` */
+    struct chain doomed;   /* tasks that will fail: their argument failed */
     uint32_t borrows; /* edges of sessions that are to be told, by `link`, the newest first; NONE */
     struct chain changed; /* jobs to write counts of and to tell about */
     struct chain busy;    /* jobs with long work */
@@ -457,6 +459,9 @@ bool effects_nearly_full(const struct core *core);
 uint64_t stream_place(const struct core *core, struct stream *stream, size_t bytes, bool alone);
 
 /*  task.c: a task from acceptance to its end. */
+uint32_t task_unended(const struct core *core, uint64_t id); /* not one that makes objects again */
+void task_unready(struct core *core, struct task *task);     /* an argument is lost: WAITING */
+void task_attempt_row(struct core *core, const struct task *task, const struct ending *how);
 uint32_t task_find(const struct core *core, uint64_t id); /* index, or NONE: ended or unknown */
 /*  No room for another one that is so deep.  Tasks wait for those that they submit: of `limit` places some are kept for
     all that are deeper. */

@@ -211,7 +211,7 @@ void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
                 emit_refused(core, peer, msg->seq, ERR_BUSY, "the head has no room for more");
                 return;
             }
-        } else if (task_find(core, id.task) == NONE &&
+        } else if (task_unended(core, id.task) == NONE &&
                    !(mine && counter >= session_at(core, index)->below)) {
             struct result_send *send = emit_result(core);
             send->peer = peer;
@@ -239,7 +239,7 @@ static const char *cancel_fault(const struct core *core, uint32_t index, uint32_
 void on_cancel(struct core *core, uint32_t peer, const struct msg_cancel *msg)
 {
     uint32_t index =
-        session_of_task(core, peer, msg->task) == NONE ? NONE : task_find(core, msg->task);
+        session_of_task(core, peer, msg->task) == NONE ? NONE : task_unended(core, msg->task);
     const char *fault = index == NONE ? NULL : cancel_fault(core, index, msg->force);
     if (fault) {
         emit_refused(core, peer, msg->seq, ERR_INVALID, fault);
@@ -260,7 +260,7 @@ void on_retry(struct core *core, uint32_t peer, const struct msg_retry *msg)
         emit_refused(core, peer, msg->seq, ERR_NOT_FOUND, "no such task");
         return;
     }
-    if (task_find(core, msg->task) != NONE) {
+    if (task_unended(core, msg->task) != NONE) {
         emit_refused(core, peer, msg->seq, ERR_CONFLICT, "the task has not ended");
         return;
     }

@@ -12,6 +12,7 @@ enum task_cause {
     CAUSE_RETRY,
     CAUSE_DONE,
     CAUSE_GIVEN_UP,
+    CAUSE_ARGS_LOST,
     CAUSES
 };
 
@@ -94,6 +95,10 @@ void task_ready(struct core *core, uint32_t index, bool first)
     const struct spec *spec = spec_at(core, task->spec);
     bool method = spec->kind == SPEC_METHOD;
     ensure(task->state == TASK_READY && (method || !(task->flags & TASK_IN_QUEUE)));
+    if (objects_await(core, index)) {
+        task->flags &= (uint16_t)~TASK_BACKOFF;
+        return;
+    }
     if (actor_waits(core, task)) {
         task->flags |= TASK_BACKOFF; /* without a timer: actor_settled() ends it */
         return;
@@ -264,9 +269,10 @@ static struct slice sentence_of(struct core *core, const struct ending *how)
 static void emit_attempt(struct core *core, const struct task *task, const struct ending *how,
                          struct slice text)
 {
+    bool again = (task->flags & TASK_REBUILD) && how->failure == FAILURE_NONE;
     EMIT(core, attempt_end, task->id, task->attempt, how->node, how->started_ms, core->wall_ms,
-         how->run_us, slice_text(outcome_name(how->outcome)), how->status, text, how->output,
-         how->log);
+         how->run_us, slice_text(again ? "REBUILT" : outcome_name(how->outcome)), how->status, text,
+         how->output, how->log);
 }
 
 static void tell_result(struct core *core, const struct task *task, const struct ending *how,
@@ -305,9 +311,23 @@ static void task_forget(struct core *core, uint32_t index)
     }
 }
 
+void task_unready(struct core *core, struct task *task)
+{
+    task_move(core, task, CAUSE_ARGS_LOST);
+}
+
+void task_attempt_row(struct core *core, const struct task *task, const struct ending *how)
+{
+    emit_attempt(core, task, how, how->failure ? sentence_of(core, how) : how->text);
+}
+
 void task_end(struct core *core, uint32_t index, const struct ending *how)
 {
     struct task *task = task_at(core, index);
+    if (task->flags & TASK_REBUILD) {
+        rebuild_end(core, index, how);
+        return;
+    }
     uint32_t attempt = task->state == TASK_LEASED || task->state == TASK_RUNNING
                            ? task->attempt
                            : task->attempt - 1;
@@ -380,7 +400,7 @@ static uint64_t backoff_ms(struct core *core, const struct spec *spec, uint32_t 
     return prng_below(&core->rng, top + 1);
 }
 
-static void task_again(struct core *core, uint32_t index, uint64_t wait_ms)
+static void task_again(struct core *core, uint32_t index, uint64_t wait_ms, bool charged)
 {
     struct task *task = task_at(core, index);
     task->due_ms = core->now_ms + wait_ms;
@@ -390,8 +410,12 @@ static void task_again(struct core *core, uint32_t index, uint64_t wait_ms)
     if (task_kind(core, task) == SPEC_METHOD) {
         call_join(core, index);
     }
-    EMIT(core, task_again, task->id, task->attempt, task->token, task->charged, task->crashes,
-         wait_ms > 0 ? core->wall_ms + wait_ms : 0);
+    if (task->flags & TASK_REBUILD) { /* the row of a task that has ended stays */
+        rebuild_again(core, task, charged);
+    } else {
+        EMIT(core, task_again, task->id, task->attempt, task->token, task->charged, task->crashes,
+             wait_ms > 0 ? core->wall_ms + wait_ms : 0);
+    }
     task_ready(core, index, true);
 }
 
@@ -436,7 +460,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
     }
     task_move(core, task, CAUSE_RETRY);
     bool actors = how->failure == FAILURE_ACTOR_UNAVAILABLE; /* its actor has a backoff already */
-    task_again(core, index, actors ? 0 : backoff_ms(core, spec, task->charged));
+    task_again(core, index, actors ? 0 : backoff_ms(core, spec, task->charged), true);
 }
 
 /*  The attempt has not started, and will not there: the same attempt goes elsewhere. */
@@ -451,7 +475,7 @@ void task_returned(struct core *core, uint32_t index)
     kin_orphan(core, task);
     lease_release(core, index);
     task_move(core, task, CAUSE_RETURNED);
-    task_again(core, index, 0);
+    task_again(core, index, 0, false);
 }
 
 /*  An actor had begun, and is to go: it starts elsewhere as its next incarnation, which is not charged. */
@@ -462,7 +486,7 @@ void task_restart(struct core *core, uint32_t index, const struct ending *how)
     lease_release(core, index);
     task->attempt++;
     task_move(core, task, CAUSE_RETURNED);
-    task_again(core, index, 0);
+    task_again(core, index, 0, false);
 }
 
 void task_started(struct core *core, uint32_t index, uint64_t started_ms)
@@ -470,7 +494,9 @@ void task_started(struct core *core, uint32_t index, uint64_t started_ms)
     struct task *task = task_at(core, index);
     if (task->state == TASK_LEASED) {
         task_move(core, task, CAUSE_STARTED);
-        EMIT(core, task_running, task->id, node_at(core, task->node)->id, started_ms);
+        if (!(task->flags & TASK_REBUILD)) {
+            EMIT(core, task_running, task->id, node_at(core, task->node)->id, started_ms);
+        }
     }
 }
 

@@ -55,7 +55,7 @@ void values_given_up(struct core *core, uint32_t index)
 bool is_to_come(const struct core *core, uint64_t task)
 {
     uint32_t session = session_find(core, task_session((task_id){ task }));
-    return task_find(core, task) != NONE ||
+    return task_unended(core, task) != NONE ||
            (session != NONE && session_at(core, session)->open &&
             task_counter((task_id){ task }) >= session_at(core, session)->below);
 }

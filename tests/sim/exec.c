@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "tests/sim/begins.h"
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 struct note { /* what an executor, or the spawner, says to its worker */
     struct worker_event event;
     struct rec_ran ran;
-    uint8_t value[24], checkpoint[16];
+    uint8_t value[24], checkpoint[16], sealed[32];
     uint32_t incarnation, generation;
 };
 
@@ -146,6 +147,7 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
     copy->incarnation = sim->nodes[node].incarnation;
     if (copy->event.kind == WEV_RAN && copy->ran.value.n > 0) {
         copy->ran.value.p = copy->value;
+        copy->ran.sealed.bytes.p = copy->sealed;
     }
     if (copy->event.kind == WEV_RAN && copy->ran.checkpoint.n > 0) {
         copy->ran.checkpoint.p = copy->checkpoint;
@@ -267,6 +269,7 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
     if (outcome == OUTCOME_OK) {
         value_put(item->task, item->token, note.value);
         note.ran.value = slice_of(note.value, sizeof(note.value));
+        note.ran.sealed = object_result(item->task, note.sealed, sizeof(note.sealed));
         sim->effects[self->effect].value_hash = hash_bytes_of(1, note.value, sizeof(note.value));
     }
     if (outcome == OUTCOME_OK && item->spec->kind == SPEC_METHOD && chance(&sim->run, 200)) {

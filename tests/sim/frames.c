@@ -36,8 +36,9 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
     struct rec_start start;
     while (next_start(&list, &start)) {
         const struct task_seen *task = oracle_task(sim, start.task);
-        bool current = task != NULL && task->token == start.token &&
-                       (task->state == TASK_LEASED || task->state == TASK_RUNNING);
+        bool current =
+            task != NULL && task->token == start.token &&
+            (task->state == TASK_LEASED || task->state == TASK_RUNNING || object_is_remade(task));
         if (!current && sim->head.after_sync && start.token <= sim->oracle.token_max) {
             continue; /* it waited for the disk and ended meanwhile; the RECALL comes behind */
         }
@@ -45,9 +46,9 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
             sim_fail(sim, 8, "START of %llx with token %llx, but the rows have no such lease",
                      (ull)start.task, (ull)start.token);
         }
-        if (start.attempt != task->attempt || start.spec != task->spec) {
+        if (start.attempt != object_attempt(task) || start.spec != task->spec) {
             sim_fail(sim, 8, "START of %llx as attempt %u, the rows say %u", (ull)start.task,
-                     start.attempt, task->attempt);
+                     start.attempt, object_attempt(task));
         }
         if (start.deps.count != task->dep_count) {
             sim_fail(sim, 14, "START of %llx brings %u values for %u references", (ull)start.task,

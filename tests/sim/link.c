@@ -152,13 +152,13 @@ static void send_batch(struct sim *sim, struct client *self)
             proto_put_record(&deps, REC_ID, &(struct rec_id){ value_dep(self, call->deps[i]) });
         }
         memcpy(args, &self->unsent, sizeof(args));
-        uint8_t bytes[32];
+        uint8_t bytes[64];
         struct wire sealed = { bytes, 0, sizeof(bytes), false };
         struct rec_call record = { .spec = call->spec,
                                    .args = slice_of(args, sizeof(args)),
                                    .deps = wire_list(&deps, call->dep_count),
                                    .actor = actor_called(self, (uint32_t)self->unsent) };
-        object_call(call, &sealed, &record);
+        object_call(self, call, &sealed, &record);
         proto_put_record(&sim->elements, REC_CALL, &record);
         if (self->spec_first[call->spec] == self->unsent) {
             const struct bytes *spec = self->specs[call->spec];

@@ -362,7 +362,8 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     }
     struct worker_limits limits = limits_usual;
     if (chance(&sim->world, 150)) {
-        limits = (struct worker_limits){ .attempts = 8, .executors = 8, .specs = 24, .reports = 2 };
+        limits =
+            (struct worker_limits){ .attempts = 24, .executors = 24, .specs = 24, .reports = 2 };
     }
     struct worker_config config = config_of(sim, node);
     node->incarnation++;

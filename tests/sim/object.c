@@ -7,6 +7,7 @@
 #include "tests/sim/sim.h"
 
 enum { STORED_BYTES = 1 << 20, DROP_AGAIN_MS = 2000, DROPS_OF_A_FRAME = 64 };
+#define INSIDE_OF_ARGUMENTS UINT32_MAX /* an index */
 typedef unsigned long long ull;
 
 void object_draw(struct sim *sim, struct call *call)
@@ -15,13 +16,32 @@ void object_draw(struct sim *sim, struct call *call)
     call->stored_at = node->alive ? worker_stats(node->core).node : 0;
 }
 
-void object_call(const struct call *call, struct wire *sealed, struct rec_call *out)
+void object_call(const struct client *self, const struct call *call, struct wire *sealed,
+                 struct rec_call *out)
 {
-    if (call->stored_at != 0) {
-        proto_put_record(sealed, REC_SEALED, &(struct rec_sealed){ .size = STORED_BYTES });
+    uint8_t bytes[24];
+    struct wire inside = { bytes, 0, sizeof(bytes), false };
+    if (call->inside != 0) {
+        uint64_t id = task_id_of(self->session, call->inside).v;
+        proto_put_record(&inside, REC_OBJECT, &(struct rec_object){ .task = id });
+    }
+    if (call->stored_at != 0 || call->inside != 0) {
+        proto_put_record(sealed, REC_SEALED,
+                         &(struct rec_sealed){ .size = call->stored_at != 0 ? STORED_BYTES : 0,
+                                               .inside = wire_list(&inside, call->inside != 0) });
         out->sealed = wire_list(sealed, 1);
         out->node = call->stored_at;
     }
+}
+
+struct list object_result(uint64_t task, uint8_t *bytes, size_t capacity)
+{
+    struct wire sealed = { bytes, 0, capacity, false };
+    if (task % 3 != 0) {
+        return (struct list){ 0 };
+    }
+    proto_put_record(&sealed, REC_SEALED, &(struct rec_sealed){ .size = STORED_BYTES });
+    return wire_list(&sealed, 1);
 }
 
 void object_drops(struct sim *sim, struct client *self)
@@ -136,8 +156,12 @@ void object_needed(struct sim *sim, const struct node *node, const struct act *a
 void seen_object_new(struct sim *sim, const void *from)
 {
     const struct row_object_new *row = from;
+    if (row->idx == INSIDE_OF_ARGUMENTS) {
+        return;
+    }
     struct task_seen *task = oracle_task(sim, row->task);
-    if (task == NULL || (task->object != 0 && task->object != DIRECTORY_AWAITED)) {
+    bool known = task != NULL && task->object != 0 && task->object != DIRECTORY_AWAITED;
+    if (task == NULL || (known && task->object != DIRECTORY_FREED)) { /* while it was awaited */
         sim_fail(sim, 27, "the object of %llx is sealed a second time, or without a task",
                  (ull)row->task);
     }
@@ -154,6 +178,69 @@ void seen_object_owned(struct sim *sim, const void *from)
     }
 }
 
+bool object_is_remade(const struct task_seen *task)
+{
+    return task->state == TASK_FINISHED && task->object == DIRECTORY_REBUILDING;
+}
+
+uint32_t object_attempt(const struct task_seen *task)
+{
+    return task->attempt + (task->state == TASK_FINISHED ? task->rebuilds : 0);
+}
+
+void seen_object_again(struct sim *sim, const void *from)
+{
+    const struct row_object_again *row = from;
+    struct task_seen *task = oracle_task(sim, row->task);
+    if (task == NULL || !object_is_remade(task)) {
+        sim_fail(sim, 27, "the object of %llx is sealed again, but was not made again",
+                 (ull)row->task);
+    }
+    task->object = DIRECTORY_STORED;
+}
+
+/*  Each run is charged, and there are none of what may run only once, or that no task has made. */
+void seen_object_rebuilds(struct sim *sim, const void *from)
+{
+    const struct row_object_rebuilds *row = from;
+    struct task_seen *task = oracle_task(sim, row->task);
+    const struct spec_seen *spec = task == NULL ? NULL : oracle_spec(sim, task->spec);
+    if (spec == NULL || spec->max_retries == 0 || spec->kind == SPEC_VALUE ||
+        task->state != TASK_FINISHED) {
+        sim_fail(sim, 30, "%llx runs again for its object: it may not", (ull)row->task);
+    }
+    bool returned = row->rebuilds > 0 && row->rebuilds == task->rebuilds && object_is_remade(task);
+    if ((row->rebuilds != task->rebuilds + 1 && !returned) ||
+        (spec->max_retries > 0 && task->charged + row->rebuilds > (uint32_t)spec->max_retries)) {
+        sim_fail(sim, 30, "%llx runs for its object for the %uth time, after %u and %u retries",
+                 (ull)row->task, row->rebuilds, task->rebuilds, task->charged);
+    }
+    task->rebuilds = row->rebuilds;
+    task->returns += returned;
+    if (object_is_remade(
+            task)) { /* and not the first of them: its attempt is void, and its children's */
+        task->fence = row->fence;
+        task->again_commit = sim->oracle.commit;
+    }
+}
+
+/*  A task that has not ended, and has it inside of its arguments; 0: there is none. */
+static uint64_t inside_of(struct sim *sim, uint64_t id)
+{
+    for (uint32_t i = 0; i < sim->client_count; i++) {
+        const struct client *self = &sim->clients[i];
+        bool its = self->session != 0 && task_session((task_id){ id }) == self->session;
+        for (uint32_t c = 1; its && c <= self->made; c++) {
+            const struct task_seen *task = oracle_task(sim, task_id_of(self->session, c).v);
+            if (self->calls[c].inside == task_counter((task_id){ id }) && task != NULL &&
+                task->state < TASK_FINISHED && !task->deleted) {
+                return task->id;
+            }
+        }
+    }
+    return 0;
+}
+
 static bool needs(const struct sim *sim, const struct task_seen *task, uint64_t dep)
 {
     bool found = false;
@@ -168,7 +255,7 @@ void seen_object_state(struct sim *sim, const void *from)
 {
     const struct row_object_state *row = from;
     struct task_seen *task = oracle_task(sim, row->task);
-    if (task == NULL) {
+    if (task == NULL || row->idx == INSIDE_OF_ARGUMENTS) {
         return; /* of a job that is deleted */
     }
     bool freed = row->state == DIRECTORY_FREED && task->object == DIRECTORY_STORED;
@@ -181,6 +268,11 @@ void seen_object_state(struct sim *sim, const void *from)
             sim_fail(sim, 31, "the object of %llx is released although %llx needs it",
                      (ull)row->task, (ull)sim->oracle.tasks[i].id);
         }
+    }
+    uint64_t outer = freed && !sim->oracle.replaying ? inside_of(sim, row->task) : 0;
+    if (outer != 0) {
+        sim_fail(sim, 31, "the object of %llx is released although %llx has it inside",
+                 (ull)row->task, (ull)outer);
     }
     task->object = row->state;
 }

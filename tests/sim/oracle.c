@@ -288,9 +288,10 @@ static void seen_attempt_end(struct sim *sim, const void *from)
 {
     const struct row_attempt_end *row = from;
     const struct task_seen *task = known_task(sim, row->task, "attempt_end");
-    if (!sim->oracle.replaying && row->attempt != task->attempt) {
+    uint32_t attempt = object_attempt(task);
+    if (!sim->oracle.replaying && row->attempt != attempt) {
         sim_fail(sim, 6, "attempt %u of %llx ends, but its current one is %u", row->attempt,
-                 (unsigned long long)row->task, task->attempt);
+                 (unsigned long long)row->task, attempt);
     }
     if (!sim->oracle.replaying) {
         rule_died(sim, row);
@@ -340,7 +341,7 @@ static void seen_lease_new(struct sim *sim, const void *from)
         }
         task->token = row->token + i;
         task->node = row->node;
-        task->state = TASK_LEASED;
+        task->state = object_is_remade(task) ? task->state : TASK_LEASED;
         task->leases++;
     }
     uint64_t last = row->token + row->count - 1;
@@ -526,6 +527,7 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_actor_kill     seen_event
 #define seen_spec_file      seen_event
 #define seen_object_where   seen_event
+#define seen_rebuild_begin  seen_event
 #define seen_node_store     seen_event
 #define seen_object_delete  seen_event
 #define seen_hold_new       seen_event

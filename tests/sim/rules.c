@@ -40,7 +40,7 @@ void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_
     if (token >> TOKEN_COUNTER_BITS != sim->oracle.epoch) {
         sim_fail(sim, 7, "token %llx is not of epoch %llu", (ull)token, (ull)sim->oracle.epoch);
     }
-    if (task->state != TASK_READY && task->state != TASK_WAITING) {
+    if (task->state != TASK_READY && task->state != TASK_WAITING && !object_is_remade(task)) {
         sim_fail(sim, 8, "%llx is leased in state %u", (ull)task->id, task->state);
     }
     if (task->cancelled) {
@@ -52,7 +52,9 @@ void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_
                  (ull)(task->not_before_ms - head_now_ms(sim)));
     }
     check_deps(sim, task);
-    rule_kin(sim, task);
+    if (!object_is_remade(task)) { /* who needs its object is not its parent */
+        rule_kin(sim, task);
+    }
     rule_place(sim, task, node);
     rule_after(sim, oracle_job_of(sim, task->id));
 }

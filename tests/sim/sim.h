@@ -98,7 +98,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     bool tree; /* cancelled with all that it submits */
     uint64_t parent, parent_token, again_commit;
     bool object_owned;
-    uint32_t object;                /* DIRECTORY_...; 0: it has none */
+    uint32_t object, rebuilds;      /* DIRECTORY_...; 0: it has none; runs for it */
     uint64_t hash;                  /* of the terminal row */
     uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
     uint64_t actor, checkpoint;     /* of a call; of an actor: hash of its newest, 0: none */
@@ -399,12 +399,11 @@ struct plan { /* of a spec */
 
 #define SEQ_SESSION (1ull << 62) /* of a request that only an open session may make */
 struct call {
-    uint32_t spec;
-    uint32_t dep_count;
-    uint64_t deps[DEPS_FEW]; /* counters, or ids of others' */
-    uint64_t stored_at;      /* of a value: the node whose store has it; 0: it is inline */
-    bool told;               /* its result was seen */
-    bool cancel, cancelled;
+    uint32_t spec, dep_count;
+    uint32_t inside;              /* counter of what its arguments have inside; 0: nothing */
+    uint64_t deps[DEPS_FEW];      /* counters, or ids of others' */
+    uint64_t stored_at;           /* of a value: the node whose store has it; 0: it is inline */
+    bool told, cancel, cancelled; /* told: its result was seen */
     uint32_t failure, attempt;
     uint64_t hash;  /* of the result */
     bool maybe;     /* a power cut may have taken it */

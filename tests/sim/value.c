@@ -68,6 +68,10 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         self->told_count++;
         return;
     }
+    if (counter > 1 && chance(&sim->values, 200)) {
+        uint64_t back = counter - 1 < 20 ? counter - 1 : 20;
+        call->inside = counter - (uint32_t)between(&sim->values, 1, back);
+    }
     if (call->dep_count < DEPS_FEW && chance(&sim->values, 200)) {
         uint64_t id = value_of_others(sim, self);
         call->deps[call->dep_count] = id;

@@ -154,6 +154,52 @@ static void results(void)
     puts("results: right");
 }
 
+/*  As make(); another time it takes longer. */
+RAYC_TASK(make_slowly, task)
+{
+    if (rayc_attempt(task) > 1) {
+        usleep(1500 * 1000);
+    }
+    rayc_buffer *buffer = buffer_of(LARGE, 21);
+    return rayc_return_buffer(task, &buffer);
+}
+
+static void must_be_lost(rayc_ref ref, const char *why)
+{
+    rayc_value value;
+    must_be(rayc_get(ref, 60, &value) == RAYC_EOBJECTLOST, rayc_error()->text);
+    must_be(strstr(rayc_error()->text, why) != NULL, rayc_error()->text);
+}
+
+static void tell_attempt(void *context, const rayc_attempt_record *attempt)
+{
+    (void)context;
+    printf("attempt %d: %s\n", attempt->attempt, attempt->outcome);
+}
+
+/*  The only node is killed, with all that it has. */
+static void rebuilt(void)
+{
+    rayc_options once = rayc_defaults();
+    once.max_retries = 0;
+    rayc_buffer *buffer = buffer_of(LARGE, 22);
+    rayc_ref refs[] = { rayc_call(make_slowly, rayc_nil()),
+                        rayc_call_with(&once, make, rayc_int(LARGE), rayc_int(23)),
+                        rayc_put_buffer(&buffer) };
+    rayc_ref made = refs[0], single = refs[1], put = refs[2];
+    must(rayc_wait(refs, 3, 3, 60), "they are made");
+    be_ready(); /* and lost; then the head is killed while one is made again */
+    rayc_ref length = rayc_call(measure, rayc_of(made), rayc_int(21));
+    check(made, LARGE, 21);
+    must_be(number(length) == LARGE, "who needs it waits for it");
+    must_be_lost(single, "has max_retries 0");
+    must_be_lost(put, "was put");
+    must_be(rayc_get(rayc_call(measure, rayc_of(put), rayc_int(22)), 60, NULL) == RAYC_EOBJECTLOST,
+            "who needs what is lost fails");
+    rayc_history(made, tell_attempt, NULL);
+    puts("rebuilt: right");
+}
+
 /*  Each of several is in the store by itself; one is taken away. */
 static void several(void)
 {
@@ -270,6 +316,8 @@ int main(int argc, char **argv)
         puts_part();
     } else if (strcmp(part, "several") == 0) {
         several();
+    } else if (strcmp(part, "rebuilt") == 0) {
+        rebuilt();
     } else if (strcmp(part, "many") == 0) {
         many(count, size);
     } else if (strcmp(part, "too_large") == 0) {

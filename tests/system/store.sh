@@ -53,6 +53,26 @@ echo >"$GO"
 ended 0
 has out "several: right"
 
+note "a worker is killed with all that it has: what tasks have made is made again, also when the head is killed meanwhile"
+rm -f "$WORK/bg.out"
+background "$PROGRAM" rebuilt
+wait_until 60 is_ready
+kill -KILL "$WORKER"
+wait "$WORKER" 2>/dev/null
+wait_until 20 gone rayc-worker "$RAYC_STATE_DIR"
+start_worker 100000000 1000000000
+is_rebuilding() { [[ $(rows "SELECT count(*) FROM object WHERE state=4") -eq 1 ]]; }
+wait_until 20 is_rebuilding
+address=$(<"$RAYC_STATE_DIR/head.address")
+kill -KILL "$(process_of rayc-head "$RAYC_STATE_DIR")"
+wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
+expect 0 rayc start --head --num-cpus 0 --port "${address##*:}"
+echo >"$GO"
+ended 0
+has out "rebuilt: right"
+has out "attempt 1: FINISHED"
+has out "attempt 2: REBUILT"
+
 note "writing to a sealed value ends the writer, and nobody sees it"
 expect 139 "$PROGRAM" write_sealed
 has out sealed

@@ -308,6 +308,127 @@ static void another_copy_becomes_the_primary(void **state)
     world_free(w);
 }
 
+enum { NEW_WORKER = 11, NEWER_WORKER };
+
+/*  A task has finished on a node that a new process takes over, without what it had; its rebuild is leased there. */
+static uint64_t lost_with_its_node(struct world *w, int32_t max_retries, uint64_t *session,
+                                   uint64_t *node)
+{
+    struct rec_start start;
+    *node = join(w, WORKER, 0, "n1", 1);
+    *session = open_job(w, CLIENT, "objects");
+    struct rec_spec spec = spec_of(w, 1);
+    spec.max_retries = max_retries;
+    submit(w, *session, 1, 1, spec);
+    assert_true(start_at(w, 0, &start));
+    done_stored(w, *node, &start, (struct list){ 0 });
+    *node = join(w, NEW_WORKER, 0, "n1", 1);
+    return start.task;
+}
+
+static void what_is_lost_is_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start, next;
+    struct rec_result result;
+    uint64_t session, node, task = lost_with_its_node(w, 3, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    assert_true(start.task == task && start.attempt == 2);
+    assert_int_equal(where(w, session, task).state, DIRECTORY_REBUILDING);
+    call(w, session, 2, SPEC_FUNCTION, task); /* who needs it waits */
+    assert_false(start_at(w, 0, &next));
+    say(w, CLIENT, MSG_POLL, &(struct msg_poll){ .session = session });
+    done_stored(w, node, &start, (struct list){ 0 });
+    assert_false(result_of(w, task, &result)); /* it has ended before */
+    assert_true(start_at(w, 0, &next));
+    assert_int_equal(next.task, task_id_of(session, 2).v);
+    assert_int_equal(where(w, session, task).state, DIRECTORY_STORED);
+    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0, 0 });
+    assert_false(told_to_drop(w, task));
+    done(w, node, &next, OUTCOME_OK, 0);
+    assert_true(told_to_drop(w, task));
+    world_free(w);
+}
+
+static void a_rebuild_goes_on_after_a_restart(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 3, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    world_restart(w);
+    hello(w, WORKER, 2);
+    say(w, WORKER, MSG_NODE_JOIN,
+        &(struct msg_node_join){ .node = node, .key = slice_text("n1"), .store_bytes = 1 << 30 });
+    hello(w, CLIENT, 1);
+    say(w, CLIENT, MSG_RESUME, &(struct msg_resume){ .session = session });
+    assert_int_equal(where(w, session, task).state, DIRECTORY_REBUILDING);
+    done_stored(w, node, &start, (struct list){ 0 });
+    assert_int_equal(where(w, session, task).state, DIRECTORY_STORED);
+    world_free(w);
+}
+
+static void assert_lost(struct world *w, uint64_t session, uint64_t task, enum object_reason reason)
+{
+    struct rec_source source = where(w, session, task);
+    assert_int_equal(source.state, DIRECTORY_LOST);
+    assert_int_equal(source.reason, reason);
+}
+
+static void what_may_run_once_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = lost_with_its_node(w, 0, &session, &node);
+    assert_lost(w, session, task, REASON_OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED);
+    world_free(w);
+}
+
+static void making_it_again_costs_retries(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 1, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    done_stored(w, node, &start, (struct list){ 0 });
+    join(w, NEWER_WORKER, 0, "n1", 1); /* it is lost once more */
+    assert_lost(w, session, task, REASON_OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED);
+    world_free(w);
+}
+
+static void a_rebuild_that_dies_is_tried_again_within_the_budget(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 2, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &start, OUTCOME_SIGNAL, -9);
+    pass(w, 250); /* its backoff */
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(start.attempt, 3);
+    done(w, node, &start, OUTCOME_SIGNAL, -9);
+    assert_lost(w, session, task, REASON_OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED);
+    world_free(w);
+}
+
+static void a_rebuild_ends_with_its_job(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 2, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    assert_int_equal(start.task, task);
+    say(w, CLIENT, MSG_BYE, &(struct msg_bye){ .session = session });
+    assert_non_null(must_hear(w, MSG_BYE_DONE));
+    assert_int_equal(core_stats(turn_core(w->turn)).tasks_leased, 0);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +442,12 @@ int main(void)
         cmocka_unit_test(what_is_taken_away_goes_at_once),
         cmocka_unit_test(a_change_that_is_said_again_changes_nothing),
         cmocka_unit_test(a_lost_value_that_was_put_says_why),
+        cmocka_unit_test(what_is_lost_is_made_again),
+        cmocka_unit_test(a_rebuild_goes_on_after_a_restart),
+        cmocka_unit_test(what_may_run_once_is_not_made_again),
+        cmocka_unit_test(making_it_again_costs_retries),
+        cmocka_unit_test(a_rebuild_that_dies_is_tried_again_within_the_budget),
+        cmocka_unit_test(a_rebuild_ends_with_its_job),
         cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),
         cmocka_unit_test(another_copy_becomes_the_primary),
     };

@@ -309,7 +309,7 @@ static void results_are_of_ended_tasks(void **state)
         .text = slice_text("no"));
     apply(self);
     uint32_t ended;
-    uint64_t spec;
+    struct event event = { 0 };
     struct rec_result result;
     assert_int_equal(store_task_result(self->store, TASK(1), &ended, &result), OK);
     assert_int_equal(ended, TASK_FINISHED);
@@ -321,10 +321,10 @@ static void results_are_of_ended_tasks(void **state)
                 result.failure == FAILURE_APP);
     assert_int_equal(store_task_result(self->store, TASK(3), &ended, &result), OK);
     assert_int_equal(ended, 0);
-    assert_int_equal(store_task_ended(self->store, TASK(2), &ended, &spec), OK);
-    assert_true(ended == TASK_FAILED && spec == 7);
-    assert_int_equal(store_task_ended(self->store, TASK(9), &ended, &spec), OK);
-    assert_true(ended == 0 && spec == 0);
+    assert_int_equal(store_task_ended(self->store, TASK(9), &event), OK);
+    assert_true(event.state == 0 && event.spec == 0);
+    assert_int_equal(store_task_ended(self->store, TASK(2), &event), OK);
+    assert_true(event.state == TASK_FAILED && event.spec == 7);
 }
 
 static void specs_are_decoded(void **state)
