@@ -250,6 +250,7 @@ void session_park(struct session *self)
 {
     pthread_mutex_lock(&self->lock);
     push_all(self);
+    handles_own_end(&self->handles);
     self->leaving = false;
     self->parked = true;
     pthread_mutex_unlock(&self->lock);
