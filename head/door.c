@@ -258,7 +258,7 @@ static void answer(struct asker *asker, const struct msg *msg, struct slice fram
         asker->answer->id = msg->as.changed.id;
     } else if (msg->kind == MSG_RETRIED) {
         asker->answer->id = msg->as.retried.task;
-    } else if (msg->kind == MSG_EXPLAINED) {
+    } else if (msg->kind == MSG_EXPLAINED || msg->kind == MSG_PLACES) {
         uint8_t *copy = malloc(frame.n);
         ensure(copy != NULL);
         memcpy(copy, frame.p, frame.n);

@@ -21,7 +21,7 @@ struct door_answer {
     enum msg_kind kind;   /* of what came back */
     uint64_t id;          /* JOB_OPENED: the job; CHANGED: what was changed; RETRIED: the task */
     char text[DOOR_TEXT]; /* of a refusal */
-    struct slice frame;   /* EXPLAINED, whole: for door_frame_free() */
+    struct slice frame;   /* EXPLAINED or PLACES, whole: for door_frame_free() */
 };
 
 MUST_CHECK int door_open(struct door **out);

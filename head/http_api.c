@@ -236,6 +236,32 @@ void api_task_explain(struct web_request *request, struct web_reply *reply)
     door_frame_free(&answer.frame);
 }
 
+/*  Its row, and what only the loop knows: which nodes have it. */
+void api_object(struct web_request *request, struct web_reply *reply)
+{
+    uint8_t bytes[32];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    struct door_answer answer = { 0 };
+    struct rec_object object;
+    struct msg msg;
+    json_t *page = page_of(request, slice_text("object"), reply);
+    if (page == NULL || !object_of_row(row_of(page), &object)) {
+        json_decref(page);
+        return;
+    }
+    proto_put_record(&wire, REC_OBJECT, &object);
+    const struct msg_where where = { .objects = wire_list(&wire, 1) };
+    int rc = door_ask(http_door(request), request->bearer, MSG_WHERE, &where, &answer);
+    if (rc != OK) {
+        web_reply_error(reply, rc, "%s", answer.text[0] ? answer.text : err_text(rc));
+    } else if (proto_decode(answer.frame, &msg, NULL) == OK && msg.kind == MSG_PLACES) {
+        object_add_places(row_of(page), &msg.as.places);
+        reply_item(reply, page);
+    }
+    door_frame_free(&answer.frame);
+    json_decref(page);
+}
+
 /* --- health --------------------------------------------------------------------------------------- */
 
 static void answer_health(struct web_reply *reply, bool well)

@@ -12,7 +12,7 @@ web_handler api_one;      /* one of the view that comes before {id}; its name wi
 web_handler api_whoami;
 web_handler api_link; /* a WebSocket: the protocol */
 web_handler http_live, http_ready;
-web_handler api_job_logs, api_task_logs, api_task_explain;
+web_handler api_job_logs, api_task_logs, api_task_explain, api_object;
 
 web_handler api_submit, api_job_stop, api_job_delete, api_job_retry;
 web_handler api_task_cancel, api_task_retry, api_actor_kill;

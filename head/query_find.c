@@ -5,13 +5,13 @@
 #include "common/log.h"
 
 /*  How the text of an id is read, and what is then bound: the text as ?1; a number as ?1; a first
-    and last id. */
-enum form { WORDS, DECIMAL, HEX_8, HEX_RANGE };
+    and last id; of an object, whose id is that of its task and 4 digits, both of these. */
+enum form { WORDS, DECIMAL, HEX_8, HEX_RANGE, HEX_OBJECT };
 
 #define BEGINS(column) column ">=?1 AND " column "<?1||char(1114111)"
 
 /*  Tried in this order until one finds something.  Each selects number and name, of two rows at
-    most. */
+    most; of an object also which value it is. */
 static const struct meaning {
     enum subject subject;
     enum form form;
@@ -24,6 +24,9 @@ static const struct meaning {
     { TASK, HEX_RANGE,
       "SELECT id,printf('%016x',id) FROM task WHERE id BETWEEN ?1 AND ?2" /* no values, kind 4 */
       " AND (SELECT kind FROM spec WHERE id=task.spec) IS NOT 4 LIMIT 2" },
+    { OBJECT, HEX_OBJECT, /* idx 2^32-1: what the arguments of a task have inside */
+      "SELECT task,printf('%016x%04x',task,idx),idx FROM object"
+      " WHERE task BETWEEN ?1 AND ?2 AND idx BETWEEN ?3 AND ?4 AND idx<4294967295 LIMIT 2" },
     { NODE, DECIMAL, "SELECT id,name FROM node WHERE id=?1" },
     /* A worker that comes back, as a pod, has the name of nodes that are dead (state 3). */
     { NODE, WORDS, "SELECT id,name||' ('||id||')' FROM node WHERE name=?1 AND state<3 LIMIT 2" },
@@ -55,11 +58,34 @@ static bool number_of(struct slice text, unsigned base, uint64_t *out)
     return text.n > 0;
 }
 
+/*  The first and the last number of so many digits that begin with this text; false: there is none. */
+static bool range_of(struct slice text, size_t digits, uint64_t *first, uint64_t *last)
+{
+    *first = *last = 0;
+    if (text.n > digits || (text.n > 0 && !number_of(text, 16, first))) {
+        return false;
+    }
+    for (size_t i = text.n; i < digits; i++) {
+        *first = *first << 4;
+        *last = *last << 4 | 15;
+    }
+    *last |= *first;
+    return true;
+}
+
+static bool bind_range(sqlite3_stmt *rows, int at, struct slice text, size_t digits)
+{
+    uint64_t first, last;
+    return range_of(text, digits, &first, &last) &&
+           sqlite3_bind_int64(rows, at, (int64_t)first) == SQLITE_OK &&
+           sqlite3_bind_int64(rows, at + 1, (int64_t)last) == SQLITE_OK;
+}
+
 /*  False: the text does not have this form. */
 static bool bind_form(sqlite3_stmt *rows, enum form form, struct slice text)
 {
+    const size_t task = text.n < 16 ? text.n : 16;
     uint64_t first = 0;
-    uint64_t last = 0;
     switch (form) {
     case WORDS:
         return sqlite3_bind_text(rows, 1, (const char *)text.p, (int)text.n, SQLITE_STATIC) ==
@@ -71,16 +97,10 @@ static bool bind_form(sqlite3_stmt *rows, enum form form, struct slice text)
         return text.n == 8 && number_of(text, 16, &first) &&
                sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK;
     case HEX_RANGE:
-        if (text.n > 16 || !number_of(text, 16, &first)) {
-            return false;
-        }
-        for (size_t i = text.n; i < 16; i++) {
-            first = first << 4;
-            last = last << 4 | 15;
-        }
-        last |= first;
-        return sqlite3_bind_int64(rows, 1, (int64_t)first) == SQLITE_OK &&
-               sqlite3_bind_int64(rows, 2, (int64_t)last) == SQLITE_OK;
+        return text.n > 0 && bind_range(rows, 1, text, 16);
+    case HEX_OBJECT:
+        return text.n > 0 && bind_range(rows, 1, slice_of(text.p, task), 16) &&
+               bind_range(rows, 3, slice_of(text.p + task, text.n - task), 4);
     }
     return false;
 }
@@ -97,13 +117,14 @@ int query_failed(const struct question *self, int rc)
     return ERR_STORE;
 }
 
-static int only_one(const struct question *self, sqlite3_stmt *rows, int64_t *out)
+static int only_one(struct question *self, sqlite3_stmt *rows, int64_t *out)
 {
     int rc = sqlite3_step(rows);
     if (rc != SQLITE_ROW) {
         return rc == SQLITE_DONE ? ERR_NOT_FOUND : query_failed(self, rc);
     }
     *out = sqlite3_column_int64(rows, 0);
+    self->value = sqlite3_column_int64(rows, 2); /* NULL, and 0, of all but objects */
     char first[128];
     slice_copy_text(slice_text((const char *)sqlite3_column_text(rows, 1)), first, sizeof(first));
     rc = sqlite3_step(rows);
@@ -125,6 +146,9 @@ static void put_own_tables(const struct question *self, enum subject subject, st
         [JOB] = "WITH job AS (SELECT * FROM main.job WHERE owner=",
         [TASK] = "WITH task AS (SELECT * FROM main.task t WHERE (SELECT j.owner FROM session s"
                  " JOIN main.job j ON j.id=s.job WHERE s.id=t.id>>40)=",
+        [OBJECT] =
+            "WITH object AS (SELECT * FROM main.object o WHERE (SELECT j.owner FROM session s"
+            " JOIN main.job j ON j.id=s.job WHERE s.id=o.task>>40)=",
         [EVENT] = "WITH event AS (SELECT * FROM main.event e WHERE"
                   " (SELECT owner FROM main.job WHERE id=e.job)=",
         [STUDY] = "WITH study AS (SELECT * FROM main.study WHERE owner=",
@@ -139,7 +163,7 @@ static void put_own_tables(const struct question *self, enum subject subject, st
     }
 }
 
-static int find_meaning(const struct question *self, const struct meaning *meaning, struct slice id,
+static int find_meaning(struct question *self, const struct meaning *meaning, struct slice id,
                         int64_t *out)
 {
     sqlite3_stmt *rows = NULL;
@@ -157,11 +181,12 @@ static int find_meaning(const struct question *self, const struct meaning *meani
     return rc;
 }
 
-int query_find(const struct question *self, enum subject subject, struct slice id, int64_t *out)
+int query_find(struct question *self, enum subject subject, struct slice id, int64_t *out)
 {
     static const char *const nouns[] = {
-        [JOB] = "job",     [TASK] = "task", [NODE] = "node",   [EVENT] = "event",
-        [STUDY] = "study", [USER] = "user", [TOKEN] = "token", [AUDIT] = "audit record"
+        [JOB] = "job",   [TASK] = "task",   [OBJECT] = "object",
+        [NODE] = "node", [EVENT] = "event", [STUDY] = "study",
+        [USER] = "user", [TOKEN] = "token", [AUDIT] = "audit record"
     };
     for (size_t i = 0; i < COUNT(meanings); i++) {
         if (meanings[i].subject == subject) {
@@ -175,5 +200,7 @@ int query_find(const struct question *self, enum subject subject, struct slice i
     text_add(self->why, nouns[subject]);
     text_add(self->why, " ");
     text_slice(self->why, id);
+    text_add(self->why,
+             subject == OBJECT ? "; a value of 100 KiB or less is in its task: rayc task get" : "");
     return ERR_NOT_FOUND;
 }

@@ -133,6 +133,28 @@ static void ids_json(sqlite3_context *context, int count, sqlite3_value **values
     give(context, &json);
 }
 
+/*  What a value has inside: [[task, index], ...]. */
+static void objects_json(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    struct list list = { blob_of(values[0]), UINT32_MAX };
+    struct rec_object object;
+    struct json json = json_new(ANSWER_MAX);
+    const char *comma = "";
+    json_raw(&json, "[");
+    while (list.bytes.n > 0 && next_object(&list, &object)) {
+        json_raw(&json, comma);
+        json_raw(&json, "[");
+        json_u64(&json, object.task);
+        json_raw(&json, ",");
+        json_u64(&json, object.index);
+        json_raw(&json, "]");
+        comma = ",";
+    }
+    json_raw(&json, "]");
+    give(context, &json);
+}
+
 /*  What a job still waits for: [[number, "to succeed"], ...]. */
 static void waits_json(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -171,7 +193,7 @@ int query_functions(sqlite3 *db)
         { "amounts_json", amounts_json }, { "labels_json", labels_json },
         { "demand_json", demand_json },   { "scheduling_json", scheduling_json },
         { "ids_json", ids_json },         { "value_json", value_json },
-        { "waits_json", waits_json },
+        { "waits_json", waits_json },     { "objects_json", objects_json },
     };
     for (size_t i = 0; i < COUNT(functions); i++) {
         int rc =

@@ -149,6 +149,9 @@ static void put_owner(const struct question *self, struct text *sql)
         [TASK] = { " AND (SELECT job FROM session WHERE id=v.id>>40) IN"
                    " (SELECT id FROM job WHERE owner=",
                    ")" },
+        [OBJECT] = { " AND (SELECT job FROM session WHERE id=v.id>>40) IN"
+                     " (SELECT id FROM job WHERE owner=",
+                     ")" },
         [NODE] = { " AND 0<", "" },
         [EVENT] = { " AND v.job IN (SELECT id FROM job WHERE owner=", ")" },
         [STUDY] = { " AND v.id IN (SELECT id FROM study WHERE owner=", ")" },
@@ -182,6 +185,10 @@ static void put_inner(const struct question *self, const struct plan *plan, bool
         text_add(sql, " AND ");
         text_add(sql, view->key);
         text_add(sql, "=?2");
+    }
+    if (self->subject != 0 && view->subject == OBJECT) {
+        text_add(sql, " AND v.\"index\"=");
+        text_u64(sql, (uint64_t)self->value);
     }
     if (paged && !(view->options & PLACE) && self->ask->cursor != 0) {
         bool down = (view->options & DOWN) != (self->reverse ? DOWN : 0);
@@ -359,8 +366,9 @@ static int read_filters(const struct question *self, struct plan *plan)
 static bool is_key(const struct view *view, const char *column)
 {
     static const char *const keys[] = {
-        [JOB] = "job_id",     [TASK] = "task_id",   [NODE] = "node_id",   [EVENT] = "event_id",
-        [STUDY] = "study_id", [TOKEN] = "token_id", [AUDIT] = "audit_id", [USER] = "",
+        [JOB] = "job_id",     [TASK] = "task_id",   [NODE] = "node_id",
+        [EVENT] = "event_id", [STUDY] = "study_id", [TOKEN] = "token_id",
+        [AUDIT] = "audit_id", [USER] = "",          [OBJECT] = "",
     };
     return !(view->options & PLACE) && strcmp(keys[view->subject], column) == 0;
 }

@@ -17,6 +17,7 @@ enum { APPLICATION_ID = 0x72617963 }; /* "rayc" */
 #define TIME(x, ms)                  RFC3339(ms) " AS " x "," ms " AS " x "_ms"
 #define TASK_HEX(id)                 "printf('%016x'," id ")"
 #define JOB_HEX(id)                  "printf('%08x'," id ")"
+#define OBJECT_HEX(task, idx)        "printf('%016x%04x'," task "," idx ")"
 #define OR_NULL(id, hex)             "iif(" id ">0," hex ",NULL)"
 #define COUNTER(id)                  "(" id "&1099511627775)"
 #define FIRST_TASK(session)          "(" session "<<40)"
@@ -352,6 +353,40 @@ static const char object_tables[] =
     "CREATE INDEX hold_object ON hold(task, idx);"
     "ALTER TABLE session ADD COLUMN refs INTEGER;";
 
+/*  What a task returned or put, whose bytes stores have, or that has references inside; of the state 6 (FREED) it is a
+    memory only.  One with the index 2^32-1 is no object: it says what arguments have inside. */
+static const char object_view[] =
+    "CREATE VIEW objects AS SELECT " OBJECT_HEX("o.task", "o.idx") " AS object_id,"
+    TASK_HEX("o.task") " AS task_id, o.idx AS \"index\", iif(c.kind=4,'PUT','RETURN') AS type,"
+    " coalesce(c.name,'rayc_put') AS name, n.name AS state,"
+    " (SELECT name FROM object_reason_name WHERE value=o.reason) AS reason,"
+    " iif(o.size>0,o.size,length(t.result)) AS object_size,"
+    " (SELECT name FROM task_state_name WHERE value=t.state) AS task_status,"
+    " coalesce(t.attempt,1) AS attempt_number, o.owned AS owned,"
+    " (SELECT count(*) FROM hold WHERE task=o.task AND idx=o.idx) AS borrowers,"
+    " o.node AS node_id, (SELECT name FROM node WHERE id=o.node) AS node_name, o.copies AS copies,"
+    JOB_HEX("s.job") " AS job_id, (SELECT submission FROM job WHERE id=s.job) AS submission_id,"
+    TIME("created", "o.made_ms") ", o.state AS stored_state, s.job AS job, o.task AS id"
+    " FROM object o LEFT JOIN object_state_name n ON n.value=o.state"
+    " LEFT JOIN task t ON t.id=o.task LEFT JOIN spec c ON c.id=t.spec"
+    " LEFT JOIN session s ON s.id=o.task>>40 WHERE o.idx<4294967295;";
+
+/*  How full the stores of nodes are. */
+static const char node_view_13[] =
+    "ALTER TABLE node ADD COLUMN store_bytes INTEGER;"
+    "ALTER TABLE node ADD COLUMN store_used INTEGER;"
+    "ALTER TABLE node ADD COLUMN store_spilled INTEGER;"
+    "DROP VIEW nodes;"
+    "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state,"
+    " CASE WHEN o.state=3 OR o.draining=0 THEN NULL"
+    "  WHEN EXISTS (SELECT 1 FROM lease WHERE node=o.id) THEN 'DRAINING' ELSE 'DRAINED' END AS drain,"
+    " pid, reason," TIME("joined", "joined_ms") "," TIME("ended", "ended_ms") ","
+    TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ","
+    " nullif(substr(objects,1,instr(objects||' ',' ')-1),'') AS objects,"
+    " store_bytes AS object_store_memory, iif(o.state=3,NULL,coalesce(store_used,0)) AS object_store_used,"
+    " iif(o.state=3,NULL,coalesce(store_spilled,0)) AS object_store_spilled, o.id AS id"
+    " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -409,6 +444,8 @@ static const char *const steps[][8] = {
     { label_column },
     { actor_tables, actor_view },
     { object_tables },
+    { object_view },
+    { node_view_13 },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

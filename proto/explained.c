@@ -1,7 +1,8 @@
-/*  explained.c - one object, with one element of `nodes` per reason. */
+/*  explained.c - one object of JSON, with one element of `nodes` per reason, or per copy. */
 #include "proto/explained.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 double reason_amount(const struct rec_reason *reason, uint64_t units)
 {
@@ -65,4 +66,26 @@ void explained_add_end(json_t *explained, const json_t *row)
     if (state != NULL) {
         json_object_set(explained, "state", state);
     }
+}
+
+bool object_of_row(const json_t *row, struct rec_object *out)
+{
+    const char *task = json_string_value(json_object_get(row, "task_id"));
+    json_int_t index = json_integer_value(json_object_get(row, "index"));
+    *out = (struct rec_object){ task ? strtoull(task, NULL, 16) : 0, (uint32_t)index };
+    return task != NULL;
+}
+
+void object_add_places(json_t *row, const struct msg_places *told)
+{
+    json_t *nodes = json_array();
+    struct list sources = told->sources;
+    struct rec_source source = { 0 };
+    struct rec_keeper keeper;
+    if (next_source(&sources, &source)) {
+        while (next_keeper(&source.places, &keeper)) {
+            json_array_append_new(nodes, json_integer((json_int_t)keeper.node));
+        }
+    }
+    json_object_set_new(row, "nodes", nodes);
 }

@@ -97,7 +97,8 @@ static bool ask(struct pulls *self, struct pull *pull, struct source *source, ui
                                  .task = pull->task,
                                  .index = pull->index,
                                  .size = pull->size,
-                                 .offset = offset };
+                                 .offset = offset,
+                                 .user = pull->user };
     if (!pull_peer_ask(source->peer, &get)) {
         return false;
     }

@@ -277,7 +277,7 @@ static int answer(struct carry *self, const struct waiting *get)
                "this token gives no right to objects");
         return OK;
     }
-    user = role == ROLE_USER ? user : 0;
+    user = role == ROLE_USER ? user : role == ROLE_WORKER ? get->user : 0;
     struct lent *lent = find_lent(self, get, user);
     lent = lent ? lent : lend(self, get, user);
     lent->used_ms = self->now_ms;
@@ -313,6 +313,7 @@ static void on_get(struct carry *self, const uint8_t peer[PEER_ID_BYTES], struct
                            .index = from->index,
                            .size = from->size,
                            .offset = from->offset,
+                           .user = from->user,
                            .since_ms = self->now_ms };
     memcpy(get.peer, peer, PEER_ID_BYTES);
     crypto_generichash(get.token, sizeof(get.token), from->token.p, from->token.n, NULL, 0);

@@ -53,7 +53,7 @@ struct waiting {
     struct waiting *next;
     uint8_t peer[PEER_ID_BYTES];
     uint8_t token[TOKEN_HASH_BYTES];
-    uint64_t seq, task, size, offset, since_ms;
+    uint64_t seq, task, size, offset, user, since_ms;
     uint32_t index;
 };
 

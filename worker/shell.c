@@ -80,6 +80,16 @@ static void resend(struct shell *self, uint64_t report)
     send_bytes(self, frame);
 }
 
+/*  The core knows nothing of the store: how full it is comes from there. */
+static void send_beat(struct shell *self, const struct msg_node_beat *msg)
+{
+    struct node_store_stats store = node_store_stats(self->store);
+    struct msg_node_beat beat = *msg;
+    beat.store_used = store.used - store.free;
+    beat.store_spilled = store.disk;
+    send_msg(self, MSG_NODE_BEAT, &beat);
+}
+
 static void carry_out(struct shell *self, const struct act *act)
 {
     if (act->kind != ACT_REPORT) {
@@ -90,7 +100,11 @@ static void carry_out(struct shell *self, const struct act *act)
     }
     switch (act->kind) {
     case ACT_SEND:
-        send_msg(self, act->as.msg.kind, &act->as.msg.as);
+        if (act->as.msg.kind == MSG_NODE_BEAT) {
+            send_beat(self, &act->as.msg.as.node_beat);
+        } else {
+            send_msg(self, act->as.msg.kind, &act->as.msg.as);
+        }
         break;
     case ACT_REPORT:
         report_add(self, act);
@@ -108,6 +122,9 @@ static void carry_out(struct shell *self, const struct act *act)
             packages_want_program(self->packages, act->hash);
         }
         fetches_want(self->fetches, act->hash);
+        break;
+    case ACT_PULL:
+        wanted_pull(self->wanted, act);
         break;
     case ACT_SPAWN:
         executors_spawn(self->executors, act, worker_stats(self->core).node);
@@ -168,6 +185,7 @@ static void set_joined(struct shell *self, uint64_t node)
     stock_joined(self->stock, node);
     store_socket_joined(self->store_socket, node, worker_stats(self->core).cluster);
     carry_lost(self->carry);
+    wanted_joined(self->wanted, node);
 }
 
 /*  What is the shell's own business; the core sees every message, too. */
@@ -189,6 +207,8 @@ static void look_at(struct shell *self, const struct msg *msg)
         node_http_answer(self->http, &msg->as.token_may);
         store_socket_answer(self->store_socket, &msg->as.token_may);
         carry_answer(self->carry, &msg->as.token_may);
+    } else if (msg->kind == MSG_PLACES) {
+        wanted_places(self->wanted, &msg->as.places);
     } else if (msg->kind == MSG_NODE_JOINED) {
         set_joined(self, msg->as.node_joined.node);
         executors_joined(self->executors, &msg->as.node_joined);
@@ -269,6 +289,19 @@ static void take_link(struct shell *self)
     }
 }
 
+static void send_wants(struct shell *self)
+{
+    struct msg_where where;
+    struct msg_fetch_failed failed;
+    wanted_turn(self->wanted, self->now_ms);
+    while (wanted_missing(self->wanted, &failed)) {
+        send_msg(self, MSG_FETCH_FAILED, &failed);
+    }
+    while (wanted_ask(self->wanted, &where)) {
+        send_msg(self, MSG_WHERE, &where);
+    }
+}
+
 /*  Reports, output and programs: what goes to the head beside the core's messages. */
 static void send_streams(struct shell *self)
 {
@@ -296,6 +329,7 @@ static void send_streams(struct shell *self)
            carry_ask(self->carry, &check)) {
         send_msg(self, MSG_TOKEN_CHECK, &check);
     }
+    send_wants(self);
     if (any) {
         executors_on_tails(self->executors);
     }
@@ -355,12 +389,13 @@ static void take_package(struct shell *self, const struct package_news *news)
     settle(self);
 }
 
-/*  Events of executors and programs, until there are none: acts may have made new ones. */
+/*  Events of executors, programs and objects, until there are none: acts may have made new ones. */
 static void take_events(struct shell *self)
 {
     struct worker_event event;
     struct program_news news;
     struct package_news package;
+    struct worker_event pulled;
     enum next next;
     bool again;
     do {
@@ -371,6 +406,11 @@ static void take_events(struct shell *self)
         }
         while (fetches_next(self->fetches, &news)) {
             take_program(self, &news);
+            again = true;
+        }
+        while (wanted_next(self->wanted, &pulled)) {
+            step(self, &pulled);
+            settle(self); /* its text is ours only now */
             again = true;
         }
         packages_evict(self->packages, needs, self->core);
@@ -410,6 +450,7 @@ static int patience(const struct shell *self)
     due = self->deadline_ms < due ? self->deadline_ms : due;
     due = asks_due(self->asks) < due ? asks_due(self->asks) : due;
     due = samples_due(self->samples) < due ? samples_due(self->samples) : due;
+    due = wanted_due(self->wanted) < due ? wanted_due(self->wanted) : due;
     uint64_t streams = tails_busy(self->tails)       ? self->now_ms + tails_pause_ms(self->tails)
                        : fetches_busy(self->fetches) ? self->now_ms + FETCHES_MS
                                                      : UINT64_MAX;

@@ -47,7 +47,7 @@ static int open_http(struct shell *self)
     const struct shell_config *config = self->config;
     struct diag why = { 0 };
     struct node_http_options options = { config->http_host, config->http_port, config->dir,
-                                         self->samples };
+                                         self->samples, self->store };
     int e = config->http_host ? node_http_open(&self->http, &options, &why) : OK;
     if (e) {
         log_error("http.open", "host=%s port=%u why=\"%s\"", config->http_host, config->http_port,
@@ -78,6 +78,8 @@ static int open_store(struct shell *self, struct worker_config *core)
                                                           .pulls = pulls_defaults() });
     if (!e) {
         core->store_bytes = config->store.bytes;
+        e = wanted_open(&self->wanted, &(struct wanted_parts){ self->store, self->stock,
+                                                               self->store_socket, self->carry });
         snprintf(core->objects, sizeof(core->objects), "%s", carry_address(self->carry));
     }
     return e;
@@ -141,6 +143,7 @@ void shell_close(struct shell *self)
     }
     samples_take(self->samples, clock_ms());
     executors_close(&self->executors);
+    wanted_close(&self->wanted);
     carry_close(&self->carry);
     store_socket_close(&self->store_socket);
     stock_close(&self->stock);

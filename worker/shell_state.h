@@ -15,6 +15,7 @@
 #include "worker/stock.h"
 #include "worker/store_socket.h"
 #include "worker/tails.h"
+#include "worker/wanted.h"
 
 /*  data.u64 of epoll; smaller ones are ids of executors. */
 enum {
@@ -43,6 +44,7 @@ struct shell {
     struct store_socket *store_socket;
     struct carry *carry;
     struct stock *stock;
+    struct wanted *wanted;
     struct node_http *http; /* NULL: it has no port */
     struct worker *core;
     size_t core_bytes;

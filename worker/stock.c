@@ -89,20 +89,33 @@ static void tell(struct stock *self, const struct rec_copy *copy, bool all)
     frame->count++;
 }
 
+static void tell_copy(struct stock *self, const struct node_copy *copy, bool all)
+{
+    tell(self,
+         &(struct rec_copy){ .task = copy->id.task,
+                             .index = copy->id.index,
+                             .size = copy->id.size,
+                             .how = copy->primary ? COPY_PRIMARY : COPY_SECONDARY },
+         all);
+}
+
 static void list_all(struct stock *self)
 {
     struct node_copy copy;
     uint32_t at = 0;
     while (node_store_next(self->store, &at, &copy)) {
-        tell(self,
-             &(struct rec_copy){ .task = copy.id.task,
-                                 .index = copy.id.index,
-                                 .size = copy.id.size,
-                                 .how = copy.primary ? COPY_PRIMARY : COPY_SECONDARY },
-             true);
+        tell_copy(self, &copy, true);
     }
     struct stock_frame *frame = self->newest != NULL ? self->newest : add_frame(self, true);
     frame->last = true;
+}
+
+void stock_fetched(struct stock *self, uint64_t task, uint32_t index)
+{
+    struct node_copy copy;
+    if (node_store_has(self->store, task, index, &copy)) {
+        tell_copy(self, &copy, false);
+    }
 }
 
 void stock_joined(struct stock *self, uint64_t node)

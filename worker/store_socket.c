@@ -2,7 +2,6 @@
     that it has news; meanwhile its client waits, and nobody else. */
 #include "worker/store_socket.h"
 #include <errno.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,60 +9,16 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "common/file.h"
 #include "common/hash.h"
 #include "common/local_socket.h"
 #include "common/log.h"
+#include "worker/store_socket_state.h"
 
 enum { KEY_LETTERS = 32, NEWS_PER_WAIT = 64, REPLY_BYTES = 1024 };
 /*  Of our questions to the head: it answers others of this worker, too. */
 #define SEQ_OURS (1ull << 62)
 /*  data.u64 of epoll; smaller ones are numbers of clients. */
 enum { FROM_LISTENER = 1u << 30, FROM_STORE, FROM_LOOP };
-
-/*  What a client has.  Its number is its place in client.holds. */
-struct hold {
-    uint32_t number; /* of the store */
-    uint32_t next;   /* free ones: the next */
-    uint64_t seq;    /* of the request that waits for it; 0: none does */
-    bool used, buffer;
-};
-
-struct client {
-    int fd; /* -1: the slot is free */
-    uint64_t serial;
-    uint64_t user;     /* 0: not known yet */
-    uint64_t open_seq; /* of its STORE_OPEN */
-    uint8_t hash[TOKEN_HASH_BYTES];
-    bool asks;              /* the head is to say whose `hash` is */
-    bool asked, answered;   /* the loop's: it was, and has said */
-    uint64_t user_answered; /* 0: nobody's */
-    struct hold *holds;
-    uint32_t hold_count, hold_free; /* slots there are; the first that is free */
-    uint32_t held, buffers, waiting;
-};
-
-struct user_key {
-    uint64_t user;
-    char key[STORE_KEY_BYTES];
-};
-
-struct store_socket {
-    struct node_store *store;
-    pthread_t thread;
-    bool runs; /* there is a thread */
-    char path[PATH_BYTES];
-    int listener, epoll, news, loop_fd, wake_fd;
-    pthread_mutex_t lock; /* of what follows */
-    bool ending;
-    struct client *clients; /* the thread's own, but for what the loop asks and answers */
-    uint32_t client_count;
-    uint64_t serial;
-    struct user_key *keys;
-    uint32_t key_count;
-    uint64_t node;
-    char cluster[HASH_TEXT + 1];
-};
 
 /* --- replies ---------------------------------------------------------------------------------------------- */
 
@@ -95,7 +50,7 @@ static const char *why_not(int code)
     }
 }
 
-static void refuse_memory(struct client *client, uint64_t seq, int code)
+void store_refuse(struct client *client, uint64_t seq, int code)
 {
     reply(client, MSG_STORE_MEMORY,
           &(struct msg_store_memory){ .seq = seq, .code = code, .text = slice_text(why_not(code)) },
@@ -104,7 +59,7 @@ static void refuse_memory(struct client *client, uint64_t seq, int code)
 
 /* --- what a client has ------------------------------------------------------------------------------------ */
 
-static uint32_t take_hold(struct client *client)
+uint32_t store_take_hold(struct client *client)
 {
     if (client->hold_free == NONE) {
         uint32_t count = client->hold_count ? 2 * client->hold_count : 8;
@@ -123,7 +78,7 @@ static uint32_t take_hold(struct client *client)
     return index;
 }
 
-static void free_hold(struct client *client, uint32_t index)
+void store_free_hold(struct client *client, uint32_t index)
 {
     struct hold *hold = &client->holds[index];
     client->held--;
@@ -143,10 +98,10 @@ static void release(struct store_socket *self, struct client *client, uint32_t i
     const struct hold *hold = &client->holds[index];
     if (hold->buffer) {
         node_store_abort(self->store, hold->number);
-    } else {
+    } else if (!hold->absent) {
         node_store_unpin(self->store, hold->number);
     }
-    free_hold(client, index);
+    store_free_hold(client, index);
 }
 
 static void give_memory(struct store_socket *self, struct client *client, uint32_t index,
@@ -156,7 +111,7 @@ static void give_memory(struct store_socket *self, struct client *client, uint32
     int fd = node_store_map(self->store, client->holds[index].number, &mapping);
     if (fd < 0) {
         release(self, client, index);
-        refuse_memory(client, seq, ERR_SYSTEM);
+        store_refuse(client, seq, ERR_SYSTEM);
         return;
     }
     reply(client, MSG_STORE_MEMORY,
@@ -174,10 +129,10 @@ static void hold(struct store_socket *self, struct client *client, const struct 
                  int rc)
 {
     if (rc < 0) {
-        refuse_memory(client, wanted->seq, rc);
+        store_refuse(client, wanted->seq, rc);
         return;
     }
-    uint32_t index = take_hold(client);
+    uint32_t index = store_take_hold(client);
     client->holds[index] = *wanted;
     client->buffers += wanted->buffer;
     if (rc == NODE_STORE_LATER) {
@@ -192,12 +147,13 @@ static void hold(struct store_socket *self, struct client *client, const struct 
 static void look_again(struct store_socket *self, struct client *client)
 {
     for (uint32_t i = 0; i < client->hold_count && client->waiting > 0; i++) {
-        uint64_t seq = client->holds[i].used ? client->holds[i].seq : 0;
+        const struct hold *late = &client->holds[i];
+        uint64_t seq = late->used && !late->absent ? late->seq : 0;
         int rc =
             seq != 0 ? node_store_ready(self->store, client->holds[i].number) : NODE_STORE_LATER;
         if (rc < 0) {
-            free_hold(client, i);
-            refuse_memory(client, seq, rc);
+            store_free_hold(client, i);
+            store_refuse(client, seq, rc);
         } else if (rc == OK) {
             client->holds[i].seq = 0;
             client->waiting--;
@@ -343,14 +299,24 @@ static void on_store_create(struct store_socket *self, struct client *client,
          may ? node_store_create(self->store, client->user, msg->size, &wanted.number) : ERR_BUSY);
 }
 
+void store_get(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
+               uint64_t seq)
+{
+    struct hold wanted = { .seq = seq, .used = true };
+    hold(self, client, &wanted,
+         node_store_get(self->store, client->user, task, index, &wanted.number));
+}
+
 static void on_store_get(struct store_socket *self, struct client *client,
                          const struct msg_store_get *msg)
 {
-    struct hold wanted = { .seq = msg->seq, .used = true };
-    bool may = client->held < STORE_HOLDS_MAX;
-    hold(self, client, &wanted,
-         may ? node_store_get(self->store, client->user, msg->task, msg->index, &wanted.number)
-             : ERR_BUSY);
+    struct node_copy copy;
+    bool here = node_store_has(self->store, msg->task, msg->index, &copy);
+    if (client->held >= STORE_HOLDS_MAX) {
+        store_refuse(client, msg->seq, ERR_BUSY);
+    } else if (here || !store_want(self, client, msg->task, msg->index, msg->seq)) {
+        store_get(self, client, msg->task, msg->index, msg->seq);
+    }
 }
 
 static void on_store_seal(struct store_socket *self, struct client *client,
@@ -360,7 +326,7 @@ static void on_store_seal(struct store_socket *self, struct client *client,
     int rc = ERR_INVALID;
     if (hold != NULL && hold->buffer && hold->seq == 0) {
         rc = node_store_seal(self->store, hold->number, msg->task, msg->index, true);
-        free_hold(client, msg->hold);
+        store_free_hold(client, msg->hold);
     }
     reply(client, MSG_STORE_DONE, &(struct msg_store_done){ .seq = msg->seq, .code = rc }, -1);
 }
@@ -480,6 +446,7 @@ static bool take_wake(struct store_socket *self)
     pthread_mutex_unlock(&self->lock);
     if (!ending) {
         take_answers(self);
+        store_take_fetched(self);
     }
     return !ending;
 }
@@ -580,6 +547,7 @@ void store_socket_close(struct store_socket **self_p)
             close(fds[i]);
         }
     }
+    store_free_absent(self);
     pthread_mutex_destroy(&self->lock);
     free(self->keys);
     free(self->clients);

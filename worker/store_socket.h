@@ -31,4 +31,12 @@ void store_socket_joined(struct store_socket *self, uint64_t node, const char *c
 int store_socket_fd(const struct store_socket *self);
 bool store_socket_ask(struct store_socket *self, struct msg_token_check *out);
 void store_socket_answer(struct store_socket *self, const struct msg_token_may *msg);
+
+/*  What clients want and this node does not have: the next one, and what came of it; OK: the store has it now. */
+struct store_want {
+    uint64_t task, user;
+    uint32_t index;
+};
+bool store_socket_wants(struct store_socket *self, struct store_want *out);
+void store_socket_fetched(struct store_socket *self, const struct store_want *want, int code);
 #endif

@@ -12,8 +12,8 @@
 #define ON(function) (1ull << CMD_##function)
 #define LISTS                                                                                      \
     (ON(status) | ON(job_list) | ON(task_list) | ON(node_list) | ON(tune_list) | ON(tune_trials) | \
-     ON(token_list) | ON(user_list) | ON(actor_list))
-#define ITEMS (ON(job_get) | ON(task_get) | ON(node_get) | ON(actor_get))
+     ON(token_list) | ON(user_list) | ON(actor_list) | ON(object_list) | ON(memory))
+#define ITEMS (ON(job_get) | ON(task_get) | ON(node_get) | ON(actor_get) | ON(object_get))
 #define TUNES (ON(tune) | ON(tune_resume))
 
 _Static_assert(COMMANDS <= 64, "a bit of option_row.on for each command");

@@ -150,7 +150,12 @@ json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_
 
 static const char *noun_of(const char *view)
 {
-    return view[0] == 'j' ? "job" : view[0] == 'n' ? "node" : view[0] == 's' ? "study" : "task";
+    static const char *const nouns[] = { "job", "node", "study", "object", "actor" };
+    size_t i = 0;
+    while (i < COUNT(nouns) && view[0] != nouns[i][0]) {
+        i++;
+    }
+    return i < COUNT(nouns) ? nouns[i] : "task";
 }
 
 /*  The last item of a page, as a new reference; NULL: there is none. */

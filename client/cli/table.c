@@ -170,20 +170,35 @@ void cell_duration(const struct cli *cli, const json_t *item, const char *key, c
     }
 }
 
-/*  12.5, or 512.0 MiB of memory. */
-static void print_amount(const char *name, double value, char *out, size_t capacity)
+static void print_bytes(double value, char *out, size_t capacity)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    if (strcmp(name, "memory") != 0) {
-        snprintf(out, capacity, "%.10g", value);
-        return;
-    }
     size_t unit = 0;
     while (value >= 1024 && unit + 1 < COUNT(units)) {
         value /= 1024;
         unit++;
     }
     snprintf(out, capacity, "%.*f%s", unit ? 1 : 0, value, units[unit]);
+}
+
+/*  12.5, or 512.0MiB of memory. */
+static void print_amount(const char *name, double value, char *out, size_t capacity)
+{
+    if (strcmp(name, "memory") == 0) {
+        print_bytes(value, out, capacity);
+    } else {
+        snprintf(out, capacity, "%.10g", value);
+    }
+}
+
+void cell_bytes(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])
+{
+    json_t *value = json_object_get(item, key);
+    (void)cli;
+    out[0] = '\0';
+    if (json_is_number(value)) {
+        print_bytes(json_number_value(value), out, CELL_BYTES);
+    }
 }
 
 void cell_amounts(const struct cli *cli, const json_t *item, const char *key, char out[CELL_BYTES])

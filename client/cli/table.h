@@ -16,6 +16,7 @@ table_cell cell_id;       /* its first ID_LETTERS letters */
 table_cell cell_time;     /* key names milliseconds since 1970 */
 table_cell cell_duration; /* from start_time_ms to end_time_ms, or to now */
 table_cell cell_amounts;  /* an object of numbers: "CPU 4, GPU 1" */
+table_cell cell_bytes;    /* 12.5MiB */
 table_cell cell_labels;   /* an object of texts: "zone=a", without those that every node has */
 
 enum { COLUMN_RIGHT = 1, COLUMN_SHRINKS = 2, COLUMN_STATE = 4 }; /* STATE: may be coloured */

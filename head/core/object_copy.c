@@ -171,6 +171,19 @@ void copies_joined(struct core *core, uint32_t index, const struct msg_node_join
     objects_sweep(core);
 }
 
+void store_heard(struct core *core, uint32_t index, const struct msg_node_beat *msg)
+{
+    const struct node *node = node_at(core, index);
+    struct node_objects *at = &node_at(core, index)->objects;
+    bool changed = at->used != msg->store_used || at->spilled != msg->store_spilled;
+    if (changed && core->now_ms >= at->said_ms + STORE_ROW_MS) {
+        at->used = msg->store_used;
+        at->spilled = msg->store_spilled;
+        at->said_ms = core->now_ms;
+        EMIT(core, node_store, node->id, at->used, at->spilled);
+    }
+}
+
 bool copies_known(const struct core *core)
 {
     uint32_t i = core->all_nodes.first;
@@ -317,11 +330,19 @@ static void places_tell(struct core *core, uint32_t peer, uint64_t seq, const st
     reply->as.places = (struct msg_places){ seq, { slice_of(wire->p, wire->n), count } };
 }
 
+/*  A worker may ask of all, a session of what is its user's, a person of what its views show. */
+static bool may_find(const struct core *core, uint32_t peer, uint64_t session, uint64_t task)
+{
+    uint32_t its = session_find(core, task_session((task_id){ task }));
+    bool person = session == 0 && its != NONE &&
+                  may_see(core, peer, job_at(core, session_at(core, its)->job)->owner);
+    return core_reader(core, peer).may == ROLE_WORKER || person ||
+           (session != 0 && same_owner(core, session, task));
+}
+
 void on_where(struct core *core, uint32_t peer, const struct msg_where *msg)
 {
-    bool worker = core_reader(core, peer).may == ROLE_WORKER;
-    uint32_t session = worker ? NONE : session_of_peer(core, peer, msg->session);
-    if (!worker && session == NONE) {
+    if (msg->session != 0 && session_of_peer(core, peer, msg->session) == NONE) {
         emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
     }
@@ -329,7 +350,7 @@ void on_where(struct core *core, uint32_t peer, const struct msg_where *msg)
     struct list list = msg->objects;
     struct rec_object it;
     while (next_object(&list, &it)) {
-        bool seen = worker || same_owner(core, msg->session, it.task);
+        bool seen = may_find(core, peer, msg->session, it.task);
         uint32_t object = seen ? object_find(core, it.task, it.index) : NONE;
         source_put(core, &wire, seen ? it.task : 0, it.index, object);
     }

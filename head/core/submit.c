@@ -145,7 +145,7 @@ static void take_calls(struct core *core, uint32_t peer, uint32_t session_index,
         bool value = known != NONE && spec_at(core, known)->kind == SPEC_VALUE;
         if (counter > session->below || known == NONE ||
             (session->nested && !kin_parent(core, peer, &call, &row)) ||
-            !(value ? value_take(core, session_index, known, &call)
+            !(value ? value_take(core, session_index, known, &call, row.parent)
                     : take_call(core, session_index, known, &call, row))) {
             session->ack_now = true; /* a gap, or no room: SUBMITTED tells where to go on */
             break;

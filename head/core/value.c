@@ -5,14 +5,14 @@
 #include "common/bug.h"
 
 bool value_take(struct core *core, uint32_t session_index, uint32_t spec,
-                const struct rec_call *call)
+                const struct rec_call *call, uint64_t parent)
 {
     struct session *session = session_at(core, session_index);
     if (session->below > TASK_COUNTER_MAX || !objects_allow(core, call)) {
         return false;
     }
     uint64_t id = task_id_of(session->id, session->below++).v;
-    EMIT(core, value_new, id, spec_at(core, spec)->id, core->wall_ms, call->args);
+    EMIT(core, value_new, id, spec_at(core, spec)->id, core->wall_ms, call->args, parent);
     objects_called(core, id, call, true);
     session->low_dirty = true; /* so that a restart reads no values */
     if (!RAYC_BUG(PUT_WAKES_NOBODY)) {

@@ -6,7 +6,9 @@
 
 struct session;
 
-bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call);
+/*  `parent`: the task that has put it; 0: a driver. */
+bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call,
+                uint64_t parent);
 bool is_to_come(const struct core *core,
                 uint64_t task); /* it has not ended, or will be submitted */
 /*  The session is told when this task of another has ended; false: no room. */

@@ -2,6 +2,7 @@
     its timer, and its deaths.  A new process in the same folder has the same key and nothing else. */
 #include <stdlib.h>
 
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 enum { REPORT_CAPACITY = 1 << 20 };
@@ -153,10 +154,15 @@ static bool node_do(struct sim *sim, struct node *node, const struct act *act)
         sim_at(sim, sim->now_us + between(&sim->run, 200, 200000), program_comes, node->index,
                node->incarnation, bytes_new(act->hash, strlen(act->hash)));
         break;
+    case ACT_PULL:
+        object_pull(sim, node, act);
+        break;
     case ACT_SPAWN:
+        object_needed(sim, node, act);
         exec_spawn(sim, node->index, act);
         break;
     case ACT_GIVE:
+        object_needed(sim, node, act);
         exec_give(sim, node->index, act);
         break;
     case ACT_TAKE_BACK:
@@ -395,12 +401,15 @@ void node_close(struct sim *sim, uint32_t index)
     free(node->frames);
     free(node->kept);
     free(node->asks);
+    free(node->pulled);
     free(node->report.p);
     free(node->memory);
     node->executors = NULL;
     node->frames = NULL;
     node->kept = NULL;
     node->asks = NULL;
+    node->pulled = NULL;
+    node->pulled_count = node->pulled_room = 0;
     node->ask_count = node->ask_room = 0;
     node->memory = NULL;
     node->core = NULL;

@@ -2,6 +2,7 @@
     what they have while tasks, also of others, still wait for it; nodes die with what they have. */
 #include "tests/sim/object.h"
 
+#include <stdlib.h>
 #include "tests/sim/drain.h"
 #include "tests/sim/sim.h"
 
@@ -52,6 +53,77 @@ void object_taken(struct client *self, const struct msg_refs_taken *msg)
     if (msg->session == self->session && msg->below > self->drops + 1) {
         self->drops = msg->below - 1;
         self->dropped_ms = 0;
+    }
+}
+
+/* --- from node to node --------------------------------------------------------------------------- */
+
+/*  Of one ACT_PULL. */
+struct pulled {
+    uint64_t task, token;
+    uint32_t count;
+    uint64_t objects[];
+};
+
+static void pull_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
+{
+    struct node *node = &sim->nodes[who];
+    struct bytes *bytes = data;
+    const struct pulled *pulled = (const struct pulled *)(const void *)bytes->p;
+    if (node->alive && node->incarnation == number && sim->now_us < node->paused_us) {
+        sim_at(sim, node->paused_us, pull_ends, who, number, data);
+        return;
+    }
+    if (node->alive && node->incarnation == number) {
+        bool full = chance(&sim->run, 20);
+        for (uint32_t i = 0; i < pulled->count && !full; i++) {
+            node->pulled =
+                grown(node->pulled, &node->pulled_room, node->pulled_count, sizeof(*node->pulled));
+            node->pulled[node->pulled_count++] = pulled->objects[i];
+        }
+        worker_tell(sim, who,
+                    &(struct worker_event){ .kind = WEV_PULLED,
+                                            .task = pulled->task,
+                                            .token = pulled->token,
+                                            .code = full ? ERR_FULL : OK });
+    }
+    free(bytes);
+}
+
+void object_pull(struct sim *sim, struct node *node, const struct act *act)
+{
+    struct list sources = act->held.sources;
+    struct rec_source source;
+    size_t size = sizeof(struct pulled) + sources.count * sizeof(uint64_t);
+    struct pulled *pulled = calloc(1, size);
+    ensure(pulled != NULL);
+    pulled->task = act->held.task;
+    pulled->token = act->held.token;
+    while (next_source(&sources, &source)) {
+        pulled->objects[pulled->count++] = source.task;
+    }
+    sim_at(sim, sim->now_us + between(&sim->run, 200, 2000000), pull_ends, node->index,
+           node->incarnation, bytes_new(pulled, size));
+    free(pulled);
+}
+
+void object_needed(struct sim *sim, const struct node *node, const struct act *act)
+{
+    struct list sources = act->held.sources;
+    struct rec_source source;
+    struct rec_keeper keeper;
+    while (next_source(&sources, &source)) {
+        bool here = false;
+        while (next_keeper(&source.places, &keeper)) {
+            here = here || keeper.node == worker_stats(node->core).node;
+        }
+        for (uint32_t i = 0; i < node->pulled_count && !here; i++) {
+            here = node->pulled[i] == source.task;
+        }
+        if (!here) {
+            sim_fail(sim, 14, "worker %u starts %llx before %llx, its argument, is there",
+                     node->index, (ull)act->held.task, (ull)source.task);
+        }
     }
 }
 

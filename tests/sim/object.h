@@ -3,10 +3,12 @@
 #define RAYC_SIM_OBJECT_H
 #include "head/rows.h"
 #include "proto/proto.h"
+#include "worker/core/worker.h"
 
 struct sim;
 struct client;
 struct call;
+struct node;
 
 void object_draw(struct sim *sim, struct call *call); /* a put: some are stored in a node */
 /*  What its CALL says of that; `sealed` has room for one record. */
@@ -14,6 +16,10 @@ void object_call(const struct call *call, struct wire *sealed, struct rec_call *
 /*  Some clients drop all that they have, when all is submitted: a task that uses a value holds it then. */
 void object_drops(struct sim *sim, struct client *self);
 void object_taken(struct client *self, const struct msg_refs_taken *msg);
+
+/*  A worker has objects fetched, which takes a while and may fail; and begins an attempt: what it needs is there. */
+void object_pull(struct sim *sim, struct node *node, const struct act *act);
+void object_needed(struct sim *sim, const struct node *node, const struct act *act);
 
 /*  What the rows say, and what must hold of them. */
 void seen_object_new(struct sim *sim, const void *row);

@@ -263,6 +263,8 @@ struct node {
     struct executor *executors;
     struct ask *asks;
     uint32_t ask_count, ask_room;
+    uint64_t *pulled; /* tasks whose objects have come from other nodes */
+    uint32_t pulled_count, pulled_room;
     uint64_t capacity[3]; /* CPU, memory, GPU */
     struct wire report;   /* DONE records of the report being made */
     uint32_t report_records;

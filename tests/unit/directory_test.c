@@ -112,6 +112,17 @@ static void a_stored_value_is_where_it_was_made(void **state)
     world_free(w);
 }
 
+/*  Who has no session, as `rayc object get`, sees what is its own. */
+static void people_may_ask_where_it_is(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    assert_int_equal(where(w, 0, task).places.count, 1);
+    assert_int_equal(where(w, 0, task_id_of(session + 7, 1).v).state, DIRECTORY_FREED);
+    world_free(w);
+}
+
 static void what_nobody_holds_is_dropped_until_its_node_says_so(void **state)
 {
     (void)state;
@@ -255,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stored_value_is_where_it_was_made),
+        cmocka_unit_test(people_may_ask_where_it_is),
         cmocka_unit_test(what_nobody_holds_is_dropped_until_its_node_says_so),
         cmocka_unit_test(an_argument_is_held_by_its_task),
         cmocka_unit_test(what_is_inside_lives_while_the_outer_one_does),

@@ -74,14 +74,16 @@ static void older_schema_is_raised(void **state)
     store_close(&self->store);
     run_sql(
         self,
-        "DROP VIEW actors; DROP TRIGGER session_actors_gone; DROP TABLE actor;"
+        "DROP VIEW objects; DROP VIEW actors; DROP TRIGGER session_actors_gone; DROP TABLE actor;"
         "DROP TABLE actor_cause_name;"
         "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
         "ALTER TABLE session DROP COLUMN nested; ALTER TABLE session DROP COLUMN refs;"
         "DROP TABLE object; DROP TABLE hold; DROP TABLE object_state_name;"
         "DROP TABLE object_reason_name;"
         "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
-        "ALTER TABLE node DROP COLUMN labels; ALTER TABLE node DROP COLUMN objects;"
+        "ALTER TABLE node DROP COLUMN store_bytes; ALTER TABLE node DROP COLUMN store_used;"
+        "ALTER TABLE node DROP COLUMN store_spilled; ALTER TABLE node DROP COLUMN labels; ALTER "
+        "TABLE node DROP COLUMN objects;"
         "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
         "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
         "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
@@ -108,7 +110,8 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(drain) FROM nodes", "0");
     expect(self, "SELECT count(labels) FROM node", "0");
     expect(self, "SELECT count(*) FROM actors", "0");
-    expect(self, "PRAGMA user_version", "11");
+    expect(self, "SELECT count(*) FROM objects", "0");
+    expect(self, "PRAGMA user_version", "13");
 }
 
 static void other_programs_files_are_refused(void **state)

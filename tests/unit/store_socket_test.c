@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -84,6 +85,64 @@ static void check(struct local_store *from, uint64_t task)
     local_store_release(&view);
 }
 
+/*  A client that asks for value 0 of a task, and waits. */
+struct asking {
+    pthread_t thread;
+    struct local_store *store;
+    uint64_t task;
+    int code;
+    struct local_view view;
+};
+
+static void *ask_for(void *context)
+{
+    struct asking *self = context;
+    self->code = local_store_view(self->store, self->task, 0, &self->view);
+    return NULL;
+}
+
+static void begin_asking(struct asking *self, struct local_store *client, uint64_t task)
+{
+    struct store_want want;
+    *self = (struct asking){ .store = client, .task = task };
+    assert_int_equal(pthread_create(&self->thread, NULL, ask_for, self), 0);
+    while (!store_socket_wants(door, &want)) {
+        sched_yield();
+    }
+    assert_int_equal(want.task, task);
+    assert_int_equal(want.user, USER);
+}
+
+static void end_asking(struct asking *self, int code)
+{
+    store_socket_fetched(door, &(struct store_want){ self->task, USER, 0 }, code);
+    pthread_join(self->thread, NULL);
+}
+
+static void what_is_not_here_is_fetched(void **state)
+{
+    (void)state;
+    struct asking asking;
+    struct store_want want;
+    uint32_t buffer;
+    begin_asking(&asking, mine, 61);
+    end_asking(&asking, ERR_NOT_FOUND);
+    assert_int_equal(asking.code, ERR_NOT_FOUND);
+    begin_asking(&asking, mine, 62);
+    assert_int_equal(node_store_create(store, USER, SIZE, &buffer), OK);
+    assert_int_equal(node_store_write(store, buffer, 0, slice_text("fetched")), OK);
+    assert_int_equal(node_store_seal(store, buffer, 62, 0, false), OK);
+    end_asking(&asking, OK);
+    assert_int_equal(asking.code, OK);
+    assert_memory_equal(asking.view.value.p, "fetched", 7);
+    local_store_release(&asking.view);
+    node_store_drop(store, 62, 0);
+    assert_false(store_socket_wants(door, &want));
+    store_socket_joined(door, 0, ""); /* without a head nobody knows where it is */
+    assert_int_equal(local_store_view(mine, 63, 0, &asking.view), ERR_NOT_FOUND);
+    await_nothing_pinned();
+}
+
 static void a_value_is_seen_by_all_of_its_user_and_nobody_else(void **state)
 {
     (void)state;
@@ -96,7 +155,6 @@ static void a_value_is_seen_by_all_of_its_user_and_nobody_else(void **state)
     check(mine, 1);
     check(second, 1);
     assert_int_equal(local_store_view(other, 1, 0, &view), ERR_NOT_FOUND);
-    assert_int_equal(local_store_view(mine, 1, 1, &view), ERR_NOT_FOUND);
     local_store_close(&second);
     local_store_close(&other);
 }
@@ -285,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_value_is_seen_by_all_of_its_user_and_nobody_else),
+        TEST(what_is_not_here_is_fetched),
         TEST(who_has_no_key_gets_nothing),
         TEST(what_is_sealed_cannot_be_written),
         TEST(a_buffer_that_is_given_up_is_used_again),

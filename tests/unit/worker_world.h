@@ -58,8 +58,9 @@ struct world {
     struct msg last[MSG_KINDS]; /* numbers only: lists and texts are gone */
     struct rec_held held[1024]; /* of the last whole inventory, or of the last beat */
     uint32_t held_count;
-    uint32_t spawned, taken_back, fetched, resent, forgotten;
-    int exited; /* 1 + how */
+    uint32_t spawned, taken_back, fetched, resent, forgotten, pulled;
+    uint64_t pull_user; /* of the last ACT_PULL */
+    int exited;         /* 1 + how */
     bool no_spawn, no_fetch, no_die;
     uint64_t start_seq;
     uint32_t orphan_ms;
@@ -284,6 +285,10 @@ static inline void world_do(struct world *world, const struct act *act)
             world_push(world,
                        (struct worker_event){ .kind = WEV_PROGRAM, .hash = slice_text(act->hash) });
         }
+        break;
+    case ACT_PULL:
+        world->pulled++;
+        world->pull_user = act->user;
         break;
     case ACT_SPAWN:
     case ACT_GIVE:

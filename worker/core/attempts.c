@@ -29,7 +29,8 @@ struct held attempt_held(const struct worker *self, uint32_t index)
                           .args = attempt->as.in.args,
                           .ticket = attempt->as.in.ticket,
                           .checkpoint = attempt->as.in.checkpoint,
-                          .deps = attempt->as.in.deps };
+                          .deps = attempt->as.in.deps,
+                          .sources = attempt->as.in.sources };
 }
 
 bool worker_runs(const struct worker *self, uint32_t executor, struct held *out, uint32_t *number)
@@ -40,7 +41,7 @@ bool worker_runs(const struct worker *self, uint32_t executor, struct held *out,
     }
     *out = attempt_held(self, first);
     out->args = out->checkpoint = slice_of(NULL, 0);
-    out->deps = (struct list){ 0 };
+    out->deps = out->sources = (struct list){ 0 };
     *number = attempt_at(self, first)->number;
     return true;
 }
@@ -51,6 +52,9 @@ static void leave(struct worker *self, uint32_t index)
     struct attempt *attempt = attempt_at(self, index);
     uint32_t lane = spec_at(self, attempt->spec)->lane;
     switch ((enum attempt_state)attempt->state) {
+    case ATTEMPT_PULLING:
+        pull_remove(self, index);
+        break;
     case ATTEMPT_WAITING:
         chain_remove(&lane_at(self, lane)->waiting, &self->attempts, ATTEMPT_PLACE, index);
         self->waiting--;
@@ -73,7 +77,7 @@ static void leave(struct worker *self, uint32_t index)
         ensure(attempt->state != ATTEMPT_FREE);
         break;
     }
-    if (attempt->state == ATTEMPT_WAITING || attempt->state == ATTEMPT_GIVEN) {
+    if (attempt->state <= ATTEMPT_GIVEN) {
         frame_release(self, attempt->frame);
     }
 }
@@ -134,6 +138,19 @@ void attempt_end_as(struct worker *self, uint32_t index, enum outcome outcome, c
     attempt_end(self, index, &(struct rec_done){ .outcome = outcome, .text = slice_text(text) });
 }
 
+void attempt_queue(struct worker *self, uint32_t index)
+{
+    uint32_t lane = spec_at(self, attempt_at(self, index)->spec)->lane;
+    attempt_at(self, index)->state = ATTEMPT_WAITING;
+    chain_append(&lane_at(self, lane)->waiting, &self->attempts, ATTEMPT_PLACE, index);
+    self->waiting++;
+    if (lane_at(self, lane)->infeasible) {
+        attempt_end_as(self, index, OUTCOME_SETUP_FAILED, lane_at(self, lane)->why);
+    } else {
+        lane_touch(self, lane);
+    }
+}
+
 void attempt_requeue(struct worker *self, uint32_t index)
 {
     struct attempt *attempt = attempt_at(self, index);
@@ -177,6 +194,7 @@ void attempt_want(struct worker *self, uint32_t index, enum want want)
 static void supersede(struct worker *self, uint32_t index)
 {
     switch ((enum attempt_state)attempt_at(self, index)->state) {
+    case ATTEMPT_PULLING:
     case ATTEMPT_WAITING:
         attempt_drop(self, index);
         break;
@@ -230,6 +248,7 @@ uint32_t attempt_new(struct worker *self, const struct rec_start *start, uint32_
     attempt->as.in.ticket = start->ticket;
     attempt->as.in.checkpoint = start->checkpoint;
     attempt->as.in.deps = start->deps;
+    attempt->as.in.sources = start->sources;
     frame_hold(self, frame);
     map_add(&self->attempt_map, index);
     return index;
@@ -242,14 +261,10 @@ static void hold(struct worker *self, const struct rec_start *start, uint32_t sp
         report_refusal(self, start->task, start->token, OUTCOME_RETURNED);
         return;
     }
-    attempt_at(self, index)->state = ATTEMPT_WAITING;
-    uint32_t lane = spec_at(self, spec)->lane;
-    chain_append(&lane_at(self, lane)->waiting, &self->attempts, ATTEMPT_PLACE, index);
-    self->waiting++;
-    if (lane_at(self, lane)->infeasible) {
-        attempt_end_as(self, index, OUTCOME_SETUP_FAILED, lane_at(self, lane)->why);
+    if (pull_needed(self, start)) {
+        pull_add(self, index);
     } else {
-        lane_touch(self, lane);
+        attempt_queue(self, index);
     }
 }
 
@@ -335,7 +350,7 @@ static void recall(struct worker *self, const struct rec_lease *lease)
         return;
     }
     enum attempt_state state = (enum attempt_state)attempt_at(self, index)->state;
-    if (state == ATTEMPT_WAITING) {
+    if (state == ATTEMPT_WAITING || state == ATTEMPT_PULLING) {
         attempt_end_as(self, index,
                        lease->force == RECALL_IF_WAITING || lease->force == RECALL_GIVE_BACK
                            ? OUTCOME_RETURNED

@@ -40,7 +40,7 @@ static void check_attempts(struct checker *checker)
     for (uint32_t i = 0; i < self->attempts.fresh; i++) {
         const struct attempt *attempt = attempt_at(self, i);
         counts[attempt->state]++;
-        if (attempt->state == ATTEMPT_WAITING || attempt->state == ATTEMPT_GIVEN) {
+        if (attempt->state != ATTEMPT_FREE && attempt->state <= ATTEMPT_GIVEN) {
             const struct frame *frame = pool_at(&self->frames, attempt->frame);
             claim(checker, frame->refs > 0, "an attempt borrows from a frame that was freed",
                   attempt->task);
@@ -49,6 +49,8 @@ static void check_attempts(struct checker *checker)
             attempt->state == ATTEMPT_FREE || map_find(&self->attempt_map, attempt->task) != NONE;
         claim(checker, known, "an attempt is not in the map", attempt->task);
     }
+    claim(checker, counts[ATTEMPT_PULLING] == pulls_count(self), "count of pulling attempts",
+          pulls_count(self));
     claim(checker, counts[ATTEMPT_WAITING] == self->waiting, "count of waiting attempts",
           self->waiting);
     claim(checker, counts[ATTEMPT_GIVEN] == self->running, "count of given attempts",
@@ -60,6 +62,10 @@ static void check_attempts(struct checker *checker)
     claim(checker, taken == self->attempt_map.count, "count of the map of attempts", taken);
     claim(checker, chain_sound(&self->ended, &self->attempts, ATTEMPT_PLACE),
           "chain of ended attempts", 0);
+    claim(checker,
+          chain_sound(&self->pulls, &self->attempts, ATTEMPT_PLACE) &&
+              chain_sound(&self->pulling, &self->attempts, ATTEMPT_PLACE),
+          "chains of pulling attempts", 0);
 }
 
 static void check_frames(struct checker *checker)
@@ -72,7 +78,8 @@ static void check_frames(struct checker *checker)
         refs += frame->refs;
         used += frame->refs > 0;
     }
-    uint64_t expected = (uint64_t)self->waiting + self->running + self->specs.taken;
+    uint64_t expected =
+        (uint64_t)pulls_count(self) + self->waiting + self->running + self->specs.taken;
     claim(checker, refs == expected, "references to frames", refs);
     claim(checker, used + self->loose.count == self->frames.taken, "count of frames", used);
     claim(checker, chain_sound(&self->loose, &self->frames, FRAME_PLACE), "chain of loose frames",
@@ -250,7 +257,7 @@ static void check_reports(struct checker *checker)
         claim(checker, chain_sound(chain, &self->attempts, ATTEMPT_PLACE), "chain of a report", r);
         reported += chain->count;
     }
-    uint32_t others = self->waiting + self->running + self->ended.count;
+    uint32_t others = pulls_count(self) + self->waiting + self->running + self->ended.count;
     claim(checker, reported + others == self->attempts.taken, "count of reported attempts",
           reported);
     claim(checker, self->refusal_count <= REFUSALS_MAX, "refusals", self->refusal_count);

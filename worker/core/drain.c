@@ -37,8 +37,9 @@ void on_drain_answer(struct worker *self, const struct worker_event *event)
 
 static void hand_back_waiting(struct worker *self)
 {
-    for (uint32_t i = 0; self->waiting > 0 && i < self->attempts.fresh; i++) {
-        if (attempt_at(self, i)->state == ATTEMPT_WAITING) {
+    for (uint32_t i = 0; self->waiting + pulls_count(self) > 0 && i < self->attempts.fresh; i++) {
+        if (attempt_at(self, i)->state == ATTEMPT_WAITING ||
+            attempt_at(self, i)->state == ATTEMPT_PULLING) {
             attempt_end_as(self, i, OUTCOME_RETURNED, "");
         }
     }
@@ -80,7 +81,8 @@ static void each_executor(struct worker *self, void (*act)(struct worker *self, 
 
 static bool is_quiet(const struct worker *self)
 {
-    return self->executors.taken == 0 && self->waiting == 0 && reports_made(self);
+    return self->executors.taken == 0 && self->waiting + pulls_count(self) == 0 &&
+           reports_made(self);
 }
 
 /*  Everything is told, and the head has taken it. */

@@ -36,6 +36,7 @@ enum {
 
 enum attempt_state {
     ATTEMPT_FREE = 0,
+    ATTEMPT_PULLING, /* its stored arguments are not on this node */
     ATTEMPT_WAITING,
     ATTEMPT_GIVEN,
     ATTEMPT_ENDED,
@@ -69,10 +70,11 @@ struct attempt {
     uint8_t how;   /* of one that runs: enum held_state; 0: it has not said */
     bool tell_how; /* that is news for the head */
     bool timed_out;
+    bool asked; /* of a pulling one: the shell */
     union {
         struct {
             struct slice args, ticket, checkpoint;
-            struct list deps;
+            struct list deps, sources;
         } in; /* until it has ended; borrowed from its frame */
         struct {
             struct slice value, text, output, log, checkpoint;
@@ -243,6 +245,8 @@ struct worker {
     struct chain idlers;    /* executors */
     struct chain acting;    /* executors */
     struct chain calling;   /* executors of actors */
+    struct chain pulls;     /* attempts that need objects: not said yet */
+    struct chain pulling;   /* and said */
     struct chain ended;     /* attempts to report */
     struct chain sent;      /* reports */
     struct chain forgotten; /* reports */
@@ -335,12 +339,21 @@ bool lane_can_start(const struct worker *self, const struct lane *lane);
 void on_program(struct worker *self, const struct worker_event *event);
 void programs_emit(struct worker *self);
 
+/* pulls.c: attempts whose stored arguments are on other nodes */
+bool pull_needed(const struct worker *self, const struct rec_start *start);
+void pull_add(struct worker *self, uint32_t attempt);
+void pull_remove(struct worker *self, uint32_t attempt);
+void on_pulled(struct worker *self, const struct worker_event *event);
+void pulls_emit(struct worker *self);
+uint32_t pulls_count(const struct worker *self);
+
 /* attempts.c */
 void on_start(struct worker *self, const struct worker_event *event);
 void on_recall(struct worker *self, const struct worker_event *event);
 uint32_t attempt_find(const struct worker *self, uint64_t task, uint64_t token);
 uint32_t attempt_new(struct worker *self, const struct rec_start *start, uint32_t spec,
                      uint32_t frame);
+void attempt_queue(struct worker *self, uint32_t index); /* a new one, or one that was pulling */
 void attempt_requeue(struct worker *self,
                      uint32_t index); /* given: back to the front of its lane */
 /*  It ends as `how` says (outcome, status, times, bytes), or as its `want` says. */

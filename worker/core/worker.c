@@ -95,7 +95,8 @@ struct worker *worker_init(void *memory, const struct worker_limits *limits,
     self->config = *config;
     cut_all(&cutter, self, limits);
     struct chain *chains[] = { &self->loose, &self->fetches, &self->idlers,    &self->acting,
-                               &self->ended, &self->sent,    &self->forgotten, &self->calling };
+                               &self->ended, &self->sent,    &self->forgotten, &self->calling,
+                               &self->pulls, &self->pulling };
     for (size_t i = 0; i < COUNT(chains); i++) {
         chain_init(chains[i]);
     }
@@ -185,6 +186,7 @@ void worker_step(struct worker *self, const struct worker_event *event)
         [WEV_TAKEN] = on_taken,
         [WEV_EXITED] = on_exited,
         [WEV_WAITS] = on_waits,
+        [WEV_PULLED] = on_pulled,
         [WEV_STOP] = on_stop,
     };
     ensure(event->kind > 0 && event->kind < COUNT(handlers));
@@ -243,6 +245,7 @@ bool worker_ready(struct worker *self, struct worker_batch *out)
         drain_tick(self);
         admission_run(self);
         programs_emit(self);
+        pulls_emit(self);
         actors_emit(self);
         executors_emit(self);
         reports_emit(self);
@@ -256,7 +259,7 @@ bool worker_ready(struct worker *self, struct worker_batch *out)
 
 struct worker_stats worker_stats(const struct worker *self)
 {
-    return (struct worker_stats){ .waiting = self->waiting,
+    return (struct worker_stats){ .waiting = self->waiting + pulls_count(self),
                                   .running = self->running,
                                   .executors = self->executors.taken,
                                   .unreported =

@@ -50,6 +50,7 @@ enum worker_event_kind {
                             of an actor with threads, those of them whose bits are set in `begun`;
                             `text` last lines of its stderr; `value`, `output`, `log`: of a command, see rec_done */
     WEV_WAITS, /* the attempt of `token`, the one that runs in `executor`, waits for others or goes on: `code`, enum held_state */
+    WEV_PULLED, /* what the attempt of `task` and `token` needs is here (code OK), or cannot be had (code, text) */
     WEV_STOP /* begin nothing more, let what runs end until `until_ms`, give the rest back, and exit; said again: a new limit */
 };
 
@@ -67,7 +68,7 @@ struct worker_event {
     uint32_t executor;
     uint32_t number;
     uint32_t pid;
-    uint64_t token;
+    uint64_t task, token;
     int32_t status;
     int32_t code;
     uint64_t run_us;   /* of a one-shot that exited: since it was started */
@@ -85,6 +86,7 @@ enum act_kind {
     ACT_RESEND, /* send the kept DONE frame of seq `report` again */
     ACT_FORGET, /* drop it: acknowledged */
     ACT_FETCH,  /* `hash` is needed, a program, or a package of `user`: answer with WEV_PROGRAM */
+    ACT_PULL,   /* `held.sources` are to be on this node, for `user`: answer with WEV_PULLED */
     ACT_SPAWN, /* its id is free again after WEV_EXITED or WEV_SPAWN_FAILED; resident: spec_is_resident().
                         start executor `executor` for spec `spec`; of a command, driver or actor: for attempt `held` */
     ACT_GIVE, /* hand `held` to executor `executor`; neighbours are joined into one RUN.  To an actor's: first its own
@@ -102,7 +104,7 @@ struct held {
     uint64_t job;
     struct slice args, ticket; /* ticket: of a driver or command, for HELLO */
     struct slice checkpoint;   /* of an actor that starts again */
-    struct list deps;
+    struct list deps, sources;
 };
 
 struct act {

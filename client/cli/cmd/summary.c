@@ -1,4 +1,4 @@
-/*  summary.c - `rayc summary [tasks|jobs]`: how many there are by name and state.  It reads page after page and keeps
+/*  summary.c - `rayc summary [tasks|jobs|actors|objects]`: how many there are by name and state.  It reads page after page and keeps
     the counts only. */
 #include <stdlib.h>
 #include "client/cli/connect.h"
@@ -11,6 +11,8 @@ static const struct subject {
 } subjects[] = {
     { "tasks", "tasks", "name", "state" },
     { "jobs", "jobs", "name", "status" },
+    { "actors", "actors", "class_name", "state" },
+    { "objects", "objects", "name", "state" },
 };
 
 static const struct column columns[] = {
@@ -107,7 +109,7 @@ int cmd_summary(struct cli *self)
 {
     struct summary summary = { .subject = subject_of(self) };
     if (!summary.subject) {
-        return fail_usage(self, "summary of what?  tasks (default) or jobs");
+        return fail_usage(self, "summary of what?  tasks (default), jobs, actors or objects");
     }
     int exit_code = cli_connect(self, CONNECT_READ);
     char job[NAME_MAX_BYTES + 1] = "";
