@@ -14,14 +14,22 @@
 
 enum { VIEWS_MAX = 1 << 17, RETRY_MS = 20, STARTING_MS = 10 * 1000 };
 
-/*  A value that is mapped. */
+/*  Where a value is: in the store of this node, or in memory of this process. */
+struct memory {
+    struct slice value;
+    struct local_view local;
+    uint8_t *own;
+};
+
+/*  A value that is at hand. */
 struct view {
     uint64_t task; /* key of the map */
     uint32_t same; /* link of the map */
     uint32_t index;
-    struct local_view local;
+    struct memory memory;
     uint32_t tasks; /* that hold it */
     bool reference; /* one does */
+    bool used;      /* the slot is */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -69,6 +77,21 @@ static int connect_once(void)
         .path = path, .key = key != NULL ? key : "", .token = token, .cluster = cluster
     };
     return find_path(path) ? local_store_open(&current, &config) : ERR_NOT_FOUND;
+}
+
+bool node_values_here(void)
+{
+    pthread_mutex_lock(&lock);
+    bool here = current != NULL;
+    pthread_mutex_unlock(&lock);
+    return here;
+}
+
+void node_values_token(char to[ACCESS_TOKEN_MAX + 1])
+{
+    pthread_mutex_lock(&lock);
+    memcpy(to, token, sizeof(token));
+    pthread_mutex_unlock(&lock);
 }
 
 /*  To be given with local_store_give(). */
@@ -163,23 +186,30 @@ static struct slice hold(uint32_t at, enum viewer viewer)
     struct view *view = pool_at(&views, at);
     view->tasks += viewer == VIEWER_TASK;
     view->reference = view->reference || viewer == VIEWER_REFERENCE;
-    return view->local.value;
+    return view->memory.value;
 }
 
-/*  With the lock: `local`, unless another thread was faster. */
-static int add(const struct stored *id, enum viewer viewer, struct local_view *local,
+static void release(struct memory *memory)
+{
+    local_store_release(&memory->local);
+    free(memory->own);
+}
+
+/*  With the lock: `memory`, unless another thread was faster. */
+static int add(const struct stored *id, enum viewer viewer, struct memory *memory,
                struct slice *value)
 {
     make_table();
     uint32_t at = find(id);
     if (at != NONE) {
-        local_store_release(local);
+        release(memory);
     } else if ((at = pool_take(&views)) != NONE) {
         struct view *view = pool_at(&views, at);
-        *view = (struct view){ .task = id->task, .index = id->index, .local = *local };
+        *view =
+            (struct view){ .task = id->task, .index = id->index, .memory = *memory, .used = true };
         map_add(&by_task, at);
     } else {
-        local_store_release(local);
+        release(memory);
         return failure_say(RAYC_EBUSY, "%d large values are held: drop some", VIEWS_MAX);
     }
     *value = hold(at, viewer);
@@ -189,7 +219,7 @@ static int add(const struct stored *id, enum viewer viewer, struct local_view *l
 int node_values_view(const struct stored *id, enum viewer viewer, struct slice *value)
 {
     struct local_store *store;
-    struct local_view local;
+    struct memory memory = { 0 };
     pthread_mutex_lock(&lock);
     uint32_t at = find(id);
     if (at != NONE) {
@@ -201,31 +231,41 @@ int node_values_view(const struct stored *id, enum viewer viewer, struct slice *
     }
     int rc = connect_store(false, &store);
     if (rc == RAYC_OK) {
-        rc = local_store_view(store, id->task, id->index, &local);
+        rc = local_store_view(store, id->task, id->index, &memory.local);
         local_store_give(store);
         rc = rc != OK ? refused(rc, id->size) : RAYC_OK;
     }
     if (rc == RAYC_OK) {
+        memory.value = memory.local.value;
         pthread_mutex_lock(&lock);
-        rc = add(id, viewer, &local, value);
+        rc = add(id, viewer, &memory, value);
         pthread_mutex_unlock(&lock);
     }
     return rc;
 }
 
-static struct local_view take_out(uint32_t at)
+int node_values_keep(const struct stored *id, uint8_t *bytes, struct slice *value)
+{
+    struct memory memory = { .value = slice_of(bytes, id->size), .own = bytes };
+    pthread_mutex_lock(&lock);
+    int rc = add(id, VIEWER_REFERENCE, &memory, value);
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+static struct memory take_out(uint32_t at)
 {
     struct view *view = pool_at(&views, at);
-    struct local_view local = view->local;
+    struct memory memory = view->memory;
     map_remove(&by_task, at);
-    view->local.store = NULL; /* the slot is free */
+    view->used = false;
     pool_give(&views, at);
-    return local;
+    return memory;
 }
 
 void node_values_release(const struct stored *id, enum viewer viewer)
 {
-    struct local_view local = { 0 };
+    struct memory memory = { 0 };
     pthread_mutex_lock(&lock);
     uint32_t at = find(id);
     struct view *view = at != NONE ? pool_at(&views, at) : NULL;
@@ -233,11 +273,11 @@ void node_values_release(const struct stored *id, enum viewer viewer)
         view->tasks -= viewer == VIEWER_TASK && view->tasks > 0;
         view->reference = view->reference && viewer != VIEWER_REFERENCE;
         if (view->tasks == 0 && !view->reference) {
-            local = take_out(at);
+            memory = take_out(at);
         }
     }
     pthread_mutex_unlock(&lock);
-    local_store_release(&local);
+    release(&memory);
 }
 
 void node_values_leave(void)
@@ -246,9 +286,9 @@ void node_values_leave(void)
     for (uint32_t at = 0; at < views.fresh; at++) {
         struct view *view = pool_at(&views, at);
         view->reference = false;
-        if (view->local.store != NULL && view->tasks == 0) {
-            struct local_view local = take_out(at);
-            local_store_release(&local);
+        if (view->used && view->tasks == 0) {
+            struct memory memory = take_out(at);
+            release(&memory);
         }
     }
     local_store_close(&current);

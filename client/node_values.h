@@ -7,6 +7,7 @@
 #define RAYC_NODE_VALUES_H
 #include "client/local_store.h"
 #include "client/rayc.h"
+#include "common/access.h"
 
 /*  Who a driver is.  An executor need not say it: its environment does.  `starting`: its cluster may be starting now, and
     its worker is waited for. */
@@ -27,5 +28,9 @@ MUST_CHECK int node_values_seal(struct local_buffer *buffer, uint64_t task, uint
 enum viewer { VIEWER_REFERENCE, VIEWER_TASK };
 /*  The value in msgpack, with a 0 behind it.  RAYC_ENOTFOUND: it is not on this node. */
 MUST_CHECK int node_values_view(const struct stored *id, enum viewer viewer, struct slice *value);
+/*  The same of one that has come from elsewhere, for this machine has no store: malloced, and owned from now on. */
+MUST_CHECK int node_values_keep(const struct stored *id, uint8_t *bytes, struct slice *value);
+bool node_values_here(void); /* there is a store, or was when it was last needed */
+void node_values_token(char token[ACCESS_TOKEN_MAX + 1]);
 void node_values_release(const struct stored *id, enum viewer viewer); /* what is not held, too */
 #endif

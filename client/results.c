@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/far_values.h"
 #include "client/node_values.h"
 #include "client/serve.h"
 #include "client/values.h"
@@ -39,6 +40,9 @@ static int read_slot(const struct session *self, const struct ref_slot *slot, ra
         struct slice text = slice_of(failure->text, failure->n);
         return (ref.number & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
                                                : failure_task(&failure->failure, text, ref.number);
+    }
+    if (!ref_is_there(slot, ref.index)) {
+        return failure_say(RAYC_EOBJECTFREED, "the value was taken away by rayc_free()");
     }
     struct slice bytes = ref_value(slot, ref.index);
     return stored_get(bytes, stored) ? RAYC_OK : read_value(bytes, out);
@@ -125,6 +129,19 @@ static int check_seconds(double seconds)
                              seconds);
 }
 
+/*  From the store of this node, or over the network if this machine has none. */
+static int read_stored(struct session *self, const struct stored *id, uint64_t until_us,
+                       struct slice *value)
+{
+    int rc = node_values_view(id, VIEWER_REFERENCE, value);
+    if (rc == RAYC_ENOTFOUND && !node_values_here()) {
+        uint8_t *bytes;
+        rc = far_values_get(self, id, until_us, &bytes);
+        rc = rc == RAYC_OK ? node_values_keep(id, bytes, value) : rc;
+    }
+    return rc;
+}
+
 int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
 {
     int rc = check_seconds(seconds);
@@ -139,11 +156,14 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
     pthread_mutex_unlock(&self->lock);
     end_waiting(found.waits);
     if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
-        rc = node_values_view(&found.stored, VIEWER_REFERENCE, &bytes);
+        rc = read_stored(self, &found.stored, until_us, &bytes);
         rc = rc == RAYC_OK ? read_value(bytes, &found.value) : rc;
     }
     if (rc == RAYC_OK && out != NULL) {
         *out = found.value;
+        if (out->kind == RAYC_REF) {
+            session_met(self, out->as.ref);
+        }
     }
     return rc;
 }

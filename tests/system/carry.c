@@ -1,5 +1,5 @@
 /*  carry.c - for carry.sh: a driver whose large values are made on one node and used on another.  Nodes have the label
-    `host`.  `carry PART [MB]`; where it says "ready" it goes on when the file $GO has a byte. */
+    `host`.  `carry PART [MB]`; what says "ready" goes on when the file $GO has a byte. */
 #include <rayc.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,15 +24,6 @@ static void must_be(int is, const char *what)
         printf("it is not so: %s\n", what);
         exit(1);
     }
-}
-
-static void be_ready(void)
-{
-    puts("ready");
-    fflush(stdout);
-    FILE *go = fopen(getenv("GO"), "re");
-    must_be(go != NULL && fgetc(go) != EOF, "there is a go");
-    fclose(go);
 }
 
 static rayc_buffer *buffer_of(size_t bytes, int seed)
@@ -146,6 +137,25 @@ static void across(void)
     puts("across: right");
 }
 
+/*  Of a driver without a node: what tasks return, and what it puts, which the head has. */
+static void away(void)
+{
+    rayc_ref first = made_on("host=one", 1), second = made_on("host=two", 2);
+    is_right(first, 1);
+    is_right(second, 2);
+    is_right(first, 1); /* it is here now */
+    is_whole(measured_on("host=two", first, 1));
+    rayc_drop(&first);
+    must_be(rayc_buffer_new(size) == NULL && rayc_error()->code == RAYC_ENOTFOUND,
+            "a value of this size cannot be put from here");
+    size = 5 * MB;
+    rayc_buffer *buffer = buffer_of(size, 3);
+    rayc_ref put = rayc_put_buffer(&buffer);
+    is_whole(measured_on("host=two", put, 3));
+    is_right(put, 3);
+    puts("away: right");
+}
+
 /*  One that two nodes have is fetched to a third. */
 static void moved(void)
 {
@@ -171,14 +181,16 @@ static void lost(void)
     printf("lost: %d %s\n", rc, rc < 0 ? rayc_error()->text : "");
 }
 
-/*  Holds what node two has a copy of, until it may go. */
+/*  Holds what two nodes have. */
 static void held(void)
 {
     rayc_ref value = made_on("host=one", 8);
-    is_whole(measured_on("host=two", value, 8));
-    be_ready();
-    rayc_drop(&value);
-    be_ready();
+    is_whole(measured_on("host=three", value, 8));
+    puts("ready");
+    fflush(stdout);
+    FILE *go = fopen(getenv("GO"), "re");
+    must_be(go != NULL && fgetc(go) != EOF, "there is a go");
+    fclose(go);
 }
 
 int main(int argc, char **argv)
@@ -186,7 +198,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = { { "across", across }, { "moved", moved }, { "lost", lost }, { "held", held } };
+    } parts[] = { { "across", across },
+                  { "away", away },
+                  { "moved", moved },
+                  { "lost", lost },
+                  { "held", held } };
     must(rayc_init(NULL), "rayc_init");
     size = argc > 2 ? (size_t)atoi(argv[2]) * MB : size;
     for (size_t i = 0; argc > 1 && i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -1,0 +1,195 @@
+/*  far_values.c - the head says where a value is, proto/pulls.h fetches it; asked again while it lasts, for nodes die and
+    values are made again. */
+#include "client/far_values.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "client/failure.h"
+#include "client/node_values.h"
+#include "client/session_inside.h"
+#include "common/clock.h"
+#include "proto/pulls.h"
+
+enum { ASK_AGAIN_MS = 500, TRIES_MAX = 3, ADDRESS_BYTES = 300 };
+
+/*  The one buffer of the sink. */
+struct fetched {
+    uint8_t *bytes;
+    bool sealed;
+};
+
+struct far {
+    struct session *session;
+    const struct stored *id;
+    uint64_t until_us;
+    struct pulls *pulls;
+    struct fetched to;
+    bool comes, ended;
+    uint32_t tries;
+};
+
+/* --- the sink --------------------------------------------------------------------------------------------- */
+
+static int create(void *context, uint64_t user, uint64_t bytes, uint32_t *buffer)
+{
+    struct fetched *self = context;
+    (void)user;
+    *buffer = 0;
+    self->bytes = malloc(bytes + 1);
+    if (!self->bytes) {
+        return ERR_MEMORY;
+    }
+    self->bytes[bytes] = 0;
+    return OK;
+}
+
+static int ready(void *context, uint32_t buffer)
+{
+    (void)context;
+    (void)buffer;
+    return OK;
+}
+
+static int put(void *context, uint32_t buffer, uint64_t offset, struct slice bytes)
+{
+    const struct fetched *self = context;
+    (void)buffer;
+    memcpy(self->bytes + offset, bytes.p, bytes.n);
+    return OK;
+}
+
+static int seal(void *context, uint32_t buffer, uint64_t task, uint32_t index)
+{
+    struct fetched *self = context;
+    (void)buffer;
+    (void)task;
+    (void)index;
+    self->sealed = true;
+    return OK;
+}
+
+static void give_up(void *context, uint32_t buffer)
+{
+    struct fetched *self = context;
+    (void)buffer;
+    free(self->bytes);
+    self->bytes = NULL;
+}
+
+/* --- from where ------------------------------------------------------------------------------------------- */
+
+static int order(struct far *self, const struct rec_source *source)
+{
+    static _Thread_local char addresses[PULL_SOURCES_MAX][ADDRESS_BYTES];
+    struct pull_source sources[PULL_SOURCES_MAX];
+    struct list places = source->places;
+    struct rec_keeper place;
+    uint32_t count = 0;
+    while (count < PULL_SOURCES_MAX && next_keeper(&places, &place)) {
+        if (place.address.n > 0 &&
+            slice_copy_text(place.address, addresses[count], ADDRESS_BYTES)) {
+            sources[count] = (struct pull_source){ place.node, addresses[count] };
+            count++;
+        }
+    }
+    if (count == 0) {
+        return RAYC_OK; /* no node that has it is there now */
+    }
+    self->comes = true;
+    int rc = pulls_add(self->pulls, &(struct pull_order){ self->id->task, self->id->index,
+                                                          source->size, 0, sources, count });
+    return rc == OK ? RAYC_OK : failure_say(rc, "%s", err_text(rc));
+}
+
+/*  Asks the head.  What is lost fails; what is not there yet is asked for again. */
+static int locate(struct far *self)
+{
+    uint8_t bytes[64];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ self->id->task, self->id->index });
+    struct msg_where where = { .session = self->session->id, .objects = wire_list(&wire, 1) };
+    struct reply reply;
+    struct rec_source source;
+    int rc = session_ask(self->session, MSG_WHERE, &where, RAYC_FOREVER, &reply);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
+    struct list sources = reply.msg.as.places.sources;
+    if (reply.msg.kind != MSG_PLACES || !next_source(&sources, &source)) {
+        rc = failure_say(RAYC_EVERSION, "the head does not say where a value is");
+    } else if (source.state == DIRECTORY_LOST) {
+        rc = failure_say(RAYC_EOBJECTLOST, "%s", object_reason_text(source.reason));
+    } else if (source.state == DIRECTORY_FREED) {
+        rc = failure_say(RAYC_EOBJECTFREED, "%s", object_reason_text(REASON_OBJECT_FREED));
+    } else if (source.state == DIRECTORY_STORED && !self->comes) {
+        rc = order(self, &source);
+    }
+    reply_free(&reply);
+    return rc;
+}
+
+/* --- until it is here ------------------------------------------------------------------------------------- */
+
+static int take_news(struct far *self)
+{
+    struct pull_news news;
+    while (pulls_next(self->pulls, &news)) {
+        if (news.kind == PULL_FAILED && ++self->tries == TRIES_MAX) {
+            return failure_say(news.code, "a value of %llu bytes does not come: %s",
+                               (unsigned long long)self->id->size, news.text);
+        }
+        self->comes = self->comes && news.kind != PULL_FAILED;
+    }
+    return RAYC_OK;
+}
+
+/*  Sleeps until there is news of the network, or until it is time to ask or to give up. */
+static int await(struct far *self)
+{
+    uint64_t until_us = clock_us() + ASK_AGAIN_MS * 1000ull;
+    while (!self->to.sealed) {
+        uint64_t now_us = clock_us(), now_ms = clock_ms(), due_ms = pulls_due(self->pulls);
+        if (now_us >= self->until_us) {
+            return failure_say(RAYC_ETIMEOUT, "a value of %llu bytes has not come yet",
+                               (unsigned long long)self->id->size);
+        }
+        if (now_us >= until_us) {
+            break;
+        }
+        uint64_t left_us = (until_us < self->until_us ? until_us : self->until_us) - now_us;
+        uint64_t left_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+        struct pollfd news = { pulls_fd(self->pulls), POLLIN, 0 };
+        poll(&news, 1, (int)(left_us / 1000 < left_ms ? left_us / 1000 + 1 : left_ms));
+        pulls_turn(self->pulls);
+        int rc = take_news(self);
+        if (rc != RAYC_OK) {
+            return rc;
+        }
+    }
+    return RAYC_OK;
+}
+
+int far_values_get(struct session *session, const struct stored *id, uint64_t until_us,
+                   uint8_t **bytes)
+{
+    struct far self = { .session = session, .id = id, .until_us = until_us };
+    struct pulls_options options = pulls_defaults();
+    char token[ACCESS_TOKEN_MAX + 1];
+    options.sink = (struct pulls_sink){ &self.to, create, ready, put, seal, give_up };
+    options.key = session->config.key;
+    int rc = pulls_open(&self.pulls, &options);
+    if (rc != OK) {
+        return failure_say(rc, "%s", err_text(rc));
+    }
+    node_values_token(token);
+    pulls_say_token(self.pulls, token);
+    explicit_bzero(token, sizeof(token));
+    while (rc == RAYC_OK && !self.to.sealed) {
+        rc = locate(&self);
+        rc = rc == RAYC_OK ? await(&self) : rc;
+    }
+    pulls_close(&self.pulls); /* what has not come is given up */
+    *bytes = self.to.bytes;
+    return rc;
+}
