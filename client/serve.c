@@ -58,7 +58,8 @@ struct server {
     uint32_t waits;  /* threads of the task that wait for other tasks */
     _Atomic uint64_t running_task, running_token;
     struct rayc_task task;
-    bool threads; /* an actor with threads: its calls end on them */
+    bool threads;           /* an actor with threads: its calls end on them */
+    _Atomic uint64_t actor; /* its task, if it has no threads */
 };
 
 static const rayc_function *functions[FUNCTIONS_MAX];
@@ -272,6 +273,11 @@ void serve_goes_on(void)
     pthread_mutex_unlock(&server.lock);
 }
 
+uint64_t serve_actor(void)
+{
+    return server.actor;
+}
+
 bool serve_cancelled(void)
 {
     return server.task.cancelled != 0;
@@ -312,8 +318,8 @@ static void put_end(const struct rayc_task *task, struct rec_ran *ran)
     ran->outcome = task->outcome;
     ran->status = task->status;
     if (task->outcome == OUTCOME_OK) {
-        ran->value = slice_of(task->result.p, task->result.n);
-        ran->sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
+        ran->value = task->result;
+        ran->sealed = sealing_list(&task->sealing);
         ran->checkpoint = slice_of(task->saved.p, task->saved.n);
     }
     ran->text = slice_of(task->text, task->text_bytes);
@@ -336,6 +342,7 @@ static void run_call(struct rayc_task *task, const struct rec_run *run, uint32_t
     struct rec_ran ran = { .number = number, .started_ms = clock_wall_ms() };
     task_begin(task, run);
     actor_run(task);
+    nested_keep();
     fflush(stdout);
     ran.run_us = clock_us() - started_us;
     put_end(task, &ran);
@@ -364,6 +371,8 @@ static void ran_one(struct server *self, const struct rec_run *run)
     if (run->kind != SPEC_METHOD && run->kind != SPEC_ACTOR) {
         nested_settle();
         atomic_store(&self->running_token, 0);
+    } else {
+        nested_keep();
     }
 }
 
@@ -396,6 +405,7 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     if (run->kind == SPEC_ACTOR) {
         flush(self); /* it is waited for, and its threads report for themselves */
         self->threads = actor_threads_open(run, self->page, run_call);
+        self->actor = self->threads ? 0 : run->task;
     }
 }
 
