@@ -65,6 +65,13 @@ RAYC_METHOD(teller, pid, call, self)
     return rayc_return(call, rayc_int(getpid()));
 }
 
+RAYC_METHOD(teller, say, call, self)
+{
+    (void)self;
+    printf("%s\n", rayc_arg_string(call, 0));
+    return 0;
+}
+
 RAYC_METHOD(teller, die, call, self)
 {
     (void)call;
@@ -385,7 +392,9 @@ static void detached(void)
     options.name = "keeper";
     options.space = "here";
     options.detached = 1;
-    MUST(get(rayc_tell(make(&options), teller_tell, rayc_int(0)), NULL) == 0);
+    rayc_actor keeper = make(&options);
+    MUST(get(rayc_tell(keeper, teller_tell, rayc_int(0)), NULL) == 0);
+    MUST(get(rayc_tell(keeper, teller_say, rayc_string("one is told")), NULL) == 0);
 }
 
 static void found(void)
