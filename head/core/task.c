@@ -321,13 +321,16 @@ void task_attempt_row(struct core *core, const struct task *task, const struct e
     emit_attempt(core, task, how, how->failure ? sentence_of(core, how) : how->text);
 }
 
-void task_end(struct core *core, uint32_t index, const struct ending *how)
+void task_end(struct core *core, uint32_t index, const struct ending *why)
 {
     struct task *task = task_at(core, index);
     if (task->flags & TASK_REBUILD) {
-        rebuild_end(core, index, how);
+        rebuild_end(core, index, why);
         return;
     }
+    struct ending told = *why;
+    const struct ending *how = &told;
+    told.failure = actor_had_its_time(core, task, why->failure) ? FAILURE_NONE : why->failure;
     uint32_t attempt = task->state == TASK_LEASED || task->state == TASK_RUNNING
                            ? task->attempt
                            : task->attempt - 1;
@@ -353,13 +356,13 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     if (attempt > 1 && attempt == task->attempt) {
         emit_attempt(core, task, how, text);
     }
-    kin_ended(core, task, how->failure != 0);
+    kin_ended(core, task, why->failure != 0);
     task_move(core, task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
     tally_ended(core, task, how->failure != 0);
     tell_result(core, task, how, attempt, text);
     if (task_kind(core, task) == SPEC_ACTOR) {
-        struct ending end = *how;
-        end.text = text;
+        struct ending end = *why;
+        end.text = why->failure ? sentence_of(core, why) : text;
         actor_ended(core, task->actor, &end);
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
