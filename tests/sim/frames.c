@@ -36,9 +36,9 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
     struct rec_start start;
     while (next_start(&list, &start)) {
         const struct task_seen *task = oracle_task(sim, start.task);
-        bool current =
-            task != NULL && task->token == start.token &&
-            (task->state == TASK_LEASED || task->state == TASK_RUNNING || (object_is_remade(task) && task->token > task->fence));
+        bool current = task != NULL && task->token == start.token &&
+                       (task->state == TASK_LEASED || task->state == TASK_RUNNING ||
+                        (object_is_remade(task) && task->token > task->fence));
         if (!current && sim->head.after_sync && start.token <= sim->oracle.token_max) {
             continue; /* it waited for the disk and ended meanwhile; the RECALL comes behind */
         }
