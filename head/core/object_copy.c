@@ -361,6 +361,52 @@ void on_fetch_failed(struct core *core, uint32_t peer, const struct msg_fetch_fa
     places_tell(core, peer, msg->seq, &wire, msg->missing.count);
 }
 
+/*  What nodes have of a task's arguments; those beyond the last that fits here are too many to matter. */
+struct near {
+    struct {
+        uint32_t node;
+        uint64_t bytes;
+    } at[PLACES_MAX];
+    uint32_t count;
+};
+
+static void near_add(struct near *near, uint32_t node, uint64_t bytes)
+{
+    uint32_t i = 0;
+    while (i < near->count && near->at[i].node != node) {
+        i++;
+    }
+    if (i == near->count && i < PLACES_MAX) {
+        near->at[i].node = node;
+        near->at[i].bytes = 0;
+        near->count++;
+    }
+    if (i < near->count) {
+        near->at[i].bytes += bytes;
+    }
+}
+
+uint32_t objects_near(const struct core *core, uint64_t task)
+{
+    struct near near = { .count = 0 };
+    uint32_t best = NONE;
+    uint64_t most = 0;
+    for (uint32_t i = map_find(&core->objects.by_holder, BY_TASK(task)); i != NONE;
+         i = map_next(&core->objects.by_holder, i)) {
+        const struct object *object = object_at(core, hold_at(core, i)->object);
+        for (uint32_t c = object->copies; c != NONE; c = copy_at(core, c)->next) {
+            near_add(&near, copy_at(core, c)->node, object->size);
+        }
+    }
+    for (uint32_t i = 0; i < near.count; i++) {
+        if (near.at[i].bytes > most && node_takes_work(node_at(core, near.at[i].node))) {
+            most = near.at[i].bytes;
+            best = near.at[i].node;
+        }
+    }
+    return best;
+}
+
 struct list object_sources(struct core *core, uint64_t task)
 {
     struct wire wire = sources_room(core, SOURCES_MAX);
