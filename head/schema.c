@@ -371,6 +371,22 @@ static const char object_view[] =
     " LEFT JOIN task t ON t.id=o.task LEFT JOIN spec c ON c.id=t.spec"
     " LEFT JOIN session s ON s.id=o.task>>40 WHERE o.idx<4294967295;";
 
+/*  How full the stores of nodes are. */
+static const char node_view_13[] =
+    "ALTER TABLE node ADD COLUMN store_bytes INTEGER;"
+    "ALTER TABLE node ADD COLUMN store_used INTEGER;"
+    "ALTER TABLE node ADD COLUMN store_spilled INTEGER;"
+    "DROP VIEW nodes;"
+    "CREATE VIEW nodes AS SELECT o.id AS node_id, o.name AS name, n.name AS state,"
+    " CASE WHEN o.state=3 OR o.draining=0 THEN NULL"
+    "  WHEN EXISTS (SELECT 1 FROM lease WHERE node=o.id) THEN 'DRAINING' ELSE 'DRAINED' END AS drain,"
+    " pid, reason," TIME("joined", "joined_ms") "," TIME("ended", "ended_ms") ","
+    TIME("drain_until", "iif(o.state=3,NULL,drain_until_ms)") ","
+    " nullif(substr(objects,1,instr(objects||' ',' ')-1),'') AS objects,"
+    " store_bytes AS object_store_memory, iif(o.state=3,NULL,coalesce(store_used,0)) AS object_store_used,"
+    " iif(o.state=3,NULL,coalesce(store_spilled,0)) AS object_store_spilled, o.id AS id"
+    " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -429,6 +445,7 @@ static const char *const steps[][8] = {
     { actor_tables, actor_view },
     { object_tables },
     { object_view },
+    { node_view_13 },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

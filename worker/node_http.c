@@ -15,6 +15,7 @@
 #include "common/web/web.h"
 #include "worker/bearers.h"
 #include "worker/machine.h"
+#include "worker/node_store.h"
 
 #define WATCHES (1u << ROLE_ADMIN | 1u << ROLE_VIEWER | 1u << ROLE_METRICS)
 
@@ -24,6 +25,7 @@ struct node_http {
     struct web *web;
     struct bearers *bearers;
     struct samples *samples;
+    struct node_store *store;
     char dir[PATH_BYTES], file[PATH_BYTES];
     _Atomic uint64_t node;      /* 0: not joined */
     _Atomic uint64_t pinged_ms; /* since when the loop owes an answer; 0: it does not */
@@ -60,6 +62,29 @@ static void put_requests(const struct node_http *self, struct exposition *out)
     }
 }
 
+static void put_store(struct node_store *store, struct slice node, struct exposition *out)
+{
+    const struct node_store_stats stats = node_store_stats(store);
+    const uint64_t used = stats.used - stats.free;
+    const struct {
+        enum metric_id id;
+        uint64_t value;
+    } rows[] = {
+        { METRIC_STORE_USED, used },
+        { METRIC_STORE_AVAILABLE, stats.capacity > used ? stats.capacity - used : 0 },
+        { METRIC_STORE_OBJECTS, stats.copies },
+        { METRIC_STORE_SPILLED, stats.spilled },
+        { METRIC_STORE_EVICTED, stats.evicted },
+    };
+    exposition_metric(out, METRIC_STORE_MEMORY);
+    EXPOSE(out, (double)used, slice_text("MMAP_SHM"), node);
+    EXPOSE(out, (double)stats.disk, slice_text("SPILLED"), node);
+    for (uint32_t i = 0; i < COUNT(rows); i++) {
+        exposition_metric(out, rows[i].id);
+        EXPOSE(out, (double)rows[i].value, node);
+    }
+}
+
 static void on_metrics(struct web_request *request, struct web_reply *reply)
 {
     struct node_http *self = request->context;
@@ -74,6 +99,7 @@ static void on_metrics(struct web_request *request, struct web_reply *reply)
     exposition_metric(&page, METRIC_BUILD_INFO);
     EXPOSE(&page, 1, slice_text(RAYC_VERSION), slice_text("worker"));
     put_requests(self, &page);
+    put_store(self->store, slice_text(id), &page);
     pthread_mutex_lock(&self->lock);
     machine_expose(&page, self->dir, slice_text(id), &self->machine);
     process_expose(&page, "worker", slice_text(id), &self->process);
@@ -145,6 +171,7 @@ int node_http_open(struct node_http **out, const struct node_http_options *optio
     }
     pthread_mutex_init(&self->lock, NULL);
     self->samples = options->samples;
+    self->store = options->store;
     int e = bearers_open(&self->bearers);
     e = e ? e : file_path(self->dir, PATH_BYTES, options->dir, ".");
     e = e ? e : file_path(self->file, PATH_BYTES, options->dir, "http.address");

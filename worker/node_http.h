@@ -11,11 +11,14 @@
 
 struct node_http;
 
+struct node_store;
+
 struct node_http_options {
     const char *host;
     uint16_t port;   /* 0: any free one */
     const char *dir; /* of the worker */
     struct samples *samples;
+    struct node_store *store;
 };
 
 /*  `why` says what is wrong, for people. */

@@ -80,6 +80,16 @@ static void resend(struct shell *self, uint64_t report)
     send_bytes(self, frame);
 }
 
+/*  The core knows nothing of the store: how full it is comes from there. */
+static void send_beat(struct shell *self, const struct msg_node_beat *msg)
+{
+    struct node_store_stats store = node_store_stats(self->store);
+    struct msg_node_beat beat = *msg;
+    beat.store_used = store.used - store.free;
+    beat.store_spilled = store.disk;
+    send_msg(self, MSG_NODE_BEAT, &beat);
+}
+
 static void carry_out(struct shell *self, const struct act *act)
 {
     if (act->kind != ACT_REPORT) {
@@ -90,7 +100,11 @@ static void carry_out(struct shell *self, const struct act *act)
     }
     switch (act->kind) {
     case ACT_SEND:
-        send_msg(self, act->as.msg.kind, &act->as.msg.as);
+        if (act->as.msg.kind == MSG_NODE_BEAT) {
+            send_beat(self, &act->as.msg.as.node_beat);
+        } else {
+            send_msg(self, act->as.msg.kind, &act->as.msg.as);
+        }
         break;
     case ACT_REPORT:
         report_add(self, act);

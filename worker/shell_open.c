@@ -47,7 +47,7 @@ static int open_http(struct shell *self)
     const struct shell_config *config = self->config;
     struct diag why = { 0 };
     struct node_http_options options = { config->http_host, config->http_port, config->dir,
-                                         self->samples };
+                                         self->samples, self->store };
     int e = config->http_host ? node_http_open(&self->http, &options, &why) : OK;
     if (e) {
         log_error("http.open", "host=%s port=%u why=\"%s\"", config->http_host, config->http_port,

@@ -36,9 +36,16 @@ int start_check_resources(const struct cli *cli)
     if (options->num_gpus && !is_number(options->num_gpus)) {
         return fail_usage(cli, "--num-gpus: '%s' is not a number, 0 or more", options->num_gpus);
     }
-    if (options->memory && bytes_parse(options->memory, &bytes) != OK) {
-        return fail_usage(cli, "--memory: '%s' is not a size, such as 1000000, 512M or 2G",
-                          options->memory);
+    const struct {
+        const char *name, *text;
+    } sizes[] = { { "--memory", options->memory },
+                  { "--object-store-bytes", options->store_bytes },
+                  { "--spill-bytes", options->spill_bytes } };
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        if (sizes[i].text && bytes_parse(sizes[i].text, &bytes) != OK) {
+            return fail_usage(cli, "%s: '%s' is not a size, such as 1000000, 512M or 2G",
+                              sizes[i].name, sizes[i].text);
+        }
     }
     return 0;
 }
@@ -188,9 +195,19 @@ static int wait_head(struct cli *cli, struct started *out)
                 daemon_path(cli, DAEMON_HEAD, "log", path));
 }
 
+/*  A size as the worker reads it, if there is one; its text lives in `digits`. */
+static void add_bytes(struct daemon_args *args, const char *name, const char *text, char digits[32])
+{
+    uint64_t bytes;
+    if (text && bytes_parse(text, &bytes) == OK) {
+        snprintf(digits, 32, "%llu", (unsigned long long)bytes);
+        daemon_arg(args, name, digits);
+    }
+}
+
 static int start_worker(const struct cli *cli, struct started *out)
 {
-    char pid_path[PATH_BYTES], dir[PATH_BYTES], memory[32];
+    char pid_path[PATH_BYTES], dir[PATH_BYTES], memory[32], store[32], spill[32];
     const struct options *options = &cli->options;
     struct daemon_args args = { .count = 0 };
     if (file_path(dir, sizeof(dir), cli->state_dir, "worker") != OK) {
@@ -206,11 +223,9 @@ static int start_worker(const struct cli *cli, struct started *out)
     if (options->num_gpus) {
         daemon_arg(&args, "--num-gpus", options->num_gpus);
     }
-    uint64_t bytes;
-    if (options->memory && bytes_parse(options->memory, &bytes) == OK) {
-        snprintf(memory, sizeof(memory), "%llu", (unsigned long long)bytes);
-        daemon_arg(&args, "--memory", memory);
-    }
+    add_bytes(&args, "--memory", options->memory, memory);
+    add_bytes(&args, "--object-store-bytes", options->store_bytes, store);
+    add_bytes(&args, "--spill-bytes", options->spill_bytes, spill);
     if (options->resources) {
         daemon_arg(&args, "--resources", options->resources);
     }

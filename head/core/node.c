@@ -163,7 +163,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
     core->node_last = node->id;
     node_labels_make(core, index, msg->labels);
     EMIT(core, node_new, node->id, msg->key, msg->name, msg->pid, msg->capacity.bytes,
-         core->wall_ms, msg->objects, slice_text(node->labels));
+         core->wall_ms, msg->objects, slice_text(node->labels), msg->store_bytes);
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
     node_bind(core, index, peer);
@@ -350,6 +350,7 @@ void on_node_beat(struct core *core, uint32_t peer, const struct msg_node_beat *
     if (node->state == NODE_SUSPECT) {
         node_move(core, node, CAUSE_HEARD, "");
     }
+    store_heard(core, index, msg);
     struct list running = msg->running;
     struct rec_held held;
     while (next_held(&running, &held)) {

@@ -8,7 +8,10 @@
 #include "common/map.h"
 #include "head/core/core.h"
 
-enum { DROP_AGAIN_MS = 2000 }; /* an OBJECT_DROP that was not answered is said again */
+enum {
+    DROP_AGAIN_MS = 2000, /* an OBJECT_DROP that was not answered is said again */
+    STORE_ROW_MS = 2000   /* how full a store is is written at most so often */
+};
 
 /*  Index in its row: not a value of the task, but what its arguments have inside. */
 #define ARGUMENTS UINT32_MAX
@@ -58,9 +61,10 @@ struct copy {
 struct node_objects {
     struct chain copies;
     struct chain drops;
-    uint64_t stock_next; /* number of the STOCK that comes next */
-    uint64_t drop_ms;    /* when its drops are said again */
-    bool listed;         /* all of its copies are known, since this head has started */
+    uint64_t stock_next;             /* number of the STOCK that comes next */
+    uint64_t drop_ms;                /* when its drops are said again */
+    uint64_t used, spilled, said_ms; /* of its store, as in its row, and since when */
+    bool listed;                     /* all of its copies are known, since this head has started */
     char address[NAME_MAX_BYTES + 1];
 };
 
@@ -95,6 +99,7 @@ void on_where(struct core *core, uint32_t peer, const struct msg_where *msg);
 void on_fetch_failed(struct core *core, uint32_t peer, const struct msg_fetch_failed *msg);
 /*  A list of all that it has follows. */
 void copies_joined(struct core *core, uint32_t node, const struct msg_node_join *msg, bool is_new);
+void store_heard(struct core *core, uint32_t node, const struct msg_node_beat *msg); /* how full */
 bool copies_lost(struct core *core, uint32_t node); /* of a dead node; false: not all yet */
 /*  Of the nodes that take work the one that has most bytes of what it uses; NONE: nothing of it is in a store. */
 uint32_t objects_near(const struct core *core, uint64_t task);

@@ -171,6 +171,19 @@ void copies_joined(struct core *core, uint32_t index, const struct msg_node_join
     objects_sweep(core);
 }
 
+void store_heard(struct core *core, uint32_t index, const struct msg_node_beat *msg)
+{
+    const struct node *node = node_at(core, index);
+    struct node_objects *at = &node_at(core, index)->objects;
+    bool changed = at->used != msg->store_used || at->spilled != msg->store_spilled;
+    if (changed && core->now_ms >= at->said_ms + STORE_ROW_MS) {
+        at->used = msg->store_used;
+        at->spilled = msg->store_spilled;
+        at->said_ms = core->now_ms;
+        EMIT(core, node_store, node->id, at->used, at->spilled);
+    }
+}
+
 bool copies_known(const struct core *core)
 {
     uint32_t i = core->all_nodes.first;

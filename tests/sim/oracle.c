@@ -524,6 +524,7 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_actor_checkpoint seen_event
 #define seen_spec_file        seen_event
 #define seen_object_where     seen_event
+#define seen_node_store       seen_event
 #define seen_object_delete    seen_event
 #define seen_hold_new         seen_event
 #define seen_hold_end         seen_event

@@ -82,7 +82,7 @@ note "examples/pipeline.c: stages on all nodes"
 expect 0 "${pipeline[@]}" 12 1024
 has out "12 frames, "
 for node in 1 2 3; do
-    [[ $(on one rayc task list --filter name=blur --filter node_id=$node --no-headers | wc -l) -ge 2 ]] || fail "no stage ran on node $node"
+    [[ $(on one rayc task list --job @last --filter node_id=$node --no-headers | wc -l) -ge 4 ]] || fail "no stage ran on node $node"
 done
 
 note "a node that gives is killed in the middle: another one has a copy"

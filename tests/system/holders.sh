@@ -12,7 +12,9 @@ held() {
     [[ -n $(json 'items[0].holder_id') ]] || fail "a $1 without an id"
 }
 
-expect 0 rayc start --head --num-cpus 2 --port 0
+expect 2 rayc start --head --object-store-bytes much
+has err "--object-store-bytes: 'much' is not a size"
+expect 0 rayc start --head --num-cpus 2 --port 0 --object-store-bytes 50M --spill-bytes 1G
 expect 0 rayc memory
 has err "no objects yet"
 mkfifo "$WORK/go"
@@ -34,6 +36,20 @@ expect 0 rayc object get "$OBJECT" -o json
 [[ $(json 'nodes[0]') == 1 && $(json object_size) -gt 1000000 ]] || fail "where is it, and how large?"
 expect 3 rayc object get 0000990000000001
 has err "rayc task get"
+
+note "how full the store of the node is"
+store_is_told() { # by its worker's next beat
+    expect 0 rayc node get 1 -o json
+    [[ $(json object_store_memory) == 52428800 && $(json object_store_used) -gt 3000000 ]]
+}
+wait_until 20 store_is_told
+expect 0 rayc node list
+has out "MiB/50.0MiB"
+HTTP=http://$(sed 's|.*//||' "$RAYC_STATE_DIR/worker/http.address")
+TOKEN=$(rayc token show)
+call 200 GET /metrics
+grep -qE '^rayc_object_store_memory\{.*Location="MMAP_SHM".* [3-9][0-9]{6}$' "$WORK/out" || fail "no bytes in memory"
+grep -qE '^rayc_object_store_num_local_objects\{.* 3$' "$WORK/out" || fail "not 3 values"
 
 note "who holds which"
 held DRIVER LOCAL_REFERENCE
@@ -57,7 +73,6 @@ has out '"total":0'
 RAYC_KEY_FILE=$WORK/other.key expect 3 rayc object get "$OBJECT"
 unset RAYC_ADDRESS
 HTTP=$(<"$RAYC_STATE_DIR/head.http")
-TOKEN=$(rayc token show)
 call 200 GET "/api/v1/objects/$OBJECT"
 has out '"nodes":[1]'
 call 200 GET "/api/v1/memory?filter=holder_type%3DACTOR&total=1"

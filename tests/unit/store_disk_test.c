@@ -81,7 +81,9 @@ static void older_schema_is_raised(void **state)
         "DROP TABLE object; DROP TABLE hold; DROP TABLE object_state_name;"
         "DROP TABLE object_reason_name;"
         "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
-        "ALTER TABLE node DROP COLUMN labels; ALTER TABLE node DROP COLUMN objects;"
+        "ALTER TABLE node DROP COLUMN store_bytes; ALTER TABLE node DROP COLUMN store_used;"
+        "ALTER TABLE node DROP COLUMN store_spilled; ALTER TABLE node DROP COLUMN labels; ALTER "
+        "TABLE node DROP COLUMN objects;"
         "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
         "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
         "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
@@ -109,7 +111,7 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(labels) FROM node", "0");
     expect(self, "SELECT count(*) FROM actors", "0");
     expect(self, "SELECT count(*) FROM objects", "0");
-    expect(self, "PRAGMA user_version", "12");
+    expect(self, "PRAGMA user_version", "13");
 }
 
 static void other_programs_files_are_refused(void **state)
