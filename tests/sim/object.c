@@ -139,7 +139,7 @@ void seen_object_new(struct sim *sim, const void *from)
     }
     task->object = row->state;
     task->object_node = row->node;
-    task->object_epoch = sim->oracle.epoch;
+    task->object_epoch = sim->oracle.epoch; /* no worker here says what its store has */
     task->object_owned = row->owned;
 }
 
