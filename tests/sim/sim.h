@@ -92,10 +92,9 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint32_t state, failure, attempt, charged, returns, leases;
     uint32_t dep_first, dep_count; /* in deps[] */
     int32_t status;
-    bool cancelled, deleted;
+    bool cancelled, deleted, object_owned;
     bool tree; /* cancelled with all that it submits */
     uint64_t parent, parent_token, again_commit;
-    bool object_owned;
     uint32_t object;                    /* DIRECTORY_...; 0: it has none */
     uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
     uint64_t hash;                      /* of the terminal row */
