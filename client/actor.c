@@ -117,6 +117,11 @@ void actor_run(struct rayc_task *task)
     }
 }
 
+bool actor_is(void)
+{
+    return actor.class != NULL;
+}
+
 bool actor_ends(void)
 {
     return actor.ends;

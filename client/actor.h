@@ -7,6 +7,7 @@
 
 size_t class_count(void);
 
+bool actor_is(void); /* this executor is one, or will be when its constructor has returned */
 /*  Runs the constructor or method that `task` is. */
 void actor_run(struct rayc_task *task);
 /*  The actor is to end: TERMINATE has run, or rayc_exit_actor() was called.  Of the latter the caller hears nothing: that

@@ -86,6 +86,16 @@ void borrowed_drop(struct borrowed *self, uint64_t task, uint32_t index)
     }
 }
 
+const struct borrowed_one *borrowed_any(const struct borrowed *self)
+{
+    for (size_t i = 0; self->count > 0 && i < self->bucket_count; i++) {
+        if (self->buckets[i] != NULL) {
+            return self->buckets[i];
+        }
+    }
+    return NULL;
+}
+
 void borrowed_forget_asked(struct borrowed *self)
 {
     for (size_t i = 0; i < self->bucket_count; i++) {

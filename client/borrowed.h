@@ -24,6 +24,7 @@ struct borrowed {
 void borrowed_fini(struct borrowed *self);
 struct ref_slot *borrowed_find(const struct borrowed *self, uint64_t task, uint32_t index);
 struct ref_slot *borrowed_add(struct borrowed *self, uint64_t task, uint32_t index); /* pending */
+const struct borrowed_one *borrowed_any(const struct borrowed *self);     /* NULL: there is none */
 void borrowed_drop(struct borrowed *self, uint64_t task, uint32_t index); /* if it is there */
 void borrowed_forget_asked(struct borrowed *self); /* what was asked may be lost */
 /*  The next `max` tasks to ask for, appended to `to` as ID records; how many. */

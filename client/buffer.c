@@ -81,17 +81,23 @@ rayc_ref rayc_put_buffer(rayc_buffer **buffer)
 
 int rayc_return_buffer(rayc_task *task, rayc_buffer **buffer)
 {
+    if (returns_one(task, "rayc_return_buffer_at")) {
+        return rayc_return_buffer_at(task, 0, buffer);
+    }
+    rayc_buffer_free(buffer);
+    return 0;
+}
+
+int rayc_return_buffer_at(rayc_task *task, size_t index, rayc_buffer **buffer)
+{
     if (*buffer == NULL) {
         task_mistake(task, OUTCOME_APP_ERROR, RAYC_EINVALID,
                      "task %.*s: its result is no buffer: it was put or returned before",
                      (int)task->run.name.n, (const char *)task->run.name.p);
     } else if ((*buffer)->local.store != NULL) {
-        task_drop_kept(task);
-        task->result.n = 0;
-        task->large.kept = (*buffer)->local;
-        (*buffer)->local = (struct local_buffer){ 0 };
+        returns_set_kept(task, index, &(*buffer)->local);
     } else {
-        rayc_return(task, rayc_bytes((*buffer)->own, (*buffer)->size));
+        rayc_return_at(task, index, rayc_bytes((*buffer)->own, (*buffer)->size));
     }
     rayc_buffer_free(buffer);
     return 0;

@@ -122,3 +122,11 @@ void nested_settle(void)
         pthread_mutex_unlock(&nested.lock);
     }
 }
+
+void nested_keep(void)
+{
+    struct session *session = nested_current();
+    if (session != NULL) {
+        session_settle(session);
+    }
+}

@@ -10,4 +10,6 @@ struct session *nested_session(void);
 struct session *nested_current(void);
 /*  The task has returned: waits until the head has all that it has submitted, for its result comes after that. */
 void nested_settle(void);
+/*  Likewise of a call of an actor: until the head knows which references it has read. */
+void nested_keep(void);
 #endif

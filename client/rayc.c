@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include "client/actor.h"
 #include "client/cluster.h"
 #include "client/command.h"
 #include "client/failure.h"
@@ -54,6 +55,17 @@ static struct session *session(void)
 struct session *rayc_session_(void)
 {
     return session();
+}
+
+void rayc_met_(rayc_ref ref)
+{
+    struct session *self = atomic_load_explicit(&current, memory_order_acquire);
+    if (self == NULL && serve_page() != NULL) {
+        self = actor_is() ? nested_session() : nested_current();
+    }
+    if (self != NULL) {
+        session_met(self, ref);
+    }
 }
 
 /*  A reference that says this thread's rayc_error(). */
@@ -233,7 +245,9 @@ rayc_ref rayc_unpack_ref(const void *inside, size_t size)
         return (rayc_ref){ 0 };
     }
     struct reference reference = reference_inside(inside);
-    return (rayc_ref){ reference.task, reference.index, reference.job };
+    rayc_ref ref = { reference.task, reference.index, reference.job };
+    rayc_met_(ref);
+    return ref;
 }
 
 /* --- tasks ------------------------------------------------------------------------------------ */
@@ -355,6 +369,12 @@ int rayc_history(rayc_ref ref, void (*each)(void *context, const rayc_attempt_re
         return rc > 0 ? 0 : rc; /* it was never submitted: there is no attempt */
     }
     return history_read(self, ref.number, &(struct listener){ each, context });
+}
+
+int rayc_free(const rayc_ref *refs, size_t count)
+{
+    struct session *self = session();
+    return self != NULL ? session_free(self, refs, count) : RAYC_ECLOSED;
 }
 
 void rayc_drop(rayc_ref *ref)

@@ -212,7 +212,12 @@ RAYC_API void rayc_submit_n(const rayc_function *, const rayc_options *, const r
 
 /*  A reference inside an array or a map, in msgpack: an extension of type RAYC_REF_EXT.  Whoever reads it, in a task or
     not, may get it, wait for it and pass it on, if it is of a task of the same user.  rayc_pack_ref() writes the whole
-    value, RAYC_REF_BYTES bytes; rayc_unpack_ref() reads what is inside the extension, 16 bytes; zero: it is none. */
+    value, RAYC_REF_BYTES bytes; rayc_unpack_ref() reads what is inside the extension, 16 bytes; zero: it is none.
+
+    What a reference names lives as long as anything has the reference: a program until rayc_drop(), whether its task made
+    it or it has read it (with rayc_unpack_ref(), rayc_arg_ref(), or as the value that it got), once for each program,
+    however often it reads it; a value or a list of arguments that it is inside of, at most 1024 in each.  Read it
+    while you have the value that it is in. */
 enum { RAYC_REF_EXT = 1, RAYC_REF_BYTES = 18 };
 RAYC_API void rayc_pack_ref(rayc_ref, void *to);
 RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
@@ -233,6 +238,7 @@ RAYC_API void *rayc_buffer_data(rayc_buffer *); /* aligned to 64 if it is in the
     whoever still writes to its data gets SIGSEGV if they are in the store. */
 RAYC_API rayc_ref rayc_put_buffer(rayc_buffer **);
 RAYC_API int rayc_return_buffer(rayc_task *, rayc_buffer **);
+RAYC_API int rayc_return_buffer_at(rayc_task *, size_t index, rayc_buffer **); /* one of several */
 RAYC_API void rayc_buffer_free(rayc_buffer **); /* one that was not put or returned */
 
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
@@ -276,6 +282,12 @@ typedef struct {
     as long as the call.  Returns how many there were. */
 RAYC_API int rayc_history(rayc_ref, void (*each)(void *context, const rayc_attempt_record *),
                           void *context);
+
+/*  Takes values away whoever still has a reference of them: their copies in stores go at once, and whoever gets one of them
+    from now on, or has it for an argument, gets RAYC_EOBJECTFREED or RAYC_EOBJECTLOST; this program also if it is small.
+    For values that no one needs any more while references are still about.  What has not ended is left as it is.  The
+    references are still to be dropped.  0 when that is durable. */
+RAYC_API int rayc_free(const rayc_ref *, size_t count);
 
 RAYC_API void rayc_drop(rayc_ref *); /* gives the reference up and zeroes it; its values die */
 RAYC_API const rayc_failure *rayc_error(void);

@@ -16,14 +16,15 @@ void ref_changes_fini(struct ref_changes *self)
     ref_changes_init(self);
 }
 
-void ref_changes_drop(struct ref_changes *self, uint64_t task, uint32_t index)
+void ref_changes_add(struct ref_changes *self, const struct ref_change *change)
 {
     if (self->count == self->capacity) {
         self->capacity = self->capacity == 0 ? FIRST_CAPACITY : self->capacity * 2;
         self->all = realloc(self->all, self->capacity * sizeof(*self->all));
         ensure(self->all != NULL);
     }
-    self->all[self->count++] = (struct rec_ref){ .task = task, .index = index };
+    self->all[self->count++] = *change;
+    self->held += change->ref.held;
 }
 
 uint32_t ref_changes_take(struct ref_changes *self, uint64_t below, struct wire *to,
@@ -32,8 +33,8 @@ uint32_t ref_changes_take(struct ref_changes *self, uint64_t below, struct wire 
     uint32_t taken = 0;
     *first = self->first + self->sent;
     while (self->sent < self->count && taken < CALLS_PER_FRAME_MAX &&
-           self->all[self->sent].task < below && to->capacity - to->n >= REF_CHANGE_BYTES) {
-        proto_put_record(to, REC_REF, &self->all[self->sent]);
+           self->all[self->sent].after <= below && to->capacity - to->n >= REF_CHANGE_BYTES) {
+        proto_put_record(to, REC_REF, &self->all[self->sent].ref);
         self->sent++;
         taken++;
     }
@@ -46,6 +47,9 @@ void ref_changes_taken(struct ref_changes *self, uint64_t below)
         return;
     }
     size_t gone = below - self->first < self->count ? (size_t)(below - self->first) : self->count;
+    for (size_t i = 0; i < gone; i++) {
+        self->held -= self->all[i].ref.held;
+    }
     memmove(self->all, self->all + gone, (self->count - gone) * sizeof(*self->all));
     self->count -= gone;
     self->sent = self->sent > gone ? self->sent - gone : 0;

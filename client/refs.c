@@ -188,6 +188,27 @@ void ref_set_failure(struct ref_slot *slot, const rayc_failure *failure, struct 
     }
 }
 
+void ref_take_away(struct ref_slot *slot, uint32_t index)
+{
+    ensure(ref_is_there(slot, index));
+    if (slot->is_several) {
+        free(slot->as.several->parts[index].value);
+        slot->as.several->parts[index].value = NULL;
+        return;
+    }
+    if (slot->small_bytes == 0) {
+        free(slot->as.value);
+    }
+    slot->small_bytes = 0;
+    slot->state = REF_TAKEN;
+}
+
+bool ref_is_there(const struct ref_slot *slot, uint32_t index)
+{
+    return slot->state == REF_READY &&
+           (!slot->is_several || slot->as.several->parts[index].value != NULL);
+}
+
 const struct ref_failure *ref_failure(const struct ref_slot *slot)
 {
     return slot->is_several ? slot->as.several->failure : slot->as.failure;

@@ -10,7 +10,7 @@
 
 enum { REFS_PER_PAGE = 1024, REF_SMALL_BYTES = 15 };
 
-enum ref_state { REF_GONE = 0, REF_PENDING, REF_READY, REF_FAILED };
+enum ref_state { REF_GONE = 0, REF_PENDING, REF_READY, REF_FAILED, REF_TAKEN /* away */ };
 
 enum watched {
     WATCHED_BY_CALLER = 1,
@@ -34,7 +34,7 @@ struct ref_several { /* of a task that returns several values */
     uint32_t count, live;
     struct ref_failure *failure; /* of all of them */
     struct ref_part {
-        struct ref_value *value;
+        struct ref_value *value; /* NULL of a READY one: taken away */
         bool dropped, marked;
     } parts[];
 };
@@ -78,7 +78,9 @@ void refs_drop(struct refs *self, uint64_t counter, uint32_t index); /* of one t
 MUST_CHECK bool ref_set_value(struct ref_slot *slot, struct slice bytes);
 void ref_set_failure(struct ref_slot *slot, const rayc_failure *failure, struct slice text);
 struct slice ref_value(const struct ref_slot *slot,
-                       uint32_t index); /* of a READY one: its msgpack */
+                       uint32_t index);                         /* of a READY one: its msgpack */
+void ref_take_away(struct ref_slot *slot, uint32_t index);      /* the value of a READY one */
+bool ref_is_there(const struct ref_slot *slot, uint32_t index); /* READY, and not taken away */
 const struct ref_failure *ref_failure(const struct ref_slot *slot); /* of a FAILED one */
 /*  Was it marked already? */
 bool ref_mark(struct ref_slot *slot, uint32_t index);

@@ -41,6 +41,9 @@ static int read_slot(const struct session *self, const struct ref_slot *slot, ra
         return (ref.number & BORN_FAILED) != 0 ? failure_set(failure->failure.code, text)
                                                : failure_task(&failure->failure, text, ref.number);
     }
+    if (!ref_is_there(slot, ref.index)) {
+        return failure_say(RAYC_EOBJECTFREED, "the value was taken away by rayc_free()");
+    }
     struct slice bytes = ref_value(slot, ref.index);
     return stored_get(bytes, stored) ? RAYC_OK : read_value(bytes, out);
 }
@@ -158,6 +161,9 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
     }
     if (rc == RAYC_OK && out != NULL) {
         *out = found.value;
+        if (out->kind == RAYC_REF) {
+            session_met(self, out->as.ref);
+        }
     }
     return rc;
 }

@@ -312,8 +312,8 @@ static void put_end(const struct rayc_task *task, struct rec_ran *ran)
     ran->outcome = task->outcome;
     ran->status = task->status;
     if (task->outcome == OUTCOME_OK) {
-        ran->value = slice_of(task->result.p, task->result.n);
-        ran->sealed = wire_list(&task->large.sealed, task->large.sealed.n > 0);
+        ran->value = task->result;
+        ran->sealed = sealing_list(&task->sealing);
         ran->checkpoint = slice_of(task->saved.p, task->saved.n);
     }
     ran->text = slice_of(task->text, task->text_bytes);
@@ -336,6 +336,7 @@ static void run_call(struct rayc_task *task, const struct rec_run *run, uint32_t
     struct rec_ran ran = { .number = number, .started_ms = clock_wall_ms() };
     task_begin(task, run);
     actor_run(task);
+    nested_keep();
     fflush(stdout);
     ran.run_us = clock_us() - started_us;
     put_end(task, &ran);
@@ -364,6 +365,8 @@ static void ran_one(struct server *self, const struct rec_run *run)
     if (run->kind != SPEC_METHOD && run->kind != SPEC_ACTOR) {
         nested_settle();
         atomic_store(&self->running_token, 0);
+    } else {
+        nested_keep();
     }
 }
 

@@ -137,16 +137,19 @@ void session_set_program(struct session *self, const char *path, const char *has
     pthread_mutex_unlock(&self->lock);
 }
 
-/*  Under the lock: until the head has every task. */
+/*  Under the lock: until the head has every task, and of an executor, what it holds and what no more. */
 static void push_all(struct session *self)
 {
+    bool changes = self->config.ticket != NULL;
     int rc = RAYC_OK;
     self->waiters++;
-    self->leaving = true;
+    self->leaving++;
     session_send_all(self);
-    while (rc == RAYC_OK && self->broken == 0 && self->outbox.below < self->outbox.next) {
+    while (rc == RAYC_OK && self->broken == 0 &&
+           (self->outbox.below < self->outbox.next || (changes && self->changes.count > 0))) {
         rc = session_sleep(self, UINT64_MAX);
     }
+    self->leaving--;
     self->waiters--;
 }
 
@@ -184,12 +187,13 @@ static void end(struct session *self)
     pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
     node_values_leave();
     refs_fini(&self->refs);
-    ref_changes_fini(&self->dropped);
+    ref_changes_fini(&self->changes);
     refs_fini(&self->born);
     borrowed_fini(&self->borrowed);
     specs_fini(&self->specs);
     handles_fini(&self->handles);
     outbox_fini(&self->outbox);
+    sealing_fini(&self->sealing);
     free(self->args.p);
     free(self->deps.p);
     free(self->frame.p);
@@ -212,7 +216,7 @@ int session_open(struct session **out, const struct session_config *config)
     self->wake_at = UINT64_MAX;
     self->seq = SEQ_FIRST;
     refs_init(&self->refs);
-    ref_changes_init(&self->dropped);
+    ref_changes_init(&self->changes);
     refs_init(&self->born);
     specs_init(&self->specs);
     outbox_init(&self->outbox);
@@ -249,9 +253,18 @@ void session_close(struct session *self)
 void session_park(struct session *self)
 {
     pthread_mutex_lock(&self->lock);
+    session_drop_all(self);
     push_all(self);
-    self->leaving = false;
     self->parked = true;
+    pthread_mutex_unlock(&self->lock);
+}
+
+void session_settle(struct session *self)
+{
+    pthread_mutex_lock(&self->lock);
+    if (self->changes.held > 0) {
+        push_all(self);
+    }
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -331,6 +344,7 @@ static int take_reply(struct request *request, struct reply *out)
 static size_t request_bound(enum msg_kind kind)
 {
     return kind == MSG_PROGRAM_PUT  ? CHUNK_MAX + 1024
+           : kind == MSG_FREE       ? CHUNK_MAX
            : kind == MSG_STUDY_OPEN ? DEFINITION_MAX + 4 * TEXT_MAX
                                     : 4 * TEXT_MAX;
 }

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "common/hash.h"
 #include "common/key.h"
-#include "proto/proto.h"
+#include "proto/value.h"
 
 struct session;
 struct local_buffer;
@@ -36,9 +36,12 @@ MUST_CHECK int session_open(struct session **out, const struct session_config *c
 /*  Everything accepted is synced, the session ends, all memory but the struct itself goes. */
 void session_close(struct session *self);
 
-/*  Of an executor: its attempt is over when the head has all that it has submitted; nothing is said from then on, until
-    another attempt takes the session up with its ticket. */
+/*  Of an executor: its references end with its attempt, which is over when the head has all that it has submitted; nothing
+    is said from then on, until another attempt takes the session up with its ticket. */
 void session_park(struct session *self);
+/*  Likewise of a call of an actor, which goes on: the head knows what it has read before the call is over, for then nobody
+    else may hold that. */
+void session_settle(struct session *self);
 MUST_CHECK int session_rejoin(struct session *self, const char *ticket);
 
 /*  The program whose functions session_submit() runs from now on: its hash, and its file; NULL: the head has it. */
@@ -69,11 +72,19 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
                     rayc_value *values);
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
 int session_drop(struct session *self, rayc_ref ref);
+int session_free(struct session *self, const rayc_ref *refs, size_t count);
+void session_met(struct session *self,
+                 rayc_ref ref); /* read in a value: held until it is dropped */
+/*  A task of this executor is going to return a value with this reference inside. */
+void session_returns(struct session *self, uint64_t task, const struct reference *inside);
 /*  OK: it is a task that the head has, which is waited for; 1: it never will have it; RAYC_ENOTFOUND. */
 int session_known(struct session *self, rayc_ref ref);
 
 /*  The session that rayc_init() made; NULL with rayc_error(): none. */
 struct session *rayc_session_(void);
+/*  The program has read this reference in a value: it is held from now on.  What a task has read in its arguments is held
+    as long as it runs, with no session; an actor may keep it. */
+void rayc_met_(rayc_ref ref);
 
 /*  A request and its reply, which has the same seq; sent again after a reconnect, so it must be
     idempotent. A refusal is its code.  `seconds` as in rayc_get().  The reply owns its bytes:

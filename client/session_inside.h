@@ -8,6 +8,7 @@
 #include "client/outbox.h"
 #include "client/ref_changes.h"
 #include "client/refs.h"
+#include "client/sealing.h"
 #include "client/session.h"
 #include "client/specs.h"
 #include "common/access.h"
@@ -58,7 +59,7 @@ struct session {
     /*  Under the lock. */
     bool asleep; /* the thread sleeps: write to wake_fd */
     bool closing;
-    bool leaving;     /* session_close() waits until the head has everything */
+    uint32_t leaving; /* callers that wait until the head has everything */
     uint32_t callers; /* that wait for `changed` */
     int broken;       /* not 0: nothing more can come; with its text */
     char broken_text[BROKEN_TEXT_MAX];
@@ -66,15 +67,17 @@ struct session {
     enum phase phase;
     uint64_t seq;
     struct refs refs;           /* by counter */
-    struct ref_changes dropped; /* references that the head is told of */
+    struct ref_changes changes; /* of what it holds, that the head is told of */
     struct refs born;           /* failed at birth: by number without BORN_FAILED */
     struct borrowed borrowed;
+    uint64_t dropped; /* counter below which session_drop_all() has dropped all */
     struct specs specs;
     struct outbox outbox;
     struct request *requests;
     struct handles handles;   /* of actors */
     bool naming;              /* the next counter is being given a name: submit.h */
     struct wire args, deps;   /* scratch */
+    struct sealing sealing;   /* likewise */
     uint32_t waiters;         /* callers that wait for results: what was submitted must leave */
     uint64_t watched_ended;   /* watched references that have ended, ever */
     uint64_t wake_at;         /* wake the waiters when watched_ended gets there */
@@ -128,9 +131,14 @@ bool session_take_news(struct session *self); /* true: there was something */
 void session_tell(struct session *self, uint64_t ended);
 
 /*  Under the lock, for callers. */
+/*  Of a task that another session has submitted? */
+bool session_is_foreign(const struct session *self, rayc_ref ref);
+struct ref_slot *session_find_slot(const struct session *self, rayc_ref ref); /* NULL: not there */
+int session_unknown(rayc_ref ref); /* RAYC_ENOTFOUND with rayc_error() */
 /*  The slot of a reference, or NULL with rayc_error(); that of another session's task is made when
     it is not there, and the head is asked. */
 struct ref_slot *session_slot(struct session *self, rayc_ref ref);
+void session_drop_all(struct session *self);  /* that it has got since the last time */
 void session_ask_again(struct session *self); /* how everything that is pending has ended */
 void session_send(struct session *self);      /* what waits to be sent leaves now */
 void session_wake(struct session *self);

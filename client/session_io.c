@@ -69,15 +69,14 @@ static void send_poll(struct session *self)
     free(ids.p);
 }
 
-/*  Tells what is held no more, of tasks that the head has. */
-static void send_dropped(struct session *self)
+/*  Tells what is held, and what no more. */
+static void send_changes(struct session *self)
 {
     uint8_t bytes[256 * REF_CHANGE_BYTES];
     struct wire refs = { bytes, 0, sizeof(bytes), false };
     struct msg_refs msg = { .session = self->id };
-    uint64_t below = task_id_of(self->id, self->outbox.below).v;
     for (uint32_t count;
-         (count = ref_changes_take(&self->dropped, below, &refs, &msg.first)) > 0;) {
+         (count = ref_changes_take(&self->changes, self->outbox.below, &refs, &msg.first)) > 0;) {
         msg.seq = SEQ_SESSION | ++self->seq;
         msg.refs = wire_list(&refs, count);
         session_say(self, MSG_REFS, &msg, SMALL_BYTES + refs.n);
@@ -128,7 +127,7 @@ static void push(struct session *self)
         outbox_sent(&self->outbox);
         send_batch(self, batch);
     }
-    send_dropped(self);
+    send_changes(self);
     for (unsigned i = 0; i < POLLS_PER_TURN && must_ask(self); i++) {
         send_poll(self);
     }
@@ -356,7 +355,7 @@ void *session_run(void *session)
         push(self);
         if (!busy && !self->said && !revive) {
             if (self->waiters > 0 && self->phase == PHASE_READY && self->broken == 0 &&
-                !self->leaving) {
+                self->leaving == 0) {
                 stand_by(self);
             } else {
                 sleep_until_news(self, sleep_ms(self, now_ms));

@@ -164,7 +164,7 @@ static void be_ready(struct session *self)
     if (self->config.ticket != NULL) {
         pthread_cond_broadcast(&self->changed); /* session_rejoin() */
     }
-    ref_changes_again(&self->dropped);
+    ref_changes_again(&self->changes);
     for (struct request *request = self->requests; request != NULL; request = request->next) {
         request->sent = false;
     }
@@ -230,7 +230,7 @@ static void on_beat_answer(struct session *self, const struct msg_submitted *msg
         self->congested = true;
         self->resend_at_ms = clock_ms();
     }
-    ref_changes_look(&self->dropped);
+    ref_changes_look(&self->changes);
     self->missed_beats = msg->results > self->results_seen ? self->missed_beats + 1 : 0;
     if (self->missed_beats >= 2) {
         self->missed_beats = 0;
@@ -264,7 +264,7 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
         on_beat_answer(self, msg);
     }
     self->congested = self->congested && self->outbox.in_flight > 0;
-    if (self->leaving) {
+    if (self->leaving > 0) {
         pthread_cond_broadcast(&self->changed);
     }
 }
@@ -305,7 +305,9 @@ static void end_slot(struct session *self, struct ref_slot *slot, const struct r
     } else if (!ref_set_value(slot, result->value)) {
         end_failed(slot, &wrong);
     }
-    self->watched_ended += slot->watched != 0;
+    if (slot->watched != 0) { /* whoever waits has counted references */
+        self->watched_ended += slot->is_several ? slot->as.several->count : 1;
+    }
     if (slot->state == REF_FAILED && (slot->watched & WATCHED_FOR_FAILURE) != 0) {
         self->watched_ended += WAKES_ALL;
     }
@@ -333,9 +335,9 @@ static void on_result(struct session *self, const struct rec_result *result)
 {
     task_id id = { result->task };
     handles_on_end(&self->handles, result->task);
+    borrowed_each(&self->borrowed, result->task, end_borrowed,
+                  &(struct borrowed_end){ self, result });
     if (task_session(id) != self->id) {
-        borrowed_each(&self->borrowed, result->task, end_borrowed,
-                      &(struct borrowed_end){ self, result });
         return;
     }
     struct ref_slot *slot = refs_at(&self->refs, task_counter(id));
@@ -451,7 +453,10 @@ static void on_frame(struct session *self, struct slice frame)
     } else if (msg.kind == MSG_SUBMITTED) {
         on_submitted(self, &msg.as.submitted);
     } else if (msg.kind == MSG_REFS_TAKEN) {
-        ref_changes_taken(&self->dropped, msg.as.refs_taken.below);
+        ref_changes_taken(&self->changes, msg.as.refs_taken.below);
+        if (self->leaving > 0) {
+            pthread_cond_broadcast(&self->changed);
+        }
     } else if (msg.kind == MSG_WELCOME) {
         on_welcome(self, &msg.as.welcome);
     } else if (msg.kind == MSG_WHO) {

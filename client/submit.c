@@ -1,5 +1,4 @@
-/*  submit.c - tasks and their references: the part of a session that a program calls a million
-    times. */
+/*  submit.c - tasks: the part of a session that a program calls a million times. */
 #include "client/submit.h"
 
 #include <stdlib.h>
@@ -16,113 +15,8 @@ enum {
         64 * 1024, /* of a result that is put into an argument list instead of its reference */
     SPEC_HEAD_BYTES = 512, /* of a SPEC, beside its body, strings and lists */
     DEP_BYTES = 12,
-    SEALED_BYTES = 32,      /* of a SEALED without references inside */
     ARGS_KEPT_MAX = 1 * MIB /* scratch beyond it is given back */
 };
-
-/* --- references ------------------------------------------------------------------------------- */
-
-/*  Of a task that another session has submitted? */
-static bool is_foreign(const struct session *self, rayc_ref ref)
-{
-    uint64_t session = task_session((task_id){ ref.number });
-    return (ref.number & BORN_FAILED) == 0 && session != 0 && session != self->id;
-}
-
-/*  The slot of a reference, if it is there. */
-static struct ref_slot *find_slot(const struct session *self, rayc_ref ref)
-{
-    if (is_foreign(self, ref)) {
-        return borrowed_find(&self->borrowed, ref.number, ref.index);
-    }
-    struct ref_slot *slot = NULL;
-    if (ref.job == self->job && ref.number != 0) {
-        slot = (ref.number & BORN_FAILED) != 0
-                   ? refs_at(&self->born, ref.number & ~BORN_FAILED)
-                   : refs_at(&self->refs, task_counter((task_id){ ref.number }));
-    }
-    return slot != NULL && ref_has(slot, ref.index) ? slot : NULL;
-}
-
-static int unknown_reference(rayc_ref ref)
-{
-    return failure_say(RAYC_ENOTFOUND,
-                       ref.job == 0 && ref.number == 0
-                           ? "the reference is zero: it was never submitted, or was dropped"
-                           : "the reference was dropped, or is of another program or rayc_init()");
-}
-
-struct ref_slot *session_slot(struct session *self, rayc_ref ref)
-{
-    struct ref_slot *slot = find_slot(self, ref);
-    if (slot == NULL && is_foreign(self, ref)) {
-        slot = borrowed_add(&self->borrowed, ref.number, ref.index);
-    }
-    if (slot == NULL) {
-        unknown_reference(ref);
-    }
-    return slot;
-}
-
-int session_wait_accepted(struct session *self, task_id id)
-{
-    int rc = session_usable(self);
-    self->waiters++;
-    session_send_all(self);
-    while (rc == RAYC_OK && self->broken == 0 && task_session(id) == self->id &&
-           self->outbox.below <= task_counter(id)) {
-        rc = session_sleep(self, UINT64_MAX);
-    }
-    self->waiters--;
-    return rc;
-}
-
-int session_known(struct session *self, rayc_ref ref)
-{
-    pthread_mutex_lock(&self->lock);
-    int rc = session_usable(self);
-    if (rc == RAYC_OK && !is_foreign(self, ref)) {
-        rc =
-            find_slot(self, ref) == NULL ? unknown_reference(ref) : (ref.number & BORN_FAILED) != 0;
-        rc = rc == RAYC_OK ? session_wait_accepted(self, (task_id){ ref.number }) : rc;
-    }
-    pthread_mutex_unlock(&self->lock);
-    return rc;
-}
-
-/*  What is in a store, or may be when it is there, is the head's to look after. */
-static void release_value(struct session *self, rayc_ref ref)
-{
-    const struct ref_slot *slot = find_slot(self, ref);
-    struct stored stored = { .task = ref.number, .index = ref.index };
-    bool is_stored =
-        slot != NULL && slot->state == REF_READY && stored_get(ref_value(slot, ref.index), &stored);
-    if (is_stored) {
-        node_values_release(&stored, VIEWER_REFERENCE);
-    }
-    if (is_stored || (slot != NULL && slot->state == REF_PENDING)) {
-        ref_changes_drop(&self->dropped, stored.task, stored.index);
-    }
-}
-
-int session_drop(struct session *self, rayc_ref ref)
-{
-    pthread_mutex_lock(&self->lock);
-    int rc = session_usable(self);
-    if (rc == RAYC_OK && is_foreign(self, ref)) {
-        release_value(self, ref);
-        borrowed_drop(&self->borrowed, ref.number, ref.index);
-    } else if (rc == RAYC_OK && find_slot(self, ref) == NULL) {
-        rc = unknown_reference(ref);
-    } else if (rc == RAYC_OK && (ref.number & BORN_FAILED) != 0) {
-        refs_drop(&self->born, ref.number & ~BORN_FAILED, ref.index);
-    } else if (rc == RAYC_OK) {
-        release_value(self, ref);
-        refs_drop(&self->refs, task_counter((task_id){ ref.number }), ref.index);
-    }
-    pthread_mutex_unlock(&self->lock);
-    return rc;
-}
 
 static void give_refs(const struct session *self, uint64_t number, uint32_t returns, rayc_ref *refs)
 {
@@ -183,7 +77,7 @@ static void reserve(struct wire *wire, size_t bytes)
 static bool is_inline(const struct ref_slot *slot, uint32_t index)
 {
     struct stored stored;
-    return slot != NULL && slot->state == REF_READY && ref_value(slot, index).n > 0 &&
+    return slot != NULL && ref_is_there(slot, index) && ref_value(slot, index).n > 0 &&
            ref_value(slot, index).n <= INLINE_BYTES_MAX &&
            !stored_get(ref_value(slot, index), &stored);
 }
@@ -191,15 +85,19 @@ static bool is_inline(const struct ref_slot *slot, uint32_t index)
 static int resolve(void *context, rayc_ref ref, struct slice *value)
 {
     struct session *self = context;
-    const struct ref_slot *slot = find_slot(self, ref);
-    if (slot == NULL && !is_foreign(self, ref)) {
-        return unknown_reference(ref);
+    const struct ref_slot *slot = session_find_slot(self, ref);
+    if (slot == NULL && !session_is_foreign(self, ref)) {
+        return session_unknown(ref);
     }
     if ((ref.number & BORN_FAILED) != 0) {
         const struct ref_failure *why = ref_failure(slot);
         return failure_say(RAYC_EUPSTREAM,
                            "an argument is the result of a task that could not be submitted: %.*s",
                            (int)why->n, (const char *)why->text);
+    }
+    if (slot != NULL && slot->state != REF_PENDING && slot->state != REF_FAILED &&
+        !ref_is_there(slot, ref.index)) {
+        return failure_say(RAYC_EOBJECTFREED, "an argument was taken away by rayc_free()");
     }
     if (!is_inline(slot, ref.index)) {
         return 0;
@@ -214,7 +112,7 @@ static size_t bound_of(struct session *self, const rayc_arg *args, size_t count,
     size_t bytes = args_bound(args, count);
     for (size_t i = 0; i < count; i++) {
         if (args[i].ref.job != 0 || args[i].ref.number != 0) {
-            const struct ref_slot *slot = find_slot(self, args[i].ref);
+            const struct ref_slot *slot = session_find_slot(self, args[i].ref);
             bytes += is_inline(slot, args[i].ref.index) ? ref_value(slot, args[i].ref.index).n : 0;
             *waits += 1;
         }
@@ -244,7 +142,10 @@ int submit_args(struct session *self, const rayc_arg *args, size_t count, struct
     ensure(!self->args.full && !self->deps.full);
     call->args = slice_of(self->args.p, self->args.n);
     call->deps = wire_list(&self->deps, (uint32_t)rc);
-    return RAYC_OK;
+    sealing_begin(&self->sealing);
+    rc = sealing_add_args(&self->sealing, call->args);
+    call->sealed = sealing_list(&self->sealing);
+    return rc;
 }
 
 /*  Hands a call over: from now on the head will get it, and its references wait. */
@@ -466,12 +367,16 @@ static int value_spec(struct session *self, struct wire *spec)
     return (int)index;
 }
 
-static void encode_value(struct session *self, const rayc_value *value, struct rec_call *call)
+static int encode_value(struct session *self, const rayc_value *value, struct rec_call *call)
 {
     reserve(&self->args, value_bound(value));
     value_put(&self->args, value);
     ensure(!self->args.full);
     call->args = slice_of(self->args.p, self->args.n);
+    sealing_begin(&self->sealing);
+    int rc = sealing_add(&self->sealing, 0, 0, call->args);
+    call->sealed = sealing_list(&self->sealing);
+    return rc;
 }
 
 /*  A value in a store: of this node, or of another if this machine has none. */
@@ -486,17 +391,19 @@ static int seal_value(struct session *self, struct kept *kept, struct rec_call *
     bool far = kept->far.push != NULL;
     struct stored stored = { .task = task_id_of(self->id, self->refs.next).v,
                              .size = far ? kept->far.size : kept->local.size };
-    struct rec_sealed sealed = { .size = stored.size };
+    const uint8_t *bytes = far ? kept->far.bytes : kept->local.bytes;
     call->node = kept->far.node;
-    int rc = far ? far_values_seal(&kept->far, stored.task, stored.index)
+    sealing_begin(&self->sealing);
+    int rc = sealing_add(&self->sealing, 0, stored.size, slice_of(bytes, stored.size));
+    if (rc == RAYC_OK) {
+        rc = far ? far_values_seal(&kept->far, stored.task, stored.index)
                  : node_values_seal(&kept->local, stored.task, stored.index, &call->node);
+    }
     reserve(&self->args, PLACEHOLDER_BYTES);
-    reserve(&self->deps, SEALED_BYTES);
     stored_put(&self->args, &stored);
-    proto_put_record(&self->deps, REC_SEALED, &sealed);
-    ensure(!self->args.full && !self->deps.full);
+    ensure(!self->args.full);
     call->args = slice_of(self->args.p, self->args.n);
-    call->sealed = wire_list(&self->deps, 1);
+    call->sealed = sealing_list(&self->sealing);
     return rc;
 }
 
@@ -508,18 +415,15 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct kept *
     int rc = value_spec(self, &spec);
     if (rc >= 0) {
         call.spec = (uint32_t)rc;
-        int sealed = RAYC_OK;
-        if (kept->local.store != NULL || kept->far.push != NULL) {
-            sealed = seal_value(self, kept, &call);
-        } else {
-            encode_value(self, value, &call);
-        }
-        rc = sealed == RAYC_OK ? rc : sealed;
+        int encoded = kept->local.store != NULL || kept->far.push != NULL
+                          ? seal_value(self, kept, &call)
+                          : encode_value(self, value, &call);
+        rc = encoded == RAYC_OK ? rc : encoded;
     }
     rayc_ref ref;
     if (rc >= 0) {
         ref = submit_call(self, &call, slice_of(spec.p, spec.n));
-        ensure(ref_set_value(find_slot(self, ref), call.args));
+        ensure(ref_set_value(session_find_slot(self, ref), call.args));
     } else {
         ref = submit_failed(self);
     }

@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/failure.h"
+#include "client/session.h"
 #include "client/values.h"
-
-enum { RESULT_BYTES_FIRST = 4096 };
 
 void task_mistake(struct rayc_task *self, enum outcome outcome, int32_t status, const char *format,
                   ...)
@@ -104,27 +103,11 @@ static bool read_arguments(struct rayc_task *self)
     return true;
 }
 
-/*  Room for the values of a task that returns several: empty ones. */
-static void begin_parts(struct rayc_task *self, uint32_t count)
-{
-    if (count > self->part_count) {
-        struct wire *parts = realloc(self->parts, count * sizeof(*parts));
-        ensure(parts != NULL);
-        memset(parts + self->part_count, 0, (count - self->part_count) * sizeof(*parts));
-        self->parts = parts;
-        self->part_count = count;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        self->parts[i].n = 0;
-    }
-}
-
 void task_begin(struct rayc_task *self, const struct rec_run *run)
 {
     self->run = *run;
     self->count = 0;
-    self->result.n = self->saved.n = 0;
-    self->result.full = false;
+    self->saved.n = 0;
     self->outcome = OUTCOME_OK;
     self->status = 0;
     self->text_bytes = 0;
@@ -132,69 +115,11 @@ void task_begin(struct rayc_task *self, const struct rec_run *run)
     self->cancelled = 0;
     self->has_checkpoint = false;
     trial_forget(&self->trial);
-    if (run->returns > 1) {
-        begin_parts(self, run->returns);
-    }
-    task_drop_kept(self);
+    returns_begin(self);
     if (!read_arguments(self)) {
         task_mistake(self, OUTCOME_BAD_ARGUMENT, 0, "task %.*s: argument %zu is malformed",
                      name_bytes(self), name_of(self), self->count);
     }
-}
-
-static void reserve(struct wire *to, size_t bytes)
-{
-    if (bytes > to->capacity) {
-        size_t capacity = bytes < RESULT_BYTES_FIRST ? RESULT_BYTES_FIRST : bytes;
-        uint8_t *p = realloc(to->p, capacity);
-        ensure(p != NULL);
-        to->p = p;
-        to->capacity = capacity;
-    }
-}
-
-void task_reserve(struct rayc_task *self, size_t bytes)
-{
-    reserve(&self->result, bytes);
-}
-
-/*  The result of a task that returns several: all of them. */
-static void join_parts(struct rayc_task *self)
-{
-    enum { ARRAY_BYTES = 5 };
-    size_t bytes = 0;
-    uint32_t returns = self->run.returns;
-    if (self->large.kept.store != NULL) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: it returns %u values, which cannot be buffers", name_bytes(self),
-                     name_of(self), returns);
-        return;
-    }
-    for (uint32_t i = 0; i < returns; i++) {
-        if (self->parts[i].n == 0) {
-            task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                         "task %.*s: it returns %u values, and value %u was not set",
-                         name_bytes(self), name_of(self), returns, i);
-            return;
-        }
-        bytes += self->parts[i].n;
-    }
-    if (bytes + ARRAY_BYTES + SEVERAL_HEAD_BYTES > PAYLOAD_MAX) {
-        task_mistake(self, OUTCOME_TOO_LARGE, 0,
-                     "task %.*s: its results have %zu bytes together, the limit is %d",
-                     name_bytes(self), name_of(self), bytes, PAYLOAD_MAX);
-        return;
-    }
-    uint8_t head[ARRAY_BYTES];
-    struct wire array = { head, 0, sizeof(head), false };
-    wire_put_array(&array, returns);
-    reserve(&self->result, SEVERAL_HEAD_BYTES + array.n + bytes);
-    several_put(&self->result, array.n + bytes);
-    wire_put_encoded(&self->result, slice_of(array.p, array.n));
-    for (uint32_t i = 0; i < returns; i++) {
-        wire_put_encoded(&self->result, slice_of(self->parts[i].p, self->parts[i].n));
-    }
-    ensure(!self->result.full);
 }
 
 void task_end(struct rayc_task *self, int returned)
@@ -203,30 +128,19 @@ void task_end(struct rayc_task *self, int returned)
         task_mistake(self, OUTCOME_APP_ERROR, returned, "task %.*s: it returned %d",
                      name_bytes(self), name_of(self), returned);
     }
-    if (self->outcome == OUTCOME_OK && self->run.returns > 1) {
-        join_parts(self);
-    } else if (self->outcome == OUTCOME_OK && self->result.n == 0 &&
-               self->large.kept.store == NULL) {
-        rayc_return(self, rayc_nil());
-    }
     if (self->outcome == OUTCOME_OK) {
-        task_seal(self);
+        returns_end(self);
     }
 }
 
 void task_fini(struct rayc_task *self)
 {
-    for (uint32_t i = 0; i < self->part_count; i++) {
-        free(self->parts[i].p);
-    }
-    free(self->parts);
+    returns_fini(self);
     free(self->values);
-    free(self->result.p);
     free(self->saved.p);
     free(self->text);
     task_unmap(self);
-    task_drop_kept(self);
-    free(self->large.mapped);
+    free(self->mapped.ids);
     trial_forget(&self->trial);
     *self = (struct rayc_task){ 0 };
 }
@@ -256,6 +170,9 @@ const rayc_value *rayc_arg_at(rayc_task *self, size_t index)
                      "task %.*s: argument %zu is read, but there are %zu", name_bytes(self),
                      name_of(self), index, self->count);
         return NULL;
+    }
+    if (self->values[index].kind == RAYC_REF) {
+        rayc_met_(self->values[index].as.ref);
     }
     return &self->values[index];
 }
@@ -334,84 +251,7 @@ int rayc_cancelled(const rayc_task *self)
     return self->cancelled;
 }
 
-/* --- what a function says --------------------------------------------------------------------- */
-
-/*  False: it is a mistake. */
-static bool can_be_sent(struct rayc_task *self, const rayc_arg *arg, const char *what)
-{
-    const char *why = NULL;
-    if (arg->ref.job != 0 || arg->ref.number != 0) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: %s is what a reference stands for, which is not possible: use "
-                     "rayc_nested()",
-                     name_bytes(self), name_of(self), what);
-        return false;
-    }
-    if (value_check(&arg->value, &why) != RAYC_OK) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: %s %s", name_bytes(self),
-                     name_of(self), what, why);
-        return false;
-    }
-    return true;
-}
-
-static void encode(struct rayc_task *self, struct wire *to, const rayc_value *value,
-                   const char *what)
-{
-    size_t bytes = value_bound(value);
-    if (bytes > PAYLOAD_MAX) {
-        task_mistake(self, OUTCOME_TOO_LARGE, 0, "task %.*s: %s has %zu bytes, the limit is %d",
-                     name_bytes(self), name_of(self), what, bytes, PAYLOAD_MAX);
-        return;
-    }
-    reserve(to, bytes);
-    value_put(to, value);
-    ensure(!to->full);
-}
-
-void task_save(struct rayc_task *self, rayc_arg arg)
-{
-    self->saved.n = 0;
-    if (can_be_sent(self, &arg, "what it saves")) {
-        encode(self, &self->saved, &arg.value, "what it saves");
-    }
-}
-
-/*  Encodes one value that is returned; the first mistake decides. */
-static void return_value(struct rayc_task *self, struct wire *to, const rayc_arg *arg)
-{
-    to->n = 0;
-    task_drop_kept(self);
-    if (can_be_sent(self, arg, "its result") &&
-        (to != &self->result || !task_keep(self, &arg->value))) {
-        encode(self, to, &arg->value, "its result");
-    }
-}
-
-int rayc_return(rayc_task *self, rayc_arg arg)
-{
-    if (self->run.returns > 1) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: it returns %u values: set each with rayc_return_at()",
-                     name_bytes(self), name_of(self), self->run.returns);
-        return 0;
-    }
-    return_value(self, &self->result, &arg);
-    return 0;
-}
-
-int rayc_return_at(rayc_task *self, size_t index, rayc_arg arg)
-{
-    uint32_t returns = self->run.returns > 1 ? self->run.returns : 1;
-    if (index >= returns) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID,
-                     "task %.*s: it returns %u value%s, and value %zu was set: they count from 0",
-                     name_bytes(self), name_of(self), returns, returns > 1 ? "s" : "", index);
-        return 0;
-    }
-    return_value(self, returns > 1 ? &self->parts[index] : &self->result, &arg);
-    return 0;
-}
+/* --- what a function says ---------------------------------------------------------------------- */
 
 int rayc_fail(rayc_task *self, int app_code, const char *format, ...)
 {

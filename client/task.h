@@ -6,27 +6,33 @@
 #include <signal.h>
 #include "client/local_store.h"
 #include "client/rayc.h"
+#include "client/sealing.h"
 #include "common/ids.h"
 #include "proto/proto.h"
 
 struct trial;
 
-/*  Its large values (task_values.c): those of its arguments that are mapped, and what it returns. */
-struct task_values {
-    struct stored *mapped;
+/*  Its large arguments, which are mapped (task_values.c). */
+struct task_mapped {
+    struct stored *ids;
     size_t count, capacity;
-    struct local_buffer kept; /* the result, not sealed yet; store NULL: it is in `result` */
-    uint8_t sealed_bytes[32];
-    struct wire sealed; /* a SEALED record of the result; empty: it is in no store */
+};
+
+/*  A value that it returns (task_returns.c): encoded, or in the store and not sealed yet. */
+struct returned {
+    struct wire bytes; /* grows */
+    struct local_buffer kept;
 };
 
 struct rayc_task {
     struct rec_run run; /* borrowed from its frame */
     rayc_value *values; /* its arguments */
     size_t count, capacity;
-    struct wire result; /* what rayc_return() was given, encoded; grows */
-    struct wire *parts; /* likewise rayc_return_at(), of a task that returns several */
-    uint32_t part_count;
+    struct returned *returned; /* a place for each value that it returns, or more */
+    uint32_t returned_count;
+    struct wire joined;     /* of several: all that it returned; grows */
+    struct slice result;    /* when it has ended well: what it returned, encoded */
+    struct sealing sealing; /* what the head is told of that */
     enum outcome outcome;
     int32_t status; /* application code */
     char *text;     /* TEXT_MAX bytes: why it failed */
@@ -36,7 +42,7 @@ struct rayc_task {
     bool has_checkpoint;
     rayc_value checkpoint; /* of a constructor: what rayc_actor_saved() returns */
     volatile sig_atomic_t cancelled;
-    struct task_values large;
+    struct task_mapped mapped;
     struct trial *trial; /* trial.c: what is known of the trial that it is; NULL: was not asked */
 };
 
@@ -54,16 +60,17 @@ const rayc_value *task_checkpoint(struct rayc_task *self);
 void task_mistake(struct rayc_task *self, enum outcome outcome, int32_t status, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
 /*  task_values.c: of a value of the arguments, the bytes that a placeholder stands for; false: it has ended in a mistake.
-    And what is kept goes: at the end of the task, or when it returns something else. */
+    What is mapped goes at the end of the task. */
 bool task_map(struct rayc_task *self, struct slice *value, bool *stored);
 void task_unmap(struct rayc_task *self);
-/*  The result, if it is large enough for the store of the node, and there is one.  False: it is not kept. */
-bool task_keep(struct rayc_task *self, const rayc_value *value);
-void task_drop_kept(struct rayc_task *self);
-/*  Others can read what was kept from now on; `result` is its placeholder. */
-void task_seal(struct rayc_task *self);
-/*  Makes `result` so large. */
-void task_reserve(struct rayc_task *self, size_t bytes);
+/*  task_returns.c */
+void returns_begin(struct rayc_task *self);
+void returns_end(struct rayc_task *self); /* of a task that has ended well: `result`, `sealing` */
+void returns_fini(struct rayc_task *self);
+/*  The value is what a buffer has; else the buffer is left. */
+void returns_set_kept(struct rayc_task *self, size_t index, struct local_buffer *buffer);
+/*  Does it return one value?  If not, it is a mistake, and what it should have called `instead`. */
+bool returns_one(struct rayc_task *self, const char *instead);
 /*  trial.c: forgets the trial of the attempt before. */
 void trial_forget(struct trial **trial);
 #endif

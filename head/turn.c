@@ -290,7 +290,7 @@ static int send_starts(struct turn *self, const struct batch *batch, struct impo
             synced = synced || start->synced;
         }
         struct msg_start start = { first->stream, wire_list(&self->specs, spec_count),
-                                   wire_list(&self->elements, count) };
+                                   wire_list(&self->elements, count), first->inventory };
         wire_clear(&self->frame);
         proto_put(&self->frame, MSG_START, &start);
         if (lost || self->frame.full || self->elements.full || self->frame.n > FRAME_MAX) {

@@ -38,6 +38,19 @@ uint8_t reference_get(struct cursor *from, struct reference *out)
     return type;
 }
 
+bool reference_next(struct cursor *from, struct reference *out)
+{
+    while (cursor_left(from) > 0) {
+        if (reference_get(from, out) != 0) {
+            return true;
+        }
+        if (!wire_step(from)) {
+            return false;
+        }
+    }
+    return false;
+}
+
 void several_put(struct wire *to, size_t bytes)
 {
     uint32_t n = htobe32((uint32_t)bytes);

@@ -24,6 +24,8 @@ struct reference {
 void reference_put(struct wire *to, uint8_t type, const struct reference *reference);
 /*  Reads a whole reference; its type, or 0: the bytes are none, and the cursor stays. */
 uint8_t reference_get(struct cursor *from, struct reference *out);
+/*  The next reference in whole values, however deep; false: there is none. */
+bool reference_next(struct cursor *from, struct reference *out);
 /*  Reads what is inside the extension. */
 struct reference reference_inside(const uint8_t bytes[REFERENCE_BYTES]);
 

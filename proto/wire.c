@@ -288,3 +288,9 @@ bool wire_skip(struct cursor *from)
     }
     return true;
 }
+
+bool wire_step(struct cursor *from)
+{
+    uint64_t inside;
+    return skip_one(from, &inside);
+}

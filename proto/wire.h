@@ -45,4 +45,6 @@ bool wire_get_bin(struct cursor *from, struct slice *bytes);
 bool wire_get_array(struct cursor *from, uint32_t *count);
 /*  One value of any type, however deep, with all that is in it. */
 bool wire_skip(struct cursor *from);
+/*  One value; of an array or a map the header only: what is inside follows as values of their own. */
+bool wire_step(struct cursor *from);
 #endif

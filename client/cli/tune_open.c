@@ -85,9 +85,34 @@ static int add_resources(struct tune_source *self, const struct cli *cli)
     return exit_code;
 }
 
+/*  --label, which may be there several times, and --priority, a number: where and when trials run. */
+static int add_placement(struct tune_source *self, const struct cli *cli)
+{
+    int exit_code = 0;
+    if (cli->options.priority != OPTION_UNSET) {
+        char digits[32];
+        snprintf(digits, sizeof(digits), "%lld", (long long)cli->options.priority);
+        exit_code = add_flag(self, cli, "priority", digits);
+    }
+    if (exit_code == 0 && cli->options.label.count > 0) {
+        json_t *list = json_array();
+        for (uint32_t i = 0; i < cli->options.label.count; i++) {
+            json_array_append_new(list, json_string(cli->options.label.texts[i]));
+        }
+        char *text = json_dumps(list, JSON_COMPACT); /* which is YAML, too */
+        exit_code = text && json_array_size(list) == cli->options.label.count
+                        ? add_flag(self, cli, "labels", text)
+                        : fail_usage(cli, "--label: a text that is not UTF-8");
+        free(text);
+        json_decref(list);
+    }
+    return exit_code;
+}
+
 static int add_options(struct tune_source *self, const struct cli *cli)
 {
     int exit_code = add_resources(self, cli);
+    exit_code = exit_code ? exit_code : add_placement(self, cli);
     for (size_t i = 0; exit_code == 0 && i < COUNT(keys); i++) {
         const char *value = *(const char *const *)((const char *)&cli->options + keys[i].offset);
         exit_code = value ? add_flag(self, cli, keys[i].key, value) : 0;

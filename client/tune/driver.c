@@ -77,6 +77,9 @@ static rayc_options options_of(const struct driver *self)
     options.gpus = spec->gpus;
     options.memory_bytes = spec->memory_bytes;
     options.resources = spec->resources;
+    options.strategy = spec->strategy;
+    options.labels = spec->labels;
+    options.priority = spec->priority;
     if (spec->max_failures !=
         0) { /* else what its worker or its process died of is no failure of it */
         options.max_retries = spec->max_failures;

@@ -88,17 +88,19 @@ struct study_spec {
     uint64_t time_budget_ms; /* 0: none */
     double cpus, gpus;       /* of a trial (1, 0) */
     uint64_t memory_bytes;
-    const char *resources;     /* "moon=1,..." or NULL */
-    int32_t max_failures;      /* retries of a trial (0); -1: without end */
-    uint32_t backoff_ms;       /* 0: the cluster's default */
-    uint32_t checkpoint_every; /* advice to trials: RAYC_CHECKPOINT_EVERY (0: none) */
-    uint32_t checkpoint_keep;  /* newest ones kept per trial (1) */
-    bool checkpoint_best;      /* and the best one, by checkpoint.best_by (the metric) */
-    bool has_checkpoint;       /* the key is there: trials can be resumed */
-    const char *const *env;    /* "K=V", up to NULL */
-    bool log_json, log_csv;    /* loggers: Ray's files in the trials' folders while they run */
-    const char *storage;       /* folder of trials' folders and checkpoints; NULL: STATE/tune */
-    uint64_t seed;             /* 0 given: still 0; has_seed false: drawn at the study's start */
+    const char *resources;         /* "moon=1,..." or NULL */
+    const char *strategy, *labels; /* where trials run, as in rayc_options; NULL: anywhere */
+    int32_t priority;              /* of trials among all that waits (0) */
+    int32_t max_failures;          /* retries of a trial (0); -1: without end */
+    uint32_t backoff_ms;           /* 0: the cluster's default */
+    uint32_t checkpoint_every;     /* advice to trials: RAYC_CHECKPOINT_EVERY (0: none) */
+    uint32_t checkpoint_keep;      /* newest ones kept per trial (1) */
+    bool checkpoint_best;          /* and the best one, by checkpoint.best_by (the metric) */
+    bool has_checkpoint;           /* the key is there: trials can be resumed */
+    const char *const *env;        /* "K=V", up to NULL */
+    bool log_json, log_csv;        /* loggers: Ray's files in the trials' folders while they run */
+    const char *storage;           /* folder of trials' folders and checkpoints; NULL: STATE/tune */
+    uint64_t seed; /* 0 given: still 0; has_seed false: drawn at the study's start */
     bool has_seed;
 };
 

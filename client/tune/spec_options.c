@@ -8,6 +8,7 @@
 #include "client/metrics.h"
 #include "client/tune/spec_options.h"
 #include "common/text.h"
+#include "proto/where.h"
 
 enum { STUDY_NAME_MAX = 100 };
 
@@ -373,6 +374,42 @@ int resource_other_read(struct reader *self, const struct yaml_node *key,
     }
     self->spec->resources = arena_text(self->arena, slice_text(all));
     return OK;
+}
+
+int where_read(struct reader *self, const struct yaml_node *node, const char *field)
+{
+    struct strategy strategy;
+    struct diag why;
+    int code = read_text(self, node, field, &self->spec->strategy);
+    return code != OK ? code
+           : strategy_read(slice_text(self->spec->strategy), &strategy, &why)
+               ? OK
+               : spec_refuse(self, node, field, "%s", why.text);
+}
+
+/*  One condition more, on a line of its own. */
+static int label_read(struct reader *self, const struct yaml_node *node, const char *field)
+{
+    char all[SELECTOR_MAX + 1];
+    struct diag why;
+    const char *text = NULL, *before = self->spec->labels;
+    int code = read_text(self, node, field, &text);
+    if (code != OK) {
+        return code;
+    }
+    int n = snprintf(all, sizeof(all), "%s%s%s", before ? before : "", before ? "\n" : "", text);
+    if (n >= (int)sizeof(all)) {
+        return spec_refuse(self, node, field, "all labels together are longer than %d bytes",
+                           SELECTOR_MAX);
+    }
+    self->spec->labels = arena_text(self->arena, slice_text(all));
+    return selector_check(slice_text(text), &why) ? OK
+                                                  : spec_refuse(self, node, field, "%s", why.text);
+}
+
+int labels_read(struct reader *self, const struct yaml_node *node, const char *field)
+{
+    return read_each(self, node, field, label_read);
 }
 
 int retry_read(struct reader *self, const struct yaml_node *node, const char *field)

@@ -99,7 +99,9 @@ void call_ended(struct core *core, uint32_t task, const struct rec_done *done, s
 bool call_outlived(const struct core *core, uint32_t task,
                    uint32_t outcome); /* by its actor, as it seems */
 void call_lost(struct core *core, uint32_t task,
-               struct ending *how);               /* it had begun, or may have */
+               struct ending *how); /* it had begun, or may have */
+/*  It is leased, and an earlier one of its lane has come back. */
+bool call_overtakes(const struct core *core, uint32_t task);
 void lane_work(struct core *core, uint32_t lane); /* leases what may be */
 void lane_fail(struct core *core, uint32_t lane); /* its actor is DEAD */
 #endif

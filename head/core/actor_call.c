@@ -1,7 +1,8 @@
 /*  actor_call.c - calls of actors' methods: the lanes in which they wait, how they are leased, and how they end.
 
-    Order: a call is leased when all earlier ones of its lane have been, and, after it came back, when no later one is
-    out any more.  So an ordered actor runs what its lane has in order, across its restarts. */
+    Order: a call is leased when all earlier ones of its lane have been, and, after it came back, when none is out any
+    more.  So an ordered actor runs what its lane has in order, across its restarts. */
+#include "common/bug.h"
 #include "common/text.h"
 #include "head/core/actor.h"
 #include "head/core/state.h"
@@ -98,6 +99,9 @@ static void lane_insert(struct core *core, struct lane *lane, uint32_t index)
     if (before != NONE) {
         lane->hint = index;
     }
+    if (RAYC_BUG(RETURN_LAST)) {
+        before = NONE;
+    }
     chain_insert(&lane->calls, &core->tasks, TASK_PLACE, index, before);
     task_at(core, index)->flags |= TASK_IN_QUEUE;
 }
@@ -165,6 +169,14 @@ void call_released(struct core *core, uint32_t index)
     actor_wake(core, lane->actor);
 }
 
+bool call_overtakes(const struct core *core, uint32_t index)
+{
+    const struct lane *lane = lane_at(core, task_at(core, index)->actor);
+    uint32_t first = lane->calls.first;
+    return ordered(core, lane) && first != NONE &&
+           task_at(core, first)->id < task_at(core, index)->id;
+}
+
 /*  The first call of a lane, if it may be leased now; else NONE. */
 static uint32_t lane_next(const struct core *core, const struct lane *lane)
 {
@@ -173,7 +185,7 @@ static uint32_t lane_next(const struct core *core, const struct lane *lane)
         return NONE;
     }
     const struct task *task = task_at(core, index);
-    bool overtaken = ordered(core, lane) && task->id < lane->newest;
+    bool overtaken = ordered(core, lane) && task->id <= lane->newest;
     return task->state == TASK_READY && !(task->flags & TASK_BACKOFF) && !overtaken ? index : NONE;
 }
 
@@ -204,7 +216,8 @@ void lane_fail(struct core *core, uint32_t index)
     struct lane *lane = lane_at(core, index);
     const struct actor *actor = actor_at(core, lane->actor);
     lane->users++; /* it stays, whichever of its calls end now: one may be an argument of another */
-    while (lane->calls.count + lane->waiting.count > 0 && !effects_nearly_full(core)) {
+    while (lane->calls.count + lane->waiting.count > 0 && !effects_nearly_full(core) &&
+           !RAYC_BUG(DROP_CALLS)) {
         uint32_t call = lane->calls.count > 0 ? lane->calls.first : lane->waiting.first;
         task_end(core, call,
                  &(struct ending){ .failure = FAILURE_ACTOR_DIED,
@@ -238,6 +251,10 @@ void call_lost(struct core *core, uint32_t index, struct ending *how)
         return;
     }
     how->failure = FAILURE_ACTOR_UNAVAILABLE;
+    if (RAYC_BUG(CALL_TWICE)) {
+        task_returned(core, index);
+        return;
+    }
     task_attempt_failed(core, index, how, true, false);
 }
 
@@ -246,7 +263,7 @@ void call_ended(struct core *core, uint32_t index, const struct rec_done *done, 
 {
     const struct task *task = task_at(core, index);
     struct actor *actor = actor_at(core, lane_at(core, task->actor)->actor);
-    if (done->checkpoint.n > 0) {
+    if (done->checkpoint.n > 0 && !(actor->checkpoint && RAYC_BUG(OLD_CHECKPOINT))) {
         actor->checkpoint = true;
         EMIT(core, actor_checkpoint, actor->id, done->checkpoint, task->id, core->wall_ms);
     }

@@ -175,6 +175,7 @@ struct send {
 };
 struct
     start_send { /* neighbours for one peer and stream are joined into one START with seq = stream */
+    uint64_t inventory;
     uint32_t peer;
     uint32_t attempt;
     uint64_t stream;

@@ -99,7 +99,7 @@ void lease_release(struct core *core,
                    uint32_t task); /* takes it off its node and run; its state is the caller's */
 void lease_hold(struct core *core, uint32_t task, uint32_t node, uint32_t run);
 void lease_balance(struct core *core);
-void lease_resend(struct core *core, uint32_t task);
+void lease_again(struct core *core, uint32_t task); /* a whole INVENTORY lacks it */
 void lease_open_slots(struct core *core, uint32_t node, uint32_t demand);
 struct slice lease_shortage(struct core *core,
                             uint32_t demand); /* "needs 4 CPU; the nearest node n1 has 2" */

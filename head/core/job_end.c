@@ -168,8 +168,7 @@ static bool array_expand(struct core *core, struct job *job)
 {
     struct session *session = session_at(core, job->first_session);
     uint64_t count = job->array_last - job->array_first + 1;
-    while (session->below <= count && core->tasks.taken < core->limits.tasks &&
-           !effects_nearly_full(core)) {
+    while (session->below <= count && !tasks_full(core, 0) && !effects_nearly_full(core)) {
         uint64_t id = task_id_of(session->id, session->below).v;
         uint64_t number = job->array_first + session->below - 1;
         uint8_t args[10] = { 0x91, 0xcf }; /* msgpack: an array of one u64 */

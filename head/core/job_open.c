@@ -209,9 +209,8 @@ void on_job_open(struct core *core, uint32_t peer, const struct msg_job_open *ms
     if (waits.count == 0) { /* else the oldest may be one of them */
         job_forget_old(core);
     }
-    uint32_t index = core->tasks.taken == core->limits.tasks
-                         ? NONE
-                         : job_new(core, core->job_last + 1, msg->submission, user);
+    uint32_t index =
+        tasks_full(core, 0) ? NONE : job_new(core, core->job_last + 1, msg->submission, user);
     if (index == NONE) {
         emit_refused(core, peer, msg->seq, ERR_BUSY,
                      "the head has as many jobs or tasks as it can hold");
@@ -257,7 +256,7 @@ int core_job_again(const struct core *core, uint32_t peer, const struct msg_job_
     return OK;
 }
 
-static uint32_t session_add(struct core *core, uint32_t job, uint64_t token, bool nested)
+static uint32_t session_add(struct core *core, uint32_t job, uint64_t token, uint32_t nested)
 {
     uint32_t index = session_new(core, job, core->session_last + 1);
     if (index != NONE) {
@@ -299,7 +298,12 @@ static void attach_executor(struct core *core, uint32_t peer, const struct msg_j
              session_at(core, session)->open)) {
         session = session_at(core, session)->in_job.previous;
     }
-    session = session == NONE ? session_add(core, index, msg->token, true) : session;
+    if (session == NONE) {
+        uint32_t task =
+            lease_find(core, peer_at(core, peer_find(core, peer))->ticket_task, msg->token);
+        uint32_t above = spec_at(core, task_at(core, task)->spec)->session;
+        session = session_add(core, index, msg->token, session_at(core, above)->nested + 1);
+    }
     if (session == NONE) {
         refuse_session(core, peer, msg->seq);
         return;
@@ -330,7 +334,7 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
         session = NONE; /* another program of the driver's */
     }
     if (session == NONE) {
-        session = session_add(core, index, msg->token, false);
+        session = session_add(core, index, msg->token, 0);
         if (session == NONE) {
             refuse_session(core, peer, msg->seq);
             return;

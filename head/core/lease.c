@@ -106,6 +106,7 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     struct start_send *start = emit_start(core);
     uint64_t bit = 1ull << (node_index % 64);
     start->peer = node->peer;
+    start->inventory = node->inventory_whole;
     const struct actor *actor = lease_actor(core, task, spec->kind);
     start->actor = spec->kind == SPEC_METHOD ? actor->id : 0;
     start->checkpoint = spec->kind == SPEC_ACTOR && actor->checkpoint && task->attempt > 1;
@@ -127,11 +128,19 @@ static void lease_start(struct core *core, const struct task *task, struct node 
     spec->told[node_index / 64] |= bit;
 }
 
-void lease_resend(struct core *core, uint32_t task_index)
+/*  A call before which another one must run now is asked back, and again with the next inventory if that is lost. */
+void lease_again(struct core *core, uint32_t index)
 {
-    const struct task *task = task_at(core, task_index);
+    const struct task *task = task_at(core, index);
     struct node *node = node_at(core, task->node);
-    if (node->peer != NONE && core->start_count < core->start_capacity) {
+    bool call = task_kind(core, task) == SPEC_METHOD;
+    if (node->peer == NONE || core->start_count == core->start_capacity) {
+        return;
+    }
+    if (call && call_overtakes(core, index)) {
+        emit_lease(core, node->peer, task->id, task->token, RECALL_IF_WAITING);
+        node->doubt = true;
+    } else if (call || node->draining == DRAIN_NONE) {
         lease_start(core, task, node, task->node);
     }
 }

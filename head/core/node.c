@@ -234,7 +234,7 @@ static void node_forget(struct core *core, uint32_t index)
 static bool may_wait(const struct core *core, const struct node *node, const struct task *task)
 {
     if (task->actor != NONE) { /* one that may live on there must not start elsewhere */
-        return core->now_ms < node->exclusive_ms;
+        return core->now_ms < node->exclusive_ms && !RAYC_BUG(TWO_LIVES);
     }
     return node->unknown_ms > core->now_ms && spec_at(core, task->spec)->max_retries == 0 &&
            !(task->flags & TASK_CANCEL);
@@ -391,7 +391,7 @@ void on_inventory(struct core *core, uint32_t peer, const struct msg_inventory *
     }
     node->doubt = false;
     node->inventory_whole = msg->seq;
-    node->resend = node->draining == DRAIN_NONE;
+    node->resend = true;
     drain_recall(core, index);
 }
 
@@ -406,7 +406,7 @@ void node_resend(struct core *core)
              i = task_at(core, i)->place.next) {
             if (!(task_at(core, i)->flags & TASK_SEEN)) {
                 task_at(core, i)->flags |= TASK_SEEN;
-                lease_resend(core, i);
+                lease_again(core, i);
             }
         }
         node->resend = node->resend && effects_nearly_full(core);

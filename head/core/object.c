@@ -223,9 +223,11 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     if (put) {
         objects_sealed(core, task, sealed, call->node);
     } else if (next_sealed(&sealed, &record) && record.inside.count > 0) {
-        EMIT(core, object_new, task, ARGUMENTS, DIRECTORY_INLINE, 0, 0, 0, record.inside.bytes,
-             core->wall_ms);
         objects_inside(core, task_session((task_id){ task }), record.inside, BY_ARGUMENTS(task));
+        if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+            EMIT(core, object_new, task, ARGUMENTS, DIRECTORY_INLINE, 0, 0, 0, record.inside.bytes,
+                 core->wall_ms);
+        }
     }
     struct list deps = call->deps;
     struct rec_id dep;
@@ -250,11 +252,30 @@ void objects_task_ended(struct core *core, uint64_t task)
         }
     }
     holds_end(core, BY_TASK(task));
-    holds_end(core, BY_ARGUMENTS(task));
+    if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+        holds_end(core, BY_ARGUMENTS(task));
+        EMIT(core, object_state, task, ARGUMENTS, DIRECTORY_FREED, 0);
+        EMIT(core, holds_end, task);
+    }
+}
+
+/*  A task is going to return it: until then, the task holds it as it does what is inside of its arguments. */
+static void ref_returned(struct core *core, uint64_t session, const struct rec_ref *ref)
+{
+    bool lives = same_owner(core, session, ref->by) && task_find(core, ref->by) != NONE;
+    uint32_t index = lives ? object_met(core, session, ref->task, ref->index) : NONE;
+    if (index != NONE && hold_find(core, index, BY_ARGUMENTS(ref->by)) == NONE) {
+        hold_add(core, index, BY_ARGUMENTS(ref->by));
+        EMIT(core, hold_new, ref->by, ref->task, ref->index);
+    }
 }
 
 static void ref_change(struct core *core, uint64_t session, const struct rec_ref *ref)
 {
+    if (ref->by != 0) {
+        ref_returned(core, session, ref);
+        return;
+    }
     bool own = task_session((task_id){ ref->task }) == session;
     uint32_t index = ref->held ? object_met(core, session, ref->task, ref->index)
                                : object_find(core, ref->task, ref->index);

@@ -41,9 +41,10 @@ struct hold {
     uint32_t object;
     struct link_pair on; /* among those on the object */
 };
-#define BY_TASK(id)      (id)
-#define BY_SESSION(id)   task_id_of(id, 0).v
-#define BY_ARGUMENTS(id) (1ull << 63 | (id)) /* inside of the arguments of a task */
+#define BY_TASK(id)    (id)
+#define BY_SESSION(id) task_id_of(id, 0).v
+#define BY_ARGUMENTS(id)                                                                           \
+    (1ull << 63 | (id)) /* inside of the arguments of a task, or it will return it */
 #define BY_OBJECT(index) (1ull << 63 | (index))
 
 struct copy {
@@ -106,6 +107,7 @@ uint32_t objects_near(const struct core *core, uint64_t task);
 struct list object_sources(struct core *core, uint64_t task); /* of what it uses, for its START */
 
 /*  object_lost.c: no node has it any more. */
+void on_free(struct core *core, uint32_t peer, const struct msg_free *msg);
 bool objects_lost(const struct core *core, uint64_t task); /* something that it uses is */
 void object_argument(struct core *core, uint64_t task, uint64_t dep);
 void objects_looked_up(struct core *core, const struct event *event);

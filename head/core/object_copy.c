@@ -90,7 +90,7 @@ static void copy_gone(struct core *core, uint32_t index)
         }
         return;
     }
-    if (primary && object->copies != NONE) {
+    if (primary && object->copies != NONE && object->state == DIRECTORY_STORED) {
         keep(core, object);
     }
     where_changed(core, object_index);

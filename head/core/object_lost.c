@@ -77,3 +77,25 @@ void objects_looked_up(struct core *core, const struct event *event)
         }
     }
 }
+
+/*  Somebody who may says that nobody needs it: what holds it still does, and learns that it is gone. */
+void on_free(struct core *core, uint32_t peer, const struct msg_free *msg)
+{
+    uint32_t session = session_of_peer(core, peer, msg->session);
+    if (session == NONE || !session_at(core, session)->open) {
+        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
+        return;
+    }
+    struct list list = msg->objects;
+    struct rec_object it;
+    while (next_object(&list, &it)) {
+        uint32_t index =
+            same_owner(core, msg->session, it.task) ? object_find(core, it.task, it.index) : NONE;
+        if (index != NONE && object_at(core, index)->state == DIRECTORY_STORED) {
+            lose(core, index, REASON_OBJECT_FREED);
+            copies_drop(core, index);
+        }
+    }
+    emit_send(core, peer, MSG_CHANGED, true)->as.changed =
+        (struct msg_changed){ msg->seq, msg->objects.count };
+}

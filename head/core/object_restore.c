@@ -32,6 +32,21 @@ static void restore_inside(struct core *core, const struct restored *row)
                    arguments ? BY_ARGUMENTS(task) : BY_OBJECT(by));
 }
 
+/*  Of a session, or of a task that is going to return it. */
+static void restore_hold(struct core *core, const struct restored *row)
+{
+    task_id by = { row->object.session };
+    bool returned = task_session(by) != 0;
+    uint64_t id = returned ? task_session(by) : by.v;
+    uint32_t session = session_find(core, id);
+    bool lives = returned ? task_find(core, by.v) != NONE
+                          : session != NONE && session_at(core, session)->open;
+    uint32_t object = lives ? object_met(core, id, row->object.task, row->object.index) : NONE;
+    if (object != NONE) {
+        hold_add(core, object, returned ? BY_ARGUMENTS(by.v) : BY_SESSION(id));
+    }
+}
+
 void object_restore(struct core *core, const struct restored *row)
 {
     if (row->table == RESTORE_OBJECT) {
@@ -39,14 +54,7 @@ void object_restore(struct core *core, const struct restored *row)
     } else if (row->table == RESTORE_INSIDE) {
         restore_inside(core, row);
     } else {
-        uint32_t session = session_find(core, row->object.session);
-        uint32_t object =
-            session == NONE || !session_at(core, session)->open
-                ? NONE
-                : object_met(core, row->object.session, row->object.task, row->object.index);
-        if (object != NONE) {
-            hold_add(core, object, BY_SESSION(row->object.session));
-        }
+        restore_hold(core, row);
     }
 }
 

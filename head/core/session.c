@@ -237,6 +237,7 @@ static void session_left(struct core *core, uint32_t index)
     study_left(core, index);
     values_given_up(core, index);
     EMIT(core, session_end, session->id);
+    objects_session_ended(core, index);
 }
 
 void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)

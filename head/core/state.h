@@ -35,7 +35,8 @@ enum {
     SPEC_EPOCH_SHIFT = 24,   /* numbers of specs begin at the head's epoch, shifted so */
     REPORT_EPOCH_SHIFT = 32, /* ids of reports, too */
     RETRIES_ASKED_MAX = 64,
-    CHILDREN_SHARE = 8, /* one of so many places for tasks and edges is for what tasks submit */
+    CHILDREN_SHARE =
+        8, /* one of so many places is for what tasks submit, half of it for deeper ones */
     FORGOTTEN_MAX = 64
 };
 
@@ -119,11 +120,11 @@ struct session {
     uint64_t id;
     uint32_t link;
     uint32_t job;
-    uint32_t peer; /* NONE: nobody is connected */
-    bool open;     /* may submit */
-    bool internal; /* of the head itself: the driver's, an array's */
-    bool nested;   /* of an executor, for what its tasks submit */
-    bool closing;  /* its tasks are being given up */
+    uint32_t peer;   /* NONE: nobody is connected */
+    bool open;       /* may submit */
+    bool internal;   /* of the head itself: the driver's, an array's */
+    uint32_t nested; /* of an executor, for what its tasks submit: how deep it is; 0: it is not */
+    bool closing;    /* its tasks are being given up */
     bool low_dirty;
     bool awaited;          /* somebody waits for a task that it has still to submit */
     bool ack_due, ack_now; /* SUBMITTED is to be said: soon, in this turn */
@@ -457,6 +458,10 @@ uint64_t stream_place(const struct core *core, struct stream *stream, size_t byt
 
 /*  task.c: a task from acceptance to its end. */
 uint32_t task_find(const struct core *core, uint64_t id); /* index, or NONE: ended or unknown */
+/*  No room for another one that is so deep.  Tasks wait for those that they submit: of `limit` places some are kept for
+    all that are deeper. */
+bool tasks_full(const struct core *core, uint32_t depth);
+uint32_t children_kept(uint32_t limit, uint32_t depth);
 
 uint32_t task_new(struct core *core, uint32_t session, uint32_t spec, uint64_t id);
 void task_args(struct task *task, size_t bytes); /* how large its arguments are */

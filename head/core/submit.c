@@ -35,10 +35,9 @@ static bool call_fits(struct core *core, uint32_t session_index, uint32_t spec,
     const struct session *session = session_at(core, session_index);
     uint32_t kind = spec_at(core, spec)->kind;
     *lane = NONE;
-    uint32_t kept = session->nested ? UINT32_MAX : CHILDREN_SHARE; /* tasks wait for children */
-    if (core->tasks.taken + core->limits.tasks / kept >= core->limits.tasks ||
-        core->edges.taken + call->deps.count + core->limits.edges / kept > core->limits.edges ||
-        session->below > TASK_COUNTER_MAX) {
+    uint32_t kept = children_kept(core->limits.edges, session->nested);
+    if (tasks_full(core, session->nested) || session->below > TASK_COUNTER_MAX ||
+        core->edges.taken + call->deps.count + kept > core->limits.edges) {
         return false;
     }
     if (kind == SPEC_ACTOR) {
@@ -297,7 +296,7 @@ static void retry_now(struct core *core, uint32_t peer, uint64_t seq, const stru
                      "the job again");
         return;
     }
-    if (core->tasks.taken == core->limits.tasks || array_left(core, job_at(core, job_index)) > 0) {
+    if (tasks_full(core, 0) || array_left(core, job_at(core, job_index)) > 0) {
         emit_refused(core, peer, seq, ERR_BUSY, "the head has as many tasks as it can hold");
         return;
     }

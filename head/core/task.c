@@ -45,6 +45,16 @@ uint32_t task_find(const struct core *core, uint64_t id)
     return map_find(&core->task_map, id);
 }
 
+uint32_t children_kept(uint32_t limit, uint32_t depth)
+{
+    return limit / CHILDREN_SHARE >> (depth < 31 ? depth : 31);
+}
+
+bool tasks_full(const struct core *core, uint32_t depth)
+{
+    return core->tasks.taken + children_kept(core->limits.tasks, depth) >= core->limits.tasks;
+}
+
 void task_args(struct task *task, size_t bytes)
 {
     while ((size_t)1 << task->args_class < bytes) {

@@ -28,7 +28,8 @@ void client_wake_at(struct sim *sim, struct client *self, uint64_t at_us)
 const struct plan *client_plan(struct sim *sim, uint64_t owner)
 {
     uint64_t client = owner / 10;
-    if (client >= sim->client_count || owner % 10 >= sim->clients[client].spec_count) {
+    if (client >= sim->client_count ||
+        (owner % 10 >= sim->clients[client].spec_count && owner % 10 < ACTOR_PLAN)) {
         sim_fail(sim, 11, "an attempt runs the program %llu, which nobody has submitted",
                  (unsigned long long)owner);
     }
@@ -142,6 +143,7 @@ void client_specs(struct sim *sim, struct client *self)
         self->specs[i] = bytes_new(sim->wire.p, sim->wire.n);
     }
     value_spec(sim, self);
+    actor_specs(sim, self);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -165,6 +167,7 @@ void client_make_calls(struct sim *sim, struct client *self, uint32_t count)
         call->cancel = chance(&sim->world, 30);
         self->cancels += call->cancel;
         value_draw(sim, self, counter);
+        actor_draw(sim, self, counter);
     }
 }
 

@@ -108,7 +108,9 @@ void seen_node_drain(struct sim *sim, const void *from)
 void rule_lease_node(struct sim *sim, const struct row_lease_new *row)
 {
     const struct node_seen *node = node_of(sim, row->node);
-    if (node->drain != DRAIN_NONE || node->dead) {
+    const struct task_seen *task = oracle_task(sim, row->first);
+    bool call = task != NULL && task->actor != 0; /* goes where its actor still lives */
+    if ((node->drain != DRAIN_NONE && !call) || node->dead) {
         sim_fail(sim, 41, "%llx is leased to node %llu, which is %s", (ull)row->first,
                  (ull)row->node, node->dead ? "dead" : "drained");
     }

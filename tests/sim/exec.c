@@ -3,12 +3,13 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "tests/sim/begins.h"
 #include "tests/sim/sim.h"
 
 struct note { /* what an executor, or the spawner, says to its worker */
     struct worker_event event;
     struct rec_ran ran;
-    uint8_t value[24];
+    uint8_t value[24], checkpoint[16];
     uint32_t incarnation, generation;
 };
 
@@ -69,7 +70,8 @@ void exec_power_cut(struct sim *sim)
     }
 }
 
-static uint32_t effect_begins(struct sim *sim, uint32_t node, const struct item *item)
+static uint32_t effect_begins(struct sim *sim, uint32_t node, uint32_t executor,
+                              const struct item *item)
 {
     struct effect *old = effect_of(sim, item->token);
     const struct job_seen *job = oracle_job_of(sim, item->task);
@@ -87,6 +89,7 @@ static uint32_t effect_begins(struct sim *sim, uint32_t node, const struct item 
         index_add(&sim->started, item->task, place);
     }
     check_starts(sim, item, ++sim->started_count[place]);
+    actor_begins(sim, node, executor, item, sim->started_count[place]);
     sim->effects = grown(sim->effects, &sim->effect_room, sim->effect_count, sizeof(*sim->effects));
     sim->effects[sim->effect_count] = (struct effect){
         .task = item->task, .token = item->token, .attempt = item->attempt, .worker = node
@@ -144,6 +147,9 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
     if (copy->event.kind == WEV_RAN && copy->ran.value.n > 0) {
         copy->ran.value.p = copy->value;
     }
+    if (copy->event.kind == WEV_RAN && copy->ran.checkpoint.n > 0) {
+        copy->ran.checkpoint.p = copy->checkpoint;
+    }
     uint64_t at = sim->now_us + after_us;
     self->note_us = at > self->note_us ? at : self->note_us;
     sim_at(sim, self->note_us, note_arrives, node, 0, copy);
@@ -152,6 +158,18 @@ static void say(struct sim *sim, uint32_t node, struct executor *self, const str
 /* --- runs ------------------------------------------------------------------------------------- */
 
 static void begin_next(struct sim *sim, uint32_t node, uint32_t executor);
+
+/*  An actor that was alive ends with its process. */
+static void life_ends(struct sim *sim, struct executor *self, uint32_t outcome, int32_t status)
+{
+    if (self->life != NONE) {
+        struct effect *effect = &sim->effects[self->life];
+        effect->ended = true;
+        effect->outcome = outcome;
+        effect->status = status;
+        self->life = NONE;
+    }
+}
 
 /*  A process that ends by itself, or in its task. */
 static void dies(struct sim *sim, uint32_t node, uint32_t executor, int32_t status,
@@ -166,6 +184,11 @@ static void dies(struct sim *sim, uint32_t node, uint32_t executor, int32_t stat
                                  : OUTCOME_EXIT,
                     status);
     }
+    life_ends(sim, self,
+              status == 0  ? OUTCOME_OK
+              : status < 0 ? OUTCOME_SIGNAL
+                           : OUTCOME_EXIT,
+              status);
     self->up = false;
     self->ending = true;
     if (self->driver != NONE) {
@@ -200,6 +223,9 @@ static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool res
     }
     if (drawn < plan->app_error + plan->death) {
         *status = chance(&sim->run, 700) ? -SIGSEGV : 3;
+        if (plan->kind == SPEC_METHOD && chance(&sim->run, 100)) {
+            *status = 0; /* its actor ends in order */
+        }
         return *status < 0 ? OUTCOME_SIGNAL : OUTCOME_EXIT;
     }
     if (resident && drawn < plan->app_error + plan->death + plan->odd) {
@@ -226,7 +252,12 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
         dies(sim, who, executor, status, between(&sim->run, 100, 3000));
         return;
     }
-    effect_ends(sim, self, outcome, status);
+    if (self->actor == item->task && outcome == OUTCOME_OK) {
+        self->life = self->effect; /* until its process ends */
+        self->running = false;
+    } else {
+        effect_ends(sim, self, outcome, status);
+    }
     struct note note = { .event = { .kind = WEV_RAN, .executor = executor } };
     note.ran = (struct rec_ran){ .number = self->now_number,
                                  .outcome = outcome,
@@ -237,6 +268,12 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
         value_put(item->task, item->token, note.value);
         note.ran.value = slice_of(note.value, sizeof(note.value));
         sim->effects[self->effect].value_hash = hash_bytes_of(1, note.value, sizeof(note.value));
+    }
+    if (outcome == OUTCOME_OK && item->spec->kind == SPEC_METHOD && chance(&sim->run, 200)) {
+        memcpy(note.checkpoint, note.value, sizeof(note.checkpoint));
+        note.ran.checkpoint = slice_of(note.checkpoint, sizeof(note.checkpoint));
+        sim->effects[self->effect].checkpoint =
+            hash_bytes_of(3, note.checkpoint, sizeof(note.checkpoint));
     }
     say(sim, who, self, &note, between(&sim->run, 20, 400));
     begin_next(sim, who, executor);
@@ -276,69 +313,6 @@ void exec_decided(struct sim *sim, uint32_t node, uint64_t place, uint32_t decis
               decision != DECISION_GO_ON || self->reported == self->reports);
 }
 
-/*  Exactly the program and arguments that were submitted under this id. */
-static void check_item(struct sim *sim, const struct item *item)
-{
-    const struct task_seen *task = oracle_task(sim, item->task);
-    const struct spec_seen *spec = task == NULL ? NULL : oracle_spec(sim, task->spec);
-    if (spec != NULL && task->token == item->token &&
-        (spec->owner != item->owner || spec->id != item->spec->id)) {
-        sim_fail(sim, 11, "%llx runs as the program of %llu, but was submitted as that of %llu",
-                 (unsigned long long)item->task, (unsigned long long)item->owner,
-                 (unsigned long long)spec->owner);
-    }
-}
-
-/*  What runs on a node at a time fits into it. */
-static void check_room(struct sim *sim, uint32_t node, const struct item *next)
-{
-    const struct node *its = &sim->nodes[node];
-    uint64_t sum[3] = { 0 };
-    for (uint32_t i = 0; i <= EXECUTORS_MAX; i++) {
-        const struct executor *other = i == EXECUTORS_MAX ? NULL : &its->executors[i];
-        if (other != NULL && !(other->live && other->running)) {
-            continue;
-        }
-        const struct plan *plan = client_plan(sim, other == NULL ? next->owner : other->now.owner);
-        bool lent = other != NULL && other->blocked; /* who goes on takes its CPUs at once */
-        for (int k = lent ? 1 : 0; k < 3; k++) {
-            sum[k] += plan->demand[k];
-            if (sum[k] > its->capacity[k]) {
-                sim_fail(sim, 18, "worker %u runs more than it has of resource %d", node, k);
-            }
-        }
-    }
-}
-
-static bool same_limit(const struct plan *a, const struct plan *b)
-{
-    return a->running_max == b->running_max && a->where == b->where &&
-           memcmp(a->demand, b->demand, sizeof(a->demand)) == 0;
-}
-
-/*  Of a client's tasks with the same demand and limit, so many run at a time: those that the rows know as current. */
-static void check_limit(struct sim *sim, const struct item *next)
-{
-    const struct plan *plan = client_plan(sim, next->owner);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < sim->worker_count * EXECUTORS_MAX && plan->running_max > 0; i++) {
-        const struct node *node = &sim->nodes[i / EXECUTORS_MAX];
-        const struct executor *self = node->alive ? &node->executors[i % EXECUTORS_MAX] : NULL;
-        if (self == NULL || !self->live || !self->running || self->blocked ||
-            self->now.owner / 10 != next->owner / 10) {
-            continue;
-        }
-        const struct task_seen *task = oracle_task(sim, self->now.task);
-        bool current = task != NULL && task->token == self->now.token &&
-                       (task->state == TASK_LEASED || task->state == TASK_RUNNING);
-        count += current && same_limit(plan, client_plan(sim, self->now.owner));
-    }
-    if (count > plan->running_max) {
-        sim_fail(sim, 18, "%u tasks of %llu run, with running_max %u", count,
-                 (unsigned long long)next->owner, plan->running_max);
-    }
-}
-
 static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
 {
     struct executor *self = &sim->nodes[node].executors[executor];
@@ -348,12 +322,14 @@ static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
     self->now_number = self->begun;
     self->now = self->items[self->begun++ % self->room];
     const struct item *item = &self->now;
-    check_item(sim, item);
-    check_room(sim, node, item);
-    self->effect = effect_begins(sim, node, item);
+    rule_begins(sim, node, item);
+    if (item->spec->kind == SPEC_ACTOR) {
+        self->actor = item->task;
+    }
+    self->effect = effect_begins(sim, node, executor, item);
     self->running = true;
     self->blocked = false;
-    check_limit(sim, item);
+    rule_limit(sim, item);
     if (item->spec->kind == SPEC_DRIVER) {
         self->driver = client_driver_new(sim, node, executor, item->spec->job, item->token);
         return; /* ends when its program does */
@@ -436,7 +412,9 @@ void exec_spawn(struct sim *sim, uint32_t node, const struct act *act)
     uint64_t note_us = self->note_us;
     *self = (struct executor){ .live = true,
                                .generation = generation,
-                               .resident = act->spec->kind == SPEC_FUNCTION,
+                               .resident = act->spec->kind == SPEC_FUNCTION ||
+                                           act->spec->kind == SPEC_ACTOR,
+                               .life = NONE,
                                .items = items,
                                .room = room,
                                .driver = NONE,
@@ -516,6 +494,7 @@ void exec_all_gone(struct sim *sim, uint32_t node)
         if (self->running) {
             effect_ends(sim, self, OUTCOME_SIGNAL, -SIGKILL);
         }
+        life_ends(sim, self, OUTCOME_SIGNAL, -SIGKILL);
         self->live = self->up = false;
         if (self->driver != NONE) {
             client_die(sim, self->driver);

@@ -64,7 +64,10 @@ static void cut(struct sim *sim, uint32_t endpoint, uint64_t for_us, bool to_hea
     if (from_head) {
         connection->cut_from_head_us = until;
     }
-    if (for_us > NOTICED_US && connection->up && chance(&sim->fate, 600)) {
+    bool both = to_head && from_head;
+    if (endpoint < WORKERS_MAX && both && connection->up && chance(&sim->actors, 700)) {
+        net_reset(sim, endpoint, between(&sim->actors, 0, 20000)); /* noticed at once */
+    } else if (for_us > NOTICED_US && connection->up && chance(&sim->fate, 600)) {
         sim_at(sim, sim->now_us + NOTICED_US, breaks, endpoint, connection->generation, NULL);
     }
 }

@@ -54,6 +54,7 @@ static void sent_start(struct sim *sim, const struct msg_start *msg)
                      start.deps.count, task->dep_count);
         }
         rule_sources(sim, &start);
+        actor_sent(sim, &start);
         struct list values = start.deps;
         struct rec_value value;
         for (uint32_t i = 0; next_value(&values, &value); i++) {
@@ -170,6 +171,8 @@ void rule_sent(struct sim *sim, uint32_t peer, const struct msg *msg)
     case MSG_CHANGED:
         if (msg->as.seq == SEQ_DRAIN) {
             sent_drained(sim, &msg->as.changed);
+        } else if ((msg->as.seq & SEQ_ACTOR) != 0) {
+            actor_killed(sim, &msg->as.changed);
         } else {
             sent_changed(sim, &msg->as.changed);
         }

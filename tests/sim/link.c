@@ -156,7 +156,8 @@ static void send_batch(struct sim *sim, struct client *self)
         struct wire sealed = { bytes, 0, sizeof(bytes), false };
         struct rec_call record = { .spec = call->spec,
                                    .args = slice_of(args, sizeof(args)),
-                                   .deps = wire_list(&deps, call->dep_count) };
+                                   .deps = wire_list(&deps, call->dep_count),
+                                   .actor = actor_called(self, (uint32_t)self->unsent) };
         object_call(call, &sealed, &record);
         proto_put_record(&sim->elements, REC_CALL, &record);
         if (self->spec_first[call->spec] == self->unsent) {
@@ -343,6 +344,8 @@ static void ask(struct sim *sim, struct client *self)
         self->asked_ms = now_ms;
     } else if (submits && all_sent && (all_told || !self->linger)) {
         client_say(sim, self, MSG_BYE, &(struct msg_bye){ ++self->seq, self->session, 0 });
+    } else if (submits && (all_sent || sim->healed) && actor_asks(sim, self)) {
+        self->asked_ms = now_ms;
     } else if (submits) {
         self->asked_ms = 0;
     } else if (self->stop_at_ms != 0 && now_ms >= self->stop_at_ms) {
@@ -383,7 +386,8 @@ static void on_refused(struct sim *sim, struct client *self, const struct msg_re
 
 void client_on_message(struct sim *sim, struct client *self, const struct msg *msg)
 {
-    if ((msg->as.seq & SEQ_PRIES) != 0) {
+    if ((msg->as.seq & SEQ_PRIES) != 0 ||
+        ((msg->as.seq & SEQ_ACTOR) != 0 && (msg->as.seq & SEQ_SESSION) == 0)) {
         return;
     }
     switch (msg->kind) {

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/bug.h"
 #include "common/log.h"
@@ -81,8 +83,7 @@ static void tell_failure(const struct options *options, const struct outcome_of_
     fflush(stdout);
 }
 
-/*  True: it passed. */
-static bool run_seed(const struct options *options, uint64_t seed, struct sums *sums, bool quiet)
+static void run_seed(const struct options *options, uint64_t seed, struct sums *sums)
 {
     struct outcome_of_seed outcome;
     world_run(&world, seed, options, false, &outcome);
@@ -105,10 +106,9 @@ static bool run_seed(const struct options *options, uint64_t seed, struct sums *
     sums->frames += outcome.frames;
     sums->virtual_us += outcome.virtual_us;
     sums->trace = outcome.trace;
-    if (outcome.failed && !quiet) {
+    if (outcome.failed) {
         tell_failure(options, &outcome, seed);
     }
-    return !outcome.failed;
 }
 
 static void tell_sums(const struct options *options, const struct sums *sums)
@@ -130,26 +130,53 @@ static void tell_sums(const struct options *options, const struct sums *sums)
     }
 }
 
-/*  Each planted bug must be found; a bug that is not counts as failed. */
-static int run_bugs(struct options *options, int only)
+/*  Does the seed fail with the bug, and pass without it? */
+static bool reveals(const struct options *options, uint64_t seed, enum bug bug, char *why)
 {
-    uint64_t found = 0, missed = 0, most = options->seeds > 1 ? options->seeds : SEEDS_FOR_BUG;
-    for (int i = only ? only : 1; i < (only ? only + 1 : BUGS); i++) {
-        struct sums sums = { 0 };
-        clock_gettime(CLOCK_MONOTONIC, &sums.begin);
-        rayc_bug = (enum bug)i;
-        uint64_t seed = options->seed;
-        while (seed < options->seed + most && run_seed(options, seed, &sums, true)) {
-            seed++;
-        }
-        bool hit = sums.failed > 0;
-        printf("bug %-14s %s after %" PRIu64 " seeds: %s\n", bugs[i].name,
-               hit ? "found" : "NOT FOUND", sums.seeds, hit ? world.why : bugs[i].text);
-        fflush(stdout);
-        found += hit;
-        missed += !hit;
+    struct outcome_of_seed with, without = { 0 };
+    rayc_bug = bug;
+    world_run(&world, seed, options, false, &with);
+    rayc_bug = BUG_NONE;
+    if (with.failed) {
+        world_run(&world, seed, options, false, &without);
     }
-    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", found, missed);
+    snprintf(why, sizeof(with.why), "%s", with.why);
+    return with.failed && !without.failed;
+}
+
+static bool find_bug(const struct options *options, enum bug bug)
+{
+    char why[sizeof(((struct outcome_of_seed *)0)->why)];
+    uint64_t most = options->seeds > 1 ? options->seeds : SEEDS_FOR_BUG, seeds = 0;
+    bool found = false;
+    while (!found && seeds < most) {
+        found = reveals(options, options->seed + seeds++, bug, why);
+    }
+    printf("bug %-14s %s after %" PRIu64 " seeds: %s\n", bugs[bug].name,
+           found ? "found" : "NOT FOUND", seeds, found ? why : bugs[bug].text);
+    fflush(stdout);
+    return found;
+}
+
+/*  Each planted bug must be found; a bug that is not counts as failed.  A process for each core takes its share. */
+static int run_bugs(const struct options *options)
+{
+    int processes = (int)sysconf(_SC_NPROCESSORS_ONLN), missed = 0, status;
+    for (int process = 0; process < processes; process++) {
+        pid_t pid = fork();
+        ensure(pid >= 0);
+        if (pid == 0) {
+            for (int bug = 1 + process; bug < BUGS; bug += processes) {
+                missed += !find_bug(options, (enum bug)bug);
+            }
+            _exit(missed);
+        }
+    }
+    while (wait(&status) > 0) {
+        ensure(WIFEXITED(status));
+        missed += WEXITSTATUS(status);
+    }
+    printf("%d passed, %d failed\n", BUGS - 1 - missed, missed);
     return missed > 0;
 }
 
@@ -170,7 +197,7 @@ static void run_regressions(const struct options *options, const char *path, str
         }
         uint64_t minutes = strtoull(end, NULL, 10);
         own.minutes = minutes > 0 ? minutes : options->minutes;
-        run_seed(&own, seed, sums, false);
+        run_seed(&own, seed, sums);
     }
     fclose(file);
 }
@@ -246,8 +273,11 @@ int main(int argc, char **argv)
     read_options(argc, argv, &request);
     log_level_set(LOG_LEVEL_ERROR);
     struct options *options = &request.options;
-    if (options->all_bugs || (request.bug != 0 && !options->verbose)) {
-        return run_bugs(options, request.bug);
+    if (options->all_bugs) {
+        return run_bugs(options);
+    }
+    if (request.bug != 0 && !options->verbose) {
+        return !find_bug(options, (enum bug)request.bug);
     }
     rayc_bug = (enum bug)request.bug;
     struct sums sums = { 0 };
@@ -256,7 +286,7 @@ int main(int argc, char **argv)
         run_regressions(options, request.regressions, &sums);
     }
     for (uint64_t seed = options->seed; seed < options->seed + options->seeds; seed++) {
-        run_seed(options, seed, &sums, false);
+        run_seed(options, seed, &sums);
     }
     tell_sums(options, &sums);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", sums.seeds - sums.failed, sums.failed);

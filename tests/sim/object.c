@@ -107,8 +107,12 @@ void object_pull(struct sim *sim, struct node *node, const struct act *act)
     free(pulled);
 }
 
+/*  A call of an actor keeps its place: its executor has its arguments fetched. */
 void object_needed(struct sim *sim, const struct node *node, const struct act *act)
 {
+    if (act->spec->kind == SPEC_METHOD) {
+        return;
+    }
     struct list sources = act->held.sources;
     struct rec_source source;
     struct rec_keeper keeper;

@@ -181,7 +181,8 @@ static void seen_task_new(struct sim *sim, const void *from)
                                  .spec = row->spec,
                                  .state = row->state,
                                  .parent = row->parent,
-                                 .parent_token = row->parent_fence },
+                                 .parent_token = row->parent_fence,
+                                 .actor = row->actor },
              row->deps);
 }
 
@@ -242,6 +243,10 @@ static void seen_task_done(struct sim *sim, const void *from)
     if (!sim->oracle.replaying) {
         rule_done(sim, task, row);
     }
+    const struct effect *effect = effect_of(sim, task->token);
+    if (task->actor != 0 && effect != NULL && effect->checkpoint != 0) {
+        actor_committed(sim, task->actor, effect->checkpoint);
+    }
     task->hash = hash_bytes_of(1, row->result.p, row->result.n);
     end_task(sim, task, TASK_FINISHED, row->attempt);
 }
@@ -268,7 +273,7 @@ static void seen_task_again(struct sim *sim, const void *from)
         rule_charged(sim, task, row);
     }
     task->again_commit = sim->oracle.commit;
-    task->returns += row->attempt == task->attempt;
+    task->returns += row->charged == task->charged;
     task->state = TASK_READY;
     task->attempt = row->attempt;
     task->charged = row->charged;
@@ -514,22 +519,19 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_audit          seen_event
 #define seen_package_put    seen_event
 #define seen_package_forget seen_event
-/*  No client of the simulator makes actors yet. */
-#define seen_actor_name       seen_event
-#define seen_actor_unclaim    seen_event
-#define seen_actor_new        seen_event
-#define seen_actor_alive      seen_event
-#define seen_actor_kill       seen_event
-#define seen_actor_dead       seen_event
-#define seen_actor_checkpoint seen_event
-#define seen_spec_file        seen_event
-#define seen_object_where     seen_event
-#define seen_node_store       seen_event
-#define seen_object_delete    seen_event
-#define seen_hold_new         seen_event
-#define seen_hold_end         seen_event
-#define seen_holds_end        seen_event
-#define seen_session_refs     seen_event
+#define seen_actor_name     seen_event
+#define seen_actor_unclaim  seen_event
+#define seen_actor_new      seen_event
+#define seen_actor_alive    seen_event
+#define seen_actor_kill     seen_event
+#define seen_spec_file      seen_event
+#define seen_object_where   seen_event
+#define seen_node_store     seen_event
+#define seen_object_delete  seen_event
+#define seen_hold_new       seen_event
+#define seen_hold_end       seen_event
+#define seen_holds_end      seen_event
+#define seen_session_refs   seen_event
 
 void oracle_batch(struct sim *sim, const struct batch *batch)
 {

@@ -20,7 +20,7 @@ struct place_seen {  /* of a spec */
     struct strategy strategy;
     uint64_t need[PLACE_KINDS];
     uint64_t
-        rivals; /* specs of one user with equal ones are one line; 0: it has a limit of its own */
+        rivals; /* specs of one user with equal ones are one line; 0: of an actor, or with a limit of its own */
 };
 
 /*  Labels of a worker; what a spec asks for, its text in `strategy`, and the hash of that. */

@@ -102,6 +102,7 @@ void sim_fini(struct sim *sim)
     free(sim->effects);
     free(sim->started_count);
     free(sim->answered);
+    actors_fini(sim);
     index_fini(&sim->effect_index);
     index_fini(&sim->started);
     free(sim->wire.p);

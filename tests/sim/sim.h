@@ -6,9 +6,9 @@
     head.c     the head's process: the production turn on a real store in memory, killed and started again
     disk.c     what survives a power cut: batches, syncs
     node.c     a worker's process: the production worker core and its frames and reports
-    exec.c     executors: processes that begin and end attempts, and the log of effects
+    exec.c     executors: processes that begin and end attempts, and the log of effects; begins.c what must hold
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
-    nested.c   tasks that submit tasks
+    nested.c   tasks that submit tasks; actor.c actors, their calls, and what must hold of them
     place.c    where tasks ask to run, and how urgent they are
     user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
@@ -20,7 +20,9 @@
 #include "common/base.h"
 #include "common/prng.h"
 #include "head/turn.h"
+#include "tests/sim/actor.h"
 #include "tests/sim/drain.h"
+#include "tests/sim/nested.h"
 #include "tests/sim/place.h"
 #include "tests/sim/study.h"
 #include "worker/core/worker.h"
@@ -32,7 +34,7 @@ enum {
     TAIL_LINES = 40,
     LINE_BYTES = 300,
     EXECUTORS_MAX = 24,          /* of one worker */
-    SPECS_MAX = 6,               /* of one client */
+    SPECS_MAX = 8,               /* of one client; the last two are actors and their calls */
     USERS_MAX = 3 + WORKERS_MAX, /* of clients; each worker is a user, too */
     TOKEN_TEXT = TICKET_BYTES,
     DEPS_FEW = 3,
@@ -99,6 +101,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
     uint64_t hash;                      /* of the terminal row */
     uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
+    uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
 };
 
 struct spec_seen {
@@ -205,6 +208,7 @@ void rule_acked(struct sim *sim, const struct msg *done);
 /* --- exec.c ------------------------------------------------------------------------------------------- */
 struct effect { /* the log of effects, outside of rayc: one run of one attempt */
     uint64_t task, token, value_hash;
+    uint64_t checkpoint; /* hash of what a call committed; 0: nothing */
     uint32_t attempt, worker;
     uint32_t outcome;
     int32_t status;
@@ -233,6 +237,8 @@ struct executor {
     uint64_t note_us;           /* what it says keeps its order */
     uint32_t reports, reported; /* of the run */
     uint64_t slice_us;          /* between two of them */
+    uint64_t actor;             /* whose process it is; 0: of none */
+    uint32_t life;              /* of an actor that is alive: its effect; NONE */
 };
 
 struct ask { /* a report that is not decided on */
@@ -293,16 +299,8 @@ void exec_driver_ends(struct sim *sim, uint32_t client, int32_t status);
 /*  The report of a run that waits for it was decided on; false: no such run is there. */
 bool exec_waits(struct sim *sim, uint32_t node, uint64_t place, uint64_t token);
 void exec_decided(struct sim *sim, uint32_t node, uint64_t place, uint32_t decision);
-void exec_waits_now(struct sim *sim, uint32_t client, enum held_state how);
-void exec_nested_ends(struct sim *sim, uint32_t client);
 struct effect *effect_of(struct sim *sim, uint64_t token);
 void value_put(uint64_t task, uint64_t token, uint8_t out[24]);
-
-/* --- report.c ----------------------------------------------------------------------------------------- */
-void report_made(struct sim *sim, uint32_t node, const struct ask *ask);
-void reports_again(struct sim *sim, uint32_t node); /* the node has joined */
-void report_decided(struct sim *sim, uint32_t node, const struct msg_decided *msg);
-bool report_right(const struct rec_report *report); /* it is as its trial made it */
 
 /* --- net.c -------------------------------------------------------------------------------------------- */
 struct connection {
@@ -408,8 +406,9 @@ struct call {
     bool told;               /* its result was seen */
     bool cancel, cancelled;
     uint32_t failure, attempt;
-    uint64_t hash; /* of the result */
-    bool maybe;    /* a power cut may have taken it */
+    uint64_t hash;  /* of the result */
+    bool maybe;     /* a power cut may have taken it */
+    uint32_t actor; /* of a call of an actor: its counter */
 };
 
 struct client {
@@ -440,8 +439,10 @@ struct client {
     uint64_t below, kept, unsent; /* as librayc's outbox: counters */
     uint64_t drops, dropped_ms;   /* REFS that were taken; when the newest was said */
     uint64_t told_count;
-    struct call *calls; /* [counter] */
-    uint64_t cancels;   /* wanted and not yet acknowledged */
+    struct call *calls;              /* [counter] */
+    uint64_t cancels;                /* wanted and not yet acknowledged */
+    uint32_t actors[3], actor_count; /* counters */
+    uint64_t actors_until_ms;        /* they are kept so long; 0: not drawn yet */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
@@ -473,12 +474,6 @@ void client_tick(struct sim *sim, struct client *self);
 void client_power_cut(struct sim *sim); /* results that were not synced may be lost */
 /*  A program that runs in an executor: `as` has its kind, and whose it is. */
 uint32_t client_inside(struct sim *sim, const struct client *as);
-void nested_plan(struct sim *sim, const struct client *client, struct plan *plan);
-uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor,
-                    const struct item *item); /* NONE: it submits nothing */
-void nested_token(const struct sim *sim, const struct client *self, char out[TOKEN_TEXT]);
-void nested_waits(struct sim *sim, struct client *self);
-void rule_kin(struct sim *sim, const struct task_seen *task); /* it is leased */
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
 
 /* --- job.c --------------------------------------------------------------------------------------------- */
@@ -520,8 +515,8 @@ struct sim {
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
     bool nests; /* tasks submit tasks */
-    struct prng world, net, fate, run, tune, kin, jobs, users, values,
-        places; /* generators of their own, so that one part does not disturb another */
+    struct prng world, net, fate, run, tune, kin, jobs, users, values, places,
+        actors; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;
     uint64_t order;
@@ -557,6 +552,7 @@ struct sim {
     bool disabled[USERS_MAX];
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */
     uint32_t answered_count, answered_room;
+    struct lanes_seen lanes;
     uint64_t frames, tasks_done, steps;
 };
 

@@ -7,6 +7,7 @@
 struct sim;
 struct client;
 struct studies_seen;
+struct ask;
 
 struct driven { /* the study of a client */
     bool wanted, decides, resume, opened, lost, stop, ends, ended;
@@ -39,4 +40,10 @@ void studies_check(struct sim *sim, const struct client *self); /* what was ackn
 void studies_fini(struct studies_seen *self);
 void studies_cut(struct sim *sim); /* after a power cut */
 void studies_end(struct sim *sim);
+
+/*  report.c: reports of trials, until they are decided on. */
+void report_made(struct sim *sim, uint32_t node, const struct ask *ask);
+void reports_again(struct sim *sim, uint32_t node); /* the node has joined */
+void report_decided(struct sim *sim, uint32_t node, const struct msg_decided *msg);
+bool report_right(const struct rec_report *report); /* it is as its trial made it */
 #endif

@@ -16,9 +16,6 @@ rayc-worker --head "$(<"$RAYC_STATE_DIR/head.address")" --num-cpus 2 --dir "$WOR
     </dev/null &
 BACKGROUND+=("$!")
 TOKEN=$(sed -n 's/^ *token *= *"\?\([^"]*\)"\?$/\1/p' "$RAYC_STATE_DIR/admin.key")
-sql() { # SELECT...
-    sqlite3 -readonly "$RAYC_STATE_DIR/rayc.db" "$1"
-}
 get() { # PATH: it must be a 200; the answer is in $WORK/out
     expect 0 curl -sS --noproxy '*' --fail --max-time 30 -H "Authorization: Bearer $TOKEN" "$HTTP$1"
 }

@@ -3,49 +3,19 @@
 # where it should not; with the head killed in between, and away.  usage: drain.sh BUILD_DIR
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
-export RAYC_ADDRESS=ipc://$WORK/head.sock
-mkdir -m 700 "$RAYC_STATE_DIR"
-declare -A WORKER
 
-start_head() {
-    rayc-head --address "$RAYC_ADDRESS" --gone-ms 1000 2>>"$WORK/head.log" &
-    HEAD=$!
-    BACKGROUND+=("$HEAD")
-}
-# start_worker NAME CPUS GRACE
-start_worker() {
-    rayc-worker --head "$RAYC_ADDRESS" --dir "$WORK/$1/worker" --name "$1" --num-cpus "$2" --grace "$3" 2>>"$WORK/$1.log" &
-    WORKER[$1]=$!
-    BACKGROUND+=("$!")
-    wait_until 20 sql_is 1 "SELECT count(*) FROM node WHERE name='$1' AND state=1"
-}
-sql() {
-    sqlite3 -readonly -cmd ".timeout 5000" "$RAYC_STATE_DIR/rayc.db" "$1"
-}
-sql_is() {
-    [[ $(sql "$2") == "$1" ]]
-}
-must() {
-    sql_is "$1" "$2" || fail "$2 gives $(sql "$2"), not $1"
-}
 # worker_ends NAME: in order, with 0.
 worker_ends() {
-    wait_until 30 eval "! kill -0 ${WORKER[$1]}"
-    wait "${WORKER[$1]}" || fail "$1 ended with $?"
-}
-submit() {
-    expect 0 rayc submit --no-wait -q --submission-id "$@"
+    wait_until 30 eval "! kill -0 ${WORKERS[$1]}"
+    wait "${WORKERS[$1]}" || fail "$1 ended with $?"
 }
 tasks_of() {
     echo "FROM task t JOIN spec s ON s.id=t.spec JOIN session e ON e.id=s.session JOIN job j ON j.id=e.job WHERE j.submission='$1'"
 }
-node_of() {
-    sql "SELECT max(id) FROM node WHERE name='$1'"
-}
 
-start_head
-start_worker w1 2 20
-start_worker w2 2 20
+own_head
+own_worker w1 --num-cpus 2 --grace 20
+own_worker w2 --num-cpus 2 --grace 20
 
 note "drain and undrain under load"
 submit long --array 1-3 -- sleep 4 # two fit a worker: each has one
@@ -59,7 +29,7 @@ has out DRAINED
 expect 0 rayc node get w1 -o json
 [[ $(json drain) == DRAINED ]] || fail "node get does not say DRAINED"
 started=$(sql "SELECT count(*) FROM task WHERE node=$(node_of w1)")
-start_worker w3 2 20
+own_worker w3 --num-cpus 2 --grace 20
 submit load1 --array 1-1000 -- true
 wait_until 30 sql_is 1 "SELECT count(*)>20 FROM task WHERE node=$(node_of w3)"
 must "$started" "SELECT count(*) FROM task WHERE node=$(node_of w1)"
@@ -92,7 +62,7 @@ note "SIGTERM under load: what runs ends, the rest goes elsewhere"
 submit long2 --array 1-5 -- sleep 4
 wait_until 30 sql_is 1 "SELECT count(*)>0 $(tasks_of long2) AND t.state=4 AND t.node=$(node_of w2)"
 submit load2 --array 1-4000 -- true
-kill -TERM "${WORKER[w2]}"
+kill -TERM "${WORKERS[w2]}"
 worker_ends w2
 must "ended in order" "SELECT reason FROM node WHERE id=$(node_of w2)"
 expect 0 rayc job wait load2
@@ -101,7 +71,7 @@ must 1 "SELECT count(*)>0 $(tasks_of long2) AND t.node=$(node_of w2)"
 
 note "after the grace it is given back, with all that it started; a driver, too"
 expect 0 rayc node drain w1 && expect 0 rayc node drain w3
-start_worker w4 1 1
+own_worker w4 --num-cpus 1 --grace 1
 cat >"$WORK/twice.sh" <<EOF
 #!/bin/sh
 [ -e "$WORK/\$1" ] && exit 0
@@ -113,7 +83,7 @@ chmod +x "$WORK/twice.sh"
 submit twice --array 1-1 -- "$WORK/twice.sh" child1
 submit driver --max-retries 1 -- "$WORK/twice.sh" child2
 wait_until 20 test -s "$WORK/child1" -a -s "$WORK/child2"
-kill -TERM "${WORKER[w4]}"
+kill -TERM "${WORKERS[w4]}"
 worker_ends w4
 for child in child1 child2; do
     wait_until 5 eval "! kill -0 $(<"$WORK/$child")"
@@ -136,7 +106,7 @@ expect 0 rayc node drain w3
 has out "being drained"
 kill -9 "$HEAD"
 wait "$HEAD" 2>/dev/null
-start_head
+own_head
 submit after --array 1-2 -- true
 expect 0 rayc node drain w3 --wait
 expect 0 rayc node drain w1 --wait
@@ -151,16 +121,16 @@ same out "node $(node_of w1): drained"
 RAYC_KEY_FILE=$RAYC_STATE_DIR/worker.key expect 3 rayc node drain --self --state-dir "$WORK/nobody"
 
 note "without a head the grace holds, too; a second signal ends a worker at once"
-start_worker w5 1 1
-start_worker w6 1 600
+own_worker w5 --num-cpus 1 --grace 1
+own_worker w6 --num-cpus 1 --grace 600
 submit away --array 1-2 -- sleep 600
 wait_until 20 sql_is 2 "SELECT count(*) $(tasks_of away) AND t.state=4"
 kill -9 "$HEAD"
 wait "$HEAD" 2>/dev/null
-kill -TERM "${WORKER[w5]}" "${WORKER[w6]}"
+kill -TERM "${WORKERS[w5]}" "${WORKERS[w6]}"
 worker_ends w5
-kill -0 "${WORKER[w6]}" || fail "w6 has not waited"
-kill -TERM "${WORKER[w6]}"
+kill -0 "${WORKERS[w6]}" || fail "w6 has not waited"
+kill -TERM "${WORKERS[w6]}"
 worker_ends w6
 
 note "ok"

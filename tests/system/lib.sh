@@ -129,3 +129,43 @@ call() {
         "$@" "$HTTP$path" 2>"$WORK/err") || fail "$method $path: $(<"$WORK/err")"
     [[ $got == "$wanted" ]] || fail "$method $path $* answered $got, not $wanted: $(<"$WORK/out")"
 }
+
+# sql QUERY: of the database of this test; sql_is WANTED QUERY: does it give that?; must WANTED QUERY: it does.
+sql() {
+    sqlite3 -readonly -cmd ".timeout 5000" "$RAYC_STATE_DIR/rayc.db" "$1"
+}
+sql_is() {
+    [[ $(sql "$2") == "$1" ]]
+}
+must() {
+    sql_is "$1" "$2" || fail "$2 gives $(sql "$2"), not $1"
+}
+
+# submit ID OPTION...: a job that is not waited for.
+submit() {
+    expect 0 rayc submit --no-wait -q --submission-id "$@"
+}
+
+# own_head: a head with a socket in $WORK, which is then RAYC_ADDRESS; its pid is in $HEAD.
+own_head() {
+    export RAYC_ADDRESS=ipc://$WORK/head.sock
+    [[ -d $RAYC_STATE_DIR ]] || mkdir -m 700 "$RAYC_STATE_DIR"
+    rayc-head --address "$RAYC_ADDRESS" --gone-ms 1000 2>>"$WORK/head.log" &
+    HEAD=$!
+    BACKGROUND+=("$HEAD")
+}
+
+# own_worker NAME OPTION...: a worker of that head, with a folder of its own, until it has joined; its pid is in ${WORKERS[NAME]}.
+declare -A WORKERS
+own_worker() {
+    local name=$1
+    shift
+    rayc-worker --head "$RAYC_ADDRESS" --dir "$WORK/$name/worker" --name "$name" "$@" 2>>"$WORK/$name.log" &
+    # shellcheck disable=SC2034 # tests read it
+    WORKERS[$name]=$!
+    BACKGROUND+=("$!")
+    wait_until 20 sql_is 1 "SELECT count(*) FROM node WHERE name='$name' AND state=1"
+}
+node_of() { # NAME: its number; the newest, if it came back
+    sql "SELECT max(id) FROM node WHERE name='$1'"
+}

@@ -5,12 +5,6 @@
 . "$(dirname "$0")/lib.sh" "$1"
 TREE=$BUILD/examples/tree
 
-sql() {
-    sqlite3 -readonly -cmd ".timeout 5000" "$RAYC_STATE_DIR/rayc.db" "$1"
-}
-sql_is() {
-    [[ $(sql "$2") == "$1" ]]
-}
 running() { # at least so many tasks of the newest job run
     (($(sql "SELECT count(*) FROM task WHERE state=4 AND id>>40 IN (SELECT id FROM session WHERE nested=1)") >= $1))
 }

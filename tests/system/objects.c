@@ -149,16 +149,126 @@ static void borrow_part(void)
     printf("got: %s\n", (const char *)value.as.raw.data);
 }
 
+/* --- who holds large values ------------------------------------------------------------------- */
+
+static rayc_ref put_large(uint8_t seed)
+{
+    static uint8_t large[LARGE_BYTES];
+    memset(large, seed, sizeof(large));
+    return rayc_put(rayc_bytes(large, sizeof(large)));
+}
+
+/*  An array of one reference. */
+static rayc_arg boxed(rayc_ref ref, uint8_t array[1 + RAYC_REF_BYTES])
+{
+    array[0] = 0x91;
+    rayc_pack_ref(ref, array + 1);
+    return rayc_packed(array, 1 + RAYC_REF_BYTES);
+}
+
+static rayc_ref unboxed(const rayc_value *value)
+{
+    must_be(value->kind == RAYC_ARRAY && value->as.raw.size == 1 + RAYC_REF_BYTES, "it is a box");
+    return rayc_unpack_ref((const uint8_t *)value->as.raw.data + 3, RAYC_REF_BYTES - 2);
+}
+
+/*  Drops the reference when it has seen that the value is right. */
+static void must_be_large(rayc_ref ref, uint8_t seed, const char *what)
+{
+    rayc_value value;
+    must(rayc_get(ref, RAYC_FOREVER, &value), what);
+    const uint8_t *bytes = value.as.raw.data;
+    must_be(value.as.raw.size == LARGE_BYTES && bytes[LARGE_BYTES - 1] == seed, what);
+    rayc_drop(&ref);
+}
+
+RAYC_TASK(put_in_a_box, task)
+{
+    uint8_t array[1 + RAYC_REF_BYTES];
+    rayc_ref large = put_large((uint8_t)rayc_arg_int(task, 0));
+    rayc_return(task, boxed(large, array));
+    rayc_drop(&large); /* what is to be returned has it already */
+    return 0;
+}
+
+struct keeper {
+    rayc_ref kept;
+};
+
+RAYC_ACTOR(keeper, call, self)
+{
+    (void)call;
+    self->kept = (rayc_ref){ 0 };
+    return 0;
+}
+
+RAYC_METHOD(keeper, keep, call, self)
+{
+    self->kept = rayc_arg_ref(call, 0);
+    return 0;
+}
+
+RAYC_METHOD(keeper, give, call, self)
+{
+    rayc_value value;
+    must(rayc_get(self->kept, RAYC_FOREVER, &value), "what is kept");
+    uint8_t last = ((const uint8_t *)value.as.raw.data)[value.as.raw.size - 1];
+    rayc_drop(&self->kept);
+    return rayc_return(call, rayc_int(last));
+}
+
+/*  Prints the reference of a large value, and is killed. */
+static void bequeath_part(void)
+{
+    rayc_ref ref = put_large(1);
+    printf("%llu %u %u\n", (unsigned long long)ref.number, ref.index, ref.job);
+    be_ready();
+}
+
+/*  Nothing is held but by what has a reference inside, by an actor, by who has read it. */
+static void nested_part(void)
+{
+    rayc_ref lent = { strtoull(getenv("LENT"), NULL, 10), 0, 1 };
+    must(rayc_get(lent, RAYC_FOREVER, NULL), "what is lent");
+    uint8_t array[1 + RAYC_REF_BYTES];
+    rayc_value value;
+    rayc_ref of_task = rayc_call(put_in_a_box, rayc_int(2)), large = put_large(3);
+    rayc_ref box = rayc_put(boxed(large, array));
+    rayc_drop(&large);
+    large = put_large(4);
+    rayc_actor actor = rayc_new(keeper, rayc_nil());
+    rayc_ref kept = rayc_tell(actor, keeper_keep, rayc_nested(large));
+    rayc_drop(&large);
+    rayc_ref twice = rayc_call(put_in_a_box, rayc_int(5));
+    must(rayc_get(twice, RAYC_FOREVER, &value), "a box");
+    rayc_ref read = unboxed(&value);
+    rayc_drop(&twice);
+    must(rayc_get(of_task, RAYC_FOREVER, NULL), "a task puts");
+    must(rayc_get(kept, RAYC_FOREVER, NULL), "an actor keeps");
+    be_ready(); /* the head is killed, the executor of the task is gone, and another driver, too */
+    must_be_large(read, 5, "what was read outlives what it was in");
+    must(rayc_get(of_task, RAYC_FOREVER, &value), "the task's box");
+    must_be_large(unboxed(&value), 2, "what the task has put is in its value");
+    must(rayc_get(box, RAYC_FOREVER, &value), "a box that was put");
+    must_be_large(unboxed(&value), 3, "what was dropped is in the box");
+    must(rayc_get(rayc_tell(actor, keeper_give, rayc_nil()), RAYC_FOREVER, &value), "give");
+    must_be(value.as.i == 4, "the actor has kept it");
+    must(rayc_get(rayc_call(sum_of_bytes, rayc_of(lent)), RAYC_FOREVER, &value), "inherited");
+    must_be(value.as.i == LARGE_BYTES, "what a dead driver has lent is still there");
+    rayc_drop(&lent);
+    rayc_drop(&of_task);
+    rayc_drop(&box);
+    be_ready(); /* all of it has gone */
+}
+
 /* --- parts ------------------------------------------------------------------------------------ */
 
 static const struct part {
     const char *name;
     void (*run)(void);
 } parts[] = {
-    { "puts", puts_part },
-    { "several", several_part },
-    { "lend", lend_part },
-    { "borrow", borrow_part },
+    { "puts", puts_part },     { "several", several_part },   { "lend", lend_part },
+    { "borrow", borrow_part }, { "bequeath", bequeath_part }, { "nested", nested_part },
 };
 
 int main(int argc, char **argv)

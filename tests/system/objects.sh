@@ -57,3 +57,24 @@ RAYC_ADDRESS=$ADDRESS RAYC_KEY_FILE=$WORK/other.key expect 1 "$BUILD/tests/objec
 has err "the head knows no such task"
 echo >"$WORK/go"
 ended 0
+
+note "what others have a reference of outlives who made it, and goes when nobody has one"
+rows() { sqlite3 "$RAYC_STATE_DIR/rayc.db" "$1"; }
+stored_are() { [[ $(rows "SELECT count(*) FROM object WHERE state=3") -eq $1 ]]; }
+is_closed() { [[ $(rows "SELECT closed FROM session WHERE id=$1") -eq 1 ]]; }
+is_ready_again() { [[ $(grep -c ready "$WORK/bg.out") -eq 2 ]]; }
+begin bequeath
+GIVER=$PID
+LENT=$(head -n 1 "$WORK/bg.out" | cut -d ' ' -f 1)
+begin nested
+kill -KILL "$GIVER"
+wait "$GIVER" 2>/dev/null
+wait_until 30 is_closed $((LENT >> 40))
+kill_head
+restart_head
+stored_are 5 || fail "$(rows "SELECT * FROM object") are stored"
+echo >"$WORK/go"
+wait_until 30 is_ready_again
+wait_until 20 stored_are 0
+echo >"$WORK/go"
+ended 0

@@ -3,34 +3,8 @@
 # explain, summary, timeline.  usage: places.sh BUILD_DIR
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
-export RAYC_ADDRESS=ipc://$WORK/head.sock
-mkdir -m 700 "$RAYC_STATE_DIR"
-declare -A WORKER
-
-# start_worker NAME LABELS
-start_worker() {
-    rayc-worker --head "$RAYC_ADDRESS" --dir "$WORK/$1/worker" --name "$1" --num-cpus 2 --labels "$2" 2>>"$WORK/$1.log" &
-    WORKER[$1]=$!
-    BACKGROUND+=("$!")
-    wait_until 20 sql_is 1 "SELECT count(*) FROM node WHERE name='$1' AND state=1"
-}
-sql() {
-    sqlite3 -readonly -cmd ".timeout 5000" "$RAYC_STATE_DIR/rayc.db" "$1"
-}
-sql_is() {
-    [[ $(sql "$2") == "$1" ]]
-}
-must() {
-    sql_is "$1" "$2" || fail "$2 gives $(sql "$2"), not $1"
-}
-submit() {
-    expect 0 rayc submit --no-wait -q --submission-id "$@"
-}
 tasks_of() {
     echo "FROM tasks WHERE submission_id='$1' AND type='NORMAL_TASK'"
-}
-node_of() {
-    sql "SELECT max(id) FROM node WHERE name='$1'"
 }
 # refused TEXT OPTION...: a wrong command line, which says so.
 refused() {
@@ -40,11 +14,10 @@ refused() {
     has err "$text"
 }
 
-rayc-head --address "$RAYC_ADDRESS" --gone-ms 1000 2>>"$WORK/head.log" &
-BACKGROUND+=("$!")
-start_worker w1 zone=a,disk=ssd
-start_worker w2 zone=b
-start_worker w3 zone=b,disk=ssd
+own_head
+own_worker w1 --num-cpus 2 --labels zone=a,disk=ssd
+own_worker w2 --num-cpus 2 --labels zone=b
+own_worker w3 --num-cpus 2 --labels zone=b,disk=ssd
 
 note "labels of nodes"
 expect 0 rayc node list
@@ -76,6 +49,15 @@ expect 0 rayc job wait ssd
 must 0 "SELECT count(*) $(tasks_of labels) AND node_id=$(node_of w1)"
 must 3 "SELECT count(*) $(tasks_of ssd) AND node_id=$(node_of w1)"
 
+note "trials of a study, likewise"
+printf 'command: echo loss={x}\nmetric: loss\nmode: min\nspace: {x: {uniform: [0, 1]}}\nlabels: [disk=ssd]\n' >"$WORK/search.yaml"
+expect 0 rayc tune --space "$WORK/search.yaml" --name placed --trials 3 --label zone=b --label disk=ssd --priority 3 -q
+must 3 "SELECT count(*) FROM trials r JOIN tasks t ON t.task_id=r.task_id WHERE r.study='placed' AND t.node_id=$(node_of w3)"
+expect 0 rayc tune --space "$WORK/search.yaml" --name bound --trials 2 --strategy "node:$(node_of w1)" -q
+must 2 "SELECT count(*) FROM trials r JOIN tasks t ON t.task_id=r.task_id WHERE r.study='bound' AND t.node_id=$(node_of w1)"
+expect 0 rayc task get "$(sql "SELECT max(task_id) FROM trials WHERE study='placed'")" -o json
+[[ $(json scheduling.priority) == 3 ]] || fail "the priority of a trial"
+
 note "one node or none"
 submit there --array 1-5 --strategy "node:$(node_of w3)" -- sleep 0.3
 submit soft --array 1-3 --strategy "node:$(node_of w3):soft" -- sleep 0.3
@@ -89,7 +71,7 @@ submit leaves --array 1-1 --strategy "node:$(node_of w3):soft" -- true
 expect 0 rayc task explain "$(sql "SELECT task_id $(tasks_of waits)")"
 has out "The node that it asks for is full."
 lost=$(node_of w3)
-kill -KILL "${WORKER[w3]}"
+kill -KILL "${WORKERS[w3]}"
 expect 1 rayc job wait waits
 must TASK_UNSCHEDULABLE_ERROR "SELECT error_type $(tasks_of waits)"
 must 1 "SELECT instr(error_message,'it must run on node $lost, which is gone')>0 $(tasks_of waits)"
@@ -100,7 +82,7 @@ note "labels that no node has are waited for"
 submit later --array 1-1 --label zone=c -- true
 expect 0 rayc task explain "$(sql "SELECT task_id $(tasks_of later)")"
 has out "No node has the labels that it asks for."
-start_worker w4 zone=c
+own_worker w4 --num-cpus 2 --labels zone=c
 expect 0 rayc job wait later
 must 1 "SELECT count(*) $(tasks_of later) AND node_id=$(node_of w4)"
 

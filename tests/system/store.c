@@ -104,6 +104,18 @@ RAYC_TASK(die_writing, task)
     return rayc_return_buffer(task, &buffer);
 }
 
+/*  Two of 20 MB, one in place, the other copied; and a small one. */
+RAYC_TASK(make_three, task)
+{
+    rayc_buffer *first = buffer_of(LARGE, 11);
+    rayc_return_buffer_at(task, 0, &first);
+    uint8_t *bytes = malloc(LARGE);
+    fill(bytes, LARGE, 12);
+    rayc_return_at(task, 1, rayc_bytes(bytes, LARGE));
+    free(bytes);
+    return rayc_return_at(task, 2, rayc_int(13));
+}
+
 static int64_t number(rayc_ref ref)
 {
     rayc_value value;
@@ -140,6 +152,30 @@ static void results(void)
     check(rayc_call(die_writing, rayc_nil()), LARGE, 3);
     rayc_drop(&made);
     puts("results: right");
+}
+
+/*  Each of several is in the store by itself; one is taken away. */
+static void several(void)
+{
+    rayc_options three = rayc_defaults();
+    three.returns = 3;
+    rayc_ref made[3], lent[3];
+    rayc_call_n(made, &three, make_three, rayc_nil());
+    check(made[0], LARGE, 11);
+    check(made[1], LARGE, 12);
+    must_be(number(made[2]) == 13, "the small one");
+    must_be(number(rayc_call(measure, rayc_of(made[1]), rayc_int(12))) == LARGE, "an argument");
+    rayc_drop(&made[0]);
+    rayc_call_n(lent, &three, make_three, rayc_nil());
+    must(rayc_wait(lent, 3, 3, 60), "three more");
+    must(rayc_free(lent, 2), "free");
+    must_be(rayc_get(lent[1], 60, NULL) == RAYC_EOBJECTFREED, "it says that it is freed");
+    must_be(rayc_get(rayc_call(measure, rayc_of(lent[1]), rayc_int(12)), 60, NULL) ==
+                RAYC_EOBJECTFREED,
+            "also as an argument");
+    must_be(number(lent[2]) == 13, "the others are there");
+    be_ready();
+    puts("several: right");
 }
 
 static void puts_part(void)
@@ -232,6 +268,8 @@ int main(int argc, char **argv)
         results();
     } else if (strcmp(part, "puts") == 0) {
         puts_part();
+    } else if (strcmp(part, "several") == 0) {
+        several();
     } else if (strcmp(part, "many") == 0) {
         many(count, size);
     } else if (strcmp(part, "too_large") == 0) {

@@ -41,14 +41,24 @@ start 100000000 1000000000
 expect 0 "$PROGRAM" puts
 has out "puts: right"
 
+note "several large values that one task returns; values that are taken away"
+export GO=$WORK/go
+mkfifo "$GO"
+background "$PROGRAM" several
+wait_until 60 is_ready
+rows() { sqlite3 "$RAYC_STATE_DIR/rayc.db" "$1"; }
+has_stored() { [[ $(rows "SELECT count(*),sum(size) FROM object WHERE state=3") == "$1" ]]; }
+wait_until 20 has_stored "1|20000005" # the second of the first task
+echo >"$GO"
+ended 0
+has out "several: right"
+
 note "writing to a sealed value ends the writer, and nobody sees it"
 expect 139 "$PROGRAM" write_sealed
 has out sealed
 lacks out written
 
 note "a store that is full spills, and what it spilled comes back"
-export GO=$WORK/go
-mkfifo "$GO"
 rm -f "$WORK/bg.out"
 background "$PROGRAM" many 30 10
 wait_until 60 is_ready

@@ -74,7 +74,6 @@ space:
   epochs: {const: $EPOCHS}
 TEXT
 }
-sql() { sqlite3 -readonly "$RAYC_STATE_DIR/rayc.db" "$1"; }
 points_of() {
     sql "SELECT t.number, json_extract(t.params,'\$.x'), json_extract(t.params,'\$.y'), t.value, t.step, t.state, t.pruned
          FROM trial t JOIN study s ON s.id=t.study WHERE s.name='$1' ORDER BY t.number"

@@ -147,6 +147,58 @@ static void what_came_back_is_not_overtaken(void **unused)
     actors_free(a);
 }
 
+static void has_nothing_of_calls(struct actors *a, uint64_t seq)
+{
+    proto_put_record(&a->w->wire, REC_HELD,
+                     &(struct rec_held){ a->actor, a->start.token, HELD_ALIVE, 7 });
+    say(a->w, WORKER, MSG_INVENTORY,
+        &(struct msg_inventory){
+            .seq = seq, .node = a->node, .last = 1, .held = wire_list(&a->w->wire, 1) });
+}
+
+/*  A START says up to which INVENTORY the head knows what the worker has; and one that was lost is said again only when
+    no earlier call has come back meanwhile. */
+static void what_was_lost_does_not_overtake(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start call[2], again;
+    alive(a, &a->start);
+    calls(a, 2, 2, 0);
+    assert_true(start_at(a->w, 0, &call[0]) && start_at(a->w, 1, &call[1]));
+    has_nothing_of_calls(a, 4);
+    assert_int_equal(must_hear(a->w, MSG_START)->as.start.inventory, 4);
+    assert_true(start_at(a->w, 0, &again) && again.token == call[0].token);
+    assert_true(start_at(a->w, 1, &again) && again.token == call[1].token);
+    returned(a, &call[0]);
+    has_nothing_of_calls(a, 5);
+    assert_null(heard(a->w, MSG_START, 0));
+    assert_int_equal(must_hear(a->w, MSG_RECALL)->as.recall.leases.count, 1);
+    say(a->w, WORKER, MSG_NODE_BEAT,
+        &(struct msg_node_beat){ .node = a->node, .start_seen = 100, .inventory = 5 });
+    assert_int_equal(must_hear(a->w, MSG_NODE_BEAT_ACK)->as.node_beat_ack.doubt, 1);
+    returned(a, &call[1]);
+    assert_true(start_at(a->w, 0, &again) && again.task == call[0].task);
+    assert_true(start_at(a->w, 1, &again) && again.task == call[1].task);
+    actors_free(a);
+}
+
+/*  Until its grace is over an actor of a drained node is called, and what was lost of that is said again. */
+static void what_was_lost_is_said_again_to_a_drained_node(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start call, again;
+    alive(a, &a->start);
+    calls(a, 2, 1, 0);
+    assert_true(start_at(a->w, 0, &call));
+    say(a->w, WORKER, MSG_NODE_DRAIN,
+        &(struct msg_node_drain){ .node = a->node, .drain = DRAIN_LEAVING, .grace_ms = 60000 });
+    has_nothing_of_calls(a, 4);
+    assert_true(start_at(a->w, 0, &again) && again.token == call.token);
+    actors_free(a);
+}
+
 static void the_dead_tell_why(void **unused)
 {
     (void)unused;
@@ -397,6 +449,8 @@ int main(void)
         cmocka_unit_test(a_death_charges_what_had_begun),
         cmocka_unit_test(a_retry_keeps_its_place),
         cmocka_unit_test(what_came_back_is_not_overtaken),
+        cmocka_unit_test(what_was_lost_does_not_overtake),
+        cmocka_unit_test(what_was_lost_is_said_again_to_a_drained_node),
         cmocka_unit_test(the_dead_tell_why),
         cmocka_unit_test(the_end_is_told_whatever_comes_first),
         cmocka_unit_test(a_beat_tells_that_it_is_alive),

@@ -128,7 +128,7 @@ static void what_nobody_holds_is_dropped_until_its_node_says_so(void **state)
     (void)state;
     struct world *w = world_new();
     uint64_t session, node, task = made(w, &session, &node);
-    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0 });
+    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0, 0 });
     assert_int_equal(must_hear(w, MSG_REFS_TAKEN)->as.refs_taken.below, 2);
     assert_true(told_to_drop(w, task));
     say(w, WORKER, MSG_NODE_BEAT, &(struct msg_node_beat){ .node = node });
@@ -152,7 +152,7 @@ static void an_argument_is_held_by_its_task(void **state)
     assert_true(start_at(w, 0, &start));
     assert_true(next_source(&start.sources, &source));
     assert_int_equal(source.task, task);
-    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0 });
+    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0, 0 });
     assert_false(told_to_drop(w, task));
     done(w, node, &start, OUTCOME_OK, 0);
     assert_true(told_to_drop(w, task));
@@ -169,7 +169,7 @@ static void what_is_inside_lives_while_the_outer_one_does(void **state)
     assert_true(start_at(w, 0, &start));
     proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ inner, 0 });
     done_stored(w, node, &start, wire_list(&w->wire, 1));
-    refs(w, CLIENT, session, 1, (struct rec_ref){ inner, 0, 0 });
+    refs(w, CLIENT, session, 1, (struct rec_ref){ inner, 0, 0, 0 });
     assert_false(told_to_drop(w, inner));
     world_restart(w);
     hello(w, WORKER, 2);
@@ -180,7 +180,7 @@ static void what_is_inside_lives_while_the_outer_one_does(void **state)
     assert_int_equal(must_hear(w, MSG_REFS_TAKEN)->as.refs_taken.below, 2);
     stock(w, node, 1, inner, COPY_PRIMARY);
     assert_false(told_to_drop(w, inner));
-    refs(w, CLIENT, session, 2, (struct rec_ref){ start.task, 0, 0 });
+    refs(w, CLIENT, session, 2, (struct rec_ref){ start.task, 0, 0, 0 });
     assert_true(told_to_drop(w, inner));
     world_free(w);
 }
@@ -192,7 +192,7 @@ static void a_session_that_ends_holds_nothing_but_others_do(void **state)
     struct world *w = world_new();
     uint64_t session, node, task = made(w, &session, &node);
     uint64_t other = open_job(w, OTHER, "borrower");
-    refs(w, OTHER, other, 1, (struct rec_ref){ task, 0, 1 });
+    refs(w, OTHER, other, 1, (struct rec_ref){ task, 0, 1, 0 });
     say(w, CLIENT, MSG_BYE, &(struct msg_bye){ .session = session });
     pass(w, 500);
     assert_false(told_to_drop(w, task));
@@ -201,12 +201,58 @@ static void a_session_that_ends_holds_nothing_but_others_do(void **state)
     world_free(w);
 }
 
+/*  The reference may be dropped before the result is there: the task holds it, also after a restart. */
+static void what_a_task_will_return_is_held(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, inner = made(w, &session, &node);
+    submit(w, session, 2, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    refs(w, CLIENT, session, 1, (struct rec_ref){ inner, 0, 1, start.task });
+    refs(w, CLIENT, session, 2, (struct rec_ref){ inner, 0, 0, 0 });
+    assert_false(told_to_drop(w, inner));
+    world_restart(w);
+    hello(w, WORKER, 2);
+    say(w, WORKER, MSG_NODE_JOIN,
+        &(struct msg_node_join){ .node = node, .key = slice_text("n1"), .store_bytes = 1 << 30 });
+    stock(w, node, 1, inner, COPY_PRIMARY);
+    assert_false(told_to_drop(w, inner));
+    done_stored(w, node, &start, (struct list){ 0 }); /* it returns something else */
+    assert_true(told_to_drop(w, inner));
+    world_free(w);
+}
+
+static void what_is_taken_away_goes_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ task, 0 });
+    say(w, CLIENT, MSG_FREE,
+        &(struct msg_free){ .session = session, .objects = wire_list(&w->wire, 1) });
+    assert_int_equal(must_hear(w, MSG_CHANGED)->as.changed.id, 1);
+    assert_true(told_to_drop(w, task));
+    struct rec_source source = where(w, session, task);
+    assert_int_equal(source.state, DIRECTORY_LOST);
+    assert_int_equal(source.reason, REASON_OBJECT_FREED);
+    call(w, session, 2, SPEC_FUNCTION, task);
+    struct rec_result result;
+    assert_true(result_of(w, task_id_of(session, 2).v, &result));
+    assert_int_equal(result.failure, FAILURE_OBJECT_LOST);
+    stock(w, node, 1, task, COPY_GONE);
+    refs(w, CLIENT, session, 1, (struct rec_ref){ task, 0, 0, 0 });
+    assert_int_equal(where(w, session, task).state, DIRECTORY_FREED);
+    world_free(w);
+}
+
 static void a_change_that_is_said_again_changes_nothing(void **state)
 {
     (void)state;
     struct world *w = world_new();
     uint64_t session, node, task = made(w, &session, &node);
-    refs(w, CLIENT, session, 3, (struct rec_ref){ task, 0, 0 });
+    refs(w, CLIENT, session, 3, (struct rec_ref){ task, 0, 0, 0 });
     assert_int_equal(must_hear(w, MSG_REFS_TAKEN)->as.refs_taken.below, 1);
     assert_false(told_to_drop(w, task));
     world_free(w);
@@ -301,6 +347,8 @@ int main(void)
         cmocka_unit_test(an_argument_is_held_by_its_task),
         cmocka_unit_test(what_is_inside_lives_while_the_outer_one_does),
         cmocka_unit_test(a_session_that_ends_holds_nothing_but_others_do),
+        cmocka_unit_test(what_a_task_will_return_is_held),
+        cmocka_unit_test(what_is_taken_away_goes_at_once),
         cmocka_unit_test(a_change_that_is_said_again_changes_nothing),
         cmocka_unit_test(a_lost_value_that_was_put_says_why),
         cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),

@@ -56,6 +56,7 @@ struct head {
     _Atomic bool stop, foreign_ended;
     _Atomic uint32_t foreign_polls;
     _Atomic uint32_t submits, specs, calls_most, polls, cancels, early_cancels, resumes, byes;
+    _Atomic uint32_t inside, held, dropped; /* references of calls; what REFS said */
 };
 
 static struct head head;
@@ -117,6 +118,27 @@ static inline int64_t first_argument(struct slice args)
     return count > 0 && wire_get_int(&in, &value) ? value : 0;
 }
 
+static inline void count_inside(struct list sealed)
+{
+    struct rec_sealed record;
+    while (next_sealed(&sealed, &record)) {
+        head.inside += record.inside.count;
+    }
+}
+
+static inline void on_refs(const struct msg_refs *msg)
+{
+    struct list refs = msg->refs;
+    struct rec_ref ref;
+    while (next_ref(&refs, &ref)) {
+        head.held += ref.held;
+        head.dropped += !ref.held;
+    }
+    say(MSG_REFS_TAKEN, &(struct msg_refs_taken){ .seq = msg->seq,
+                                                  .session = SESSION,
+                                                  .below = msg->first + msg->refs.count });
+}
+
 static inline void on_submit(const struct msg_submit *msg)
 {
     head.submits++;
@@ -137,6 +159,7 @@ static inline void on_submit(const struct msg_submit *msg)
     head.calls_most = msg->calls.count > head.calls_most ? msg->calls.count : head.calls_most;
     for (uint64_t counter = msg->first; next_call(&calls, &call); counter++) {
         if (counter == head.below) {
+            count_inside(call.sealed);
             head.values[head.below++] = first_argument(call.args);
             put_result(&results, counter);
             count++;
@@ -241,10 +264,7 @@ static inline void on_message(const struct msg *msg)
         say(MSG_PROGRAM_HAS, &(struct msg_program_has){ .seq = seq, .complete = 1 });
         break;
     case MSG_REFS:
-        say(MSG_REFS_TAKEN,
-            &(struct msg_refs_taken){ .seq = seq,
-                                      .session = SESSION,
-                                      .below = msg->as.refs.first + msg->as.refs.refs.count });
+        on_refs(&msg->as.refs);
         break;
     case MSG_WHERE:
         on_where(&msg->as.where);

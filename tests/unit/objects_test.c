@@ -199,7 +199,9 @@ static void wrong_numbers_of_values_are_refused(void **state)
     options.returns = 3;
     rayc_ref refs[3];
     get_text(rayc_call_with(&options, same, rayc_int(1)), RAYC_EINVALID);
+    head.lose_results = 1;
     rayc_call_n(refs, &options, same, rayc_int(1)); /* this head returns one value */
+    assert_int_equal(rayc_wait(refs, 3, 3, RAYC_FOREVER), 3);
     for (int i = 0; i < 3; i++) {
         assert_non_null(strstr(get_text(refs[i], RAYC_ETASK), "another number of values"));
         rayc_drop(&refs[i]);
@@ -223,6 +225,81 @@ static void a_reference_to_nothing_cannot_be_passed(void **state)
     get_text(rayc_put(rayc_nested(rayc_put(rayc_int(1)))), RAYC_EINVALID);
 }
 
+/*  An array of references, in msgpack. */
+static rayc_arg array_of(const rayc_ref *refs, uint8_t count, uint8_t *to)
+{
+    to[0] = (uint8_t)(0x90 + count);
+    for (uint8_t i = 0; i < count; i++) {
+        rayc_pack_ref(refs[i], to + 1 + i * RAYC_REF_BYTES);
+    }
+    return rayc_packed(to, 1 + count * (size_t)RAYC_REF_BYTES);
+}
+
+static void what_is_inside_is_told(void **state)
+{
+    (void)state;
+    join();
+    uint8_t bytes[64];
+    rayc_ref refs[] = { rayc_put(rayc_int(1)), rayc_put(rayc_int(2)) };
+    rayc_ref both = rayc_put(array_of(refs, 2, bytes));
+    get_many(submit_many(1), 1);
+    assert_int_equal(head.inside, 2);
+    rayc_ref ended[] = { rayc_call(same, rayc_int(5), rayc_nested(refs[0])),
+                         rayc_call(same, rayc_int(6), array_of(refs, 2, bytes)),
+                         rayc_call(same, rayc_int(7), rayc_of(both)),
+                         rayc_call(same, rayc_int(8), rayc_of(foreign(4, 0))) };
+    assert_int_equal(rayc_get_all(ended, 4, RAYC_FOREVER, NULL), RAYC_OK);
+    assert_int_equal(head.inside, 2 + 1 + 2 + 2); /* the value of `both` travels with the call */
+    static rayc_ref many[1025];
+    static uint8_t large[3 + sizeof(many) / sizeof(many[0]) * RAYC_REF_BYTES];
+    memcpy(large, "\xDC\x04\x01", 3);
+    for (int i = 0; i < 1025; i++) {
+        rayc_pack_ref(refs[0], large + 3 + i * RAYC_REF_BYTES);
+    }
+    assert_non_null(strstr(get_text(rayc_put(rayc_packed(large, sizeof(large))), RAYC_EINVALID),
+                           "more than 1024 references"));
+}
+
+static rayc_ref read_again(rayc_ref ref)
+{
+    uint8_t bytes[RAYC_REF_BYTES];
+    rayc_pack_ref(ref, bytes);
+    return rayc_unpack_ref(bytes + 2, RAYC_REF_BYTES - 2);
+}
+
+static void what_is_read_is_held_until_it_is_dropped(void **state)
+{
+    (void)state;
+    join();
+    rayc_ref ref = read_again(foreign(1, 0)), same_ref = read_again(foreign(1, 0));
+    assert_int_equal(rayc_get(ref, RAYC_FOREVER, NULL), RAYC_OK);
+    assert_int_equal(head.held, 1);
+    rayc_drop(&ref);
+    rayc_drop(&same_ref); /* it was the same */
+    assert_int_equal(rayc_get(foreign(1, 1), RAYC_FOREVER, NULL), RAYC_OK);
+    assert_int_equal(head.held, 2);
+    assert_int_equal(head.dropped, 1);
+}
+
+static void what_was_dropped_can_be_read_again(void **state)
+{
+    (void)state;
+    join();
+    rayc_value value;
+    rayc_ref ref = rayc_call(same, rayc_int(12)), ended = ref, copy = ref;
+    assert_int_equal(rayc_get(ref, RAYC_FOREVER, NULL), RAYC_OK);
+    rayc_drop(&ref);
+    get_text(copy, RAYC_ENOTFOUND);
+    copy = read_again(ended);
+    assert_int_equal(rayc_get(copy, RAYC_FOREVER, &value), RAYC_OK);
+    assert_int_equal(value.as.i, 12);
+    assert_int_equal(head.held, 1);
+    rayc_drop(&copy);
+    get_text(ended, RAYC_ENOTFOUND);
+    ended.number += 1000;
+    get_text(read_again(ended), RAYC_ENOTFOUND); /* it never was */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_head, stop_head)
 
 int main(void)
@@ -242,6 +319,9 @@ int main(void)
         TEST(failures_count_as_ended),
         TEST(wrong_numbers_of_values_are_refused),
         TEST(a_reference_to_nothing_cannot_be_passed),
+        TEST(what_is_inside_is_told),
+        TEST(what_is_read_is_held_until_it_is_dropped),
+        TEST(what_was_dropped_can_be_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

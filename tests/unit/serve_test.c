@@ -234,6 +234,10 @@ static void a_reference_is_passed_as_it_is(void **state)
     struct cursor value = cursor_of(ran.value);
     assert_int_equal(reference_get(&value, &out), REFERENCE_EXT);
     assert_true(out.task == 77 && out.index == 1 && out.job == 3);
+    struct rec_sealed sealed;
+    struct rec_object inside;
+    assert_true(next_sealed(&ran.sealed, &sealed) && sealed.index == 0 && sealed.size == 0);
+    assert_true(next_object(&sealed.inside, &inside) && inside.task == 77 && inside.index == 1);
     assert_text(run_one(self, "ref_back", INTS(5)).text,
                 "task ref_back: argument 0 is an integer, read as a reference");
 }

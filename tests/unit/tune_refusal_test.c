@@ -279,6 +279,13 @@ static const struct refusal keys[] = {
     { "resources: {cpuu: 1}", "2:13: resources: unknown key \"cpuu\"; do you mean cpu?" },
     { "resources: {memory: lots}",
       "2:21: resources.memory: must be a number of bytes such as 512M, 2Gi, or 1073741824" },
+    { "strategy: PACK",
+      "2:11: strategy: strategy 'PACK' must be DEFAULT, SPREAD, node:NODE or node:NODE:soft "
+      "(NODE: a number of 'rayc node list')" },
+    { "labels: [zone=a, zone]",
+      "2:18: labels[1]: label 'zone' must be KEY=VALUE, KEY!=VALUE, KEY in (A|B) or KEY not in "
+      "(A|B)" },
+    { "priority: 101", "2:11: priority: must be from -100 to 100, not 101" },
     { "cpus: 1\nresources: {cpu: 1}", "2:1: cpus: is resources.cpu, too: give one of them" },
     { "time_budget: soon",
       "2:14: time_budget: must be a duration such as 90s, 1.5m, 2h, or a number of seconds" },

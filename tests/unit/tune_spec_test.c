@@ -56,6 +56,9 @@ static const char whole[] = "name: yolo\n"
                             "trials: 20\n"
                             "concurrency: 2\n"
                             "resources: {cpu: 1.5, gpu: 1, memory: 2Gi, moon: 2}\n"
+                            "strategy: node:3:soft\n"
+                            "labels: [zone=a, 'disk in (ssd|nvme)']\n"
+                            "priority: -7\n"
                             "retry: {max_failures: -1, backoff: 1.5m}\n"
                             "search: {algo: tpe, startup: 5, candidates: 30, group: false}\n"
                             "scheduler: {type: asha, resource: epoch, max: 81, eta: 3,\n"
@@ -88,6 +91,9 @@ static void a_study_is_read_whole(void **state)
     assert_true(spec->trials_max == 20 && spec->concurrency == 2);
     assert_true(spec->cpus == 1.5 && spec->gpus == 1 && spec->memory_bytes == 2ull << 30);
     assert_string_equal(spec->resources, "moon=2");
+    assert_string_equal(spec->strategy, "node:3:soft");
+    assert_string_equal(spec->labels, "zone=a\ndisk in (ssd|nvme)");
+    assert_int_equal(spec->priority, -7);
     assert_true(spec->max_failures == -1 && spec->backoff_ms == 90000);
     assert_string_equal(spec->search.algo, "tpe");
     assert_true(spec->search.startup == 5 && spec->search.candidates == 30 && !spec->search.group);

@@ -28,12 +28,15 @@ static void call_at(struct world *world, uint64_t seq, uint64_t first, uint32_t 
                                               .actor = ACTOR });
     }
     world_say(world, MSG_START,
-              &(struct msg_start){
-                  .seq = seq, .specs = wire_list(&specs, 1), .starts = wire_list(&starts, count) });
+              &(struct msg_start){ .seq = seq,
+                                   .specs = wire_list(&specs, 1),
+                                   .starts = wire_list(&starts, count),
+                                   .inventory = world->inventory_known });
 }
 
 static void call(struct world *world, uint64_t first, uint32_t count)
 {
+    world->inventory_known = world->last[MSG_INVENTORY].as.inventory.seq;
     call_at(world, ++world->start_seq, first, count, 1000);
 }
 
@@ -129,6 +132,40 @@ static void test_order_after_a_gap(void **state)
     world_free(world);
 }
 
+/*  What was on its way when the INVENTORY left does not come before what that asks for. */
+static void test_order_after_a_late_inventory(void **state)
+{
+    (void)state;
+    struct world *world = with_actor(&CLASS);
+    call(world, 1, 1);
+    world->start_seq++; /* the frame with call 2 */
+    call(world, 3, 1);
+    call_at(world, ++world->start_seq, 4, 1, 1000);
+    assert_int_equal(world->executors[0].given, 2);
+    call(world, 2, 3);
+    assert_int_equal(world->executors[0].given, 5);
+    for (uint64_t task = 2; task <= 4; task++) {
+        assert_int_equal(world->executors[0].tasks[task], task);
+    }
+    world_free(world);
+}
+
+/*  A head that starts again does not know which STARTs its predecessor has not sent, before it has the INVENTORY. */
+static void test_order_after_a_restart(void **state)
+{
+    (void)state;
+    struct world *world = with_actor(&CLASS);
+    call(world, 1, 1);
+    connect_to(world, EPOCH + 1, NODE);
+    world->start_seq = world->inventory_known = 0;
+    call_at(world, ++world->start_seq, 3, 1, 1000);
+    assert_int_equal(world->executors[0].given, 2);
+    call(world, 2, 2);
+    assert_int_equal(world->executors[0].given, 4);
+    assert_int_equal(world->executors[0].tasks[2], 2);
+    world_free(world);
+}
+
 /*  A call that was refused holds up later ones until the head knows that it was. */
 static void test_order_after_a_refusal(void **state)
 {
@@ -149,6 +186,28 @@ static void test_order_after_a_refusal(void **state)
     call(world, 5, 1); /* there would be room */
     assert_int_equal(outcome_of(world, 5), OUTCOME_RETURNED);
     acknowledge_all(world);
+    call_at(world, ++world->start_seq, 3, 1, 2000);
+    assert_int_equal(world->executors[0].given, 4);
+    assert_int_equal(world->executors[0].tasks[3], 3);
+    world_free(world);
+}
+
+/*  The head leases again what was refused before it acknowledges that: this says enough.  Else both would go on so. */
+static void test_called_again_before_the_acknowledgement(void **state)
+{
+    (void)state;
+    struct worker_limits limits = { .attempts = 3, .executors = 4, .specs = 8, .reports = 8 };
+    struct world *world = world_new(10000, 0, limits);
+    connect_to(world, EPOCH, NODE);
+    start(world, &CLASS, ACTOR, 1);
+    begin(world, 0);
+    ran(world, 0, OUTCOME_OK, 10);
+    call(world, 1, 4); /* there is room for two */
+    begin(world, 0);
+    ran(world, 0, OUTCOME_OK, 10);
+    world_ack(world, done_of(world, 1, 1001)->report);
+    call(world, 5, 1);
+    assert_int_equal(outcome_of(world, 5), OUTCOME_RETURNED);
     call_at(world, ++world->start_seq, 3, 1, 2000);
     assert_int_equal(world->executors[0].given, 4);
     assert_int_equal(world->executors[0].tasks[3], 3);
@@ -321,7 +380,10 @@ int main(void)
         cmocka_unit_test(test_constructor_fails),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_order_after_a_gap),
+        cmocka_unit_test(test_order_after_a_late_inventory),
+        cmocka_unit_test(test_order_after_a_restart),
         cmocka_unit_test(test_order_after_a_refusal),
+        cmocka_unit_test(test_called_again_before_the_acknowledgement),
         cmocka_unit_test(test_death),
         cmocka_unit_test(test_graceful_end),
         cmocka_unit_test(test_threads),

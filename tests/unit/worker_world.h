@@ -63,6 +63,7 @@ struct world {
     int exited;         /* 1 + how */
     bool no_spawn, no_fetch, no_die;
     uint64_t start_seq;
+    uint64_t inventory_known; /* by the head that says START */
     uint32_t orphan_ms;
     uint64_t deadline;
 };

@@ -99,8 +99,8 @@ static uint32_t executor_of(const struct worker *self, uint64_t actor)
 void on_call(struct worker *self, const struct rec_start *start, uint32_t spec, uint32_t frame)
 {
     uint32_t owner = executor_of(self, start->actor);
-    bool takes = owner != NONE && !report_refuses_calls(self, start->actor);
-    uint32_t index = takes ? attempt_new(self, start, spec, frame) : NONE;
+    bool held_up = report_holds_up(self, start);
+    uint32_t index = owner != NONE && !held_up ? attempt_new(self, start, spec, frame) : NONE;
     if (index == NONE) {
         report_refusal_of_call(self, start);
         return;

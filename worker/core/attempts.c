@@ -268,10 +268,13 @@ static void hold(struct worker *self, const struct rec_start *start, uint32_t sp
     }
 }
 
-/*  A call that was told after one that is missing: as if it had not been told, so that the order stays. */
-static bool is_early(const struct worker *self, const struct rec_start *start, bool unknown)
+/*  A call that was told after one that is missing, or before the head knew that: as if it had not been told, so that
+    the order stays.  The INVENTORY asks for all of them. */
+static bool is_early(const struct worker *self, const struct msg_start *msg,
+                     const struct rec_start *start)
 {
-    return start->actor != 0 && (unknown || self->start_seen != self->start_newest);
+    return start->actor != 0 &&
+           (self->start_seen != self->start_newest || msg->inventory < self->calls_from);
 }
 
 /*  The position of a START: false if it was told before, or an INVENTORY has told that it never came. */
@@ -322,7 +325,7 @@ void on_start(struct worker *self, const struct worker_event *event)
     struct rec_start start;
     bool unknown = false;
     while (next_start(&starts, &start)) {
-        if (is_early(self, &start, unknown) || !is_news(self, &start)) {
+        if (is_early(self, msg, &start) || !is_news(self, &start)) {
             continue;
         }
         uint32_t spec = spec_index(self, start.spec);
@@ -335,6 +338,7 @@ void on_start(struct worker *self, const struct worker_event *event)
                            OUTCOME_SETUP_FAILED); /* no room for it */
         } else {
             unknown = true; /* the frame that told the spec was lost, or it is forgotten */
+            self->calls_from = self->inventory_seq + 1;
         }
     }
     if (unknown) {

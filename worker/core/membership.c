@@ -10,6 +10,10 @@ static void link_set(struct worker *self, enum membership link)
     self->join_due = link == LINK_JOINING;
     self->inventory_due = link == LINK_JOINED;
     self->inventory_open = false;
+    if (link == LINK_JOINED) {
+        self->calls_from =
+            self->inventory_seq + 1; /* STARTs may have been lost with a connection, or a head */
+    }
     self->behind = 0;
 }
 
@@ -265,6 +269,9 @@ static void inventory_emit(struct worker *self)
                                 .held = wire_list(&self->scratch, count) };
     if (last) {
         self->inventory_open = false;
+        if (self->start_seen != self->inventory_newest) {
+            self->calls_from = self->inventory_seq;
+        }
         self->start_seen = self->inventory_newest;
         actors_tell_again(self);
     }

@@ -43,14 +43,35 @@ void report_refusal_of_call(struct worker *self, const struct rec_start *start)
     }
 }
 
-bool report_refuses_calls(const struct worker *self, uint64_t actor)
+/*  Of the same actor and session, and in force. */
+static bool is_before(const struct refusal *refusal, const struct rec_start *call)
 {
+    return refusal->token != 0 && refusal->actor == call->actor &&
+           task_session((task_id){ refusal->task }) == task_session((task_id){ call->task });
+}
+
+/*  The head leases a call anew when it knows how all of its lane ended that were out; then later ones, too.  So its
+    token tells of refusals that are not acknowledged yet: of this call and those that came with it, and of later ones. */
+bool report_holds_up(struct worker *self, const struct rec_start *call)
+{
+    uint64_t refused = 0; /* the newest token of this call that was */
     for (uint32_t i = 0; i < self->refusal_count; i++) {
-        if (refusal_at(self, i)->actor == actor && refusal_at(self, i)->token != 0) {
-            return true;
-        }
+        const struct refusal *refusal = refusal_at(self, i);
+        refused =
+            is_before(refusal, call) && refusal->task == call->task ? refusal->token : refused;
     }
-    return false;
+    bool held_up = false;
+    for (uint32_t i = 0; i < self->refusal_count; i++) {
+        struct refusal *refusal = refusal_at(self, i);
+        if (!is_before(refusal, call)) {
+            continue;
+        }
+        bool is_known = refusal->token < call->token &&
+                        (refusal->task >= call->task || refusal->token <= refused);
+        refusal->actor = is_known ? 0 : refusal->actor;
+        held_up = held_up || !is_known;
+    }
+    return held_up;
 }
 
 static void refusals_acked(struct worker *self, uint64_t report)

@@ -195,7 +195,7 @@ struct
     refusal { /* kept until its report is acknowledged: a START of it that was sent before that is dropped */
     uint64_t task, token; /* token 0: acknowledged, behind one that is not */
     uint64_t report;      /* seq; 0: not reported yet */
-    uint64_t actor;       /* of a method: no later call of it may begin before the head knows */
+    uint64_t actor;       /* of a call: no later one of its lane may begin before the head knows */
     uint32_t outcome;
 };
 
@@ -234,6 +234,8 @@ struct worker {
     uint32_t beat_from; /* executor that the next beat begins with */
     uint32_t inventory_from;
     uint64_t inventory_seq, inventory_newest;
+    uint64_t
+        calls_from; /* calls are taken from STARTs that were said with knowledge of this INVENTORY */
     bool bye_due, hello_due, join_due, inventory_due, inventory_open;
 
     struct pool attempts, frames, specs, programs, lanes, executors, reports;
@@ -429,7 +431,8 @@ uint64_t drain_deadline(const struct worker *self);
 /* reports.c */
 void report_refusal(struct worker *self, uint64_t task, uint64_t token, enum outcome outcome);
 void report_refusal_of_call(struct worker *self, const struct rec_start *start);
-bool report_refuses_calls(const struct worker *self, uint64_t actor); /* of this actor */
+bool report_holds_up(struct worker *self,
+                     const struct rec_start *call); /* an earlier refusal does */
 bool report_refused(const struct worker *self, uint64_t task,
                     uint64_t token); /* and not acknowledged */
 void on_done_ack(struct worker *self, const struct worker_event *event);

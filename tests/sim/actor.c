@@ -1,0 +1,246 @@
+/*  actor.c - actors of simulated clients: each makes a few, calls them, and kills them when all else has ended.  And
+    what must hold: one life at a time, the order of each lane, the newest checkpoint. */
+#include "tests/sim/actor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/sim.h"
+
+typedef unsigned long long ull;
+
+void actor_specs(struct sim *sim, struct client *self)
+{
+    struct prng *rng = &sim->actors;
+    bool submits = self->kind == CLIENT_ATTACHED || self->kind == CLIENT_DRIVER;
+    if (!submits || self->study.wanted || !chance(rng, 400)) {
+        return;
+    }
+    for (uint32_t i = ACTOR_PLAN; i <= CALL_PLAN; i++) {
+        bool actor = i == ACTOR_PLAN;
+        char name[24];
+        snprintf(name, sizeof(name), "f %u.%u", self->index, i);
+        struct plan *plan = &self->plans[i];
+        plan->kind = actor ? SPEC_ACTOR : SPEC_METHOD;
+        plan->run_us = actor ? 20000 : (uint32_t)between(rng, 200, 50000);
+        plan->app_error = chance(rng, 300) ? (uint32_t)between(rng, 10, 300) : 0;
+        plan->death = chance(rng, actor ? 150 : 400) ? (uint32_t)between(rng, 5, 150) : 0;
+        sim->elements.n = sim->wire.n = 0;
+        if (actor && chance(rng, 300)) {
+            plan->demand[0] = UNITS_PER_ONE;
+            proto_put_record(&sim->elements, REC_AMOUNT,
+                             &(struct rec_amount){ slice_text("CPU"), UNITS_PER_ONE });
+        }
+        struct rec_spec record = { .index = i,
+                                   .kind = plan->kind,
+                                   .name = slice_text(name),
+                                   .demand = wire_list(&sim->elements, plan->demand[0] > 0),
+                                   .max_retries = (int32_t)prng_below(rng, actor ? 6 : 3),
+                                   .retry_mode = actor ? RETRY_NONE : (uint32_t)prng_below(rng, 2),
+                                   .backoff_ms = 100,
+                                   .backoff_ms_max = 1000 };
+        proto_put_record(&sim->wire, REC_SPEC, &record);
+        ensure(!sim->wire.full);
+        self->specs[i] = bytes_new(sim->wire.p, sim->wire.n);
+    }
+}
+
+static bool is_plan(const struct client *self, uint32_t counter, uint32_t plan)
+{
+    return self->specs[plan] != NULL && self->calls[counter].spec == plan;
+}
+
+void actor_draw(struct sim *sim, struct client *self, uint32_t counter)
+{
+    enum { ACTORS_FEW = 3 };
+    struct prng *rng = &sim->actors;
+    struct call *call = &self->calls[counter];
+    if (self->specs[ACTOR_PLAN] == NULL || self->plans[call->spec].kind == SPEC_VALUE) {
+        return;
+    }
+    for (uint32_t i = 0; i < call->dep_count; i++) { /* an actor ends last: nobody waits for it */
+        if (call->deps[i] < counter && is_plan(self, (uint32_t)call->deps[i], ACTOR_PLAN)) {
+            call->dep_count = 0;
+        }
+    }
+    bool makes = self->actor_count < ACTORS_FEW && chance(rng, self->actor_count == 0 ? 300 : 60);
+    bool calls = !makes && self->actor_count > 0 && chance(rng, 600);
+    if (!makes && !calls) {
+        return;
+    }
+    uint32_t spec = makes ? ACTOR_PLAN : CALL_PLAN;
+    if (self->spec_first[call->spec] == counter) {
+        self->spec_first[call->spec] = 0;
+    }
+    self->spec_first[spec] = self->spec_first[spec] == 0 ? counter : self->spec_first[spec];
+    call->spec = spec;
+    call->dep_count = makes ? 0 : call->dep_count;
+    if (call->cancel && (makes || counter % 2 == 1)) { /* with force: it would be refused */
+        call->cancel = false;
+        self->cancels--;
+    }
+    if (makes) {
+        self->actors[self->actor_count++] = counter;
+    } else {
+        call->actor = self->actors[prng_below(rng, self->actor_count)];
+    }
+}
+
+uint64_t actor_called(const struct client *self, uint32_t counter)
+{
+    uint32_t actor = self->calls[counter].actor;
+    return actor == 0 ? 0 : task_id_of(self->session, actor).v;
+}
+
+bool actor_asks(struct sim *sim, struct client *self)
+{
+    enum { KEPT_MS_MAX = 60000 };
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < self->actor_count; i++) {
+        left += !self->calls[self->actors[i]].told;
+    }
+    /*  Those that hold CPUs may be what all others wait for, also other clients. */
+    bool holds = sim->healed && self->plans[ACTOR_PLAN].demand[0] > 0;
+    if (left == 0 || (!holds && self->told_count + left < self->planned)) {
+        return false;
+    }
+    uint64_t now_ms = client_now_ms(sim);
+    if (self->actors_until_ms == 0) {
+        self->actors_until_ms = now_ms + between(&sim->actors, 0, KEPT_MS_MAX);
+    }
+    if (now_ms < self->actors_until_ms && !sim->healed) {
+        return false;
+    }
+    for (uint32_t i = 0; i < self->actor_count; i++) {
+        if (!self->calls[self->actors[i]].told) {
+            client_say(sim, self, MSG_ACTOR_KILL,
+                       &(struct msg_actor_kill){ SEQ_ACTOR | ++self->seq,
+                                                 task_id_of(self->session, self->actors[i]).v,
+                                                 chance(&sim->actors, 400) });
+        }
+    }
+    return true;
+}
+
+/* --- what must hold --------------------------------------------------------------------------- */
+
+static bool may_be_lost(struct sim *sim, uint64_t task)
+{
+    const struct job_seen *job = oracle_job_of(sim, task);
+    return sim->head.power_cuts > 0 && (job == NULL || job->durability != DURABLE_FULL);
+}
+
+/*  But for workers that stand still: they kill it when they wake. */
+static void check_one_life(struct sim *sim, uint32_t node, uint32_t executor,
+                           const struct item *item)
+{
+    for (uint32_t i = 0; i < sim->worker_count * EXECUTORS_MAX; i++) {
+        const struct node *its = &sim->nodes[i / EXECUTORS_MAX];
+        bool awake = its->alive && its->paused_us <= sim->now_us;
+        const struct executor *other = awake ? &its->executors[i % EXECUTORS_MAX] : NULL;
+        bool same = i == node * EXECUTORS_MAX + executor;
+        if (other == NULL || same || !other->live || !other->up || other->ending ||
+            other->actor != item->task) {
+            continue;
+        }
+        sim_fail(sim, 23, "the actor %llx begins as incarnation %u on worker %u, and lives on %u",
+                 (ull)item->task, item->attempt, node, i / EXECUTORS_MAX);
+    }
+}
+
+static struct lane_seen *lane_of(struct lanes_seen *lanes, uint64_t actor, uint64_t session)
+{
+    for (uint32_t i = 0; i < lanes->count; i++) {
+        if (lanes->list[i].actor == actor && lanes->list[i].session == session) {
+            return &lanes->list[i];
+        }
+    }
+    lanes->list = grown(lanes->list, &lanes->room, lanes->count, sizeof(*lanes->list));
+    lanes->list[lanes->count] = (struct lane_seen){ .actor = actor, .session = session };
+    return &lanes->list[lanes->count++];
+}
+
+void actor_begins(struct sim *sim, uint32_t node, uint32_t executor, const struct item *item,
+                  uint32_t starts)
+{
+    const struct task_seen *task = oracle_task(sim, item->task);
+    if (may_be_lost(sim, item->task)) {
+        return;
+    }
+    if (item->spec->kind == SPEC_ACTOR) {
+        check_one_life(sim, node, executor, item);
+    }
+    if (item->spec->kind != SPEC_METHOD || task == NULL || starts > 1) {
+        return;
+    }
+    uint64_t session = task_session((task_id){ item->task });
+    struct lane_seen *lane = lane_of(&sim->lanes, task->actor, session);
+    if (item->task < lane->last) {
+        sim_fail(sim, 24, "the call %llx of the actor %llx begins after the later call %llx",
+                 (ull)item->task, (ull)task->actor, (ull)lane->last);
+    }
+    lane->last = item->task;
+}
+
+void actor_committed(struct sim *sim, uint64_t actor, uint64_t hash)
+{
+    struct task_seen *task = oracle_task(sim, actor);
+    if (task != NULL) {
+        task->checkpoint = hash;
+    }
+}
+
+/*  Also of a call that was cancelled while it ran: what it has committed is its actor's. */
+void seen_actor_checkpoint(struct sim *sim, const void *from)
+{
+    const struct row_actor_checkpoint *row = from;
+    const struct task_seen *call = oracle_task(sim, row->task);
+    const struct effect *effect = call == NULL ? NULL : effect_of(sim, call->token);
+    uint64_t hash = hash_bytes_of(3, row->value.p, row->value.n);
+    bool right = effect != NULL && effect->checkpoint == hash && call->actor == row->id;
+    if (!sim->oracle.replaying && !right) {
+        sim_fail(sim, 26, "the checkpoint of the actor %llx is not what its call %llx committed",
+                 (ull)row->id, (ull)row->task);
+    }
+    actor_committed(sim, row->id, hash);
+}
+
+void actor_sent(struct sim *sim, const struct rec_start *start)
+{
+    const struct task_seen *task = oracle_task(sim, start->task);
+    const struct spec_seen *spec = task == NULL ? NULL : oracle_spec(sim, task->spec);
+    if (spec == NULL || spec->kind != SPEC_ACTOR || start->attempt == 1 ||
+        task->token != start->token) {
+        return;
+    }
+    uint64_t hash =
+        start->checkpoint.n > 0 ? hash_bytes_of(3, start->checkpoint.p, start->checkpoint.n) : 0;
+    if (hash != task->checkpoint) {
+        sim_fail(sim, 26,
+                 "incarnation %u of the actor %llx does not start from its newest checkpoint",
+                 start->attempt, (ull)start->task);
+    }
+}
+
+void actor_killed(struct sim *sim, const struct msg_changed *msg)
+{
+    const struct task_seen *task = oracle_task(sim, msg->id);
+    if (task == NULL) {
+        sim_fail(sim, 2, "the actor %llx is told to be killed, and has no row", (ull)msg->id);
+    }
+}
+
+/*  A DEAD actor does not come back, and its task has ended in the same batch or before. */
+void seen_actor_dead(struct sim *sim, const void *from)
+{
+    const struct row_actor_dead *row = from;
+    const struct task_seen *task = oracle_task(sim, row->id);
+    if (!sim->oracle.replaying && (task == NULL || task->state < TASK_FINISHED)) {
+        sim_fail(sim, 25, "the actor %llx is dead, and its task has not ended", (ull)row->id);
+    }
+}
+
+void actors_fini(struct sim *sim)
+{
+    free(sim->lanes.list);
+}
