@@ -143,8 +143,9 @@ static bool could_run(struct sim *sim, const struct place_seen *place, uint64_t 
 /*  Of a task without a strategy: could it go to this node, which is not drained? */
 bool place_could(struct sim *sim, const struct task_seen *task, uint64_t node)
 {
-    const struct place_seen *place = &oracle_spec(sim, task->spec)->place;
-    return place->strategy.kind == STRATEGY_DEFAULT && could_run(sim, place, node) &&
+    const struct spec_seen *spec = oracle_spec(sim, task->spec);
+    const struct place_seen *place = &spec->place;
+    return spec->kind < SPEC_VALUE && place->strategy.kind == STRATEGY_DEFAULT && could_run(sim, place, node) &&
            node_seen_of(sim, node)->drain == DRAIN_NONE && !node_seen_of(sim, node)->suspect;
 }
 
