@@ -5,6 +5,7 @@
 #include "client/actor.h"
 #include "client/actor_options.h"
 #include "client/failure.h"
+#include "client/serve.h"
 #include "client/submit.h"
 #include "common/ids.h"
 
@@ -155,6 +156,9 @@ static rayc_ref call_method(struct session *self, rayc_actor actor, const rayc_m
     call->actor = actor.number;
     ref = submit_call(self, call, slice_of(spec.p, spec.n));
     free(spec.p);
+    if (self->config.ticket != NULL && actor.number == serve_actor()) {
+        handles_own_call(&self->handles, ref.number);
+    }
     const struct handle *handle = handles_at(&self->handles, actor);
     if (handle != NULL && handle->pending_max > 0) {
         handles_call(&self->handles, actor.slot, ref.number);

@@ -7,6 +7,7 @@ void handles_fini(struct handles *self)
 {
     free(self->all);
     free(self->calls);
+    free(self->own);
     *self = (struct handles){ 0 };
 }
 
@@ -100,6 +101,35 @@ void handles_on_end(struct handles *self, uint64_t task)
     while (self->first < self->end && self->calls[self->first].ended) {
         self->first++;
     }
+}
+
+void handles_own_call(struct handles *self, uint64_t task)
+{
+    if (self->own_count == self->own_capacity) {
+        self->own_capacity = self->own_capacity > 0 ? self->own_capacity * 2 : 16;
+        self->own = realloc(self->own, self->own_capacity * sizeof(*self->own));
+        ensure(self->own != NULL);
+    }
+    self->own[self->own_count++] = task;
+}
+
+bool handles_is_own(const struct handles *self, uint64_t task)
+{
+    size_t low = 0, high = self->own_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->own[middle] < task) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < self->own_count && self->own[low] == task;
+}
+
+void handles_own_end(struct handles *self)
+{
+    self->own_count = 0;
 }
 
 struct method_spec *handles_spec(struct handles *self, const rayc_method *method, int32_t retries)

@@ -36,6 +36,8 @@ struct handles {
     struct pending_call *calls; /* a queue: from `first` to `end` */
     size_t first, end, call_capacity;
     struct method_spec specs[METHOD_SPECS];
+    uint64_t *own; /* tasks, rising: calls that an actor makes of itself */
+    size_t own_count, own_capacity;
 };
 
 void handles_fini(struct handles *self);
@@ -48,5 +50,9 @@ void handles_pass(struct handles *self, uint64_t actor); /* somebody else has it
 /*  The call `task` of a handle with a limit; it has ended. */
 void handles_call(struct handles *self, uint32_t slot, uint64_t task);
 void handles_on_end(struct handles *self, uint64_t task);
+/*  Calls that an actor makes of itself, until the call that makes them has ended. */
+void handles_own_call(struct handles *self, uint64_t task);
+bool handles_is_own(const struct handles *self, uint64_t task);
+void handles_own_end(struct handles *self);
 struct method_spec *handles_spec(struct handles *self, const rayc_method *method, int32_t retries);
 #endif

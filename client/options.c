@@ -5,7 +5,8 @@
 
 const int rayc_any_error[1] = { 0 };
 
-#define ONE_MAX 1e12 /* of anything: in 1/10000 it fits u64 and a double with room */
+#define ONE_MAX    1e12 /* of anything: in 1/10000 it fits u64 and a double with room */
+#define MEMORY_MAX (1ull << 60)
 
 rayc_options rayc_defaults(void)
 {
@@ -192,6 +193,10 @@ static int draft_demand(struct spec_draft *out, const rayc_options *options)
     if (gpus > UNITS_PER_ONE && gpus % UNITS_PER_ONE != 0) {
         return failure_say(RAYC_EINVALID, "option gpus is %g: over 1 it must be whole",
                            options->gpus);
+    }
+    if (options->memory_bytes > MEMORY_MAX) {
+        return failure_say(RAYC_EINVALID, "option memory_bytes is %llu: 2^60 is the most",
+                           (unsigned long long)options->memory_bytes);
     }
     (void)add_amount(&demand, slice_text("CPU"), cpus); /* the first ones: they fit */
     (void)add_amount(&demand, slice_text("GPU"), gpus);

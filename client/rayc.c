@@ -346,6 +346,10 @@ int rayc_cancel(rayc_ref ref, int how)
 {
     struct session *self = session();
     int rc = self != NULL ? session_known(self, ref) : RAYC_ECLOSED;
+    if ((how & ~(RAYC_FORCE | RAYC_ALONE)) != 0) {
+        return failure_say(RAYC_EINVALID, "how is %d: it must be 0, RAYC_FORCE, RAYC_ALONE or both",
+                           how);
+    }
     if (rc != RAYC_OK) {
         return rc > 0 ? RAYC_OK : rc; /* it was never submitted: it has ended */
     }

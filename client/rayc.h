@@ -373,7 +373,8 @@ RAYC_API int rayc_fail(rayc_task *, int app_code, const char *format, ...)
     max_restarts times: its constructor runs with the same arguments.  A call that had begun then fails
     (RAYC_EACTORUNAVAILABLE, or RAYC_EACTORDIED when there is no restart left) unless max_task_retries allows another
     try; one that had not begun waits for the actor.  An actor runs once: its worker kills it when the head may have
-    given its node up. */
+    given its node up.  A method that waits for a call of its own actor, which can only begin when it has ended itself, is
+    told RAYC_EINVALID by rayc_get() and rayc_wait(). */
 typedef struct {
     const char *name;
     size_t state_bytes;

@@ -65,14 +65,30 @@ static int sleep_for_results(struct session *self, uint64_t count, uint64_t unti
     return rc;
 }
 
+/*  Can `wanted` of these never end, because they are calls of this very actor, which come after the one that waits? */
+static bool waits_for_itself(struct session *self, const struct ref_list *list, size_t wanted)
+{
+    size_t own = 0;
+    for (size_t i = 0; self->handles.own_count > 0 && i < list->count; i++) {
+        own += session_slot(self, list->refs[i])->state == REF_PENDING &&
+               handles_is_own(&self->handles, list->refs[i].number);
+    }
+    return own > 0 && list->count - own < wanted;
+}
+
 /*  Before it sleeps.  Of a task: others have its CPUs until it goes on; one that was told to end waits no more. */
-static int begin_waiting(const struct session *self, enum need how, bool *waits)
+static int begin_waiting(struct session *self, enum need how, const struct ref_list *list,
+                         size_t wanted, bool *waits)
 {
     if (self->config.ticket == NULL) {
         return RAYC_OK;
     }
     if (serve_cancelled()) {
         return failure_say(RAYC_ECANCELLED, "the task that waits here was cancelled");
+    }
+    if (waits_for_itself(self, list, wanted)) {
+        return failure_say(RAYC_EINVALID, "the actor waits for a call of itself, which would begin "
+                                          "when this one has ended: it runs one at a time");
     }
     if (!*waits) {
         *waits = true;
@@ -111,10 +127,9 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
-        rc = begin_waiting(self, NEED_GET, &out->waits);
-        rc = rc == RAYC_OK ? sleep_for_results(self, 1, until_us) : rc;
-        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
-            return rc;
+        rc = begin_waiting(self, NEED_GET, &(struct ref_list){ &ref, 1 }, 1, &out->waits);
+        if (rc != RAYC_OK || sleep_for_results(self, 1, until_us) == RAYC_ECLOSED) {
+            return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
     }
 }
@@ -211,10 +226,9 @@ static int get_all(struct session *self, const struct ref_list *list, uint64_t u
             return failure_say(RAYC_ETIMEOUT, "%zu of %zu references have not ended yet", pending,
                                list->count);
         }
-        rc = begin_waiting(self, NEED_GET, waits);
-        rc = rc == RAYC_OK ? sleep_for_results(self, pending, until_us) : rc;
-        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
-            return rc;
+        rc = begin_waiting(self, NEED_GET, list, list->count, waits);
+        if (rc != RAYC_OK || sleep_for_results(self, pending, until_us) == RAYC_ECLOSED) {
+            return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
     }
 }
@@ -297,10 +311,9 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
         if (self->broken != 0) {
             return broken(self);
         }
-        rc = begin_waiting(self, NEED_WAIT, waits);
-        rc = rc == RAYC_OK ? sleep_for_results(self, wanted - ended, until_us) : rc;
-        if (rc == RAYC_ECLOSED || rc == RAYC_ECANCELLED) {
-            return rc;
+        rc = begin_waiting(self, NEED_WAIT, &(struct ref_list){ refs, count }, wanted, waits);
+        if (rc != RAYC_OK || sleep_for_results(self, wanted - ended, until_us) == RAYC_ECLOSED) {
+            return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
     }
 }

@@ -58,7 +58,8 @@ struct server {
     uint32_t waits;  /* threads of the task that wait for other tasks */
     _Atomic uint64_t running_task, running_token;
     struct rayc_task task;
-    bool threads; /* an actor with threads: its calls end on them */
+    bool threads;           /* an actor with threads: its calls end on them */
+    _Atomic uint64_t actor; /* its task, if it has no threads */
 };
 
 static const rayc_function *functions[FUNCTIONS_MAX];
@@ -272,6 +273,11 @@ void serve_goes_on(void)
     pthread_mutex_unlock(&server.lock);
 }
 
+uint64_t serve_actor(void)
+{
+    return server.actor;
+}
+
 bool serve_cancelled(void)
 {
     return server.task.cancelled != 0;
@@ -399,6 +405,7 @@ static void run_task(struct server *self, const struct rec_run *run, uint32_t nu
     if (run->kind == SPEC_ACTOR) {
         flush(self); /* it is waited for, and its threads report for themselves */
         self->threads = actor_threads_open(run, self->page, run_call);
+        self->actor = self->threads ? 0 : run->task;
     }
 }
 

@@ -22,6 +22,8 @@ int serve_ticket(uint64_t task, uint64_t token, char *out);
 void serve_waits(enum need how);
 void serve_goes_on(void);
 bool serve_cancelled(void);
+/*  Of an executor that is an actor which runs one call at a time: its task; else 0. */
+uint64_t serve_actor(void);
 
 /*  Serves tasks over the descriptors of proto/channel.h until the worker closes the socket. */
 _Noreturn void serve_tasks(void);

@@ -255,6 +255,7 @@ void session_park(struct session *self)
     pthread_mutex_lock(&self->lock);
     session_drop_all(self);
     push_all(self);
+    handles_own_end(&self->handles);
     self->parked = true;
     pthread_mutex_unlock(&self->lock);
 }

@@ -173,7 +173,7 @@ static void put_disk(struct exposition *out, const char *dir)
     }
 }
 
-/*  --- studies --------------------------------------------------------------------------------------------- */
+/*  --- what the database tells: actors, studies ------------------------------------------------------------ */
 
 /*  The newest 20 studies, whose trials an index counts. */
 #define NEWEST "(SELECT id, name, maximize FROM study ORDER BY id DESC LIMIT 20)"
@@ -191,35 +191,18 @@ static int failed(sqlite3 *db, sqlite3_stmt *row)
     return ERR_STORE;
 }
 
-static int put_studies(struct exposition *out, sqlite3 *db)
+/*  The answer of a query: texts, and in its last column a number. */
+static int put_rows(struct exposition *out, sqlite3 *db, enum metric_id id, const char *sql)
 {
-    static const char trials[] =
-        "SELECT s.name, n.name, count(*) FROM " NEWEST " s JOIN trial t ON t.study=s.id"
-        " JOIN trial_state_name n ON n.value=t.state GROUP BY s.id, t.state";
-    static const char best[] =
-        "SELECT name, iif(maximize,(SELECT max(value) FROM trial WHERE study=s.id AND state=4),"
-        "(SELECT min(value) FROM trial WHERE study=s.id AND state=4)) AS best FROM " NEWEST
-        " s WHERE best IS NOT NULL";
     sqlite3_stmt *row = NULL;
-    exposition_metric(out, METRIC_TUNE_TRIALS);
-    int rc = sqlite3_prepare_v2(db, trials, -1, &row, NULL);
+    exposition_metric(out, id);
+    int rc = sqlite3_prepare_v2(db, sql, -1, &row, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(row);
+        int last = sqlite3_column_count(row) - 1;
         if (rc == SQLITE_ROW) {
-            EXPOSE(out, (double)sqlite3_column_int64(row, 2), column(row, 0), column(row, 1));
-        }
-    }
-    if (rc != SQLITE_DONE) {
-        return failed(db, row);
-    }
-    sqlite3_finalize(row);
-    row = NULL;
-    exposition_metric(out, METRIC_TUNE_BEST);
-    rc = sqlite3_prepare_v2(db, best, -1, &row, NULL);
-    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-        rc = sqlite3_step(row);
-        if (rc == SQLITE_ROW) {
-            EXPOSE(out, sqlite3_column_double(row, 1), column(row, 0));
+            EXPOSE(out, sqlite3_column_double(row, last), column(row, 0), column(row, 1),
+                   column(row, 2));
         }
     }
     if (rc != SQLITE_DONE) {
@@ -227,6 +210,30 @@ static int put_studies(struct exposition *out, sqlite3 *db)
     }
     sqlite3_finalize(row);
     return OK;
+}
+
+static int put_stored(struct exposition *out, sqlite3 *db)
+{
+    static const struct {
+        enum metric_id id;
+        const char *sql;
+    } queries[] = {
+        { METRIC_ACTORS,
+          "SELECT state, class_name, submission_id, count(*) FROM actors"
+          " WHERE id IN (SELECT id FROM actor WHERE cause=0) GROUP BY 1, 2, 3 LIMIT 4096" },
+        { METRIC_TUNE_TRIALS,
+          "SELECT s.name, n.name, count(*) FROM " NEWEST " s JOIN trial t ON t.study=s.id"
+          " JOIN trial_state_name n ON n.value=t.state GROUP BY s.id, t.state" },
+        { METRIC_TUNE_BEST,
+          "SELECT name, iif(maximize,(SELECT max(value) FROM trial WHERE study=s.id AND state=4),"
+          "(SELECT min(value) FROM trial WHERE study=s.id AND state=4)) AS best FROM " NEWEST
+          " s WHERE best IS NOT NULL" },
+    };
+    int code = OK;
+    for (size_t i = 0; i < COUNT(queries) && code == OK; i++) {
+        code = put_rows(out, db, queries[i].id, queries[i].sql);
+    }
+    return code;
 }
 
 int metrics_page(const struct metrics_source *source, const char *accept, struct exposition *out)
@@ -249,7 +256,7 @@ int metrics_page(const struct metrics_source *source, const char *accept, struct
     process_expose(out, "head", (struct slice){ 0 }, source->before);
     monitor_done(source->monitor);
     put_disk(out, source->state_dir);
-    int code = source->db ? put_studies(out, source->db) : OK;
+    int code = source->db ? put_stored(out, source->db) : OK;
     if (source->requests) {
         source->requests(source->context, out);
     }

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
+#include "head/holders.h"
 #include "head/query_functions.h"
 
 enum {

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "common/log.h"
 #include "common/text.h"
+#include "head/holders.h"
 #include "head/query_view.h"
 
 enum type { TEXT, INT, BOOL, JSON, MESSAGE };
@@ -381,31 +382,40 @@ static int put_list(struct question *self, struct json *to)
 /* --- summaries ------------------------------------------------------------------------------------ */
 
 static const char by_name[] =
-    "SELECT c.name, min(min(c.kind=3)) OVER (PARTITION BY c.name), n.name, count(*), sum(c.kind<>3)"
+    "SELECT c.name, min(min(c.kind)) OVER (PARTITION BY c.name), n.name, count(*), sum(c.kind<3),"
+    " sum(c.kind=6), sum(c.kind=5)"
     " FROM task t JOIN spec c ON c.id=t.spec"
     " JOIN session s ON s.id=c.session JOIN job j ON j.id=s.job"
     " JOIN task_state_name n ON n.value=t.state"
     " WHERE (?1=0 OR j.owner=?1) AND (?2 OR c.kind<>3) AND c.kind<>4 GROUP BY c.name,n.name ORDER "
     "BY 1,3";
 
-/*  Rows of one name come one after the other; it is a driver's if it is nothing else's. */
-static int put_groups(const struct question *self, struct json *to, int64_t *tasks, int64_t *all)
+struct totals {
+    int64_t all, tasks, calls, actors;
+};
+
+/*  Rows of one name come one after the other; it has the type of the smallest kind: a driver's if it is nothing else's. */
+static int put_groups(const struct question *self, struct json *to, struct totals *totals)
 {
+    static const char *const types[] = { [SPEC_DRIVER] = "DRIVER_TASK",
+                                         [SPEC_ACTOR] = "ACTOR_CREATION_TASK",
+                                         [SPEC_METHOD] = "ACTOR_TASK" };
     sqlite3_stmt *row = NULL;
     int rc = prepare(self, by_name, &row);
     int step = SQLITE_DONE;
     struct json last = json_new(MIB); /* the group that is open */
     json_raw(to, "{");
     while (rc == OK && (step = sqlite3_step(row)) == SQLITE_ROW) {
-        bool driver = sqlite3_column_int(row, 1) != 0;
-        bool more = *all > 0 && slice_same(slice_of(last.p, last.n), text_at(row, 0));
+        const int kind = sqlite3_column_int(row, 1);
+        bool more = totals->all > 0 && slice_same(slice_of(last.p, last.n), text_at(row, 0));
         if (!more) {
-            json_raw(to, *all > 0 ? "}}, " : "");
+            json_raw(to, totals->all > 0 ? "}}, " : "");
             json_text(to, text_at(row, 0));
             json_raw(to, ": {\"func_or_class_name\": ");
             json_text(to, text_at(row, 0));
-            json_raw(to, driver ? ", \"type\": \"DRIVER_TASK\", \"state_counts\": {"
-                                : ", \"type\": \"NORMAL_TASK\", \"state_counts\": {");
+            json_raw(to, ", \"type\": \"");
+            json_raw(to, kind < SPEC_DRIVER ? "NORMAL_TASK" : types[kind]);
+            json_raw(to, "\", \"state_counts\": {");
             last.n = 0;
             json_bytes(&last, text_at(row, 0));
         }
@@ -413,10 +423,12 @@ static int put_groups(const struct question *self, struct json *to, int64_t *tas
         json_text(to, text_at(row, 2));
         json_raw(to, ": ");
         json_i64(to, sqlite3_column_int64(row, 3));
-        *all += sqlite3_column_int64(row, 3);
-        *tasks += sqlite3_column_int64(row, 4);
+        totals->all += sqlite3_column_int64(row, 3);
+        totals->tasks += sqlite3_column_int64(row, 4);
+        totals->calls += sqlite3_column_int64(row, 5);
+        totals->actors += sqlite3_column_int64(row, 6);
     }
-    json_raw(to, *all > 0 ? "}}}" : "}");
+    json_raw(to, totals->all > 0 ? "}}}" : "}");
     if (rc == OK && step != SQLITE_DONE) {
         rc = failed(self->reader->db);
     }
@@ -425,30 +437,72 @@ static int put_groups(const struct question *self, struct json *to, int64_t *tas
     return rc;
 }
 
+/*  Of actors and objects SQLite makes the whole text. */
+static const struct whole {
+    const char *resource,
+        *sql; /* the summary, then how many there are; of objects also their size */
+} wholes[] = {
+    { "actors",
+      "SELECT json_group_object(k,json_object('class_name',k,'state_counts',json(counts))),sum(n) "
+      "FROM"
+      " (SELECT k,json_group_object(state,n) AS counts,sum(n) AS n FROM"
+      " (SELECT class_name AS k,state,count(*) AS n FROM actors v WHERE (?1=0 OR v.owner=?1) GROUP "
+      "BY 1,2)"
+      " GROUP BY k)" },
+    { "objects",
+      "WITH r AS MATERIALIZED (SELECT v.name AS k,v.object_size AS size,v.node_id AS node,"
+      "h.by AS by,coalesce(v.task_status,'NIL') AS status,v.attempt_number AS attempt,"
+      "coalesce(h.kind,'PINNED_IN_MEMORY') AS kind FROM " HOLDERS
+      " WHERE ?1=0 OR (SELECT owner FROM job WHERE id=v.job)=?1)"
+      " SELECT json_group_object(k,json_object('total_objects',n,'total_size_mb',mb,"
+      "'total_num_workers',workers,'total_num_nodes',nodes,"
+      "'task_state_counts',json((SELECT json_group_object(status,c) FROM"
+      " (SELECT status,count(*) AS c FROM r WHERE r.k=g.k GROUP BY 1))),"
+      "'task_attempt_number_counts',json((SELECT json_group_object(attempt,c) FROM"
+      " (SELECT attempt,count(*) AS c FROM r WHERE r.k=g.k GROUP BY 1))),"
+      "'ref_type_counts',json((SELECT json_group_object(kind,c) FROM"
+      " (SELECT kind,count(*) AS c FROM r WHERE r.k=g.k GROUP BY 1))))),sum(n),sum(mb)"
+      " FROM (SELECT k,count(*) AS n,total(size)/1048576.0 AS mb,count(DISTINCT by) AS workers,"
+      "count(DISTINCT node) AS nodes FROM r GROUP BY k) g" },
+};
+
+static int put_whole(const struct question *self, const struct whole *whole, struct json *to)
+{
+    sqlite3_stmt *row = NULL;
+    const bool objects = strcmp(whole->resource, "objects") == 0;
+    int rc = prepare(self, whole->sql, &row);
+    rc = rc == OK && sqlite3_step(row) != SQLITE_ROW ? failed(self->reader->db) : rc;
+    if (rc == OK) {
+        put_counts(to, sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 1), NULL);
+        json_raw(to, "{\"node_id_to_summary\": {\"cluster\": {\"summary\": ");
+        json_bytes(to, text_at(row, 0));
+        json_raw(to, objects ? ", \"total_objects\": " : ", \"total_actors\": ");
+        json_i64(to, sqlite3_column_int64(row, 1));
+        json_raw(to, objects ? ", \"total_size_mb\": " : ", \"summary_by\": \"class\"}}}}");
+    }
+    if (rc == OK && objects) {
+        json_double(to, sqlite3_column_double(row, 2));
+        json_raw(to, ", \"callsite_enabled\": true, \"summary_by\": \"callsite\"}}}}");
+    }
+    sqlite3_finalize(row);
+    return rc;
+}
+
 static int put_summary(const struct question *self, struct json *to)
 {
-    int64_t tasks = 0, all = 0;
+    struct totals totals = { 0 };
     struct json groups = json_new(to->limit);
-    int rc = OK;
-    const struct nothing *nothing = nothing_find(self->ask->resource);
-    if (nothing == NULL) {
-        rc = put_groups(self, &groups, &tasks, &all);
-    }
-    put_counts(to, all, all, nothing ? nothing->warning : NULL);
+    int rc = put_groups(self, &groups, &totals);
+    put_counts(to, totals.all, totals.all, NULL);
     json_raw(to, "{\"node_id_to_summary\": {\"cluster\": {\"summary\": ");
-    if (nothing != NULL) {
-        json_raw(to, strcmp(self->ask->resource, "actors") == 0
-                         ? "{}, \"total_actors\": 0, \"summary_by\": \"class\""
-                         : "{}, \"total_objects\": 0, \"total_size_mb\": 0.0, "
-                           "\"callsite_enabled\": false, \"summary_by\": \"callsite\"");
-    } else {
-        json_bytes(to, slice_of(groups.p, groups.n));
-        json_raw(to, ", \"total_tasks\": ");
-        json_i64(to, tasks);
-        json_raw(to, ", \"total_actor_tasks\": 0, \"total_actor_scheduled\": 0, "
-                     "\"summary_by\": \"func_name\"");
-    }
-    json_raw(to, "}}}}");
+    json_bytes(to, slice_of(groups.p, groups.n));
+    json_raw(to, ", \"total_tasks\": ");
+    json_i64(to, totals.tasks);
+    json_raw(to, ", \"total_actor_tasks\": ");
+    json_i64(to, totals.calls);
+    json_raw(to, ", \"total_actor_scheduled\": ");
+    json_i64(to, totals.actors);
+    json_raw(to, ", \"summary_by\": \"func_name\"}}}}");
     json_free(&groups);
     return rc;
 }
@@ -471,8 +525,14 @@ int ray_state_put(const struct ray_reader *self, const struct ray_ask *ask, stru
     ensure(ray_state_known(ask->resource, ask->summary));
     json_raw(to, "{\"result\": true, \"msg\": \"\", \"data\": {\"result\": ");
     int rc = OK;
+    const struct whole *whole = wholes;
+    while (ask->summary && whole < wholes + COUNT(wholes) &&
+           strcmp(whole->resource, ask->resource) != 0) {
+        whole++;
+    }
     if (ask->summary) {
-        rc = put_summary(&question, to);
+        rc = whole < wholes + COUNT(wholes) ? put_whole(&question, whole, to)
+                                            : put_summary(&question, to);
     } else if (question.resource == NULL) {
         put_counts(to, 0, 0, nothing->warning);
         json_raw(to, "[]}");

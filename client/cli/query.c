@@ -221,6 +221,34 @@ static json_t *newest_task(struct cli *cli, int *exit_code)
     return task;
 }
 
+/*  If one living actor has this name, its id instead; ids are no names. */
+static void actor_named(struct cli *cli, const char *name, char id[NAME_MAX_BYTES + 1],
+                        int *exit_code)
+{
+    char filter[NAME_MAX_BYTES + 32];
+    int n = snprintf(filter, sizeof(filter), "name=%s\nstate!=DEAD", name);
+    snprintf(id, NAME_MAX_BYTES + 1, "%s", name);
+    if (strchr(name, '\n') || n < 0 || (size_t)n >= sizeof(filter)) {
+        return;
+    }
+    struct msg_query query = { .view = slice_text("actors"),
+                               .filter = slice_text(filter),
+                               .limit = 2 };
+    json_t *root = page(cli, &query, exit_code);
+    size_t count = json_array_size(json_object_get(root, "items"));
+    json_t *actor = root ? last_item(root) : NULL;
+    if (count > 1) {
+        *exit_code = fail(cli, ERR_INVALID,
+                          "several actors are called '%s', in different namespaces: 'rayc actor "
+                          "list --filter name=%s' has their ids",
+                          name, name);
+    } else if (actor) {
+        snprintf(id, NAME_MAX_BYTES + 1, "%s",
+                 json_string_value(json_object_get(actor, "actor_id")));
+    }
+    json_decref(actor);
+}
+
 json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_code)
 {
     *exit_code = 0;
@@ -231,6 +259,13 @@ json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_c
     const char *what = noun_of(view);
     char whole[NAME_MAX_BYTES + 1];
     bool job = strcmp(what, "job") == 0;
+    if (strcmp(view, "actor") == 0) {
+        actor_named(cli, id, whole, exit_code);
+        if (*exit_code) {
+            return NULL;
+        }
+        id = whole;
+    }
     if (strcmp(id, "@last") == 0 &&
         (job || strcmp(what, "task") == 0)) { /* the head knows the others */
         json_t *newest = job ? newest_job(cli, exit_code) : newest_task(cli, exit_code);

@@ -15,7 +15,7 @@ typedef bool query_row_fn(void *context, json_t *row); /* false: that was enough
 int query_each(struct cli *cli, const char *view, const char *job, query_row_fn *fn, void *context);
 /*  The rows of a view for one whole id, as the head sent them. */
 json_t *query_view(struct cli *cli, const char *view, const char *id, int *exit_code);
-/*  The one row of an id, its unique prefix, or @last.  NULL: *exit_code. */
+/*  The one row of an id, its unique prefix, @last, or the name of a living actor.  NULL: *exit_code. */
 json_t *query_row(struct cli *cli, const char *view, const char *id, int *exit_code);
 /*  The number of a job or task that a row tells; 0 with *exit_code otherwise. */
 uint64_t query_number(struct cli *cli, const char *view, const char *id, int *exit_code);

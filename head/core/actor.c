@@ -221,6 +221,16 @@ static uint32_t death_of(const struct actor *actor, const struct task *task,
     return DEATH_CREATION_FAILED;
 }
 
+bool actor_had_its_time(const struct core *core, const struct task *task, uint32_t failure)
+{
+    if (task_kind(core, task) != SPEC_ACTOR || task->state != TASK_RUNNING || failure == 0) {
+        return false;
+    }
+    const struct actor *actor = actor_at(core, task->actor);
+    return actor->alive == task->attempt &&
+           death_of(actor, task, &(struct ending){ .failure = failure }) < DEATH_NODE_DIED;
+}
+
 /*  Its task has ended, and is about to be forgotten: it is DEAD for ever.  `how->text` is a sentence. */
 void actor_ended(struct core *core, uint32_t index, const struct ending *how)
 {

@@ -65,6 +65,8 @@ bool actor_alive(const struct core *core, const struct actor *actor);
 bool actor_may_restart(const struct core *core, const struct actor *actor);
 void actor_lives(struct core *core, uint32_t task, uint64_t started_ms); /* its worker says so */
 void actor_ended(struct core *core, uint32_t index, const struct ending *how); /* its task did */
+/*  It lived, and somebody wanted its end: its task has not failed. */
+bool actor_had_its_time(const struct core *core, const struct task *task, uint32_t failure);
 void actor_settled(struct core *core, uint32_t index); /* no worker has a call of it any more */
 bool actor_waits(const struct core *core, const struct task *task); /* until then */
 void actor_wake(struct core *core, uint32_t index);

@@ -200,7 +200,11 @@ void lane_work(struct core *core, uint32_t index)
     struct leasing leasing = lease_begin(core, node_index);
     uint32_t call;
     while (!effects_nearly_full(core) && node->calls < CALLS_PER_NODE &&
-           (call = lane_next(core, lane)) != NONE && lease_one(core, &leasing, call)) {
+           (call = lane_next(core, lane)) != NONE) {
+        if (!lease_one(core, &leasing, call)) {
+            actor_wake(core, lane->actor); /* as many leases as the head can hold */
+            break;
+        }
         job_changed(core, spec_at(core, task_at(core, call)->spec)->job, false);
     }
     lease_finish(core, &leasing);

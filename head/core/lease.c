@@ -175,6 +175,14 @@ void lease_finish(struct core *core, struct leasing *leasing)
     leasing->run = NONE;
 }
 
+/*  Tasks that run wait for their children: some leases are kept for those. */
+static uint32_t run_take(struct core *core, const struct task *task)
+{
+    uint32_t depth = session_at(core, spec_at(core, task->spec)->session)->nested;
+    uint32_t kept = children_kept(core->limits.leases, depth);
+    return core->runs.taken + kept < core->limits.leases ? pool_take(&core->runs) : NONE;
+}
+
 /*  One row covers a run of consecutive ids. */
 bool lease_one(struct core *core, struct leasing *leasing, uint32_t index)
 {
@@ -189,7 +197,7 @@ bool lease_one(struct core *core, struct leasing *leasing, uint32_t index)
         token = task->token;
     }
     if (leasing->run == NONE) {
-        leasing->run = pool_take(&core->runs);
+        leasing->run = run_take(core, task);
         if (leasing->run == NONE) {
             return false;
         }

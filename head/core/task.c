@@ -305,9 +305,12 @@ static void task_forget(struct core *core, uint32_t index)
     }
 }
 
-void task_end(struct core *core, uint32_t index, const struct ending *how)
+void task_end(struct core *core, uint32_t index, const struct ending *why)
 {
     struct task *task = task_at(core, index);
+    struct ending told = *why;
+    const struct ending *how = &told;
+    told.failure = actor_had_its_time(core, task, why->failure) ? FAILURE_NONE : why->failure;
     uint32_t attempt = task->state == TASK_LEASED || task->state == TASK_RUNNING
                            ? task->attempt
                            : task->attempt - 1;
@@ -333,13 +336,13 @@ void task_end(struct core *core, uint32_t index, const struct ending *how)
     if (attempt > 1 && attempt == task->attempt) {
         emit_attempt(core, task, how, text);
     }
-    kin_ended(core, task, how->failure != 0);
+    kin_ended(core, task, why->failure != 0);
     task_move(core, task, how->failure ? CAUSE_GIVEN_UP : CAUSE_DONE);
     tally_ended(core, task, how->failure != 0);
     tell_result(core, task, how, attempt, text);
     if (task_kind(core, task) == SPEC_ACTOR) {
-        struct ending end = *how;
-        end.text = text;
+        struct ending end = *why;
+        end.text = why->failure ? sentence_of(core, why) : text;
         actor_ended(core, task->actor, &end);
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);

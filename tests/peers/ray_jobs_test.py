@@ -186,7 +186,8 @@ class Jobs(unittest.TestCase):
         self.assertEqual([one for one in tasks if one.type == "DRIVER_TASK"], [])
         self.assertIn("cluster", summarize_tasks(address=ADDRESS))
         for words in (["list", "tasks"], ["list", "nodes"], ["list", "jobs"], ["summary", "tasks"],
-                      ["get", "nodes", "1"], ["list", "actors"]):
+                      ["get", "nodes", "1"], ["list", "actors"], ["list", "objects"],
+                      ["summary", "actors"], ["summary", "objects"]):
             ray(*words, "--address", ADDRESS)
         self.assertIn("state", ray("list", "nodes", "--address", ADDRESS, "-f", "state=ALIVE", "--format", "yaml"))
 

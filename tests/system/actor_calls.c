@@ -65,6 +65,13 @@ RAYC_METHOD(teller, pid, call, self)
     return rayc_return(call, rayc_int(getpid()));
 }
 
+RAYC_METHOD(teller, say, call, self)
+{
+    (void)self;
+    printf("%s\n", rayc_arg_string(call, 0));
+    return 0;
+}
+
 RAYC_METHOD(teller, die, call, self)
 {
     (void)call;
@@ -92,6 +99,14 @@ RAYC_METHOD(teller, make, call, self)
 {
     FILE *file = fopen(self->path, "we");
     return file == NULL ? rayc_fail(call, 1, "no file") : fclose(file);
+}
+
+/*  Fails in its first attempt. */
+RAYC_METHOD(teller, again, call, self)
+{
+    (void)self;
+    return rayc_attempt(call) > 1 ? rayc_return(call, rayc_int(rayc_attempt(call)))
+                                  : rayc_fail(call, BAD_LUCK, "not the first time");
 }
 
 struct failing {
@@ -196,6 +211,25 @@ static void deaths(void)
     MUST(get(call(actor, &teller_count), NULL) == RAYC_EACTORDIED && said("died"));
     MUST(access(path, F_OK) != 0); /* its destructor has never run */
     rayc_actor_drop(&actor);
+}
+
+/*  An application error is retried if the call says so, and there are retries left. */
+static void retries(void)
+{
+    static const int codes[] = { 3, BAD_LUCK };
+    rayc_method_options options = rayc_method_defaults();
+    rayc_actor actor = make(NULL);
+    int64_t attempt = 0;
+    options.max_task_retries = 2;
+    MUST(get(rayc_tell_with(&options, actor, teller_again, rayc_nil()), NULL) == RAYC_ETASK);
+    options.retry_codes = codes;
+    options.retry_code_count = 1;
+    MUST(get(rayc_tell_with(&options, actor, teller_again, rayc_nil()), NULL) == RAYC_ETASK);
+    options.retry_code_count = 2;
+    MUST(get(rayc_tell_with(&options, actor, teller_again, rayc_nil()), &attempt) == 0);
+    MUST(attempt == 2);
+    options.max_task_retries = 0;
+    MUST(get(rayc_tell_with(&options, actor, teller_again, rayc_nil()), NULL) == RAYC_ETASK);
 }
 
 static void kills(void)
@@ -358,7 +392,9 @@ static void detached(void)
     options.name = "keeper";
     options.space = "here";
     options.detached = 1;
-    MUST(get(rayc_tell(make(&options), teller_tell, rayc_int(0)), NULL) == 0);
+    rayc_actor keeper = make(&options);
+    MUST(get(rayc_tell(keeper, teller_tell, rayc_int(0)), NULL) == 0);
+    MUST(get(rayc_tell(keeper, teller_say, rayc_string("one is told")), NULL) == 0);
 }
 
 static void found(void)
@@ -398,6 +434,7 @@ int main(int argc, char **argv)
         void (*run)(void);
     } stories[] = { { "order", order },
                     { "deaths", deaths },
+                    { "retries", retries },
                     { "kills", kills },
                     { "ends", ends },
                     { "constructor", constructor },

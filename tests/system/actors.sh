@@ -7,10 +7,27 @@
 expect 0 rayc start --head --num-cpus 4 --port 0
 calls=$BUILD/tests/actor_calls
 
-for story in order deaths kills ends constructor concurrency limits mistakes names; do
+for story in order deaths retries kills ends constructor concurrency limits mistakes names; do
     note "$story"
     expect 0 "$calls" $story "$WORK/$story"
 done
+
+note "what people see of one"
+expect 0 "$calls" detached "$WORK/detached"
+expect 0 rayc actor list --filter name=keeper --filter state=ALIVE -o json
+keeper=$(jq -r '.items[0].actor_id' "$WORK/out")
+job=$(jq -r '.items[0].submission_id' "$WORK/out")
+expect 0 rayc actor get keeper
+has out "$keeper"
+logged() { rayc actor logs keeper | grep -q "one is told"; }
+wait_until 10 logged
+expect 0 "$calls" found "$WORK/detached"
+expect 3 rayc actor logs keeper # only a living one has its name
+expect 0 rayc actor logs --tail 1 "$keeper"
+has out "one is told"
+expect 0 rayc job get "$job" -o json
+[[ $(jq .tasks.failed "$WORK/out") == 0 ]] || fail "an actor that was killed is a failed task: $(<"$WORK/out")"
+
 [[ $(<"$WORK/ends") == "told 1"* ]] || fail "the destructor said: $(<"$WORK/ends")"
 
 # said N: the story has told the pids of N processes of its actor; the newest is in $actor.

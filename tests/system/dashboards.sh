@@ -49,6 +49,7 @@ never) sleep 600 ;;
 esac
 TEXT
 background "$RAYC" tune --space "$WORK/search.yaml"
+expect 0 "$BUILD/tests/actor_calls" detached "$WORK/detached" # leaves one that is alive
 
 wait_until 20 test -s "$RAYC_STATE_DIR/worker/http.address"
 sed -n 's/.*token = "\(.*\)".*/\1/p' "$RAYC_STATE_DIR/admin.key" >"$WORK/token"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tasks that submit tasks: a chain longer than the CPUs, a wide tree, kills of an executor and of the worker in the middle,
-# and a cancel that takes a whole tree along.  usage: nested.sh BUILD_DIR
+# Tasks that submit tasks: a chain longer than the CPUs, a wide tree, and a cancel that takes a whole tree along.  What is
+# killed in the middle: nested_kill.sh.  usage: nested.sh BUILD_DIR
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh" "$1"
 TREE=$BUILD/examples/tree

@@ -186,8 +186,14 @@ call 200 GET '/api/v0/nodes'
 has out '"state":"ALIVE"'
 call 200 GET '/api/v0/tasks?exclude_driver=false&limit=2'
 call 200 GET '/api/v0/tasks/summarize'
-call 200 GET '/api/v0/actors'
-has out "rayc has no actors"
+for noun in actors objects; do
+    call 200 GET "/api/v0/$noun"
+    has out '"total": 0'
+    call 200 GET "/api/v0/$noun/summarize"
+    has out "\"total_$noun\": 0"
+done
+call 200 GET '/api/v0/workers'
+has out "nothing of the processes"
 
 # --- others ----------------------------------------------------------------------------------------------------------
 

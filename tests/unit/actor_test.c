@@ -324,6 +324,34 @@ static void killed_it_never_comes_back(void **unused)
     actors_free(a);
 }
 
+static void tasks_of_its_job(struct actors *a, uint64_t finished, uint64_t failed)
+{
+    say(a->w, CLIENT, MSG_WATCH, &(struct msg_watch){ .seq = 9, .job = 1, .offset = UINT64_MAX });
+    const struct msg_job_state *job = &must_hear(a->w, MSG_JOB_STATE)->as.job_state;
+    assert_int_equal(job->finished, finished);
+    assert_int_equal(job->failed, failed);
+}
+
+/*  Killed, out of scope or with its maker: that is how actors end.  Not to have lived at all, or to crash, is a failure. */
+static void an_end_that_was_wanted_is_no_failure(void **unused)
+{
+    (void)unused;
+    for (uint32_t lived = 0; lived < 2; lived++) {
+        struct actors *a = actors_new(0);
+        if (lived) {
+            alive(a, &a->start);
+        }
+        kill_actor(a, 0);
+        tasks_of_its_job(a, lived, 1 - lived);
+        actors_free(a);
+    }
+    struct actors *a = actors_new(0);
+    alive(a, &a->start);
+    done(a->w, a->node, &a->start, OUTCOME_SIGNAL, -9);
+    tasks_of_its_job(a, 0, 1);
+    actors_free(a);
+}
+
 static void killed_with_restart_it_does_and_is_charged(void **unused)
 {
     (void)unused;
@@ -457,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_failed_constructor_is_final),
         cmocka_unit_test(one_call_may_wait_for_another_when_it_dies),
         cmocka_unit_test(killed_it_never_comes_back),
+        cmocka_unit_test(an_end_that_was_wanted_is_no_failure),
         cmocka_unit_test(killed_with_restart_it_does_and_is_charged),
         cmocka_unit_test(it_ends_in_order),
         cmocka_unit_test(cancels_are_for_calls_only),

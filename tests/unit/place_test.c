@@ -364,6 +364,29 @@ static void priority_counts_between_demands(void **unused)
     }
 }
 
+/*  Nothing is held free for a demand that does not fit now. */
+static void smaller_ones_pass_what_does_not_fit(void **unused)
+{
+    (void)unused;
+    struct cluster self = { .w = world_new(), .next = 1 };
+    struct rec_start first, second, large_one;
+    self.session = open_job(self.w, CLIENT, "a");
+    join_with(self.w, 0, 2, "");
+    run(&self, 1, (struct rec_spec){ .index = 1 });
+    assert_true(start_at(self.w, 0, &first));
+    struct rec_spec large = spec_of(self.w, 2);
+    large.index = 2;
+    cluster_submit(&self, 1, &large);
+    run(&self, 1, (struct rec_spec){ .index = 1 });
+    assert_true(start_at(self.w, 0, &second));
+    assert_int_equal(task_counter((task_id){ second.task }), 3);
+    worker_done(&self, 0, &first);
+    worker_done(&self, 0, &second);
+    assert_true(start_at(self.w, 0, &large_one));
+    assert_int_equal(task_counter((task_id){ large_one.task }), 2);
+    world_free(self.w);
+}
+
 /*  Between jobs of one priority the one with the least under way is next, whatever waits longer. */
 static void jobs_share_a_priority(void **unused)
 {
@@ -409,6 +432,7 @@ int main(void)
         cmocka_unit_test(waiting_outweighs_priority),
         cmocka_unit_test(a_retry_hides_nobody),
         cmocka_unit_test(priority_counts_between_demands),
+        cmocka_unit_test(smaller_ones_pass_what_does_not_fit),
         cmocka_unit_test(jobs_share_a_priority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,11 +204,79 @@ static void summaries(void **state)
     json_decref(ask_as(0, (struct ray_ask){ .resource = "objects", .summary = true }));
 }
 
+/*  The value of a path of keys in the summary of the cluster. */
+static const json_t *in_summary(const json_t *result, const char *const *keys)
+{
+    const json_t *at = json_object_get(result, "result");
+    at = json_object_get(json_object_get(at, "node_id_to_summary"), "cluster");
+    for (; *keys != NULL; keys++) {
+        at = json_object_get(at, *keys);
+    }
+    return at;
+}
+
+#define IN_SUMMARY(result, ...)                                                                    \
+    json_integer_value(in_summary(result, (const char *const[]){ __VA_ARGS__, NULL }))
+
+/*  The last test: it adds an actor of the second job, one call of it, and a value that the actor has put. */
+static void actors_and_objects(void **state)
+{
+    (void)state;
+    const uint64_t actor = FIRST_TASK(2) + 7, call = actor + 1, value = actor + 2;
+    static const struct {
+        uint64_t spec;
+        uint32_t kind;
+        const char *name;
+    } specs[] = { { 20, SPEC_ACTOR, "keeper" },
+                  { 21, SPEC_METHOD, "keep" },
+                  { 22, SPEC_VALUE, NULL } };
+    for (size_t i = 0; i < COUNT(specs); i++) {
+        struct row_spec_new row = { .id = specs[i].spec, .session = 2, .kind = specs[i].kind };
+        row.name = specs[i].name ? slice_text(specs[i].name) : row.name;
+        rows_put(&world.rows, ROW_spec_new, &row);
+    }
+    PUT(&world.rows, task_new, .id = actor, .spec = 20, .state = TASK_READY);
+    PUT(&world.rows, actor_new, .id = actor, .owner = 2);
+    PUT(&world.rows, task_new, .id = call, .spec = 21, .state = TASK_READY, .actor = actor);
+    PUT(&world.rows, job_counts, .id = 2, .total = 2);
+    PUT(&world.rows, value_new, .id = value, .spec = 22, .parent = call);
+    PUT(&world.rows, object_new, .task = value, .state = DIRECTORY_STORED, .owned = 1, .size = MIB,
+        .node = 1);
+    ray_world_apply(&world);
+    check(0, (struct ray_ask){ .resource = "actors", .limit = 9 }, 1, 1, 1);
+    check(1, (struct ray_ask){ .resource = "actors", .limit = 9 }, 0, 0, 0);
+    check(2, (struct ray_ask){ .resource = "objects", .limit = 9, .detail = true }, 1, 1, 1);
+    check(1, (struct ray_ask){ .resource = "objects", .limit = 9 }, 0, 0, 0);
+    check(0,
+          (struct ray_ask){ .resource = "objects",
+                            .limit = 9,
+                            FILTER({ "reference_type", "=", "LOCAL_REFERENCE" }) },
+          1, 1, 1);
+    check(
+        2,
+        (struct ray_ask){ .resource = "tasks", .limit = 9, FILTER({ "type", "=", "ACTOR_TASK" }) },
+        2, 1, 1);
+    json_t *result = ask_as(0, (struct ray_ask){ .resource = "actors", .summary = true });
+    assert_int_equal(IN_SUMMARY(result, "summary", "keeper", "state_counts", "PENDING_CREATION"),
+                     1);
+    assert_int_equal(IN_SUMMARY(result, "total_actors"), 1);
+    json_decref(result);
+    result = ask_as(0, (struct ray_ask){ .resource = "objects", .summary = true });
+    assert_int_equal(
+        IN_SUMMARY(result, "summary", "rayc_put", "ref_type_counts", "LOCAL_REFERENCE"), 1);
+    assert_int_equal(IN_SUMMARY(result, "total_objects"), 1);
+    json_decref(result);
+    result = ask_as(2, (struct ray_ask){ .resource = "tasks", .summary = true });
+    assert_int_equal(IN_SUMMARY(result, "total_actor_tasks"), 1);
+    assert_int_equal(IN_SUMMARY(result, "total_actor_scheduled"), 1);
+    assert_int_equal(IN_SUMMARY(result, "total_tasks"), 0);
+    json_decref(result);
+}
+
 static void what_rayc_does_not_have(void **state)
 {
     (void)state;
-    static const char *const names[] = { "actors", "objects", "placement_groups", "workers",
-                                         "runtime_envs" };
+    static const char *const names[] = { "placement_groups", "workers", "runtime_envs" };
     for (size_t i = 0; i < COUNT(names); i++) {
         assert_true(ray_state_known(names[i], false));
         json_t *result = ask_as(0, (struct ray_ask){ .resource = names[i], .limit = 1 });
@@ -272,6 +340,7 @@ int main(void)
         cmocka_unit_test(what_rayc_does_not_have),
         cmocka_unit_test(filters_that_ray_refuses),
         cmocka_unit_test(one_name_is_one_entry),
+        cmocka_unit_test(actors_and_objects),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

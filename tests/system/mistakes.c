@@ -1,0 +1,201 @@
+/*  mistakes.c - for mistakes.sh: what a program can do wrong with references, values, tasks and actors; of each it prints
+    how it was told: NAME CODE TEXT. */
+#include <math.h>
+#include <rayc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void tell(const char *name)
+{
+    printf("%s %d %s\n", name, rayc_error()->code, rayc_error()->text);
+}
+
+static void tell_get(const char *name, rayc_ref ref)
+{
+    rayc_value value;
+    (void)rayc_get(ref, 60, &value);
+    tell(name);
+}
+
+static void must(int is)
+{
+    if (!is) {
+        fprintf(stderr, "%s\n", rayc_error()->text);
+        exit(1);
+    }
+}
+
+/* --- what is called ----------------------------------------------------------------------------- */
+
+RAYC_TASK(echo, task)
+{
+    return rayc_return(task, rayc_int(rayc_arg_int(task, 0)));
+}
+
+RAYC_TASK(reads_ref, task)
+{
+    (void)rayc_arg_ref(task, 0);
+    return 0;
+}
+
+RAYC_TASK(reads_actor, task)
+{
+    (void)rayc_arg_actor(task, 0);
+    return 0;
+}
+
+RAYC_TASK(returns_far, task)
+{
+    return rayc_return_at(task, 5, rayc_int(1));
+}
+
+RAYC_TASK(saves, task)
+{
+    return rayc_actor_save(task, rayc_int(1));
+}
+
+/*  Waits for a call of itself, which comes after this one. */
+struct loner {
+    rayc_actor itself;
+};
+
+RAYC_ACTOR(loner, call, self)
+{
+    (void)call, (void)self;
+    return 0;
+}
+
+RAYC_METHOD(loner, nothing, call, self)
+{
+    (void)self;
+    return rayc_return(call, rayc_int(1));
+}
+
+RAYC_METHOD(loner, ask_itself, call, self)
+{
+    self->itself = rayc_arg_actor(call, 0);
+    rayc_ref later = rayc_tell(self->itself, loner_nothing, rayc_int(0));
+    if (rayc_get(later, RAYC_FOREVER, NULL) < 0) {
+        return rayc_fail(call, 1, "%s", rayc_error()->text);
+    }
+    return rayc_return(call, rayc_int(1));
+}
+
+/* --- mistakes ----------------------------------------------------------------------------------- */
+
+static void of_references(void)
+{
+    rayc_ref none = { 0 }, unknown = { 77ull << 40 | 1, 0, 1 }, dropped = rayc_put(rayc_int(1));
+    rayc_ref copy = dropped, one = rayc_put(rayc_int(1));
+    tell_get("no_ref", none);
+    tell_get("unknown_ref", unknown);
+    rayc_drop(&dropped);
+    tell_get("dropped_ref", copy);
+    tell_get("index_of_none", (rayc_ref){ one.number, 3, one.job });
+    tell_get("put_ref", rayc_put(rayc_of(rayc_put(rayc_int(1)))));
+    tell_get("arg_of_none", rayc_call(echo, rayc_of(none)));
+    tell_get("nested_none", rayc_call(reads_ref, rayc_nested(none)));
+    (void)rayc_get(rayc_put(rayc_int(1)), NAN, NULL);
+    tell("get_nan");
+    (void)rayc_get(rayc_put(rayc_int(1)), -3, NULL);
+    tell("get_negative");
+    (void)rayc_cancel(none, 0);
+    tell("cancel_none");
+    (void)rayc_cancel(rayc_put(rayc_int(1)), 77);
+    tell("cancel_how");
+}
+
+static void of_values(void)
+{
+    static const uint8_t broken[] = { 0x92, 0x01 };
+    tell_get("broken_value", rayc_put(rayc_packed(broken, sizeof(broken))));
+    tell_get("bad_utf8", rayc_put(rayc_string("\xFF\xFE")));
+    (void)rayc_buffer_new(SIZE_MAX);
+    tell("buffer_huge");
+    rayc_buffer *buffer = NULL;
+    tell_get("no_buffer", rayc_put_buffer(&buffer));
+}
+
+static void of_tasks(void)
+{
+    rayc_options options = rayc_defaults();
+    options.cpus = -1;
+    tell_get("cpus_negative", rayc_call_with(&options, echo, rayc_int(1)));
+    options.cpus = NAN;
+    tell_get("cpus_nan", rayc_call_with(&options, echo, rayc_int(1)));
+    options.cpus = INFINITY;
+    tell_get("cpus_infinite", rayc_call_with(&options, echo, rayc_int(1)));
+    options = rayc_defaults();
+    options.gpus = 1.5;
+    tell_get("gpus_half", rayc_call_with(&options, echo, rayc_int(1)));
+    options = rayc_defaults();
+    options.max_retries = -2;
+    tell_get("retries", rayc_call_with(&options, echo, rayc_int(1)));
+    options = rayc_defaults();
+    options.priority = 101;
+    tell_get("priority", rayc_call_with(&options, echo, rayc_int(1)));
+    options = rayc_defaults();
+    options.resources = "CPU=1";
+    tell_get("resource_cpu", rayc_call_with(&options, echo, rayc_int(1)));
+    options = rayc_defaults();
+    options.returns = 2000;
+    tell_get("returns", rayc_call_with(&options, echo, rayc_int(1)));
+    options = (rayc_options){ 0 };
+    tell_get("no_defaults", rayc_call_with(&options, echo, rayc_int(1)));
+    tell_get("wrong_kind", rayc_call(echo, rayc_string("one")));
+    tell_get("no_ref_arg", rayc_call(reads_ref, rayc_int(1)));
+    tell_get("no_actor_arg", rayc_call(reads_actor, rayc_int(1)));
+    tell_get("return_far", rayc_call(returns_far, rayc_int(1)));
+    tell_get("save_in_task", rayc_call(saves, rayc_int(1)));
+}
+
+static void of_actors(void)
+{
+    static const rayc_method unknown = { "loner.fly", NULL };
+    static const rayc_class strange = { "stranger", 1, NULL, NULL };
+    rayc_actor_options options = rayc_actor_defaults();
+    rayc_actor actor = rayc_new(loner, rayc_int(0)), found, none = { 0 };
+    tell_get("no_method", rayc_actor_call(actor, &unknown, NULL, NULL, 0));
+    rayc_actor stranger = rayc_actor_new(&strange, NULL, NULL, 0);
+    tell_get("no_class", rayc_tell(stranger, loner_nothing, rayc_int(0)));
+    tell_get("no_actor", rayc_tell(none, loner_nothing, rayc_int(0)));
+    tell_get("handle_of_none", rayc_call(reads_actor, rayc_handle(none)));
+    options.name = "taken";
+    rayc_actor named = rayc_new_with(&options, loner, rayc_int(0));
+    must(named.number != 0);
+    (void)rayc_new_with(&options, loner, rayc_int(0));
+    tell("name_taken");
+    (void)rayc_actor_get("nobody", NULL, &found);
+    tell("name_unknown");
+    (void)rayc_actor_get(NULL, NULL, &found);
+    tell("name_null");
+    (void)rayc_kill(none, 1);
+    tell("kill_none");
+    options = rayc_actor_defaults();
+    options.cpus = NAN;
+    (void)rayc_new_with(&options, loner, rayc_int(0));
+    tell("actor_nan");
+    options = rayc_actor_defaults();
+    options.memory_bytes = UINT64_MAX;
+    (void)rayc_new_with(&options, loner, rayc_int(0));
+    tell("actor_memory");
+    rayc_method_options call = rayc_method_defaults();
+    call.group = "io";
+    tell_get("no_group", rayc_tell_with(&call, actor, loner_nothing, rayc_int(0)));
+    call = rayc_method_defaults();
+    call.max_task_retries = -9;
+    tell_get("call_retries", rayc_tell_with(&call, actor, loner_nothing, rayc_int(0)));
+    tell_get("waits_for_itself", rayc_tell(actor, loner_ask_itself, rayc_handle(actor)));
+}
+
+int main(void)
+{
+    must(rayc_init(NULL) == 0);
+    of_references();
+    of_values();
+    of_tasks();
+    of_actors();
+    rayc_shutdown();
+    return 0;
+}
