@@ -210,14 +210,16 @@ static bool is_idle(const struct sim *sim, uint64_t node)
     return true;
 }
 
-/*  The head has a connection to the worker of this node, which says that it is one. */
+/*  The head has a connection to the worker of this node, which has said so lately. */
 static bool is_heard(const struct sim *sim, uint64_t id)
 {
+    enum { LATELY_US = 1500 * 1000 };
     bool heard = false;
     for (uint32_t i = 0; i < sim->worker_count; i++) {
         const struct node *node = &sim->nodes[i];
         heard = heard || (node->alive && worker_stats(node->core).node == id &&
-                          sim->connections[i].up && node->beat_peer == sim->connections[i].peer);
+                          sim->now_us < node->heard_us + LATELY_US && sim->connections[i].up &&
+                          node->beat_peer == sim->connections[i].peer);
     }
     return heard;
 }
