@@ -145,8 +145,9 @@ bool place_could(struct sim *sim, const struct task_seen *task, uint64_t node)
 {
     const struct spec_seen *spec = oracle_spec(sim, task->spec);
     const struct place_seen *place = &spec->place;
-    return spec->kind < SPEC_VALUE && place->strategy.kind == STRATEGY_DEFAULT && could_run(sim, place, node) &&
-           node_seen_of(sim, node)->drain == DRAIN_NONE && !node_seen_of(sim, node)->suspect;
+    return spec->kind < SPEC_VALUE && place->strategy.kind == STRATEGY_DEFAULT &&
+           could_run(sim, place, node) && node_seen_of(sim, node)->drain == DRAIN_NONE &&
+           !node_seen_of(sim, node)->suspect;
 }
 
 void rule_unschedulable(struct sim *sim, const struct task_seen *task)
