@@ -34,6 +34,7 @@ void seen_object_rebuilds(struct sim *sim, const void *row);
 uint32_t object_attempt(const struct task_seen *task); /* with those that have made it again */
 bool object_is_remade(
     const struct task_seen *task); /* it has ended, and runs again for its object */
+void rule_near(struct sim *sim, const struct task_seen *task, uint64_t leased);
 void rule_sources(struct sim *sim, const struct rec_start *start);
 void objects_end(struct sim *sim);
 #endif
