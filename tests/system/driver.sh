@@ -57,7 +57,7 @@ kill -KILL "$head"
 wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
 expect 125 "$BUILD/examples/parallel_compute" --tasks 1
 has err "its worker waits for it"
-expect 4 rayc submit -- true
+expect 125 rayc submit -- true
 has err "rayc start --head"
 expect 0 rayc start --head --num-cpus 0 --port "${address##*:}"
 expect 0 "$BUILD/examples/parallel_compute" --tasks 1
