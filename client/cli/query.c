@@ -349,3 +349,22 @@ int rows_print(struct cli *cli, const json_t *rows, const struct column *columns
     }
     return 0;
 }
+
+int rows_of_jobs(struct cli *cli, const struct rows_view *view)
+{
+    int exit_code = cli_no_operands(cli);
+    exit_code = exit_code ? exit_code : cli_connect(cli, CONNECT_READ);
+    if (exit_code) {
+        return exit_code;
+    }
+    char job[NAME_MAX_BYTES + 1] = "";
+    if (cli->options.job && !query_job_id(cli, cli->options.job, job, &exit_code)) {
+        return exit_code;
+    }
+    json_t *rows = query_rows(cli, view->nouns, view->kind, job, &exit_code);
+    if (rows) {
+        exit_code = rows_print(cli, rows, view->columns, view->count, view->nouns);
+        json_decref(rows);
+    }
+    return exit_code;
+}

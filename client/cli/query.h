@@ -28,4 +28,12 @@ const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTE
 struct column;
 int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
                const char *nouns);
+/*  `rayc task list [--job JOB]`, and others of that kind. */
+struct rows_view {
+    const char *nouns; /* the view, too */
+    const char *kind;
+    const struct column *columns;
+    size_t count;
+};
+int rows_of_jobs(struct cli *cli, const struct rows_view *view);
 #endif

@@ -65,6 +65,16 @@ RAYC_METHOD(teller, pid, call, self)
     return rayc_return(call, rayc_int(getpid()));
 }
 
+enum { LARGE = 300000 }; /* goes into the store of its node */
+
+RAYC_METHOD(teller, large, call, self)
+{
+    (void)self;
+    static _Thread_local char bytes[LARGE];
+    memset(bytes, (int)rayc_arg_int(call, 0), sizeof(bytes));
+    return rayc_return(call, rayc_bytes(bytes, sizeof(bytes)));
+}
+
 RAYC_METHOD(teller, say, call, self)
 {
     (void)self;
@@ -287,6 +297,22 @@ static void constructor(void)
     MUST(get(call(none, &teller_count), NULL) == RAYC_EACTORDIED && said("RAYC_ACTOR(nobody)"));
 }
 
+static void are_large(rayc_actor actor)
+{
+    enum { COUNT = 8 };
+    rayc_ref refs[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        refs[i] = rayc_tell(actor, teller_large, rayc_int('a' + i));
+    }
+    for (int i = 0; i < COUNT; i++) {
+        rayc_value value;
+        MUST(rayc_get(refs[i], RAYC_FOREVER, &value) == 0 && value.as.raw.size == LARGE);
+        const char *bytes = value.as.raw.data;
+        MUST(bytes[0] == 'a' + i && memcmp(bytes, bytes + 1, LARGE - 1) == 0);
+        rayc_drop(&refs[i]);
+    }
+}
+
 static void concurrency(void)
 {
     rayc_actor_options options = rayc_actor_defaults();
@@ -295,6 +321,7 @@ static void concurrency(void)
     rayc_ref wait = call(actor, &teller_wait);
     MUST(ask(actor, &teller_make) == 0 && get(wait, NULL) == 0);
     MUST(remove(path) == 0);
+    are_large(actor);
     options.max_concurrency = 1;
     options.groups = "io=1,other=2";
     rayc_actor grouped = make(&options);

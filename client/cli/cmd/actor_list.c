@@ -1,5 +1,4 @@
 /*  actor_list.c - `rayc actor list [--job JOB]`. */
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 
@@ -17,19 +16,6 @@ static const struct column columns[] = {
 
 int cmd_actor_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    if (exit_code) {
-        return exit_code;
-    }
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (self->options.job && !query_job_id(self, self->options.job, job, &exit_code)) {
-        return exit_code;
-    }
-    json_t *rows = query_rows(self, "actors", "ActorList", job, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "actors");
-        json_decref(rows);
-    }
-    return exit_code;
+    return rows_of_jobs(self,
+                        &(struct rows_view){ "actors", "ActorList", columns, COUNT(columns) });
 }

@@ -1,5 +1,4 @@
 /*  object_list.c - `rayc object list [--job JOB]`. */
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 
@@ -18,19 +17,6 @@ static const struct column columns[] = {
 
 int cmd_object_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    if (exit_code) {
-        return exit_code;
-    }
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (self->options.job && !query_job_id(self, self->options.job, job, &exit_code)) {
-        return exit_code;
-    }
-    json_t *rows = query_rows(self, "objects", "ObjectList", job, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "objects");
-        json_decref(rows);
-    }
-    return exit_code;
+    return rows_of_jobs(self,
+                        &(struct rows_view){ "objects", "ObjectList", columns, COUNT(columns) });
 }

@@ -1,5 +1,4 @@
 /*  task_list.c - `rayc task list [--job JOB]`. */
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 
@@ -17,19 +16,5 @@ static const struct column columns[] = {
 
 int cmd_task_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    if (exit_code) {
-        return exit_code;
-    }
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (self->options.job && !query_job_id(self, self->options.job, job, &exit_code)) {
-        return exit_code;
-    }
-    json_t *rows = query_rows(self, "tasks", "TaskList", job, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "tasks");
-        json_decref(rows);
-    }
-    return exit_code;
+    return rows_of_jobs(self, &(struct rows_view){ "tasks", "TaskList", columns, COUNT(columns) });
 }
