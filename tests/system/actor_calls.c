@@ -454,6 +454,66 @@ static void survives(void)
     MUST(llabs(ask(actor, &teller_count)) == told);
 }
 
+/* --- a circle --------------------------------------------------------------------------------- */
+
+struct ring {
+    int64_t unused;
+};
+
+RAYC_ACTOR(ring, call, self)
+{
+    (void)self;
+    (void)call;
+    return 0;
+}
+
+RAYC_METHOD(ring, answer, call, self)
+{
+    (void)self;
+    return rayc_return(call, rayc_nil());
+}
+
+static int pass_on(rayc_task *call, rayc_ref ref)
+{
+    rayc_value value;
+    return rayc_get(ref, RAYC_FOREVER, &value) < 0
+               ? rayc_fail(call, BAD_LUCK, "%s", rayc_error()->text)
+               : rayc_return(call, rayc_nil());
+}
+
+RAYC_METHOD(ring, ask, call, self)
+{
+    (void)self;
+    return pass_on(call, rayc_tell(rayc_arg_actor(call, 0), ring_answer, rayc_nil()));
+}
+
+RAYC_TASK(asks, call)
+{
+    return pass_on(call, rayc_tell(rayc_arg_actor(call, 0), ring_answer, rayc_nil()));
+}
+
+/*  Of another actor, or of a task, that asks this one. */
+RAYC_METHOD(ring, go, call, self)
+{
+    (void)self;
+    rayc_actor first = rayc_arg_actor(call, 0), second = rayc_arg_actor(call, 1);
+    int other = first.number != second.number;
+    return pass_on(call, other ? rayc_tell(second, ring_ask, rayc_handle(first))
+                               : rayc_call(asks, rayc_handle(first)));
+}
+
+static void circles(void)
+{
+    rayc_actor first = rayc_new(ring, rayc_nil()), second = rayc_new(ring, rayc_nil());
+    MUST(get(rayc_tell(first, ring_go, rayc_handle(first), rayc_handle(second)), NULL) ==
+         RAYC_ETASK);
+    MUST(said("would wait for ever: ring (") && said("which waits for ring ("));
+    MUST(get(rayc_tell(first, ring_go, rayc_handle(first), rayc_handle(first)), NULL) ==
+         RAYC_ETASK);
+    MUST(said("would wait for ever: ") && said("asks (") && said("ring ("));
+    MUST(get(rayc_tell(first, ring_ask, rayc_handle(second)), NULL) == 0); /* both live on */
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -471,6 +531,7 @@ int main(int argc, char **argv)
                     { "names", names },
                     { "detached", detached },
                     { "found", found },
+                    { "circles", circles },
                     { "survives", survives } };
     if (rayc_init(NULL) < 0) {
         fprintf(stderr, "%s\n", rayc_error()->text);
