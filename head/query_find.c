@@ -124,7 +124,7 @@ static int only_one(struct question *self, sqlite3_stmt *rows, int64_t *out)
         return rc == SQLITE_DONE ? ERR_NOT_FOUND : query_failed(self, rc);
     }
     *out = sqlite3_column_int64(rows, 0);
-    self->value = sqlite3_column_int64(rows, 2); /* NULL, and 0, of all but objects */
+    self->value = sqlite3_column_count(rows) > 2 ? sqlite3_column_int64(rows, 2) : 0;
     char first[128];
     slice_copy_text(slice_text((const char *)sqlite3_column_text(rows, 1)), first, sizeof(first));
     rc = sqlite3_step(rows);

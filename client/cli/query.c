@@ -327,8 +327,7 @@ const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTE
     return out;
 }
 
-int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
-               const char *nouns)
+static int rows_print(struct cli *cli, const json_t *rows, const struct listing *listing)
 {
     if (cli_json(cli)) {
         json_print(rows);
@@ -338,32 +337,37 @@ int rows_print(struct cli *cli, const json_t *rows, const struct column *columns
     long long total = json_integer_value(json_object_get(rows, "total"));
     long long shown = (long long)json_array_size(items);
     if (shown == 0) {
-        note(cli, "no %s%s", nouns, cli->options.filter.count ? " like that" : " yet");
+        note(cli, "no %s%s", listing->view, cli->options.filter.count ? " like that" : " yet");
         return 0;
     }
-    table_print(cli, columns, count, items);
+    table_print(cli, listing->columns, listing->count, items);
     if (total > shown) {
         bool all = cli->options.limit == 0; /* of a sorted list, as many as fit an answer */
-        note(cli, "showing %lld of %lld %s; %s", shown, total, nouns,
+        note(cli, "showing %lld of %lld %s; %s", shown, total, listing->view,
              all ? "--filter leaves fewer" : "--limit 0 shows all");
     }
     return 0;
 }
 
-int rows_of_jobs(struct cli *cli, const struct rows_view *view)
+int query_open(struct cli *cli, char job[NAME_MAX_BYTES + 1])
 {
+    job[0] = '\0';
+    int exit_code = cli_connect(cli, CONNECT_READ);
+    if (exit_code == 0 && cli->options.job) {
+        query_job_id(cli, cli->options.job, job, &exit_code);
+    }
+    return exit_code;
+}
+
+int query_list(struct cli *cli, const struct listing *listing)
+{
+    char job[NAME_MAX_BYTES + 1];
     int exit_code = cli_no_operands(cli);
-    exit_code = exit_code ? exit_code : cli_connect(cli, CONNECT_READ);
-    if (exit_code) {
-        return exit_code;
-    }
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (cli->options.job && !query_job_id(cli, cli->options.job, job, &exit_code)) {
-        return exit_code;
-    }
-    json_t *rows = query_rows(cli, view->nouns, view->kind, job, &exit_code);
+    exit_code = exit_code ? exit_code : query_open(cli, job);
+    json_t *rows =
+        exit_code ? NULL : query_rows(cli, listing->view, listing->kind, job, &exit_code);
     if (rows) {
-        exit_code = rows_print(cli, rows, view->columns, view->count, view->nouns);
+        exit_code = rows_print(cli, rows, listing);
         json_decref(rows);
     }
     return exit_code;

@@ -24,16 +24,14 @@ uint64_t query_number(struct cli *cli, const char *view, const char *id, int *ex
 const char *query_job_id(struct cli *cli, const char *id, char out[NAME_MAX_BYTES + 1],
                          int *exit_code);
 
-/*  Prints rows as -o asks for, and says how many are not shown. */
+/*  Connects, and completes --job, if it was given, into `job` (else ""): 0, or an exit code. */
+int query_open(struct cli *cli, char job[NAME_MAX_BYTES + 1]);
+/*  All of a command that lists a view: of --job, as -o asks for, and how many are not shown. */
 struct column;
-int rows_print(struct cli *cli, const json_t *rows, const struct column *columns, size_t count,
-               const char *nouns);
-/*  `rayc task list [--job JOB]`, and others of that kind. */
-struct rows_view {
-    const char *nouns; /* the view, too */
-    const char *kind;
+struct listing {
+    const char *view, *kind; /* the view is also what people call its rows */
     const struct column *columns;
     size_t count;
 };
-int rows_of_jobs(struct cli *cli, const struct rows_view *view);
+int query_list(struct cli *cli, const struct listing *listing);
 #endif

@@ -176,6 +176,37 @@ static void a_foreign_result_is_no_argument(void **unused)
     world_free(w);
 }
 
+static uint32_t state_for(struct world *w, uint32_t peer, uint64_t session, uint64_t task)
+{
+    struct rec_source source;
+    proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ task, 0 });
+    say(w, peer, MSG_WHERE, &(struct msg_where){ 1, session, wire_list(&w->wire, 1) });
+    struct list sources = must_hear(w, MSG_PLACES)->as.places.sources;
+    assert_true(next_source(&sources, &source));
+    return source.state;
+}
+
+/*  Where objects are is told to whom they belong, with a session or without one, and to who sees all. */
+static void places_are_each_users_own(void **unused)
+{
+    (void)unused;
+    struct world *w = world_of_people();
+    uint64_t session = open_job(w, CLIENT, "admins");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    uint64_t task = task_id_of(session, 1).v;
+    job_opened(w, BOB, "bobs");
+    uint64_t bobs = must_hear(w, MSG_JOB_OPENED)->as.job_opened.session;
+    assert_int_equal(state_for(w, CLIENT, session, task), DIRECTORY_AWAITED);
+    assert_int_equal(state_for(w, CLIENT, 0, task), DIRECTORY_AWAITED);
+    assert_int_equal(state_for(w, EYE, 0, task), DIRECTORY_AWAITED);
+    assert_int_equal(state_for(w, BOB, bobs, task), DIRECTORY_FREED);
+    assert_int_equal(state_for(w, BOB, 0, task), DIRECTORY_FREED);
+    proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ task, 0 });
+    say(w, BOB, MSG_WHERE, &(struct msg_where){ 1, session, wire_list(&w->wire, 1) });
+    must_refuse(w, ERR_CLOSED);
+    world_free(w);
+}
+
 static void revoked_is_cut_off_at_once(void **unused)
 {
     (void)unused;
@@ -504,6 +535,7 @@ int main(void)
         cmocka_unit_test(what_is_anothers_is_not_there),
         cmocka_unit_test(names_are_each_users_own),
         cmocka_unit_test(a_foreign_result_is_no_argument),
+        cmocka_unit_test(places_are_each_users_own),
         cmocka_unit_test(revoked_is_cut_off_at_once),
         cmocka_unit_test(a_token_expires_by_the_wall_clock),
         cmocka_unit_test(tokens_do_not_escalate),

@@ -16,6 +16,5 @@ static const struct column columns[] = {
 
 int cmd_actor_list(struct cli *self)
 {
-    return rows_of_jobs(self,
-                        &(struct rows_view){ "actors", "ActorList", columns, COUNT(columns) });
+    return query_list(self, &(struct listing){ "actors", "ActorList", columns, COUNT(columns) });
 }

@@ -1,5 +1,4 @@
 /*  job_list.c - `rayc job list`. */
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 
@@ -30,15 +29,5 @@ static const struct column columns[] = {
 
 int cmd_job_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    if (exit_code) {
-        return exit_code;
-    }
-    json_t *rows = query_rows(self, "jobs", "JobList", NULL, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "jobs");
-        json_decref(rows);
-    }
-    return exit_code;
+    return query_list(self, &(struct listing){ "jobs", "JobList", columns, COUNT(columns) });
 }

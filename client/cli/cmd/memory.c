@@ -1,5 +1,4 @@
 /*  memory.c - `rayc memory`: who holds which object, in groups of a node or of a job, each with its total. */
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 
@@ -114,12 +113,9 @@ static void print(const struct cli *self, const struct grouping *by, json_t *row
 int cmd_memory(struct cli *self)
 {
     const struct grouping *by = groupings;
+    char job[NAME_MAX_BYTES + 1];
     int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (exit_code == 0 && self->options.job) {
-        query_job_id(self, self->options.job, job, &exit_code);
-    }
+    exit_code = exit_code ? exit_code : query_open(self, job);
     if (exit_code) {
         return exit_code;
     }

@@ -17,6 +17,5 @@ static const struct column columns[] = {
 
 int cmd_object_list(struct cli *self)
 {
-    return rows_of_jobs(self,
-                        &(struct rows_view){ "objects", "ObjectList", columns, COUNT(columns) });
+    return query_list(self, &(struct listing){ "objects", "ObjectList", columns, COUNT(columns) });
 }

@@ -1,7 +1,6 @@
 /*  summary.c - `rayc summary [tasks|jobs|actors|objects]`: how many there are by name and state.  It reads page after page and keeps
     the counts only. */
 #include <stdlib.h>
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 #include "proto/proto.h"
@@ -111,11 +110,8 @@ int cmd_summary(struct cli *self)
     if (!summary.subject) {
         return fail_usage(self, "summary of what?  tasks (default), jobs, actors or objects");
     }
-    int exit_code = cli_connect(self, CONNECT_READ);
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (exit_code == 0 && self->options.job) {
-        query_job_id(self, self->options.job, job, &exit_code);
-    }
+    char job[NAME_MAX_BYTES + 1];
+    int exit_code = query_open(self, job);
     if (exit_code) {
         return exit_code;
     }

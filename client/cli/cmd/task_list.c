@@ -16,5 +16,5 @@ static const struct column columns[] = {
 
 int cmd_task_list(struct cli *self)
 {
-    return rows_of_jobs(self, &(struct rows_view){ "tasks", "TaskList", columns, COUNT(columns) });
+    return query_list(self, &(struct listing){ "tasks", "TaskList", columns, COUNT(columns) });
 }

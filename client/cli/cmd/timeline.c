@@ -2,7 +2,6 @@
     ui.perfetto.dev. */
 #include <errno.h>
 #include <unistd.h>
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/timeline.h"
 #include "common/clock.h"
@@ -30,12 +29,9 @@ static int read_rows(struct cli *self, const char *job, struct timeline *timelin
 
 int cmd_timeline(struct cli *self)
 {
+    char job[NAME_MAX_BYTES + 1];
     int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    char job[NAME_MAX_BYTES + 1] = "";
-    if (exit_code == 0 && self->options.job) {
-        query_job_id(self, self->options.job, job, &exit_code);
-    }
+    exit_code = exit_code ? exit_code : query_open(self, job);
     if (exit_code) {
         return exit_code;
     }

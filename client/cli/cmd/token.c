@@ -60,14 +60,7 @@ int cmd_token_env(struct cli *self)
 
 int cmd_token_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    json_t *rows = exit_code ? NULL : query_rows(self, "tokens", "TokenList", NULL, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "tokens");
-        json_decref(rows);
-    }
-    return exit_code;
+    return query_list(self, &(struct listing){ "tokens", "TokenList", columns, COUNT(columns) });
 }
 
 uint32_t cli_role(struct cli *self, int *exit_code)

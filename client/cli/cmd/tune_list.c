@@ -1,5 +1,4 @@
 /*  tune_list.c - `rayc tune list`. */
-#include "client/cli/connect.h"
 #include "client/cli/query.h"
 #include "client/cli/table.h"
 
@@ -17,15 +16,5 @@ static const struct column columns[] = {
 
 int cmd_tune_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    if (exit_code) {
-        return exit_code;
-    }
-    json_t *rows = query_rows(self, "studies", "StudyList", NULL, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "studies");
-        json_decref(rows);
-    }
-    return exit_code;
+    return query_list(self, &(struct listing){ "studies", "StudyList", columns, COUNT(columns) });
 }

@@ -15,14 +15,7 @@ static const struct column columns[] = {
 
 int cmd_user_list(struct cli *self)
 {
-    int exit_code = cli_no_operands(self);
-    exit_code = exit_code ? exit_code : cli_connect(self, CONNECT_READ);
-    json_t *rows = exit_code ? NULL : query_rows(self, "users", "UserList", NULL, &exit_code);
-    if (rows) {
-        exit_code = rows_print(self, rows, columns, COUNT(columns), "users");
-        json_decref(rows);
-    }
-    return exit_code;
+    return query_list(self, &(struct listing){ "users", "UserList", columns, COUNT(columns) });
 }
 
 static uint64_t quota(int64_t given)
