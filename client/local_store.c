@@ -376,7 +376,7 @@ static int greet(struct local_store *self, const struct local_store_config *conf
     self->node = opened->node;
     bool other =
         config->cluster[0] != 0 && !slice_same(opened->cluster, slice_text(config->cluster));
-    return opened->code != OK ? opened->code : other ? ERR_NOT_FOUND : OK;
+    return opened->code != OK ? opened->code : other ? ERR_CONFLICT : OK;
 }
 
 int local_store_open(struct local_store **out, const struct local_store_config *config)

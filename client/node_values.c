@@ -94,6 +94,17 @@ void node_values_token(char to[ACCESS_TOKEN_MAX + 1])
     pthread_mutex_unlock(&lock);
 }
 
+static int no_store(int rc)
+{
+    char path[PATH_BYTES] = "";
+    (void)find_path(path);
+    return failure_say(RAYC_ENOTFOUND, "this machine has no object store of the cluster: %s%s",
+                       rc == ERR_NOT_FOUND  ? "no worker of it listens at "
+                       : rc == ERR_CONFLICT ? "the worker here is of another cluster: "
+                                            : err_text(rc),
+                       rc == ERR_NOT_FOUND || rc == ERR_CONFLICT ? path : "");
+}
+
 /*  To be given with local_store_give(). */
 static int connect_store(bool patient, struct local_store **out)
 {
@@ -112,10 +123,7 @@ static int connect_store(bool patient, struct local_store **out)
         *out = current;
     }
     pthread_mutex_unlock(&lock);
-    return rc == OK
-               ? RAYC_OK
-               : failure_say(RAYC_ENOTFOUND, "this machine has no object store of the cluster: %s",
-                             rc == ERR_NOT_FOUND ? "no worker of it runs here" : err_text(rc));
+    return rc == OK ? RAYC_OK : no_store(rc);
 }
 
 static int refused(int code, uint64_t size)

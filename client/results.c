@@ -157,17 +157,12 @@ static int read_stored(struct session *self, const struct stored *id, uint64_t u
     return rc;
 }
 
-int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
+static int get_until(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
 {
-    int rc = check_seconds(seconds);
-    if (rc != RAYC_OK) {
-        return rc;
-    }
-    uint64_t until_us = session_deadline(seconds);
     struct found found = { 0 };
     struct slice bytes;
     pthread_mutex_lock(&self->lock);
-    rc = get(self, ref, until_us, &found);
+    int rc = get(self, ref, until_us, &found);
     pthread_mutex_unlock(&self->lock);
     end_waiting(found.waits);
     if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
@@ -181,6 +176,12 @@ int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *
         }
     }
     return rc;
+}
+
+int session_get(struct session *self, rayc_ref ref, double seconds, rayc_value *out)
+{
+    int rc = check_seconds(seconds);
+    return rc == RAYC_OK ? get_until(self, ref, session_deadline(seconds), out) : rc;
 }
 
 /* --- several ---------------------------------------------------------------------------------- */
@@ -250,7 +251,7 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
     pthread_mutex_unlock(&self->lock);
     end_waiting(waits);
     for (size_t i = 0; values != NULL && rc == RAYC_OK && i < list->count; i++) {
-        rc = session_get(self, list->refs[i], 0, &values[i]);
+        rc = get_until(self, list->refs[i], until_us, &values[i]);
     }
     return rc;
 }

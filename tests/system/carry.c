@@ -141,6 +141,8 @@ static void across(void)
 static void away(void)
 {
     rayc_ref first = made_on("host=one", 1), second = made_on("host=two", 2);
+    rayc_value values[2];
+    must_be(rayc_get_all((rayc_ref[]){ first, second }, 2, 60, values) == RAYC_OK, "all are got");
     is_right(first, 1);
     is_right(second, 2);
     is_right(first, 1); /* it is here now */
