@@ -25,7 +25,7 @@ static int take_stored(rayc_buffer *self)
         self->local.bytes[0] = BIN32;
         memcpy(self->local.bytes + 1, &size, sizeof(size));
     }
-    return rc == RAYC_ENOTFOUND && !large ? RAYC_OK : rc;
+    return rc == RAYC_ENOTFOUND ? RAYC_OK : rc;
 }
 
 rayc_buffer *rayc_buffer_new(size_t size)

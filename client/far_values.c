@@ -8,6 +8,7 @@
 #include "client/failure.h"
 #include "client/node_values.h"
 #include "client/session_inside.h"
+#include "client/values.h"
 #include "common/clock.h"
 #include "proto/pulls.h"
 
@@ -192,4 +193,71 @@ int far_values_get(struct session *session, const struct stored *id, uint64_t un
     pulls_close(&self.pulls); /* what has not come is given up */
     *bytes = self.to.bytes;
     return rc;
+}
+
+/* --- putting ---------------------------------------------------------------------------------------------- */
+
+/*  To the first of these nodes that takes it. */
+static int push_to(struct session *session, struct list places, struct far_put *out)
+{
+    char token[ACCESS_TOKEN_MAX + 1], address[ADDRESS_BYTES];
+    struct rec_keeper place;
+    int code = ERR_NOT_FOUND;
+    node_values_token(token);
+    failure_say(RAYC_ENOTFOUND, "no node of the cluster is there that keeps large values");
+    while (code != OK && next_keeper(&places, &place)) {
+        if (!slice_copy_text(place.address, address, sizeof(address))) {
+            continue;
+        }
+        const struct push_to to = { address, session->config.key, token };
+        code = push_open(&out->push, &to, slice_of(out->bytes, out->size));
+        out->node = place.node;
+        if (code != OK) {
+            failure_say(code, "a value of %llu bytes cannot be put at node %llu: %s",
+                        (unsigned long long)out->size, (unsigned long long)place.node,
+                        push_why(out->push)[0] ? push_why(out->push) : err_text(code));
+            push_close(&out->push);
+        }
+    }
+    explicit_bzero(token, sizeof(token));
+    return code == ERR_NOT_FOUND ? RAYC_ENOTFOUND : code;
+}
+
+int far_values_put(struct session *session, const rayc_value *value, struct far_put *out)
+{
+    struct msg_where where = { .session = session->id };
+    struct reply reply;
+    struct rec_source source;
+    int rc = session_ask(session, MSG_WHERE, &where, RAYC_FOREVER, &reply);
+    if (rc != RAYC_OK) {
+        return rc;
+    }
+    out->size = value_size(value);
+    out->bytes = malloc(out->size);
+    ensure(out->bytes != NULL);
+    struct wire to = { out->bytes, 0, out->size, false };
+    value_put(&to, value);
+    ensure(!to.full && to.n == out->size);
+    struct list sources = reply.msg.as.places.sources;
+    bool told = reply.msg.kind == MSG_PLACES && next_source(&sources, &source);
+    rc = told ? push_to(session, source.places, out)
+              : failure_say(RAYC_EVERSION, "the head does not say where values can be put");
+    reply_free(&reply);
+    return rc;
+}
+
+int far_values_seal(struct far_put *put, uint64_t task, uint32_t index)
+{
+    int code = push_seal(put->push, task, index);
+    return code == OK ? RAYC_OK
+                      : failure_say(code, "a value of %llu bytes cannot be put at node %llu: %s",
+                                    (unsigned long long)put->size, (unsigned long long)put->node,
+                                    push_why(put->push)[0] ? push_why(put->push) : err_text(code));
+}
+
+void far_values_abort(struct far_put *put)
+{
+    push_close(&put->push);
+    free(put->bytes);
+    put->bytes = NULL;
 }

@@ -3,10 +3,24 @@
 #ifndef RAYC_FAR_VALUES_H
 #define RAYC_FAR_VALUES_H
 #include "client/session.h"
+#include "proto/push.h"
+#include "proto/push.h"
 #include "proto/stored.h"
 
 /*  Waits until it has come: *bytes is malloced, with a 0 behind it.  RAYC_ETIMEOUT at `until_us` of clock_us();
     RAYC_EOBJECTLOST, RAYC_EOBJECTFREED. */
 MUST_CHECK int far_values_get(struct session *session, const struct stored *id, uint64_t until_us,
                               uint8_t **bytes);
+
+/*  A value on its way into the store of some node, which has it when far_values_put() returns; then it is sealed there,
+    which waits for one answer. */
+struct far_put {
+    struct push *push; /* NULL: it is none */
+    uint64_t node, size;
+    uint8_t *bytes;
+};
+MUST_CHECK int far_values_put(struct session *session, const rayc_value *value,
+                              struct far_put *out);
+MUST_CHECK int far_values_seal(struct far_put *put, uint64_t task, uint32_t index);
+void far_values_abort(struct far_put *put); /* one that is none, or was sealed, too */
 #endif

@@ -228,8 +228,9 @@ RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
 RAYC_API rayc_ref rayc_put(rayc_arg);
 
 /*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which
-    whoever gets the value here maps, read-only.  Up to 4 GiB - 1.  NULL: rayc_error() says RAYC_EFULL, RAYC_ETOOLARGE or
-    RAYC_ENOTFOUND (over RAYC_VALUE_MAX, and this machine has no worker). */
+    whoever gets the value here maps, read-only.  Up to 4 GiB - 1.  NULL: rayc_error() says RAYC_EFULL or
+    RAYC_ETOOLARGE.  On a machine without a worker it is this process's own; when it is put, its bytes go to a node, or
+    with at most RAYC_VALUE_MAX to the head. */
 typedef struct rayc_buffer rayc_buffer;
 RAYC_API rayc_buffer *rayc_buffer_new(size_t size);
 RAYC_API void *rayc_buffer_data(rayc_buffer *); /* aligned to 64 if it is in the store */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "client/failure.h"
 #include "client/inherit.h"
+#include "client/far_values.h"
 #include "client/node_values.h"
 #include "client/options.h"
 #include "client/values.h"
@@ -368,14 +369,7 @@ static int value_spec(struct session *self, struct wire *spec)
 
 static int encode_value(struct session *self, const rayc_value *value, struct rec_call *call)
 {
-    size_t bytes = value_bound(value);
-    if (bytes > RAYC_VALUE_MAX) {
-        return failure_say(RAYC_ETOOLARGE,
-                           "the value has %zu bytes: without an object store, %u (8 MiB) are the "
-                           "limit, and %s",
-                           bytes, RAYC_VALUE_MAX, rayc_error()->text);
-    }
-    reserve(&self->args, bytes);
+    reserve(&self->args, value_bound(value));
     value_put(&self->args, value);
     ensure(!self->args.full);
     call->args = slice_of(self->args.p, self->args.n);
@@ -385,14 +379,26 @@ static int encode_value(struct session *self, const rayc_value *value, struct re
     return rc;
 }
 
-/*  The value is in this node's store from now on, and a placeholder goes to the head. */
-static int seal_value(struct session *self, struct local_buffer *buffer, struct rec_call *call)
+/*  A value in a store: of this node, or of another if this machine has none. */
+struct kept {
+    struct local_buffer local;
+    struct far_put far;
+};
+
+/*  It is a value from now on, and a placeholder goes to the head. */
+static int seal_value(struct session *self, struct kept *kept, struct rec_call *call)
 {
+    bool far = kept->far.push != NULL;
     struct stored stored = { .task = task_id_of(self->id, self->refs.next).v,
-                             .size = buffer->size };
+                             .size = far ? kept->far.size : kept->local.size };
+    const uint8_t *bytes = far ? kept->far.bytes : kept->local.bytes;
+    call->node = kept->far.node;
     sealing_begin(&self->sealing);
-    int rc = sealing_add(&self->sealing, 0, stored.size, slice_of(buffer->bytes, buffer->size));
-    rc = rc == RAYC_OK ? node_values_seal(buffer, stored.task, stored.index, &call->node) : rc;
+    int rc = sealing_add(&self->sealing, 0, stored.size, slice_of(bytes, stored.size));
+    if (rc == RAYC_OK) {
+        rc = far ? far_values_seal(&kept->far, stored.task, stored.index)
+                 : node_values_seal(&kept->local, stored.task, stored.index, &call->node);
+    }
     reserve(&self->args, PLACEHOLDER_BYTES);
     stored_put(&self->args, &stored);
     ensure(!self->args.full);
@@ -401,16 +407,17 @@ static int seal_value(struct session *self, struct local_buffer *buffer, struct 
     return rc;
 }
 
-/*  Of a value, or of a buffer that has it. */
-static rayc_ref put(struct session *self, const rayc_value *value, struct local_buffer *buffer)
+/*  Of a value, or of what has it. */
+static rayc_ref put(struct session *self, const rayc_value *value, struct kept *kept)
 {
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
     int rc = value_spec(self, &spec);
     if (rc >= 0) {
         call.spec = (uint32_t)rc;
-        int encoded = buffer->store != NULL ? seal_value(self, buffer, &call)
-                                            : encode_value(self, value, &call);
+        int encoded = kept->local.store != NULL || kept->far.push != NULL
+                          ? seal_value(self, kept, &call)
+                          : encode_value(self, value, &call);
         rc = encoded == RAYC_OK ? rc : encoded;
     }
     rayc_ref ref;
@@ -425,8 +432,8 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct local_
     return ref;
 }
 
-/*  Large ones go to the store of this node.  If it has none, they are as others, if they can be. */
-static int store_value(const rayc_value *value, struct local_buffer *buffer)
+/*  Large ones go to the store of this node.  If it has none, they are as others, if they can be, or go to another's. */
+static int store_value(struct session *self, const rayc_value *value, struct kept *kept)
 {
     const char *why = NULL;
     int rc = value_check(value, &why);
@@ -434,32 +441,38 @@ static int store_value(const rayc_value *value, struct local_buffer *buffer)
         return failure_say(rc, "the value %s", why);
     }
     if (value_size(value) > 0) {
-        rc = node_values_write(value, buffer);
+        rc = node_values_write(value, &kept->local);
     }
-    return rc == RAYC_ENOTFOUND ? RAYC_OK : rc;
+    if (rc != RAYC_ENOTFOUND) {
+        return rc;
+    }
+    return value_bound(value) > RAYC_VALUE_MAX ? far_values_put(self, value, &kept->far) : RAYC_OK;
 }
 
 rayc_ref session_put(struct session *self, const rayc_value *value)
 {
     rayc_ref ref = { 0 };
-    struct local_buffer buffer = { 0 };
-    int stored = store_value(value, &buffer);
+    struct kept kept = { 0 };
+    int stored = store_value(self, value, &kept);
     pthread_mutex_lock(&self->lock);
     if (submit_begin(self) == RAYC_OK) {
-        ref = stored == RAYC_OK ? put(self, value, &buffer) : submit_failed(self);
+        ref = stored == RAYC_OK ? put(self, value, &kept) : submit_failed(self);
     }
     pthread_mutex_unlock(&self->lock);
-    local_store_abort(&buffer);
+    local_store_abort(&kept.local);
+    far_values_abort(&kept.far);
     return ref;
 }
 
 rayc_ref session_put_buffer(struct session *self, struct local_buffer *buffer)
 {
     rayc_ref ref = { 0 };
+    struct kept kept = { .local = *buffer };
     pthread_mutex_lock(&self->lock);
     if (submit_begin(self) == RAYC_OK) {
-        ref = put(self, NULL, buffer);
+        ref = put(self, NULL, &kept);
     }
+    *buffer = kept.local;
     pthread_mutex_unlock(&self->lock);
     return ref;
 }

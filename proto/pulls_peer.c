@@ -74,30 +74,54 @@ static bool watch_connection(struct pulls *self, struct peer *peer)
            watch(self->epoll, peer->monitor);
 }
 
-/*  An address is an endpoint, and after a blank the public key of who listens there. */
-static int dial(struct pulls *self, struct peer *peer)
+/*  An address in two: the key of who listens there, or an empty text, follows a blank. */
+static const char *split(char address[PEER_ADDRESS_BYTES])
 {
-    char endpoint[PEER_ADDRESS_BYTES];
-    snprintf(endpoint, sizeof(endpoint), "%s", peer->address);
-    char *blank = strchr(endpoint, ' ');
-    const char *key = blank ? blank + 1 : "";
+    char *blank = strchr(address, ' ');
     if (blank) {
         *blank = 0;
     }
-    if (self->options.key && strlen(key) != KEY_TEXT) {
-        peer->refused =
-            "it has told no key, and this node has one"; /* nothing is said in the clear */
+    return blank ? blank + 1 : "";
+}
+
+int pull_dealer_open(void *context, const char *address, const struct member_key *key, void **out)
+{
+    char endpoint[PEER_ADDRESS_BYTES];
+    snprintf(endpoint, sizeof(endpoint), "%s", address);
+    const char *server = split(endpoint);
+    *out = NULL;
+    if (key && strlen(server) != KEY_TEXT) {
+        return ERR_KEY; /* nothing is said in the clear */
+    }
+    *out = zmq_socket(context, ZMQ_DEALER);
+    if (!*out || !set_options(*out, endpoint) || (key && !set_key(*out, server, &key->own))) {
+        log_error("carry.dial", "address=\"%s\" error=\"%s\"", address, zmq_strerror(errno));
+        return ERR_SYSTEM;
+    }
+    return OK;
+}
+
+int pull_dealer_connect(void *dealer, const char *address)
+{
+    char endpoint[PEER_ADDRESS_BYTES];
+    snprintf(endpoint, sizeof(endpoint), "%s", address);
+    (void)split(endpoint);
+    return zmq_connect(dealer, endpoint) == 0 ? OK : ERR_INVALID;
+}
+
+static int dial(struct pulls *self, struct peer *peer)
+{
+    int code = pull_dealer_open(self->context, peer->address, self->options.key, &peer->dealer);
+    if (code == ERR_KEY) {
+        peer->refused = "it has told no key, and this node has one";
         return OK;
     }
-    peer->dealer = zmq_socket(self->context, ZMQ_DEALER);
-    peer->monitor = peer->dealer ? zmq_socket(self->context, ZMQ_PAIR) : NULL;
-    if (!peer->monitor || !set_options(peer->dealer, endpoint) ||
-        (self->options.key && !set_key(peer->dealer, key, &self->options.key->own)) ||
-        !watch_connection(self, peer)) {
+    peer->monitor = code == OK ? zmq_socket(self->context, ZMQ_PAIR) : NULL;
+    if (!peer->monitor || !watch_connection(self, peer)) {
         log_error("carry.dial", "address=\"%s\" error=\"%s\"", peer->address, zmq_strerror(errno));
         return ERR_SYSTEM;
     }
-    if (zmq_connect(peer->dealer, endpoint) != 0) {
+    if (pull_dealer_connect(peer->dealer, peer->address) != OK) { /* after there is a monitor */
         peer->refused = "its address is none";
     }
     return OK;

@@ -109,7 +109,11 @@ bool requests_fill(struct pulls *self); /* true: something was asked */
 void requests_answer(struct pulls *self, struct peer *peer, struct slice head, struct slice bytes);
 struct source *pull_source_of(struct pull *pull, const struct peer *peer);
 
-/*  pulls_peer.c */
+/*  pulls_peer.c.  An address is an endpoint, and after a blank the public key of who listens there.  ERR_KEY: there is
+    none.  *out is to be closed, also when it failed. */
+MUST_CHECK int pull_dealer_open(void *context, const char *address, const struct member_key *key,
+                                void **out);
+MUST_CHECK int pull_dealer_connect(void *dealer, const char *address); /* ERR_INVALID: it is none */
 MUST_CHECK int pull_peer_open(struct pulls *self, const char *address,
                               struct peer **out);            /* or one that is */
 void pull_peer_close(struct pulls *self, struct peer *peer); /* nobody uses it */

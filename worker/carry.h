@@ -26,6 +26,8 @@ struct carry_store {
     int (*ready)(void *context, uint32_t pin);
     int (*view)(void *context, uint32_t pin, struct carry_view *out);
     void (*unpin)(void *context, uint32_t pin);
+    /* Of a buffer of the sink: what is in it is the primary copy. */
+    int (*seal)(void *context, uint32_t buffer, uint64_t task, uint32_t index);
     int watch; /* an eventfd that is written when something may be ready; -1: none */
 };
 

@@ -1,5 +1,5 @@
-/*  carry_give.c - a ROUTER that gives chunks of what this node's store has, straight from the store's memory, and ZAP,
-    which lets in only who has the pair of members. */
+/*  carry_give.c - a ROUTER that gives chunks of what this node's store has, straight from the store's memory, takes those
+    of what is put (carry_take.c), and ZAP, which lets in only who has the pair of members. */
 #include "worker/carry_state.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static bool set_options(struct carry *self)
         { ZMQ_HANDSHAKE_IVL, 5000 }, { ZMQ_IPV6, strchr(self->options.endpoint, '[') != NULL },
         { ZMQ_CURVE_SERVER, 1 }
     }; /* last: only with a key */
-    const int64_t largest = GET_BYTES_MAX;
+    const int64_t largest = CARRY_CHUNK + GET_BYTES_MAX;
     size_t count = COUNT(options) - (self->options.key ? 0 : 1);
     for (size_t i = 0; i < count; i++) {
         if (zmq_setsockopt(self->router, options[i].name, &options[i].value, sizeof(int)) != 0) {
@@ -104,6 +104,7 @@ void give_close(struct carry *self)
         self->waiting = get->next;
         free(get);
     }
+    take_close(self);
 }
 
 /* --- who is let in ---------------------------------------------------------------------------------------- */
@@ -301,13 +302,9 @@ static int answer(struct carry *self, const struct waiting *get)
 
 /* --- turns ------------------------------------------------------------------------------------------------ */
 
-static void on_get(struct carry *self, const uint8_t peer[PEER_ID_BYTES], struct slice frame)
+static void on_get(struct carry *self, const uint8_t peer[PEER_ID_BYTES],
+                   const struct msg_carry_get *from)
 {
-    struct msg msg;
-    if (proto_decode(frame, &msg, NULL) != OK || msg.kind != MSG_CARRY_GET) {
-        return; /* a peer that speaks otherwise is not answered */
-    }
-    const struct msg_carry_get *from = &msg.as.carry_get;
     struct waiting get = { .seq = from->seq,
                            .task = from->task,
                            .index = from->index,
@@ -332,24 +329,60 @@ static void on_get(struct carry *self, const uint8_t peer[PEER_ID_BYTES], struct
     self->waiting_count++;
 }
 
-static bool take_get(struct carry *self)
+static void on_put(struct carry *self, const uint8_t peer[PEER_ID_BYTES],
+                   const struct msg_carry_put *put, struct slice data)
+{
+    uint8_t bytes[512];
+    struct wire frame = { bytes, 0, sizeof(bytes), false };
+    const char *text;
+    int code = take_chunk(self, put, data, &text);
+    proto_put(&frame, MSG_CARRY_TOOK, &(struct msg_carry_took){ put->seq, code, slice_text(text) });
+    ensure(!frame.full);
+    if (zmq_send(self->router, peer, PEER_ID_BYTES, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
+        (void)zmq_send(self->router, frame.p, frame.n, ZMQ_DONTWAIT);
+    }
+}
+
+/*  A peer that speaks otherwise is not answered. */
+static void on_request(struct carry *self, const uint8_t peer[PEER_ID_BYTES], struct slice head,
+                       struct slice bytes)
+{
+    struct msg msg;
+    if (head.n > GET_BYTES_MAX || proto_decode(head, &msg, NULL) != OK) {
+        return;
+    }
+    if (msg.kind == MSG_CARRY_GET) {
+        on_get(self, peer, &msg.as.carry_get);
+    } else if (msg.kind == MSG_CARRY_PUT) {
+        on_put(self, peer, &msg.as.carry_put, bytes);
+    }
+}
+
+/*  A request, and maybe bytes. */
+static bool take_request(struct carry *self)
 {
     uint8_t peer[PEER_ID_BYTES];
-    zmq_msg_t frame;
+    zmq_msg_t head, bytes;
     int n = zmq_recv(self->router, peer, sizeof(peer), ZMQ_DONTWAIT);
     if (n < 0) {
         return false;
     }
-    zmq_msg_init(&frame);
-    int got = zmq_msg_recv(&frame, self->router, ZMQ_DONTWAIT);
-    bool whole = n == PEER_ID_BYTES && got >= 0 && !zmq_msg_more(&frame);
-    while (got >= 0 && zmq_msg_more(&frame)) { /* a request has one part: drop it all */
-        got = zmq_msg_recv(&frame, self->router, ZMQ_DONTWAIT);
+    zmq_msg_init(&head);
+    zmq_msg_init(&bytes);
+    bool good = zmq_msg_recv(&head, self->router, ZMQ_DONTWAIT) >= 0 && n == PEER_ID_BYTES;
+    bool more = zmq_msg_more(&head);
+    good = good && (!more || zmq_msg_recv(&bytes, self->router, ZMQ_DONTWAIT) >= 0);
+    more = more && (!good || zmq_msg_more(&bytes));
+    while (more) { /* no request has more parts: drop it all */
+        good = false;
+        more = zmq_msg_recv(&bytes, self->router, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&bytes);
     }
-    if (whole) {
-        on_get(self, peer, slice_of(zmq_msg_data(&frame), zmq_msg_size(&frame)));
+    if (good) {
+        on_request(self, peer, slice_of(zmq_msg_data(&head), zmq_msg_size(&head)),
+                   slice_of(zmq_msg_data(&bytes), zmq_msg_size(&bytes)));
     }
-    zmq_msg_close(&frame);
+    zmq_msg_close(&head);
+    zmq_msg_close(&bytes);
     return true;
 }
 
@@ -397,13 +430,14 @@ void give_turn(struct carry *self)
     while (has_input(self->zap)) {
         answer_zap(self);
     }
-    for (int i = 0; i < TAKES_PER_TURN && take_get(self); i++) {}
+    for (int i = 0; i < TAKES_PER_TURN && take_request(self); i++) {}
     look_at_lents(self);
     answer_waiting(self);
+    take_turn(self);
     look_at_lents(self); /* what could not be given is not kept */
 }
 
 bool give_busy(const struct carry *self)
 {
-    return self->lents || self->waiting;
+    return self->lents || self->waiting || self->uploads;
 }

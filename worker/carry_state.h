@@ -1,5 +1,5 @@
-/*  carry_state.h - what carry.c (the thread and the loop's side), carry_give.c (answers) and carry_bearers.c (whose token
-    is it) share. */
+/*  carry_state.h - what carry.c (the thread and the loop's side), carry_give.c (answers), carry_take.c (what is put) and
+    carry_bearers.c (whose token is it) share. */
 #ifndef RAYC_CARRY_STATE_H
 #define RAYC_CARRY_STATE_H
 #include <pthread.h>
@@ -57,6 +57,17 @@ struct waiting {
     uint32_t index;
 };
 
+/*  An object that is put from elsewhere. */
+struct upload {
+    struct upload *next;
+    uint64_t number, user, size;
+    uint32_t buffer;
+    bool ready;
+    uint8_t *known; /* which chunks are here */
+    uint32_t chunks, known_count;
+    uint64_t begun_ms, used_ms;
+};
+
 struct carry {
     struct carry_options options;
     struct cluster_key own;
@@ -79,6 +90,8 @@ struct carry {
     struct lent *lents;
     struct waiting *waiting;
     uint32_t waiting_count;
+    struct upload *uploads;
+    uint32_t upload_count;
     uint64_t now_ms;
     uint64_t trim_ms; /* when memory goes back to the system */
 };
@@ -88,6 +101,12 @@ MUST_CHECK int give_open(struct carry *self);
 void give_close(struct carry *self);
 void give_turn(struct carry *self);
 bool give_busy(const struct carry *self); /* it wants a turn soon */
+
+/*  carry_take.c.  What to answer: OK; PULLS_LATER; why not, with *text. */
+int take_chunk(struct carry *self, const struct msg_carry_put *put, struct slice bytes,
+               const char **text);
+void take_turn(struct carry *self);
+void take_close(struct carry *self);
 
 /*  carry_bearers.c.  OK; PULLS_LATER: the head is asked; ERR_TOKEN: nobody's. */
 int carry_bearer(struct carry *self, const uint8_t hash[TOKEN_HASH_BYTES], uint32_t *role,

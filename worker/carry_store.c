@@ -37,6 +37,11 @@ static int seal(void *store, uint32_t buffer, uint64_t task, uint32_t index)
     return node_store_seal(store, buffer, task, index, false);
 }
 
+static int seal_primary(void *store, uint32_t buffer, uint64_t task, uint32_t index)
+{
+    return node_store_seal(store, buffer, task, index, true);
+}
+
 static void give_up(void *store, uint32_t buffer)
 {
     node_store_abort(store, buffer);
@@ -80,6 +85,7 @@ struct carry_store carry_store(struct node_store *store)
                                  .ready = ready,
                                  .view = view,
                                  .unpin = unpin,
+                                 .seal = seal_primary,
                                  .watch = node_store_watch(store) };
 }
 

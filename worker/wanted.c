@@ -308,23 +308,28 @@ static void failed(struct wanted *self, struct want *want, const struct pull_new
     }
 }
 
-static void on_news(struct wanted *self, const struct pull_news *news)
+static struct want *find(struct wanted *self, const struct pull_news *news)
 {
     struct want *want = *bucket_of(self, news->task);
-    if (news->kind == PULL_MISSING) {
-        say_missing(self, news->task, news->index, news->node);
-        return;
-    }
-    while (want && !(want->comes && want->it.task == news->task && want->it.index == news->index)) {
+    while (want && (want->it.task != news->task || want->it.index != news->index ||
+                    (news->kind == PULL_FAILED && !want->comes))) {
         want = want->next;
     }
-    if (news->kind == PULL_DONE) {
-        stock_fetched(self->parts.stock, news->task, news->index);
-    }
-    if (want && news->kind == PULL_DONE) {
-        end(self, want, OK, "");
-    } else if (want) {
+    return want;
+}
+
+static void on_news(struct wanted *self, const struct pull_news *news)
+{
+    struct want *want;
+    if (news->kind == PULL_MISSING) {
+        say_missing(self, news->task, news->index, news->node);
+    } else if (news->kind == PULL_FAILED && (want = find(self, news)) != NULL) {
         failed(self, want, news);
+    } else if (news->kind == PULL_DONE) {
+        stock_fetched(self->parts.stock, news->task, news->index);
+        while ((want = find(self, news)) != NULL) {
+            end(self, want, OK, "");
+        }
     }
 }
 

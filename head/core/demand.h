@@ -67,7 +67,10 @@ bool demand_feasible(const struct core *core, uint32_t demand); /* some node cou
 bool demand_open(const struct core *core, uint32_t demand);     /* and that one is not drained */
 bool demand_bound(const struct core *core, uint32_t demand);    /* to one node, now */
 bool demand_allows(const struct core *core, uint32_t demand, uint32_t node); /* now */
-uint32_t demand_place(struct core *core, uint32_t demand);                   /* NONE: no room now */
+/*  The node where a task with no other strategy goes first: it has most bytes of its arguments; NONE: any. */
+uint32_t task_near(const struct core *core, uint32_t task);
+/*  For a task whose arguments are `near` (a node, or NONE).  NONE: no room now. */
+uint32_t demand_place(struct core *core, uint32_t demand, uint32_t near);
 bool demand_of_nothing(const struct demand *demand);
 bool node_takes_work(const struct node *node);
 void node_labels_make(struct core *core, uint32_t node, struct slice given);

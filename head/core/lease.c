@@ -215,6 +215,13 @@ bool lease_one(struct core *core, struct leasing *leasing, uint32_t index)
     return true;
 }
 
+/*  Who has its arguments elsewhere does not go ahead of need: it waits for room there, or for any. */
+static bool may_go_ahead(const struct core *core, uint32_t queue, uint32_t node)
+{
+    uint32_t near = task_near(core, queue_at(core, queue)->tasks.first);
+    return near == NONE || near == node;
+}
+
 /*  Leases up to `count` tasks of a queue to a node. */
 static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t node_index,
                            uint32_t count)
@@ -223,6 +230,7 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
     struct leasing leasing = lease_begin(core, node_index);
     uint32_t given = 0;
     while (given < count && queue->tasks.count > 0 &&
+           (count == 1 || may_go_ahead(core, queue_index, node_index)) &&
            lease_one(core, &leasing, queue->tasks.first)) {
         given++;
     }
@@ -234,9 +242,10 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
 /*  One task of a queue into a new slot; false: no room. */
 static bool lease_slot(struct core *core, uint32_t demand_index, uint32_t queue)
 {
-    uint32_t node = demand_at_limit(core, demand_index) && !RAYC_BUG(NO_LIMIT)
-                        ? NONE
-                        : demand_place(core, demand_index);
+    uint32_t node =
+        demand_at_limit(core, demand_index) && !RAYC_BUG(NO_LIMIT)
+            ? NONE
+            : demand_place(core, demand_index, task_near(core, queue_at(core, queue)->tasks.first));
     if (node == NONE) {
         return false;
     }
@@ -284,7 +293,8 @@ static void lease_ahead(struct core *core, uint32_t demand_index)
         uint64_t limit =
             demand_allows(core, demand_index, i) ? (uint64_t)slots->slots * (1 + ahead) : 0;
         while (node_takes_work(node_at(core, i)) && slots->leases < limit &&
-               !effects_nearly_full(core) && (queue = line_first(core, demand_index)) != NONE) {
+               !effects_nearly_full(core) && (queue = line_first(core, demand_index)) != NONE &&
+               may_go_ahead(core, queue, i)) {
             uint64_t room = limit - slots->leases;
             uint64_t turn = demand->queues.count > 1 ? 64 : RUN_MAX;
             uint32_t most = line_run(core, queue, (uint32_t)(room < turn ? room : turn));
@@ -377,7 +387,7 @@ void lease_balance(struct core *core)
         if (!demand->used || demand->queues.count > 0 || demand->slots == 0) {
             continue;
         }
-        uint32_t idle = demand_place(core, d);
+        uint32_t idle = demand_place(core, d, NONE);
         uint32_t most = NONE, waiting = 0;
         for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
             const struct slots *slots = slots_at(core, i, d);

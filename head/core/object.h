@@ -102,6 +102,8 @@ void on_fetch_failed(struct core *core, uint32_t peer, const struct msg_fetch_fa
 void copies_joined(struct core *core, uint32_t node, const struct msg_node_join *msg, bool is_new);
 void store_heard(struct core *core, uint32_t node, const struct msg_node_beat *msg); /* how full */
 bool copies_lost(struct core *core, uint32_t node); /* of a dead node; false: not all yet */
+/*  Of the nodes that take work the one that has most bytes of what it uses; NONE: nothing of it is in a store. */
+uint32_t objects_near(const struct core *core, uint64_t task);
 struct list object_sources(struct core *core, uint64_t task); /* of what it uses, for its START */
 
 /*  object_lost.c: no node has it any more. */

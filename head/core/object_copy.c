@@ -346,21 +346,51 @@ static bool may_find(const struct core *core, uint32_t peer, uint64_t session, u
            (session != 0 && same_owner(core, session, task));
 }
 
+/*  One source for nothing in particular: nodes that keep values for others, any of them first. */
+static void keepers_put(struct core *core, struct wire *wire)
+{
+    uint8_t bytes[PLACES_MAX * (NAME_MAX_BYTES + 16)];
+    struct wire places = { bytes, 0, sizeof(bytes), false };
+    uint32_t count = 0, all = core->all_nodes.count;
+    uint32_t first = all > 0 ? (uint32_t)prng_below(&core->rng, all) : 0;
+    for (int later = 0; later < 2; later++) {
+        uint32_t at = 0;
+        for (uint32_t i = core->all_nodes.first; i != NONE && count < PLACES_MAX;
+             i = node_at(core, i)->all.next, at++) {
+            const struct node *node = node_at(core, i);
+            if ((at < first) == (later > 0) && node_takes_work(node) &&
+                node->objects.address[0] != 0) {
+                proto_put_record(
+                    &places, REC_KEEPER,
+                    &(struct rec_keeper){ node->id, slice_text(node->objects.address) });
+                count++;
+            }
+        }
+    }
+    proto_put_record(wire, REC_SOURCE,
+                     &(struct rec_source){ .state = DIRECTORY_STORED,
+                                           .places = { slice_of(places.p, places.n), count } });
+}
+
 void on_where(struct core *core, uint32_t peer, const struct msg_where *msg)
 {
     if (msg->session != 0 && session_of_peer(core, peer, msg->session) == NONE) {
         emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
     }
-    struct wire wire = sources_room(core, msg->objects.count);
+    uint32_t count = msg->objects.count > 0 ? msg->objects.count : 1;
+    struct wire wire = sources_room(core, count);
     struct list list = msg->objects;
     struct rec_object it;
+    if (list.count == 0) {
+        keepers_put(core, &wire);
+    }
     while (next_object(&list, &it)) {
         bool seen = may_find(core, peer, msg->session, it.task);
         uint32_t object = seen ? object_find(core, it.task, it.index) : NONE;
         source_put(core, &wire, seen ? it.task : 0, it.index, object);
     }
-    places_tell(core, peer, msg->seq, &wire, msg->objects.count);
+    places_tell(core, peer, msg->seq, &wire, count);
 }
 
 void on_fetch_failed(struct core *core, uint32_t peer, const struct msg_fetch_failed *msg)
@@ -378,6 +408,52 @@ void on_fetch_failed(struct core *core, uint32_t peer, const struct msg_fetch_fa
         source_put(core, &wire, it.task, it.index, object_find(core, it.task, it.index));
     }
     places_tell(core, peer, msg->seq, &wire, msg->missing.count);
+}
+
+/*  What nodes have of a task's arguments; those beyond the last that fits here are too many to matter. */
+struct near {
+    struct {
+        uint32_t node;
+        uint64_t bytes;
+    } at[PLACES_MAX];
+    uint32_t count;
+};
+
+static void near_add(struct near *near, uint32_t node, uint64_t bytes)
+{
+    uint32_t i = 0;
+    while (i < near->count && near->at[i].node != node) {
+        i++;
+    }
+    if (i == near->count && i < PLACES_MAX) {
+        near->at[i].node = node;
+        near->at[i].bytes = 0;
+        near->count++;
+    }
+    if (i < near->count) {
+        near->at[i].bytes += bytes;
+    }
+}
+
+uint32_t objects_near(const struct core *core, uint64_t task)
+{
+    struct near near = { .count = 0 };
+    uint32_t best = NONE;
+    uint64_t most = 0;
+    for (uint32_t i = map_find(&core->objects.by_holder, BY_TASK(task)); i != NONE;
+         i = map_next(&core->objects.by_holder, i)) {
+        const struct object *object = object_at(core, hold_at(core, i)->object);
+        for (uint32_t c = object->copies; c != NONE; c = copy_at(core, c)->next) {
+            near_add(&near, copy_at(core, c)->node, object->size);
+        }
+    }
+    for (uint32_t i = 0; i < near.count; i++) {
+        if (near.at[i].bytes > most && node_takes_work(node_at(core, near.at[i].node))) {
+            most = near.at[i].bytes;
+            best = near.at[i].node;
+        }
+    }
+    return best;
 }
 
 struct list object_sources(struct core *core, uint64_t task)

@@ -216,7 +216,16 @@ static uint32_t place_evenly(const struct core *core, uint32_t demand,
     return best;
 }
 
-uint32_t demand_place(struct core *core, uint32_t index)
+uint32_t task_near(const struct core *core, uint32_t index)
+{
+    const struct task *task = task_at(core, index);
+    const struct spec *spec = spec_at(core, task->spec);
+    bool looks = (task->flags & TASK_HAS_DEPS) && spec->kind < SPEC_VALUE &&
+                 core->demands[spec->demand].rule.strategy.kind == STRATEGY_DEFAULT;
+    return looks && !RAYC_BUG(NOT_NEAR) ? objects_near(core, task->id) : NONE;
+}
+
+uint32_t demand_place(struct core *core, uint32_t index, uint32_t near)
 {
     struct place_node nodes[NODES_MAX];
     uint32_t count = 0;
@@ -227,6 +236,9 @@ uint32_t demand_place(struct core *core, uint32_t index)
         if (node_takes_work(node) && demand_suits(core, index, i) &&
             !(limited && slots_busy(slots_at(core, i, index)) >= FREE_SLOTS_MAX)) {
             nodes[count++] = (struct place_node){ i, &node->total, &node->free, node->id };
+            if (i == near && amounts_fit(&demand->need, &node->free)) {
+                return near;
+            }
         }
     }
     if (nothing && demand->actors && demand->rule.strategy.kind == STRATEGY_DEFAULT) {

@@ -92,6 +92,7 @@ void node_seen_state(struct sim *sim, uint64_t id, uint32_t state)
 {
     struct node_seen *node = node_of(sim, id);
     node->dead = node->dead || state == NODE_DEAD;
+    node->suspect = state == NODE_SUSPECT;
 }
 
 void seen_node_drain(struct sim *sim, const void *from)

@@ -14,7 +14,7 @@ struct nodes_seen {
     struct node_seen {
         uint64_t id;
         uint32_t drain; /* enum drain */
-        bool dead;
+        bool dead, suspect;
         uint32_t label_set; /* place.c */
         uint64_t capacity[PLACE_KINDS];
     } * list;

@@ -158,6 +158,9 @@ static void turns(struct sim *sim, uint32_t who, uint64_t number, void *data)
                 known) { /* else it does not say which node it is, or is not listened to */
                 sim->nodes[endpoint].heard_us = sim->now_us;
             }
+            if (endpoint < WORKERS_MAX && msgs[count].kind == MSG_NODE_BEAT) {
+                sim->nodes[endpoint].beat_peer = item->peer;
+            }
             if (sim->record) {
                 char from[16] = "p";
                 for (uint32_t scale = 10000, at = 1; scale > 0; scale /= 10) {

@@ -142,6 +142,8 @@ void seen_object_new(struct sim *sim, const void *from)
                  (ull)row->task);
     }
     task->object = row->state;
+    task->object_node = row->node;
+    task->object_epoch = sim->oracle.epoch; /* no worker here says what its store has */
     task->object_owned = row->owned;
 }
 
@@ -183,6 +185,58 @@ void seen_object_state(struct sim *sim, const void *from)
         }
     }
     task->object = row->state;
+}
+
+/*  Of what a task uses, how many are in the store of this node, or with 0 of any.  All are of one size. */
+static uint32_t stored_of(struct sim *sim, const struct task_seen *task, uint64_t node)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < task->dep_count; i++) {
+        const struct task_seen *dep = oracle_task(sim, sim->oracle.deps[task->dep_first + i]);
+        count += dep != NULL && dep->object == DIRECTORY_STORED &&
+                 (node == 0 || dep->object_node == node) && dep->object_epoch == sim->oracle.epoch;
+    }
+    return count;
+}
+
+static bool is_idle(const struct sim *sim, uint64_t node)
+{
+    for (uint32_t i = 0; i < sim->oracle.task_count; i++) {
+        const struct task_seen *task = &sim->oracle.tasks[i];
+        if (task->node == node && (task->state == TASK_LEASED || task->state == TASK_RUNNING)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*  The head has a connection to the worker of this node, which has said so lately. */
+static bool is_heard(const struct sim *sim, uint64_t id)
+{
+    enum { LATELY_US = 1500 * 1000 };
+    bool heard = false;
+    for (uint32_t i = 0; i < sim->worker_count; i++) {
+        const struct node *node = &sim->nodes[i];
+        heard = heard || (node->alive && worker_stats(node->core).node == id &&
+                          sim->now_us < node->heard_us + LATELY_US && sim->connections[i].up &&
+                          node->beat_peer == sim->connections[i].peer);
+    }
+    return heard;
+}
+
+void rule_near(struct sim *sim, const struct task_seen *task, uint64_t leased)
+{
+    uint32_t all = stored_of(sim, task, 0);
+    for (uint32_t i = 0; i < task->dep_count && all > 0; i++) {
+        const struct task_seen *dep = oracle_task(sim, sim->oracle.deps[task->dep_first + i]);
+        uint64_t node = dep != NULL ? dep->object_node : 0;
+        if (node != 0 && node != leased && stored_of(sim, task, node) == all &&
+            is_heard(sim, node) && place_could(sim, task, node) && is_idle(sim, node)) {
+            sim_fail(sim, 44,
+                     "%llx is leased to node %llu, but its arguments are at %llu, which is idle",
+                     (ull)task->id, (ull)leased, (ull)node);
+        }
+    }
 }
 
 void rule_sources(struct sim *sim, const struct rec_start *start)

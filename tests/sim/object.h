@@ -9,6 +9,7 @@ struct sim;
 struct client;
 struct call;
 struct node;
+struct task_seen;
 
 void object_draw(struct sim *sim, struct call *call); /* a put: some are stored in a node */
 /*  What its CALL says of that; `sealed` has room for one record. */
@@ -25,6 +26,7 @@ void object_needed(struct sim *sim, const struct node *node, const struct act *a
 void seen_object_new(struct sim *sim, const void *row);
 void seen_object_owned(struct sim *sim, const void *row);
 void seen_object_state(struct sim *sim, const void *row);
+void rule_near(struct sim *sim, const struct task_seen *task, uint64_t leased);
 void rule_sources(struct sim *sim, const struct rec_start *start);
 void objects_end(struct sim *sim);
 #endif

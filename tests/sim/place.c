@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
 typedef unsigned long long ull;
@@ -139,6 +140,16 @@ static bool could_run(struct sim *sim, const struct place_seen *place, uint64_t 
     return fits;
 }
 
+/*  Of a task without a strategy: could it go to this node, which is not drained? */
+bool place_could(struct sim *sim, const struct task_seen *task, uint64_t node)
+{
+    const struct spec_seen *spec = oracle_spec(sim, task->spec);
+    const struct place_seen *place = &spec->place;
+    return spec->kind < SPEC_VALUE && place->strategy.kind == STRATEGY_DEFAULT &&
+           could_run(sim, place, node) && node_seen_of(sim, node)->drain == DRAIN_NONE &&
+           !node_seen_of(sim, node)->suspect;
+}
+
 void rule_unschedulable(struct sim *sim, const struct task_seen *task)
 {
     const struct place_seen *place = &oracle_spec(sim, task->spec)->place;
@@ -218,4 +229,5 @@ void rule_place(struct sim *sim, const struct task_seen *task, uint64_t node)
     if (place->rivals != 0 && is_plain(sim, task)) {
         check_line(sim, task, spec);
     }
+    rule_near(sim, task, node);
 }

@@ -31,5 +31,6 @@ void place_seen_node(struct node_seen *node, const struct row_node_new *row);
 bool place_wants(struct sim *sim, uint64_t node); /* something may run there only */
 void place_seen_spec(struct sim *sim, struct spec_seen *spec, const struct rec_spec *record);
 void rule_place(struct sim *sim, const struct task_seen *task, uint64_t node);
+bool place_could(struct sim *sim, const struct task_seen *task, uint64_t node);
 void rule_unschedulable(struct sim *sim, const struct task_seen *task);
 #endif

@@ -94,14 +94,14 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint32_t state, failure, attempt, charged, returns, leases;
     uint32_t dep_first, dep_count; /* in deps[] */
     int32_t status;
-    bool cancelled, deleted;
+    bool cancelled, deleted, object_owned;
     bool tree; /* cancelled with all that it submits */
     uint64_t parent, parent_token, again_commit;
-    bool object_owned;
-    uint32_t object;                /* DIRECTORY_...; 0: it has none */
-    uint64_t hash;                  /* of the terminal row */
-    uint64_t ready_ms, ready_epoch; /* when its row was new, if it was ready; 0: it was not */
-    uint64_t actor, checkpoint;     /* of a call; of an actor: hash of its newest, 0: none */
+    uint32_t object;                    /* DIRECTORY_...; 0: it has none */
+    uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
+    uint64_t hash;                      /* of the terminal row */
+    uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
+    uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
 };
 
 struct spec_seen {
@@ -259,9 +259,9 @@ struct node {
     uint64_t boot_ms; /* its clock at virtual time 0 */
     int64_t wall_ms;  /* its wall clock is off by so much */
     uint64_t paused_us;
-    uint64_t wake, wake_us; /* number and time of the newest timer */
-    uint64_t heard_us;      /* when a frame of it last reached the head */
-    uint32_t steps;
+    uint64_t wake, wake_us;    /* number and time of the newest timer */
+    uint64_t heard_us;         /* when a frame of it last reached the head */
+    uint32_t beat_peer, steps; /* the connection on which it last said that it is a node */
     struct bytes **frames;
     uint32_t frame_count, frame_room;
     struct kept *kept;

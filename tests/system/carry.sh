@@ -74,7 +74,7 @@ note "arguments and results go from node to node, also those that a task gets it
 expect 0 "${driver[@]}" across
 has out "across: right"
 
-note "a driver on a host without a node gets large values"
+note "a driver on a host without a node gets and puts large values"
 expect 0 "${away[@]}" away
 has out "away: right"
 

@@ -2,6 +2,7 @@
     wrong with a source. */
 #include "tests/unit/carry_world.h"
 #include "common/log.h"
+#include "proto/push.h"
 
 enum { CHUNKS = 5, SIZE = 4 * CARRY_CHUNK + 1234 };
 
@@ -453,6 +454,60 @@ static void nodes_fetch_from_each_other(void **state)
     rmdir(folder);
 }
 
+/*  A program on no node's machine, which waits for its node: two values, of which it gives up the second. */
+static void *push_two(void *codes)
+{
+    static uint8_t bytes[SIZE];
+    const struct push_to to = { carry_address(giver_one), NULL, "rayc_secret" };
+    struct push *push;
+    int *code = codes;
+    for (uint64_t i = 0; i < SIZE; i++) {
+        bytes[i] = (uint8_t)(i * 31 + i / CARRY_CHUNK + 12);
+    }
+    code[0] = push_open(&push, &to, slice_of(bytes, SIZE));
+    code[1] = code[0] == OK ? push_seal(push, TASK, 3) : code[0];
+    push_close(&push);
+    code[2] = push_open(&push, &to, slice_of(bytes, SIZE));
+    push_close(&push);
+    return NULL;
+}
+
+static void pushed_as(uint32_t role, int codes[3])
+{
+    pthread_t thread;
+    giver_one = open_giver(&one, "tcp://127.0.0.1:*", NULL);
+    answer = (struct msg_token_may){ 0, role, USER };
+    assert_int_equal(pthread_create(&thread, NULL, push_two, codes), 0);
+    while (pthread_tryjoin_np(thread, NULL) != 0) {
+        turn_giver(giver_one);
+        poll(&(struct pollfd){ carry_fd(giver_one), POLLIN, 0 }, 1, WAIT_MS);
+    }
+}
+
+static void what_is_put_from_elsewhere_is_sealed_when_it_is_whole(void **state)
+{
+    (void)state;
+    int codes[3];
+    one.late = true; /* there is room after a while */
+    memory_fill(&two, 3, SIZE, 12);
+    pushed_as(ROLE_USER, codes);
+    assert_int_equal(codes[0], OK);
+    assert_int_equal(codes[1], OK);
+    assert_int_equal(codes[2], OK);
+    assert_int_equal(memory_find(&one, 3)->user, USER);
+    assert_memory_equal(memory_find(&one, 3)->bytes, memory_find(&two, 3)->bytes, SIZE);
+    assert_int_equal(one.asked, 2); /* the second one goes with its node */
+}
+
+static void only_users_put(void **state)
+{
+    (void)state;
+    int codes[3];
+    pushed_as(ROLE_WORKER, codes);
+    assert_int_equal(codes[0], ERR_FORBIDDEN);
+    assert_int_equal(one.asked, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -473,6 +528,8 @@ int main(void)
         TEST(a_user_gets_its_own_only),
         TEST(only_members_are_let_in),
         TEST(nodes_fetch_from_each_other),
+        TEST(what_is_put_from_elsewhere_is_sealed_when_it_is_whole),
+        TEST(only_users_put),
     };
     log_level_set(LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);

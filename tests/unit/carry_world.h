@@ -130,6 +130,7 @@ static inline struct carry_store memory_store(struct memory *self)
                                  .ready = memory_ready,
                                  .view = memory_view,
                                  .unpin = memory_unpin,
+                                 .seal = memory_seal,
                                  .watch = -1 };
 }
 

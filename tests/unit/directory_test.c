@@ -329,6 +329,36 @@ static void another_copy_becomes_the_primary(void **state)
     world_free(w);
 }
 
+/*  Of the tasks that were started in this turn, how many at that worker. */
+static uint32_t started_at(const struct world *w, uint32_t peer)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < w->said_count; i++) {
+        count += w->said[i].peer == peer && w->said[i].msg.kind == MSG_START
+                     ? w->said[i].msg.as.start.starts.count
+                     : 0;
+    }
+    return count;
+}
+
+static void a_task_goes_where_its_arguments_are(void **state)
+{
+    (void)state;
+    enum { SECOND = 10 };
+    struct world *w = world_new();
+    join(w, WORKER, 0, "n1", 4);
+    uint64_t second = join(w, SECOND, 0, "n2", 2), session = open_job(w, CLIENT, "near");
+    call(w, session, 1, SPEC_VALUE, second);
+    for (uint64_t counter = 2; counter <= 3; counter++) {
+        call(w, session, counter, SPEC_FUNCTION, task_id_of(session, 1).v);
+        assert_int_equal(started_at(w, SECOND), 1);
+    }
+    call(w, session, 4, SPEC_FUNCTION, task_id_of(session, 1).v); /* that node is full */
+    assert_int_equal(started_at(w, SECOND), 0);
+    assert_int_equal(started_at(w, WORKER), 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_lost_value_that_was_put_says_why),
         cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),
         cmocka_unit_test(another_copy_becomes_the_primary),
+        cmocka_unit_test(a_task_goes_where_its_arguments_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,16 @@ static inline void on_hello(const struct msg_hello *msg)
     say(MSG_WELCOME, &welcome);
 }
 
+/*  There is no node. */
+static inline void on_where(const struct msg_where *msg)
+{
+    uint8_t bytes[64];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    assert_int_equal(msg->objects.count, 0);
+    proto_put_record(&wire, REC_SOURCE, &(struct rec_source){ .state = DIRECTORY_STORED });
+    say(MSG_PLACES, &(struct msg_places){ .seq = msg->seq, .sources = wire_list(&wire, 1) });
+}
+
 static inline void on_message(const struct msg *msg)
 {
     uint64_t seq = msg->as.seq;
@@ -255,6 +265,9 @@ static inline void on_message(const struct msg *msg)
         break;
     case MSG_REFS:
         on_refs(&msg->as.refs);
+        break;
+    case MSG_WHERE:
+        on_where(&msg->as.where);
         break;
     case MSG_BYE:
         head.byes++;
