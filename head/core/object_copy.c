@@ -362,7 +362,8 @@ static void keepers_put(struct core *core, struct wire *wire)
                 node->objects.address[0] != 0) {
                 proto_put_record(
                     &places, REC_KEEPER,
-                    &(struct rec_keeper){ node->id, slice_text(node->objects.address) });
+                    &(struct rec_keeper){ .node = node->id,
+                                          .address = slice_text(node->objects.address) });
                 count++;
             }
         }
