@@ -302,6 +302,17 @@ static int take_start_lock(const struct state *state)
     }
 }
 
+/*  Has the head of a cluster that stays died, while its worker waits for it?  One of ours would take its jobs over, and
+    that worker would never find it. */
+static bool is_orphaned(const struct state *state)
+{
+    char address[ADDRESS_BYTES_MAX], embedded[ADDRESS_BYTES_MAX];
+    embedded_address(state, embedded);
+    return !file_locked(state->head_lock) && worker_alive(state) &&
+           file_read(state->head_address, address, sizeof(address)) == OK &&
+           strcmp(address, embedded) != 0;
+}
+
 int cluster_start_embedded(char address[ADDRESS_BYTES_MAX])
 {
     struct state state;
@@ -311,6 +322,13 @@ int cluster_start_embedded(char address[ADDRESS_BYTES_MAX])
     }
     if (file_make_dir(state.dir, 0700) != OK) {
         return failure_say(ERR_SYSTEM, "cannot make the folder %s: %s", state.dir, strerror(errno));
+    }
+    if (is_orphaned(&state)) {
+        return failure_say(ERR_UNREACHABLE,
+                           "the head of the cluster in %s has died, and its worker waits for it: "
+                           "start it again as before ('rayc start --head'), or end the worker "
+                           "('rayc stop')",
+                           state.dir);
     }
     int lock = take_start_lock(&state);
     if (lock < 0) {

@@ -9,7 +9,12 @@
 #include "client/values.h"
 #include "common/clock.h"
 
-enum { LOOK_US = 100 * 1000 };
+enum {
+    LOOK_US = 100 * 1000,
+    TELL_US = 1000 * 1000,
+    TELL_AGAIN_US = 10 * 1000 * 1000,
+    TELL_S_MAX = 2
+};
 
 static int broken(const struct session *self)
 {
@@ -76,9 +81,40 @@ static bool waits_for_itself(struct session *self, const struct ref_list *list, 
     return own > 0 && list->count - own < wanted;
 }
 
+/*  A task that waits for results. */
+struct waiting {
+    bool begun, told;
+    uint64_t until_us;
+    uint64_t tell_us; /* when the head is to hear of it */
+};
+
+/*  Under the lock, which is given up meanwhile: the head knows who waits for whom; NULL: it waits no more.
+    RAYC_EINVALID: they wait in a circle. */
+static int tell_waiting(struct session *self, const struct ref_list *list)
+{
+    uint8_t bytes[AWAITS_MAX * 32];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    uint32_t count = 0;
+    for (size_t i = 0; list != NULL && i < list->count && count < AWAITS_MAX; i++) {
+        if (session_slot(self, list->refs[i])->state == REF_PENDING) {
+            proto_put_record(&wire, REC_ID, &(struct rec_id){ list->refs[i].number });
+            count++;
+        }
+    }
+    struct msg_awaits ask = { .session = self->id, .tasks = wire_list(&wire, count) };
+    struct reply reply;
+    pthread_mutex_unlock(&self->lock);
+    int rc = session_ask(self, MSG_AWAITS, &ask, TELL_S_MAX, &reply);
+    pthread_mutex_lock(&self->lock);
+    if (rc == RAYC_OK) {
+        reply_free(&reply);
+    }
+    return rc == RAYC_EINVALID ? rc : RAYC_OK;
+}
+
 /*  Before it sleeps.  Of a task: others have its CPUs until it goes on; one that was told to end waits no more. */
 static int begin_waiting(struct session *self, enum need how, const struct ref_list *list,
-                         size_t wanted, bool *waits)
+                         size_t wanted, struct waiting *waiting)
 {
     if (self->config.ticket == NULL) {
         return RAYC_OK;
@@ -90,16 +126,27 @@ static int begin_waiting(struct session *self, enum need how, const struct ref_l
         return failure_say(RAYC_EINVALID, "the actor waits for a call of itself, which would begin "
                                           "when this one has ended: it runs one at a time");
     }
-    if (!*waits) {
-        *waits = true;
+    uint64_t now_us = clock_us();
+    if (!waiting->begun) {
+        waiting->begun = true;
+        waiting->tell_us = now_us + TELL_US;
         serve_waits(how);
+    }
+    if (waiting->until_us == UINT64_MAX && wanted == list->count && now_us >= waiting->tell_us) {
+        waiting->tell_us = now_us + TELL_AGAIN_US;
+        waiting->told = true;
+        return tell_waiting(self, list);
     }
     return RAYC_OK;
 }
 
-static void end_waiting(bool waits)
+/*  Under the lock.  What it waited for may go on without it. */
+static void end_waiting(struct session *self, const struct waiting *waiting, int rc)
 {
-    if (waits) {
+    if (waiting->told && rc < 0 && self->broken == 0) {
+        (void)tell_waiting(self, NULL);
+    }
+    if (waiting->begun) {
         serve_goes_on();
     }
 }
@@ -107,7 +154,7 @@ static void end_waiting(bool waits)
 struct found {
     rayc_value value;
     struct stored stored;
-    bool waits; /* it slept */
+    struct waiting waiting;
 };
 
 static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct found *out)
@@ -127,7 +174,7 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
-        rc = begin_waiting(self, NEED_GET, &(struct ref_list){ &ref, 1 }, 1, &out->waits);
+        rc = begin_waiting(self, NEED_GET, &(struct ref_list){ &ref, 1 }, 1, &out->waiting);
         if (rc != RAYC_OK || sleep_for_results(self, 1, until_us) == RAYC_ECLOSED) {
             return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
@@ -159,12 +206,12 @@ static int read_stored(struct session *self, const struct stored *id, uint64_t u
 
 static int get_until(struct session *self, rayc_ref ref, uint64_t until_us, rayc_value *out)
 {
-    struct found found = { 0 };
+    struct found found = { .waiting.until_us = until_us };
     struct slice bytes;
     pthread_mutex_lock(&self->lock);
     int rc = get(self, ref, until_us, &found);
+    end_waiting(self, &found.waiting, rc);
     pthread_mutex_unlock(&self->lock);
-    end_waiting(found.waits);
     if (rc == RAYC_OK && found.stored.task != 0 && out != NULL) {
         rc = read_stored(self, &found.stored, until_us, &bytes);
         rc = rc == RAYC_OK ? read_value(bytes, &found.value) : rc;
@@ -211,9 +258,9 @@ static int read_all(struct session *self, const rayc_ref *refs, size_t count, si
     return *pending > 0 ? RAYC_ETIMEOUT : RAYC_OK;
 }
 
-static int get_all(struct session *self, const struct ref_list *list, uint64_t until_us,
-                   bool *waits)
+static int get_all(struct session *self, const struct ref_list *list, struct waiting *waiting)
 {
+    uint64_t until_us = waiting->until_us;
     for (;;) {
         size_t pending = 0;
         int rc = session_usable(self);
@@ -227,7 +274,7 @@ static int get_all(struct session *self, const struct ref_list *list, uint64_t u
             return failure_say(RAYC_ETIMEOUT, "%zu of %zu references have not ended yet", pending,
                                list->count);
         }
-        rc = begin_waiting(self, NEED_GET, list, list->count, waits);
+        rc = begin_waiting(self, NEED_GET, list, list->count, waiting);
         if (rc != RAYC_OK || sleep_for_results(self, pending, until_us) == RAYC_ECLOSED) {
             return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
@@ -246,10 +293,10 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    bool waits = false;
-    rc = get_all(self, list, until_us, &waits);
+    struct waiting waiting = { .until_us = until_us };
+    rc = get_all(self, list, &waiting);
+    end_waiting(self, &waiting, rc);
     pthread_mutex_unlock(&self->lock);
-    end_waiting(waits);
     for (size_t i = 0; values != NULL && rc == RAYC_OK && i < list->count; i++) {
         rc = get_until(self, list->refs[i], until_us, &values[i]);
     }
@@ -295,8 +342,9 @@ static int sort_ended(struct session *self, rayc_ref *refs, size_t count, size_t
 }
 
 static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t wanted,
-                      uint64_t until_us, bool *waits)
+                      struct waiting *waiting)
 {
+    uint64_t until_us = waiting->until_us;
     for (;;) {
         int rc = session_usable(self);
         size_t ended = 0;
@@ -312,7 +360,7 @@ static int wait_ended(struct session *self, rayc_ref *refs, size_t count, size_t
         if (self->broken != 0) {
             return broken(self);
         }
-        rc = begin_waiting(self, NEED_WAIT, &(struct ref_list){ refs, count }, wanted, waits);
+        rc = begin_waiting(self, NEED_WAIT, &(struct ref_list){ refs, count }, wanted, waiting);
         if (rc != RAYC_OK || sleep_for_results(self, wanted - ended, until_us) == RAYC_ECLOSED) {
             return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
@@ -355,12 +403,12 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     }
     uint64_t until_us = session_deadline(seconds);
     pthread_mutex_lock(&self->lock);
-    bool waits = false;
+    struct waiting waiting = { .until_us = until_us };
     rc = check_list(self, refs, count);
     if (rc == RAYC_OK) {
-        rc = wait_ended(self, refs, count, wanted, until_us, &waits);
+        rc = wait_ended(self, refs, count, wanted, &waiting);
     }
+    end_waiting(self, &waiting, rc);
     pthread_mutex_unlock(&self->lock);
-    end_waiting(waits);
     return rc;
 }

@@ -47,6 +47,7 @@ enum {
     CONCURRENCY_MAX = 1024, /* methods of an actor at a time */
     DEPS_MAX = 1024,
     SOURCES_MAX = DEPS_MAX,
+    AWAITS_MAX = 4, /* references of which one that waits tells */
     PLACES_MAX = 16 /* nodes that are told of an object, however many have it */
 };
 #define PROGRAM_BYTES_MAX (1ull << 30)

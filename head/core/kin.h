@@ -67,4 +67,7 @@ void slots_set(struct core *core, uint32_t node, uint32_t demand, const struct s
 void blocked_recall(struct core *core, uint32_t node);
 void lease_waits(struct core *core, struct task *task, bool waits);
 void on_node_waits(struct core *core, uint32_t peer, const struct msg_node_waits *msg);
+
+/*  circle.c: attempts that wait for each other. */
+void on_awaits(struct core *core, uint32_t peer, const struct msg_awaits *msg);
 #endif

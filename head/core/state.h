@@ -127,6 +127,8 @@ struct session {
     bool closing;    /* its tasks are being given up */
     bool low_dirty;
     bool awaited;          /* somebody waits for a task that it has still to submit */
+    uint32_t awaits_count; /* what its executor waits for, in this attempt: circle.c */
+    uint64_t awaits[AWAITS_MAX], awaits_task, awaits_token;
     bool ack_due, ack_now; /* SUBMITTED is to be said: soon, in this turn */
     uint64_t acked;        /* the counter it said last */
     bool is_due;

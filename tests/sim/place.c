@@ -114,7 +114,7 @@ void place_seen_spec(struct sim *sim, struct spec_seen *spec, const struct rec_s
     rivals = hash_bytes_of(rivals, record->strategy.p, record->strategy.n);
     rivals = hash_bytes_of(rivals, record->labels.p, record->labels.n);
     bool actor = record->kind == SPEC_ACTOR || record->kind == SPEC_METHOD;
-    place->rivals = record->running_max > 0 || actor ? 0 : rivals | 1;
+    place->rivals = record->running_max > 0 || actor ? 0 : rivals << 1 | 1;
     place->priority = record->priority;
     amounts_seen(record->demand, place->need);
     ensure(strategy_read(record->strategy, &place->strategy, &why));

@@ -65,6 +65,16 @@ RAYC_METHOD(teller, pid, call, self)
     return rayc_return(call, rayc_int(getpid()));
 }
 
+enum { LARGE = 300000 }; /* goes into the store of its node */
+
+RAYC_METHOD(teller, large, call, self)
+{
+    (void)self;
+    static _Thread_local char bytes[LARGE];
+    memset(bytes, (int)rayc_arg_int(call, 0), sizeof(bytes));
+    return rayc_return(call, rayc_bytes(bytes, sizeof(bytes)));
+}
+
 RAYC_METHOD(teller, say, call, self)
 {
     (void)self;
@@ -287,6 +297,22 @@ static void constructor(void)
     MUST(get(call(none, &teller_count), NULL) == RAYC_EACTORDIED && said("RAYC_ACTOR(nobody)"));
 }
 
+static void are_large(rayc_actor actor)
+{
+    enum { COUNT = 8 };
+    rayc_ref refs[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        refs[i] = rayc_tell(actor, teller_large, rayc_int('a' + i));
+    }
+    for (int i = 0; i < COUNT; i++) {
+        rayc_value value;
+        MUST(rayc_get(refs[i], RAYC_FOREVER, &value) == 0 && value.as.raw.size == LARGE);
+        const char *bytes = value.as.raw.data;
+        MUST(bytes[0] == 'a' + i && memcmp(bytes, bytes + 1, LARGE - 1) == 0);
+        rayc_drop(&refs[i]);
+    }
+}
+
 static void concurrency(void)
 {
     rayc_actor_options options = rayc_actor_defaults();
@@ -295,6 +321,7 @@ static void concurrency(void)
     rayc_ref wait = call(actor, &teller_wait);
     MUST(ask(actor, &teller_make) == 0 && get(wait, NULL) == 0);
     MUST(remove(path) == 0);
+    are_large(actor);
     options.max_concurrency = 1;
     options.groups = "io=1,other=2";
     rayc_actor grouped = make(&options);
@@ -427,6 +454,66 @@ static void survives(void)
     MUST(llabs(ask(actor, &teller_count)) == told);
 }
 
+/* --- a circle --------------------------------------------------------------------------------- */
+
+struct ring {
+    int64_t unused;
+};
+
+RAYC_ACTOR(ring, call, self)
+{
+    (void)self;
+    (void)call;
+    return 0;
+}
+
+RAYC_METHOD(ring, answer, call, self)
+{
+    (void)self;
+    return rayc_return(call, rayc_nil());
+}
+
+static int pass_on(rayc_task *call, rayc_ref ref)
+{
+    rayc_value value;
+    return rayc_get(ref, RAYC_FOREVER, &value) < 0
+               ? rayc_fail(call, BAD_LUCK, "%s", rayc_error()->text)
+               : rayc_return(call, rayc_nil());
+}
+
+RAYC_METHOD(ring, ask, call, self)
+{
+    (void)self;
+    return pass_on(call, rayc_tell(rayc_arg_actor(call, 0), ring_answer, rayc_nil()));
+}
+
+RAYC_TASK(asks, call)
+{
+    return pass_on(call, rayc_tell(rayc_arg_actor(call, 0), ring_answer, rayc_nil()));
+}
+
+/*  Of another actor, or of a task, that asks this one. */
+RAYC_METHOD(ring, go, call, self)
+{
+    (void)self;
+    rayc_actor first = rayc_arg_actor(call, 0), second = rayc_arg_actor(call, 1);
+    int other = first.number != second.number;
+    return pass_on(call, other ? rayc_tell(second, ring_ask, rayc_handle(first))
+                               : rayc_call(asks, rayc_handle(first)));
+}
+
+static void circles(void)
+{
+    rayc_actor first = rayc_new(ring, rayc_nil()), second = rayc_new(ring, rayc_nil());
+    MUST(get(rayc_tell(first, ring_go, rayc_handle(first), rayc_handle(second)), NULL) ==
+         RAYC_ETASK);
+    MUST(said("would wait for ever: ring (") && said("which waits for ring ("));
+    MUST(get(rayc_tell(first, ring_go, rayc_handle(first), rayc_handle(first)), NULL) ==
+         RAYC_ETASK);
+    MUST(said("would wait for ever: ") && said("asks (") && said("ring ("));
+    MUST(get(rayc_tell(first, ring_ask, rayc_handle(second)), NULL) == 0); /* both live on */
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -444,6 +531,7 @@ int main(int argc, char **argv)
                     { "names", names },
                     { "detached", detached },
                     { "found", found },
+                    { "circles", circles },
                     { "survives", survives } };
     if (rayc_init(NULL) < 0) {
         fprintf(stderr, "%s\n", rayc_error()->text);

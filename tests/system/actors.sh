@@ -7,7 +7,7 @@
 expect 0 rayc start --head --num-cpus 4 --port 0
 calls=$BUILD/tests/actor_calls
 
-for story in order deaths retries kills ends constructor concurrency limits mistakes names; do
+for story in order deaths retries kills ends constructor concurrency limits mistakes names circles; do
     note "$story"
     expect 0 "$calls" $story "$WORK/$story"
 done

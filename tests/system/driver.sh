@@ -49,3 +49,15 @@ expect 0 rayc task list --job "$job" --filter error_type=DRIVER_DIED -o json
 expect 0 rayc task list --job "$job" --filter state=FINISHED -o json
 [[ $(json total) -gt 0 ]] || fail "a finished task was forgotten"
 expect 0 rayc submit -- true
+
+note "a program that begins while the head is dead does not take the cluster over"
+address=$(<"$RAYC_STATE_DIR/head.address")
+head=$(process_of rayc-head "$RAYC_STATE_DIR")
+kill -KILL "$head"
+wait_until 20 gone rayc-head "$RAYC_STATE_DIR"
+expect 125 "$BUILD/examples/parallel_compute" --tasks 1
+has err "its worker waits for it"
+expect 125 rayc submit -- true
+has err "rayc start --head"
+expect 0 rayc start --head --num-cpus 0 --port "${address##*:}"
+expect 0 "$BUILD/examples/parallel_compute" --tasks 1

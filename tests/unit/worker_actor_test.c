@@ -280,6 +280,22 @@ static void test_threads(void **state)
 }
 
 /*  Without threads a result cannot overtake another one. */
+/*  What an actor holds it holds until it ends, also while a method of it waits for others. */
+static void test_keeps_its_cpus(void **state)
+{
+    (void)state;
+    struct world *world = with_actor(&CLASS);
+    call(world, 1, 1);
+    begin(world, 0);
+    start(world, &FUNCTION, 50, 1);
+    world_tell(world,
+               (struct worker_event){
+                   .kind = WEV_WAITS, .executor = 0, .token = 1001, .code = HELD_BLOCKED_GET });
+    assert_int_equal(world->sent[MSG_NODE_WAITS], 0);
+    assert_int_equal(world->spawned, 1);
+    world_free(world);
+}
+
 static void test_bad_order(void **state)
 {
     (void)state;
@@ -387,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_death),
         cmocka_unit_test(test_graceful_end),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_keeps_its_cpus),
         cmocka_unit_test(test_bad_order),
         cmocka_unit_test(test_cancelled_call),
         cmocka_unit_test(test_exclusive),
