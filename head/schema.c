@@ -356,6 +356,7 @@ static const char object_tables[] =
 /*  What a task returned or put, whose bytes stores have, or that has references inside; of the state 6 (FREED) it is a
     memory only.  One with the index 2^32-1 is no object: it says what arguments have inside. */
 static const char object_view[] =
+    "ALTER TABLE object ADD COLUMN spilled INTEGER DEFAULT 0;"
     "CREATE VIEW objects AS SELECT " OBJECT_HEX("o.task", "o.idx") " AS object_id,"
     TASK_HEX("o.task") " AS task_id, o.idx AS \"index\", iif(c.kind=4,'PUT','RETURN') AS type,"
     " coalesce(c.name,'rayc_put') AS name, n.name AS state,"
@@ -364,7 +365,7 @@ static const char object_view[] =
     " (SELECT name FROM task_state_name WHERE value=t.state) AS task_status,"
     " coalesce(t.attempt,1) AS attempt_number, o.owned AS owned,"
     " (SELECT count(*) FROM hold WHERE task=o.task AND idx=o.idx) AS borrowers,"
-    " o.node AS node_id, (SELECT name FROM node WHERE id=o.node) AS node_name, o.copies AS copies,"
+    " o.node AS node_id, (SELECT name FROM node WHERE id=o.node) AS node_name, o.copies AS copies, o.spilled AS spilled,"
     JOB_HEX("s.job") " AS job_id, (SELECT submission FROM job WHERE id=s.job) AS submission_id,"
     TIME("created", "o.made_ms") ", o.state AS stored_state, s.job AS job, o.task AS id"
     " FROM object o LEFT JOIN object_state_name n ON n.value=o.state"

@@ -78,13 +78,18 @@ bool object_of_row(const json_t *row, struct rec_object *out)
 
 void object_add_places(json_t *row, const struct msg_places *told)
 {
+    static const char *const copies[] = { [COPY_GONE] = "GONE",
+                                          [COPY_SECONDARY] = "SECONDARY",
+                                          [COPY_PRIMARY] = "PRIMARY",
+                                          [COPY_SPILLED] = "SPILLED" };
     json_t *nodes = json_array();
     struct list sources = told->sources;
     struct rec_source source = { 0 };
     struct rec_keeper keeper;
     if (next_source(&sources, &source)) {
         while (next_keeper(&source.places, &keeper)) {
-            json_array_append_new(nodes, json_integer((json_int_t)keeper.node));
+            json_array_append_new(nodes, json_pack("{s:I, s:s}", "node_id", (json_int_t)keeper.node,
+                                                   "copy", copies[keeper.how]));
         }
     }
     json_object_set_new(row, "nodes", nodes);

@@ -11,7 +11,7 @@ bool explained_ended(const json_t *explained);
 void explained_add_end(json_t *explained, const json_t *row);
 /*  What to ask where the object of this row of the view `object` is; false: it is no such row. */
 bool object_of_row(const json_t *row, struct rec_object *out);
-/*  The answer into the row: nodes, the primary first. */
+/*  The answer into the row: which nodes have a copy, the primary first; SPILLED: that one, on disk. */
 void object_add_places(json_t *row, const struct msg_places *told);
 /*  Units of a resource as people count them: bytes of memory, CPUs of 10000 units. */
 double reason_amount(const struct rec_reason *reason, uint64_t units);

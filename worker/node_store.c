@@ -43,6 +43,7 @@ void node_store_place(struct node_store *self, struct object *object, enum objec
 static void free_slot(struct node_store *self, struct object *object)
 {
     node_store_place(self, object, PLACE_NONE);
+    node_store_news(self, object, false);
     object->state = 0;
     pool_give(&self->objects, number_of(self, object));
 }
@@ -102,6 +103,17 @@ void node_store_tell(struct node_store *self)
     }
 }
 
+void node_store_news(struct node_store *self, struct object *object, bool is_news)
+{
+    uint32_t number = number_of(self, object);
+    if (is_news && !object->is_news) {
+        chain_append(&self->news, &self->objects, offsetof(struct object, news), number);
+    } else if (!is_news && object->is_news) {
+        chain_remove(&self->news, &self->objects, offsetof(struct object, news), number);
+    }
+    object->is_news = is_news;
+}
+
 /* --- opening ---------------------------------------------------------------------------------------------- */
 
 static uint32_t segments_limit(const struct node_store_config *config)
@@ -150,6 +162,7 @@ static void make_tables(struct node_store *self, const struct node_store_config 
     for (uint32_t i = 0; i < PLACES; i++) {
         chain_init(&self->places[i]);
     }
+    chain_init(&self->news);
 }
 
 int node_store_open(struct node_store **out, const struct node_store_config *config)
@@ -262,11 +275,16 @@ static void give(struct node_store *self, struct object *object)
     node_store_settle(self, object);
 }
 
+static bool is_there(const struct object *object)
+{
+    return object->segment != NONE && !object->loading;
+}
+
 int node_store_ready(struct node_store *self, uint32_t number)
 {
     pthread_mutex_lock(&self->lock);
     struct object *object = node_store_at(self, number);
-    int rc = object->failed ? object->failed : object->segment != NONE ? OK : NODE_STORE_LATER;
+    int rc = object->failed ? object->failed : is_there(object) ? OK : NODE_STORE_LATER;
     if (rc < 0) {
         give(self, object);
     }
@@ -378,7 +396,7 @@ int node_store_get(struct node_store *self, uint64_t user, uint64_t task, uint32
     if (object) {
         self->pinned += object->pins++ == 0;
         node_store_settle(self, object);
-        rc = object->segment != NONE ? OK : NODE_STORE_LATER;
+        rc = is_there(object) ? OK : NODE_STORE_LATER;
         *pin = number_of(self, object);
     }
     pthread_mutex_unlock(&self->lock);
@@ -441,7 +459,8 @@ static struct node_copy copy_of(const struct object *object)
 {
     return (struct node_copy){ .id = { object->task, object->index, object->size },
                                .user = object->user,
-                               .primary = object->primary };
+                               .primary = object->primary,
+                               .disk = object->file };
 }
 
 bool node_store_has(struct node_store *self, uint64_t task, uint32_t index, struct node_copy *out)
@@ -507,6 +526,20 @@ bool node_store_gone(struct node_store *self, struct node_copy *out)
     }
     pthread_mutex_unlock(&self->lock);
     return first != NONE;
+}
+
+bool node_store_spilled(struct node_store *self, struct node_copy *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&self->lock);
+    while (!found && self->news.count > 0) {
+        struct object *object = node_store_at(self, self->news.first);
+        node_store_news(self, object, false);
+        found = object->state == OBJECT_SEALED; /* else it goes, and that is told */
+        *out = copy_of(object);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return found;
 }
 
 struct node_store_stats node_store_stats(struct node_store *self)

@@ -57,6 +57,7 @@ struct node_copy {
     struct stored id;
     uint64_t user;
     bool primary;
+    bool disk; /* it was spilled: its bytes are on the disk, and maybe in memory, too */
 };
 bool node_store_has(struct node_store *self, uint64_t task, uint32_t index, struct node_copy *out);
 void node_store_set_primary(struct node_store *self, uint64_t task, uint32_t index, bool primary);
@@ -68,8 +69,11 @@ bool node_store_next(struct node_store *self, uint32_t *at, struct node_copy *ou
 /*  The next copy that went without being dropped: evicted, or lost on the disk.  False: none. */
 bool node_store_gone(struct node_store *self, struct node_copy *out);
 
-/*  A descriptor that is readable when what was LATER may be ready, or a copy has gone; to be read like an eventfd.
-    It is the store's.  Below zero: NODE_STORE_WATCHERS_MAX have one. */
+/*  The next copy that was spilled since.  False: none. */
+bool node_store_spilled(struct node_store *self, struct node_copy *out);
+
+/*  A descriptor that is readable when what was LATER may be ready, or a copy has gone or was spilled; to be
+    read like an eventfd.  It is the store's.  Below zero: NODE_STORE_WATCHERS_MAX have one. */
 int node_store_watch(struct node_store *self);
 
 /*  How another process maps it: a new descriptor, to be closed; below zero: there is none.  `number` is a buffer, whose

@@ -107,6 +107,8 @@ static bool spill(struct node_store *self, struct object *object)
         object->file = true;
         self->disk += size;
         self->spilled++;
+        node_store_news(self, object, true);
+        node_store_tell(self);
     }
     node_store_place(self, object, PLACE_NONE);
     node_store_settle(self, object);
@@ -179,6 +181,7 @@ static void read_again(struct node_store *self, struct object *object)
     file_name(object, name);
     int to = node_store_segment(self, object)->fd;
     uint64_t size = object->size;
+    object->loading = true;
     pthread_mutex_unlock(&self->lock);
     int from = openat(self->folder, name, O_RDONLY | O_CLOEXEC);
     bool done = from >= 0 && move(from, to, size) == 0 &&
@@ -190,6 +193,7 @@ static void read_again(struct node_store *self, struct object *object)
         close(from);
     }
     pthread_mutex_lock(&self->lock);
+    object->loading = false;
     if (!done) {
         object->failed = ERR_SYSTEM;
         segments_free(&self->segments, object->segment);

@@ -34,13 +34,16 @@ struct object {
     uint64_t user, size;
     uint64_t serial; /* names its file */
     struct link_pair links;
-    uint32_t segment; /* NONE: it has no memory */
-    uint32_t pins;    /* of readers; of a buffer 1 */
-    int32_t failed;   /* why there is no memory for those who have it */
-    uint8_t state;    /* enum object_state; 0: the slot is free */
-    uint8_t place;    /* enum object_place */
+    struct link_pair news; /* among those to be told by node_store_spilled() */
+    uint32_t segment;      /* NONE: it has no memory */
+    uint32_t pins;         /* of readers; of a buffer 1 */
+    int32_t failed;        /* why there is no memory for those who have it */
+    uint8_t state;         /* enum object_state; 0: the slot is free */
+    uint8_t place;         /* enum object_place */
     bool primary;
-    bool file; /* it is in DIR/spill */
+    bool file;    /* it is in DIR/spill */
+    bool loading; /* its memory is not what it will be: it comes from there */
+    bool is_news;
 };
 
 struct node_store {
@@ -56,6 +59,7 @@ struct node_store {
     struct map by_task;
     struct segments segments;
     struct chain places[PLACES]; /* PLACE_NONE has none */
+    struct chain news;
     uint64_t serial, disk;
     uint64_t spilled, evicted, pinned;
     int watchers[NODE_STORE_WATCHERS_MAX];
@@ -85,6 +89,8 @@ void node_store_place(struct node_store *self, struct object *object, enum objec
 void node_store_settle(struct node_store *self, struct object *object);
 /*  A copy is not found any more; `state` is OBJECT_DROPPED or OBJECT_GONE. */
 void node_store_forget(struct node_store *self, struct object *object, enum object_state state);
+/*  Whether node_store_spilled() is to tell it. */
+void node_store_news(struct node_store *self, struct object *object, bool is_news);
 void node_store_tell(struct node_store *self); /* the watchers */
 
 /*  The thread that makes room, spills and reads again. */

@@ -95,7 +95,9 @@ static void tell_copy(struct stock *self, const struct node_copy *copy, bool all
          &(struct rec_copy){ .task = copy->id.task,
                              .index = copy->id.index,
                              .size = copy->id.size,
-                             .how = copy->primary ? COPY_PRIMARY : COPY_SECONDARY },
+                             .how = !copy->primary ? COPY_SECONDARY
+                                    : copy->disk   ? COPY_SPILLED
+                                                   : COPY_PRIMARY },
          all);
 }
 
@@ -140,6 +142,9 @@ void stock_look(struct stock *self)
     (void)eventfd_read(self->news, &news);
     while (node_store_gone(self->store, &copy)) {
         tell_gone(self, copy.id.task, copy.id.index);
+    }
+    while (node_store_spilled(self->store, &copy)) {
+        tell_copy(self, &copy, false);
     }
 }
 

@@ -1,5 +1,5 @@
-/*  stock.h - what the node's store has, told to the head: all of it after each NODE_JOINED, then what goes; and what the
-    head wants done with it.  Of the loop's thread. */
+/*  stock.h - what the node's store has, told to the head: all of it after each NODE_JOINED, then what goes or is
+    spilled; and what the head wants done with it.  Of the loop's thread. */
 #ifndef RAYC_STOCK_H
 #define RAYC_STOCK_H
 #include "common/err.h"

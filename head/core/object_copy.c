@@ -20,8 +20,10 @@ void where_changed(struct core *core, uint32_t index)
     for (uint32_t c = object->copies; c != NONE; c = copy_at(core, c)->next) {
         count++;
     }
+    const struct copy *first = count > 0 ? copy_at(core, object->copies) : NULL;
     EMIT(core, object_where, object->task, object->index,
-         count > 0 ? node_at(core, copy_at(core, object->copies)->node)->id : 0, count);
+         first != NULL ? node_at(core, first->node)->id : 0, count,
+         first != NULL && first->how == COPY_SPILLED);
 }
 
 uint32_t copy_add(struct core *core, uint32_t object_index, uint32_t node, enum copy_kind how)
@@ -232,6 +234,9 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
         copy_at(core, copy)->seen = true;
         if (copy_at(core, copy)->how != COPY_SECONDARY && it->how == COPY_SECONDARY && wanted) {
             keep(core, object_at(core, object)); /* it has not heard that yet */
+        } else if (copy_at(core, copy)->how == COPY_PRIMARY && it->how == COPY_SPILLED) {
+            copy_at(core, copy)->how = COPY_SPILLED;
+            where_changed(core, object);
         }
         return;
     }
@@ -313,7 +318,8 @@ static void source_put(struct core *core, struct wire *wire, uint64_t task, uint
              c = copy_at(core, c)->next, count++) {
             const struct node *node = node_at(core, copy_at(core, c)->node);
             proto_put_record(&places, REC_KEEPER,
-                             &(struct rec_keeper){ node->id, slice_text(node->objects.address) });
+                             &(struct rec_keeper){ node->id, slice_text(node->objects.address),
+                                                   copy_at(core, c)->how });
         }
     } else if (is_to_come(core, task)) {
         source.state = DIRECTORY_AWAITED;
@@ -366,7 +372,8 @@ static void keepers_put(struct core *core, struct wire *wire)
                 node->objects.address[0] != 0) {
                 proto_put_record(
                     &places, REC_KEEPER,
-                    &(struct rec_keeper){ node->id, slice_text(node->objects.address) });
+                    &(struct rec_keeper){ .node = node->id,
+                                          .address = slice_text(node->objects.address) });
                 count++;
             }
         }

@@ -199,6 +199,8 @@ void seen_object_again(struct sim *sim, const void *from)
                  (ull)row->task);
     }
     task->object = DIRECTORY_STORED;
+    task->object_node = row->node;
+    task->object_epoch = sim->oracle.epoch;
 }
 
 /*  Each run is charged, and there are none of what may run only once, or that no task has made. */

@@ -31,9 +31,9 @@ has out "ALIVE 1"
 expect 0 rayc object list --filter state=STORED -o json
 OBJECT=$(json 'items[0].object_id')
 expect 0 rayc object get "$OBJECT"
-has out "nodes           [1]"
+has out "PRIMARY"
 expect 0 rayc object get "$OBJECT" -o json
-[[ $(json 'nodes[0]') == 1 && $(json object_size) -gt 1000000 ]] || fail "where is it, and how large?"
+[[ $(json 'nodes[0].node_id') == 1 && $(json object_size) -gt 1000000 ]] || fail "where is it, and how large?"
 expect 3 rayc object get 0000990000000001
 has err "rayc task get"
 
@@ -75,7 +75,7 @@ RAYC_KEY_FILE=$WORK/other.key expect 3 rayc object get "$OBJECT"
 unset RAYC_ADDRESS
 HTTP=$(<"$RAYC_STATE_DIR/head.http")
 call 200 GET "/api/v1/objects/$OBJECT"
-has out '"nodes":[1]'
+has out '"nodes":[{"node_id":1,"copy":"PRIMARY"}]'
 call 200 GET "/api/v1/memory?filter=holder_type%3DACTOR&total=1"
 has out '"total":1'
 call 404 GET /api/v1/objects/00000100000000010000

@@ -84,6 +84,13 @@ background "$PROGRAM" many 30 10
 wait_until 60 is_ready
 (($(spilled) > 15)) || fail "only $(spilled) values are on the disk"
 within 100000000 || fail "there are $(stored) bytes in memory"
+told_spilled() { # what is on the disk, but for the newest maybe
+    expect 0 rayc object list --filter spilled=1 -o json
+    [[ $(json total) -ge 15 ]]
+}
+wait_until 20 told_spilled
+expect 0 rayc object get "$(json 'items[0].object_id')"
+has out SPILLED
 echo >"$GO"
 ended 0
 has out "many: right"

@@ -123,6 +123,27 @@ static void people_may_ask_where_it_is(void **state)
     world_free(w);
 }
 
+static uint32_t copy_kind_of(struct world *w, uint64_t session, uint64_t task)
+{
+    struct rec_source source = where(w, session, task);
+    struct rec_keeper keeper;
+    assert_true(next_keeper(&source.places, &keeper));
+    return keeper.how;
+}
+
+static void what_is_on_the_disk_is_told(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    uint64_t session, node, task = made(w, &session, &node);
+    assert_int_equal(copy_kind_of(w, session, task), COPY_PRIMARY);
+    stock(w, node, 1, task, COPY_SPILLED);
+    assert_int_equal(copy_kind_of(w, session, task), COPY_SPILLED);
+    stock(w, node, 2, task, COPY_GONE);
+    assert_int_equal(where(w, session, task).places.count, 0);
+    world_free(w);
+}
+
 static void what_nobody_holds_is_dropped_until_its_node_says_so(void **state)
 {
     (void)state;
@@ -464,6 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stored_value_is_where_it_was_made),
         cmocka_unit_test(people_may_ask_where_it_is),
+        cmocka_unit_test(what_is_on_the_disk_is_told),
         cmocka_unit_test(what_nobody_holds_is_dropped_until_its_node_says_so),
         cmocka_unit_test(an_argument_is_held_by_its_task),
         cmocka_unit_test(what_is_inside_lives_while_the_outer_one_does),

@@ -205,6 +205,7 @@ static void the_oldest_secondary_makes_room_and_is_told(void **state)
     assert_int_equal(spill_files(), 0);
 }
 
+/*  Who waits for one is woken by all that happens, while it is still being read, too. */
 static void primaries_go_to_the_disk_and_come_back(void **state)
 {
     (void)state;
@@ -228,6 +229,27 @@ static void primaries_go_to_the_disk_and_come_back(void **state)
     put(12, true);
     put(13, true);
     assert_int_equal(spill_files(), 1);
+}
+
+static void what_is_spilled_is_told_once(void **state)
+{
+    (void)state;
+    struct node_copy copy;
+    open_with(2 * SEGMENT, 0, 0);
+    for (uint64_t task = 1; task <= 5; task++) {
+        put(task, true);
+    }
+    node_store_drop(store, 2, 0); /* which goes from the disk, too */
+    assert_true(node_store_spilled(store, &copy));
+    assert_true(copy.id.task == 1 && copy.primary && copy.disk);
+    assert_true(reads(1)); /* it is in memory now, and still on the disk; another one may go */
+    uint64_t last = copy.id.task;
+    while (node_store_spilled(store, &copy)) {
+        assert_true(copy.id.task > last && copy.id.task != 2);
+        last = copy.id.task;
+    }
+    assert_true(node_store_has(store, 1, 0, &copy) && copy.disk);
+    assert_true(last >= 3);
 }
 
 static void a_pinned_copy_stays_until_it_is_unpinned(void **state)
@@ -393,6 +415,7 @@ int main(void)
         cmocka_unit_test_teardown(a_reader_cannot_write, teardown),
         cmocka_unit_test_teardown(the_oldest_secondary_makes_room_and_is_told, teardown),
         cmocka_unit_test_teardown(primaries_go_to_the_disk_and_come_back, teardown),
+        cmocka_unit_test_teardown(what_is_spilled_is_told_once, teardown),
         cmocka_unit_test_teardown(a_pinned_copy_stays_until_it_is_unpinned, teardown),
         cmocka_unit_test_teardown(what_is_larger_than_memory_is_kept_in_a_file, teardown),
         cmocka_unit_test_teardown(a_full_disk_is_said_and_nothing_is_lost, teardown),

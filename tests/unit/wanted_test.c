@@ -95,8 +95,9 @@ static struct list source_of(struct wire *wire, uint64_t task, uint32_t how, uin
 {
     uint8_t bytes[CARRY_ADDRESS_BYTES + 32];
     struct wire places = { bytes, 0, sizeof(bytes), false };
-    proto_put_record(&places, REC_KEEPER,
-                     &(struct rec_keeper){ node, slice_text(carry_address(there.carry)) });
+    proto_put_record(
+        &places, REC_KEEPER,
+        &(struct rec_keeper){ node, slice_text(carry_address(there.carry)), COPY_PRIMARY });
     wire->n = 0;
     proto_put_record(wire, REC_SOURCE,
                      &(struct rec_source){

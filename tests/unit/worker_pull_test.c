@@ -13,7 +13,8 @@ static void start_with(struct world *world, uint64_t task, uint64_t token, uint6
     struct wire sources = { source_bytes, 0, sizeof(source_bytes), false };
     struct wire starts = { start_bytes, 0, sizeof(start_bytes), false };
     struct wire specs = { spec_bytes, 0, sizeof(spec_bytes), false };
-    proto_put_record(&places, REC_KEEPER, &(struct rec_keeper){ node, slice_text("tcp://x:1") });
+    proto_put_record(&places, REC_KEEPER,
+                     &(struct rec_keeper){ node, slice_text("tcp://x:1"), COPY_PRIMARY });
     proto_put_record(&sources, REC_SOURCE,
                      &(struct rec_source){ .task = 99,
                                            .size = 200000,

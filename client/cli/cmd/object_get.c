@@ -6,6 +6,11 @@
 #include "proto/explained.h"
 #include "proto/wire.h"
 
+static const struct column columns[] = {
+    { "NODE", "node_id", cell_text, COLUMN_RIGHT },
+    { "COPY", "copy", cell_text, COLUMN_STATE },
+};
+
 static int add_places(struct cli *self, json_t *row)
 {
     uint8_t bytes[32];
@@ -35,7 +40,11 @@ int cmd_object_get(struct cli *self)
     if (exit_code == 0 && cli_json(self)) {
         json_print_one("Object", object);
     } else if (exit_code == 0) {
-        record_print(self, object, "index created_ms");
+        record_print(self, object, "index created_ms nodes");
+        if (json_array_size(json_object_get(object, "nodes"))) {
+            putchar('\n');
+            table_print(self, columns, COUNT(columns), json_object_get(object, "nodes"));
+        }
     }
     json_decref(object);
     return exit_code;

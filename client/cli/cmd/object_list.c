@@ -9,6 +9,7 @@ static const struct column columns[] = {
     { "STATE", "state", cell_text, COLUMN_STATE },
     { "SIZE", "object_size", cell_bytes, COLUMN_RIGHT },
     { "NODE", "node_id", cell_text, COLUMN_RIGHT },
+    { "SPILLED", "spilled", cell_text, COLUMN_RIGHT },
     { "COPIES", "copies", cell_text, COLUMN_RIGHT },
     { "TASK", "task_status", cell_text, COLUMN_STATE },
     { "JOB", "submission_id", cell_id, 0 },
