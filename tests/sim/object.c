@@ -297,7 +297,8 @@ static bool is_idle(const struct sim *sim, uint64_t node)
 {
     for (uint32_t i = 0; i < sim->oracle.task_count; i++) {
         const struct task_seen *task = &sim->oracle.tasks[i];
-        if (task->node == node && (task->state == TASK_LEASED || task->state == TASK_RUNNING)) {
+        bool has = task->state == TASK_LEASED || task->state == TASK_RUNNING;
+        if (task->node == node && (has || object_is_remade(task))) {
             return false;
         }
     }
