@@ -202,6 +202,7 @@ void client_push(struct sim *sim, struct client *self)
          i < FRAMES_AT_ONCE && self->unsent <= self->made && self->resend_at_ms == 0; i++) {
         send_batch(sim, self);
     }
+    value_borrow(sim, self);
     if (self->poll_next != 0) {
         send_poll(sim, self);
     }
@@ -257,6 +258,9 @@ static void on_submitted(struct sim *sim, struct client *self, const struct msg_
 static void on_result(struct sim *sim, struct client *self, const struct rec_result *result)
 {
     uint64_t counter = task_counter((task_id){ result->task });
+    if (value_told(self, result->task)) {
+        return;
+    }
     if (result->failure == FAILURE_UNKNOWN_TASK &&
         task_session((task_id){ result->task }) != self->session) {
         return; /* it has asked for another user's */
@@ -334,7 +338,7 @@ static void ask(struct sim *sim, struct client *self)
         return;
     }
     bool all_sent = self->made == self->planned && self->below == (uint64_t)self->made + 1;
-    bool all_told = self->told_count == self->planned;
+    bool all_told = self->told_count == self->planned && !value_waits(self);
     self->asked_ms = now_ms;
     if (submits && self->cancels > 0) {
         ask_cancels(sim, self);

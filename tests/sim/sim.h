@@ -434,9 +434,11 @@ struct client {
     uint32_t spec_first[SPECS_MAX]; /* counter of the call that used it first; 0: none yet */
     uint32_t durability;
     uint64_t array_count;
-    uint32_t planned, made;       /* calls */
-    uint64_t below, kept, unsent; /* as librayc's outbox: counters */
-    uint64_t drops, dropped_ms;   /* REFS that were taken; when the newest was said */
+    uint32_t planned, made;             /* calls */
+    uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
+    uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
+    uint64_t borrowed;                  /* another's task, of which it has a reference */
+    bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */
     uint64_t told_count;
     struct call *calls;              /* [counter] */
     uint64_t cancels;                /* wanted and not yet acknowledged */

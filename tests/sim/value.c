@@ -53,6 +53,51 @@ static uint64_t value_of_others(struct sim *sim, const struct client *self)
     return counter > 0 ? task_id_of(other->session, counter).v : 0;
 }
 
+/*  The newest task of another attached client; 0: none was found. */
+static uint64_t task_of_others(struct sim *sim, const struct client *self)
+{
+    const struct client *other = &sim->clients[prng_below(&sim->values, sim->client_count)];
+    bool fits = other != self && other->alive && other->kind == CLIENT_ATTACHED &&
+                other->user == self->user && other->session != 0;
+    uint32_t counter = fits ? other->made : 0;
+    while (counter > 0 && is_value(other, counter)) {
+        counter--;
+    }
+    return counter > 0 && counter < other->below ? task_id_of(other->session, counter).v : 0;
+}
+
+void value_borrow(struct sim *sim, struct client *self)
+{
+    if (self->kind != CLIENT_ATTACHED || self->index % 3 != 1 || self->knows_borrowed) {
+        return;
+    }
+    self->asks_borrowed = self->asks_borrowed || self->poll_next == 1;
+    if (self->borrowed == 0) {
+        self->borrowed = task_of_others(sim, self);
+        self->asks_borrowed = self->borrowed != 0;
+    }
+    if (self->borrowed != 0 && self->asks_borrowed) {
+        self->asks_borrowed = false;
+        sim->elements.n = 0;
+        proto_put_record(&sim->elements, REC_ID, &(struct rec_id){ self->borrowed });
+        client_say(sim, self, MSG_POLL,
+                   &(struct msg_poll){ SEQ_SESSION | ++self->seq, self->session,
+                                       wire_list(&sim->elements, 1) });
+    }
+}
+
+bool value_waits(const struct client *self)
+{
+    return self->borrowed != 0 && !self->knows_borrowed;
+}
+
+bool value_told(struct client *self, uint64_t task)
+{
+    bool its = self->borrowed != 0 && self->borrowed == task;
+    self->knows_borrowed = self->knows_borrowed || its;
+    return its;
+}
+
 void value_draw(struct sim *sim, struct client *self, uint32_t counter)
 {
     struct call *call = &self->calls[counter];

@@ -13,4 +13,8 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter);
 bool is_value(const struct client *self, uint32_t counter);
 /*  The task that a call waits for: of another client, or by its counter of this one. */
 uint64_t value_dep(const struct client *self, uint64_t dep);
+/*  Some clients have a reference of another one's task, and stay until they are told how that ended. */
+void value_borrow(struct sim *sim, struct client *self);
+bool value_waits(const struct client *self);
+bool value_told(struct client *self, uint64_t task); /* it is the one */
 #endif
