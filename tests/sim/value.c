@@ -46,7 +46,7 @@ static uint64_t value_of_others(struct sim *sim, const struct client *self)
         return 0;
     }
     uint32_t counter = other->made; /* mostly one of the newest: the head may not have it yet */
-    uint32_t back = (uint32_t)prng_below(&sim->values, chance(&sim->values, 700) ? 10 : counter);
+    uint32_t back = (uint32_t)prng_below(&sim->values, chance(&sim->values, 900) ? 3 : counter);
     for (counter -= back < counter ? back : 0; counter > 0 && !is_value(other, counter);) {
         counter--;
     }
@@ -117,7 +117,7 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         uint64_t back = counter - 1 < 20 ? counter - 1 : 20;
         call->inside = counter - (uint32_t)between(&sim->values, 1, back);
     }
-    if (call->dep_count < DEPS_FEW && chance(&sim->values, 200)) {
+    if (call->dep_count < DEPS_FEW && chance(&sim->values, 400)) {
         uint64_t id = value_of_others(sim, self);
         call->deps[call->dep_count] = id;
         call->dep_count += id != 0;
