@@ -24,8 +24,8 @@ void local_store_close(struct local_store **self);
 /*  For a thread that uses it while another may close it. */
 void local_store_take(struct local_store *self);
 void local_store_give(struct local_store *self);
-uint64_t
-local_store_node(const struct local_store *self);  /* on which node it is; 0: it was not known */
+/*  on which node it is; 0: it was not known */
+uint64_t local_store_node(const struct local_store *self);
 bool local_store_broken(struct local_store *self); /* its worker has gone */
 const char *local_store_why(int code);
 

@@ -26,8 +26,8 @@ struct batch {
 
 struct outbox {
     struct batch *oldest, *newest;
-    struct batch
-        *waiting; /* the first that is not committed at the head, as far as we know; NULL: none */
+    /*  the first that is not committed at the head, as far as we know; NULL: none */
+    struct batch *waiting;
     struct batch *unsent; /* the first that this connection has not carried; NULL: none */
     struct batch *spare;  /* an emptied one, for the next */
     bool open;            /* the newest is not sealed */

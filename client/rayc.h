@@ -138,32 +138,32 @@ typedef struct {
     double cpus, gpus; /* default 1 and 0; in steps of 0.0001; over 1, GPUs must be whole */
     uint64_t memory_bytes; /* admission only; default 0 */
     int32_t max_retries;   /* default 3; -1: without end; 0: it starts at most once */
-    int32_t
-        priority; /* -100 to 100, default 0: of your tasks that wait, the higher goes first; a minute of
-                     waiting outweighs one level, so that nothing starves */
-    uint32_t
-        run_ms_max; /* an attempt that runs longer is killed and retried; 0 (default): no limit */
+    /*  -100 to 100, default 0: of your tasks that wait, the higher goes first; a minute of
+        waiting outweighs one level, so that nothing starves */
+    int32_t priority;
+    /*  an attempt that runs longer is killed and retried; 0 (default): no limit */
+    uint32_t run_ms_max;
     uint32_t queue_ms_max; /* a task that waits longer fails; 0 (default): no limit */
-    const int *
-        retry_codes; /* application errors to retry, too: NULL (default) none, rayc_any_error, or your codes */
+    /*  application errors to retry, too: NULL (default) none, rayc_any_error, or your codes */
+    const int *retry_codes;
     size_t retry_code_count; /* of your codes */
     const char *name;        /* for people; default: the function's name */
-    const char *
-        strategy; /* NULL or "DEFAULT"; "SPREAD": one node after the other; "node:3": on node 3 or not at all;
-                     "node:3:soft": there while that node lives */
+    /*  NULL or "DEFAULT"; "SPREAD": one node after the other; "node:3": on node 3 or not at all;
+        "node:3:soft": there while that node lives */
+    const char *strategy;
     const char *resources; /* your own: "moon=1,licence=0.5"; NULL: none */
     uint32_t backoff_ms; /* of the second retry (the first comes at once), doubling; default 100 */
     uint32_t backoff_ms_max; /* default 30000 */
-    uint32_t
-        crash_limit; /* deaths of its process in a row until it is quarantined; default 10; 0: never */
-    uint32_t
-        running_max; /* of this program's tasks with the same demand, strategy, labels and running_max, so
-                             many run at a time; default 0: as many as the cluster has room for */
-    const char *
-        labels; /* what the node's labels must be, one per line: "zone=a", "zone!=a", "zone in (a|b)",
-                   "zone not in (a|b)"; NULL: any */
-    uint32_t
-        returns; /* values that it returns, at most 1024; 0 and 1 (default 0): one.  More: rayc_submit_n() */
+    /*  deaths of its process in a row until it is quarantined; default 10; 0: never */
+    uint32_t crash_limit;
+    /*  of this program's tasks with the same demand, strategy, labels and running_max, so
+        many run at a time; default 0: as many as the cluster has room for */
+    uint32_t running_max;
+    /*  what the node's labels must be, one per line: "zone=a", "zone!=a", "zone in (a|b)",
+        "zone not in (a|b)"; NULL: any */
+    const char *labels;
+    /*  values that it returns, at most 1024; 0 and 1 (default 0): one.  More: rayc_submit_n() */
+    uint32_t returns;
 } rayc_options;
 
 RAYC_API extern const int rayc_any_error[1];
@@ -299,17 +299,17 @@ RAYC_API const char *rayc_version(void);
     head has accepted all that it has submitted.  When its attempt fails, what it has submitted and has not ended is
     given up; when it succeeds, that goes on by itself. */
 RAYC_API size_t rayc_arg_count(const rayc_task *);
-RAYC_API const rayc_value *
-rayc_arg_at(rayc_task *, size_t index); /* any kind; NULL beyond the last: RAYC_EARG */
-RAYC_API int64_t
-rayc_arg_int(rayc_task *, size_t index); /* another kind: 0, and the attempt ends in RAYC_EARG */
+/*  any kind; NULL beyond the last: RAYC_EARG */
+RAYC_API const rayc_value *rayc_arg_at(rayc_task *, size_t index);
+/*  another kind: 0, and the attempt ends in RAYC_EARG */
+RAYC_API int64_t rayc_arg_int(rayc_task *, size_t index);
 RAYC_API double rayc_arg_float(rayc_task *, size_t index); /* takes an integer, too */
 RAYC_API const char *rayc_arg_string(rayc_task *, size_t index);
 RAYC_API const void *rayc_arg_bytes(rayc_task *, size_t index, size_t *size);
 RAYC_API rayc_ref rayc_arg_ref(rayc_task *, size_t index); /* of rayc_nested() */
 RAYC_API uint32_t rayc_attempt(const rayc_task *);         /* from 1 */
-RAYC_API uint64_t
-rayc_fence(const rayc_task *); /* grows with each attempt: outside systems refuse lower ones */
+/*  grows with each attempt: outside systems refuse lower ones */
+RAYC_API uint64_t rayc_fence(const rayc_task *);
 RAYC_API const char *rayc_task_id(const rayc_task *);
 RAYC_API int rayc_cancelled(const rayc_task *); /* somebody asked it to end */
 
@@ -406,12 +406,12 @@ typedef struct {
     const char *resources;    /* as in rayc_options */
     int32_t max_restarts;     /* default 0; -1: without end */
     int32_t max_task_retries; /* of its calls; default 0: each runs at most once; -1: without end */
-    uint32_t
-        max_concurrency; /* calls that run at a time, each on a thread; default 1: one after the other */
-    const char
-        *groups; /* "io=2,compute=4": so many calls of each group, beside all others; NULL: none */
-    uint32_t
-        max_pending_calls; /* of this handle: a further call fails with RAYC_EBUSY; default 0: no limit */
+    /*  calls that run at a time, each on a thread; default 1: one after the other */
+    uint32_t max_concurrency;
+    /*  "io=2,compute=4": so many calls of each group, beside all others; NULL: none */
+    const char *groups;
+    /*  of this handle: a further call fails with RAYC_EBUSY; default 0: no limit */
+    uint32_t max_pending_calls;
     const char *name;  /* others find it by rayc_actor_get(); NULL: none */
     const char *space; /* namespace of the name; NULL: one of this program's job */
     int get_if_exists; /* 1: of a name that is taken, the actor that has it; all else is ignored */

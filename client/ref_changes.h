@@ -8,8 +8,8 @@ enum { REF_CHANGE_BYTES = 36 }; /* of one, encoded, at most */
 
 struct ref_change {
     struct rec_ref ref;
-    uint64_t
-        after; /* the head must have all calls below this counter first: they may need what is dropped */
+    /*  the head must have all calls below this counter first: they may need what is dropped */
+    uint64_t after;
 };
 
 struct ref_changes {

@@ -241,8 +241,8 @@ int session_open(struct session **out, const struct session_config *config)
 
 void session_close(struct session *self)
 {
-    static struct session
-        *_Atomic closed; /* a late caller may still look at one: they are never freed */
+    /*  a late caller may still look at one: they are never freed */
+    static struct session *_Atomic closed;
     end(self);
     self->closed_before = closed;
     closed = self;

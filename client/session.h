@@ -22,8 +22,8 @@ struct session_config {
     uint64_t attach_job;          /* not 0: the driver's session of this job, */
     uint64_t attach_token;      /* by the token of its attempt; else a job of its own is opened, */
     enum durability durability; /* at this level */
-    const char
-        *ticket; /* of an executor, for what its tasks submit: HELLO is said with it; or NULL */
+    /*  of an executor, for what its tasks submit: HELLO is said with it; or NULL */
+    const char *ticket;
     uint32_t first_ms_max;     /* give up when no head has answered by then */
     uint32_t reconnect_ms_max; /* likewise, once one had */
     int (*revive)(

@@ -53,8 +53,8 @@ struct session {
     struct member_key key;
     char program[HASH_TEXT_BYTES];
     char *program_path; /* the file of that hash; NULL: none */
-    uint64_t
-        offered; /* bytes of it that the head had at the last answer, and one; 0: not known yet */
+    /*  bytes of it that the head had at the last answer, and one; 0: not known yet */
+    uint64_t offered;
 
     /*  Under the lock. */
     bool asleep; /* the thread sleeps: write to wake_fd */

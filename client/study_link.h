@@ -11,8 +11,8 @@ struct study_link;
 
 struct study_open {
     const char *name;
-    bool
-        resume; /* false: RAYC_ECONFLICT if it exists; true: RAYC_ENOTFOUND if not, RAYC_EBUSY while another drives it */
+    /*  false: RAYC_ECONFLICT if it exists; true: RAYC_ENOTFOUND if not, RAYC_EBUSY while another drives it */
+    bool resume;
     bool decides; /* false: the head answers each report with go on; they are told all the same */
     bool maximize;
     const char *metric;

@@ -42,8 +42,8 @@ struct study_link {
     uint64_t id;
     char name[NAME_MAX_BYTES + 1];
     bool stop_asked;
-    bool
-        missed; /* there was another connection: reports may be in the database that nobody told us */
+    /*  there was another connection: reports may be in the database that nobody told us */
+    bool missed;
     int broken; /* the head refused rows */
     char broken_text[BROKEN_TEXT_MAX];
 

@@ -19,8 +19,8 @@ struct resolver {
     place. */
 int value_check(const rayc_value *value, const char **why);
 size_t value_bound(const rayc_value *value); /* bytes at most, encoded */
-size_t
-value_size(const rayc_value *value); /* exactly, of one that is large enough to be stored; else 0 */
+/*  exactly, of one that is large enough to be stored; else 0 */
+size_t value_size(const rayc_value *value);
 void value_put(struct wire *to, const rayc_value *value); /* checked before */
 
 /*  An argument list, growing `to`: its capacity must hold args_bound().  `deps` gets one ID

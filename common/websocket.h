@@ -69,8 +69,8 @@ struct websocket_message {
 };
 
 struct websocket_reader {
-    enum websocket_side
-        side; /* who reads: a server takes masked frames only, a client unmasked ones only */
+    /*  who reads: a server takes masked frames only, a client unmasked ones only */
+    enum websocket_side side;
     size_t message_max; /* bytes */
     uint32_t code;      /* not 0: it broke, and this is the code to close with */
     const char *why;    /* static: what was wrong */

@@ -13,8 +13,8 @@ struct frames {
 struct door_link {
     struct door *door;
     uint32_t peer;
-    bool
-        gone; /* its thread has closed it: the loop hears what was said before, and that it is gone */
+    /*  its thread has closed it: the loop hears what was said before, and that it is gone */
+    bool gone;
     bool broken; /* a frame for it was lost */
     void (*wake)(void *context);
     void *context;

@@ -16,9 +16,9 @@ struct keys {
 
 struct access_file {
     const char *name;
-    const char
-        *given_name; /* of its token, if the file was given: those of before are found by it */
-    uint32_t role;   /* ROLE of states.def that its token gives */
+    /*  of its token, if the file was given: those of before are found by it */
+    const char *given_name;
+    uint32_t role; /* ROLE of states.def that its token gives */
 };
 const struct access_file *keys_access_file(uint32_t i);
 

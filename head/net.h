@@ -30,8 +30,8 @@ const char *net_address(const struct net *self); /* where it really listens */
 void net_fds(const struct net *self, int out[2]);
 enum net_news net_next(struct net *self, struct net_event *out);
 void net_release(struct net *self); /* ends all frames given out since the last call */
-uint64_t
-net_refusals(const struct net *self); /* connections whose key was refused, since the start */
+/*  connections whose key was refused, since the start */
+uint64_t net_refusals(const struct net *self);
 void net_send(struct net *self, uint32_t peer,
               struct slice frame); /* dropped if the peer is gone */
 #endif

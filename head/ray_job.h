@@ -17,8 +17,8 @@ struct ray_reader {
 
 struct ray_job {
     uint64_t number;
-    bool
-        submission; /* false: its driver runs elsewhere, and Ray does not stop it, or tell its logs */
+    /*  false: its driver runs elsewhere, and Ray does not stop it, or tell its logs */
+    bool submission;
     bool ended;
     char id[NAME_MAX_BYTES + 1]; /* submission id */
     char status[16];

@@ -42,8 +42,8 @@ enum { CARRY_ADDRESS_BYTES = 256 };
 
 MUST_CHECK int carry_open(struct carry **out, const struct carry_options *options);
 void carry_close(struct carry **self); /* aborts what is on its way; NULL-safe */
-const char *
-carry_address(const struct carry *self); /* for other nodes: the endpoint, a blank, the key */
+/*  for other nodes: the endpoint, a blank, the key */
+const char *carry_address(const struct carry *self);
 
 /*  The loop's side. */
 void carry_say_token(struct carry *self, const char *token); /* to other nodes */

@@ -13,8 +13,8 @@ enum { CGROUP_MEMORY = 1, CGROUP_PIDS = 2, CGROUP_FOLDERS = 2 };
 
 struct cgroups {
     enum cgroup_kind kind;
-    bool
-        moved; /* v2: the worker has a leaf of its own, for no group has both processes and limits for others */
+    /*  v2: the worker has a leaf of its own, for no group has both processes and limits for others */
+    bool moved;
     uint32_t count;
     struct cgroup_folder {
         uint32_t controllers;    /* CGROUP_MEMORY, CGROUP_PIDS */

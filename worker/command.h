@@ -8,8 +8,8 @@
 struct command {
     const char **argv; /* NULL-terminated; empty when the body has none */
     const char **env;
-    const char *
-        *vars; /* of a runtime environment: as env, but $NAME and ${NAME} in values are replaced */
+    /*  of a runtime environment: as env, but $NAME and ${NAME} in values are replaced */
+    const char **vars;
     const char *cwd;    /* NULL: none */
     struct slice input; /* borrowed from the body */
     bool has_input;

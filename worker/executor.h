@@ -52,8 +52,8 @@ void executors_on_socket(struct executors *self, uint32_t id, uint32_t events);
 void executors_on_tails(
     struct executors *self); /* some output has gone: drivers that wait for it may end */
 void executors_on_time(struct executors *self, uint64_t now_ms);
-uint64_t
-executors_due(const struct executors *self); /* on the clock of now_ms; UINT64_MAX: never */
+/*  on the clock of now_ms; UINT64_MAX: never */
+uint64_t executors_due(const struct executors *self);
 
 enum next {
     NEXT_NOTHING = 0,

@@ -19,8 +19,8 @@ struct node_store_config {
     const char *dir;      /* of the worker */
     uint64_t bytes;       /* of memory, at most */
     uint64_t spill_bytes; /* on disk, at most; 0: while the disk has 5 % left */
-    uint32_t
-        segments_max; /* values in memory, each of which takes a descriptor; 0: as many as the process may have */
+    /*  values in memory, each of which takes a descriptor; 0: as many as the process may have */
+    uint32_t segments_max;
 };
 
 enum { NODE_STORE_LATER = 1, NODE_STORE_COPIES_MAX = 1 << 20, NODE_STORE_WATCHERS_MAX = 8 };

@@ -26,8 +26,8 @@ enum { NO_USER = 0 }; /* of a program */
 struct package {
     struct package *next;
     enum state state;
-    bool
-        left; /* a program that is HERE from an earlier worker's time: nobody has asked for it yet */
+    /*  a program that is HERE from an earlier worker's time: nobody has asked for it yet */
+    bool left;
     int code;
     uint64_t user, bytes, used;
     char hash[HASH_TEXT + 1];

@@ -16,8 +16,8 @@ enum { SPAWN_FDS_MAX = 8 };
 
 struct spawn_request {
     uint32_t id; /* the caller's; free again after SPAWN_EXITED or SPAWN_FAILED */
-    const char *
-        path; /* absolute: executed as it is; without a slash: found in PATH of env, else of the worker */
+    /*  absolute: executed as it is; without a slash: found in PATH of env, else of the worker */
+    const char *path;
     const char *const *argv;
     const char *const *env;
     const char *cwd; /* NULL: as the worker */
@@ -26,8 +26,8 @@ struct spawn_request {
     uint64_t memory_bytes; /* limit of its address space; 0: none */
     uint64_t group_bytes; /* of the memory of its cgroup, if the worker has some; 0: it gets none */
     uint32_t uid;         /* its user, and group; 0: as the worker */
-    uint64_t
-        mark; /* of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
+    /*  of this executor alone, not 0; also in env as RAYC_SPAWN: known by it, descendants are found */
+    uint64_t mark;
 };
 
 enum spawn_event_kind { SPAWN_STARTED = 1, SPAWN_FAILED, SPAWN_EXITED };
@@ -36,8 +36,8 @@ struct spawn_event {
     uint32_t id;
     uint32_t pid;  /* STARTED */
     int32_t error; /* FAILED: errno of chdir or execve */
-    int32_t
-        status; /* EXITED: exit status, or -signal; its process group and descendants are gone */
+    /*  EXITED: exit status, or -signal; its process group and descendants are gone */
+    int32_t status;
     bool out_of_memory; /* likewise: the kernel killed one of its processes for that */
     uint64_t max_rss_bytes, cpu_us;
 };

@@ -46,8 +46,8 @@ struct tails {
     bool joined;
     uint64_t now_ms, looked_ms;
     uint32_t count;
-    uint32_t
-        turn; /* whose data goes next, so that one that prints a lot does not hold up the others */
+    /*  whose data goes next, so that one that prints a lot does not hold up the others */
+    uint32_t turn;
     struct tail tails[TAILS_MAX];
 };
 

@@ -12,8 +12,8 @@ struct block {
 };
 
 struct arena {
-    struct block
-        *blocks; /* the first one has room; a large taking has a block of its own behind it */
+    /*  the first one has room; a large taking has a block of its own behind it */
+    struct block *blocks;
 };
 
 static struct block *block_new(size_t size)

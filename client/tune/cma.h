@@ -20,8 +20,8 @@ struct cma {
     double *path_sigma;
     double *path_c;
     double *lengths; /* square roots of the eigenvalues of the covariance */
-    double *
-        amplify; /* the margin's: how much wider a coordinate with cells is shown than it is learnt */
+    /*  the margin's: how much wider a coordinate with cells is shown than it is learnt */
+    double *amplify;
     double *covariance; /* n * n, likewise: */
     double *vectors;    /* its eigenvectors, by columns */
     double *scratch;    /* n * n + 4 n */
@@ -41,8 +41,8 @@ struct cma_start {
 struct cma_solution {
     double value; /* to be minimised; equal values are ordered by trial */
     uint32_t trial;
-    bool
-        late; /* was not drawn from the present distribution: a far one counts for less (arXiv:1110.4181) */
+    /*  was not drawn from the present distribution: a far one counts for less (arXiv:1110.4181) */
+    bool late;
     double *x;
 };
 

@@ -15,8 +15,8 @@ struct trial {
     bool given;     /* a user's point with a result: never ran */
     uint32_t tag;   /* for the algorithm that suggested it: CMA-ES's generation, ... */
     uint64_t ended; /* 1, 2, 3 in the order in which trials ended; 0: has not */
-    double
-        value; /* of the objective, to be minimised: of a TERMINATED one final, else the last report's; NAN: none */
+    /*  of the objective, to be minimised: of a TERMINATED one final, else the last report's; NAN: none */
+    double value;
     double step; /* resource of the last report; 0: none */
     const double *x;
 };
@@ -26,8 +26,8 @@ struct history {
     uint64_t seed;
     const struct trial *trials; /* by number; the one being suggested is not among them */
     uint32_t count;
-    const uint32_t
-        *ended; /* numbers of TERMINATED and ERROR trials, in the order in which they ended */
+    /*  numbers of TERMINATED and ERROR trials, in the order in which they ended */
+    const uint32_t *ended;
     uint32_t ended_count;
     uint32_t trials_max; /* of the study; 0: unknown */
 };

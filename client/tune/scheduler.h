@@ -9,8 +9,8 @@
 
 struct scheduler_options {
     const char *type; /* a name of schedulers.def */
-    const char *
-        resource; /* the report's key that counts (epoch, step, ...); NULL: the number of reports */
+    /*  the report's key that counts (epoch, step, ...); NULL: the number of reports */
+    const char *resource;
     double min, max;      /* asha, hyperband: resource of the first rung, of a full run (1, 100);
                              the others: a trial is stopped at max (0: never) */
     double eta;           /* asha, hyperband: reduction factor (asha 4 in Ray; 3 here) */

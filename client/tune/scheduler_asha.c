@@ -20,8 +20,8 @@ struct asha_trial {
     enum asha_state state;
     enum decision answer; /* to its last report */
     uint32_t bracket;
-    uint32_t
-        next; /* the lowest rung, counted from min, that has no entry of it and may still get one */
+    /*  the lowest rung, counted from min, that has no entry of it and may still get one */
+    uint32_t next;
     double step;
 };
 

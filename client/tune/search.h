@@ -48,8 +48,8 @@ struct search {
     struct search_options options;
     void *memo;        /* the algorithm's; NULL at first */
     struct seen *seen; /* seen.h: points that were suggested */
-    const double *
-        fixed; /* of the trial being suggested: values that it must have (grid: [...]); NAN: free */
+    /*  of the trial being suggested: values that it must have (grid: [...]); NAN: free */
+    const double *fixed;
 };
 
 const struct search_algorithm *search_find(const char *name); /* NULL: unknown */

@@ -53,8 +53,8 @@ struct param {
     const struct expr *expr;      /* of PARAM_EXPR */
     bool has_init;
     double init; /* a value for the first trial, as in a point */
-    const char
-        *format;   /* printf format of the value for commands; NULL: the shortest that reads back */
+    /*  printf format of the value for commands; NULL: the shortest that reads back */
+    const char *format;
     uint32_t line; /* of the file */
 };
 

@@ -67,8 +67,8 @@ struct study_spec {
     uint32_t command_count;
     const char *program,
         *task; /* a C task: program (path; looked for as `rayc submit` does) and the task's name */
-    const char *
-        stdout_regex; /* metrics: {from: stdout, regex: ...}: POSIX extended, group 1 name, group 2 value; NULL */
+    /*  metrics: {from: stdout, regex: ...}: POSIX extended, group 1 name, group 2 value; NULL */
+    const char *stdout_regex;
     bool stdout_lines;  /* metrics: {from: stdout}: name=value pairs on any line */
     const char *metric; /* "value" when a trial prints only a number */
     bool maximize;
@@ -81,10 +81,10 @@ struct study_spec {
     struct scheduler_options scheduler;
     const struct stop_rule *stops; /* of a trial */
     uint32_t stop_count;
-    uint32_t
-        no_improvement;   /* of the study: so many trials in a row without a better one; 0: off */
-    uint32_t trials_max;  /* 0: until the space, the time or a stopper ends it */
-    uint32_t concurrency; /* 0: as many as the cluster runs */
+    /*  of the study: so many trials in a row without a better one; 0: off */
+    uint32_t no_improvement;
+    uint32_t trials_max;     /* 0: until the space, the time or a stopper ends it */
+    uint32_t concurrency;    /* 0: as many as the cluster runs */
     uint64_t time_budget_ms; /* 0: none */
     double cpus, gpus;       /* of a trial (1, 0) */
     uint64_t memory_bytes;

@@ -21,8 +21,8 @@ struct study_trial {
     char *checkpoint;       /* newest committed; NULL */
     double checkpoint_step; /* that it is of */
     char *text;             /* why it failed or was stopped; NULL */
-    char *
-        lineage; /* when it was started, resumed and ended, and PBT's changes: study_journal.c; NULL */
+    /*  when it was started, resumed and ended, and PBT's changes: study_journal.c; NULL */
+    char *lineage;
     uint32_t donor; /* of the run that starts now: whose checkpoint; NONE: its own */
     bool dirty;     /* its row is to be written */
 };

@@ -17,8 +17,8 @@ struct column {
     double *log_norm; /* of the kernel along this axis */
     uint32_t *order;  /* kernels but the prior, by mean, then by trial */
     uint8_t *dirty;   /* by place in the order: a neighbour changed */
-    uint32_t *
-        twin; /* AXIS_CELLS: the first of the kernels that are the same along this axis, as an entry of */
+    /*  AXIS_CELLS: the first of the kernels that are the same along this axis, as an entry of */
+    uint32_t *twin;
     uint32_t *firsts; /* these */
     uint32_t first_count;
     bool twins_known;

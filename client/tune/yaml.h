@@ -32,8 +32,8 @@ MUST_CHECK int yaml_parse(struct arena *arena, struct slice text, struct yaml_no
                           struct spec_error *error);
 
 struct yaml_node *yaml_find(const struct yaml_node *map, const char *key); /* NULL: not there */
-const char *
-yaml_what(const struct yaml_node *node); /* "a list", "a map", "a number", ...: for errors */
+/*  "a list", "a map", "a number", ...: for errors */
+const char *yaml_what(const struct yaml_node *node);
 bool yaml_null(const struct yaml_node *node);
 bool yaml_bool(const struct yaml_node *node, bool *out);
 /*  A number of YAML 1.2, infinite and not-a-number ones included; `integer` (may be NULL): written as one. */

@@ -39,8 +39,8 @@ struct lane {
     uint32_t link;
     uint32_t actor, session;
     uint64_t group;
-    struct chain
-        calls; /* that may be leased, the first of them first; of an ordered actor: all that are not leased */
+    /*  that may be leased, the first of them first; of an ordered actor: all that are not leased */
+    struct chain calls;
     struct chain waiting; /* of another one: for arguments, or for their backoff */
     uint32_t users;       /* calls that have not ended */
     uint32_t leased;      /* of them */

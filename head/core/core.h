@@ -38,10 +38,10 @@ struct config {
     uint32_t beat_ms;
     uint32_t suspect_ms; /* a silent worker gets nothing new */
     uint32_t lease_ms;   /* a silent worker is given up, 2 s later its tasks are leased again */
-    uint32_t
-        orphan_ms; /* how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
-    uint32_t
-        gone_ms; /* a peer whose connection broke and did not come back is given up this soon */
+    /*  how long a task with max_retries=0 waits for its lost worker before UNKNOWN_OUTCOME */
+    uint32_t orphan_ms;
+    /*  a peer whose connection broke and did not come back is given up this soon */
+    uint32_t gone_ms;
     uint32_t priority_step_ms; /* waiting that outweighs one level of priority */
     uint32_t fail_infeasible;  /* 1: a demand that no node can meet fails at once */
     uint32_t embedded;
@@ -183,15 +183,15 @@ struct
     uint32_t attempt;
     uint64_t stream;
     uint64_t task, token, spec;
-    uint64_t
-        ticket_job;    /* not 0: its processes act for the owner of this job; give them a ticket */
+    /*  not 0: its processes act for the owner of this job; give them a ticket */
+    uint64_t ticket_job;
     struct slice args; /* of this turn; p NULL: the shell reads them from the store */
     bool synced;
     bool new_spec;  /* the peer has not been told this spec: put its SPEC_INFO in */
     bool has_deps;  /* the shell reads deps from the store, and the results they name */
     uint64_t actor; /* of a method: task id of its actor */
-    bool
-        checkpoint; /* of an actor that starts again: the shell reads what it has committed; with has_deps */
+    /*  of an actor that starts again: the shell reads what it has committed; with has_deps */
+    bool checkpoint;
     struct list sources; /* SOURCE records: where its stored arguments are */
 };
 struct result_send { /* likewise into one RESULTS */

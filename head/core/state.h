@@ -62,8 +62,8 @@ struct task {
     uint64_t id;
     uint64_t token;  /* of the current or the last attempt */
     uint64_t due_ms; /* of the backoff or the queue time-out */
-    struct link_pair
-        place; /* READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
+    /*  READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
+    struct link_pair place;
     struct link_pair family; /* in its session's unfinished tasks, in order of id */
     uint32_t link;           /* in the map of ids */
     uint32_t spec;
@@ -142,8 +142,8 @@ struct session {
         mark_below; /* when batch mark_number is synced, so is everything below mark_below */
     struct stream results;
     uint64_t heard_ms, gone_ms; /* gone_ms: when its connection broke; 0: it has not */
-    uint64_t
-        token; /* of the attempt that opened it; 0: the job has no driver, or a restart has forgotten */
+    /*  of the attempt that opened it; 0: the job has no driver, or a restart has forgotten */
+    uint64_t token;
     uint32_t study;              /* that it drives; NONE */
     uint64_t study_id;           /* and its number, also of the last one; 0: it never did */
     uint64_t saved, saved_batch; /* newest TRIALS that is committed, with which batch */
@@ -189,8 +189,8 @@ struct job {
     uint64_t driver;         /* task id; 0: none */
     uint64_t attached_token; /* of the driver's attempt that has opened a session */
     uint64_t attached_session;
-    uint64_t
-        erased; /* a forgotten job's tasks are deleted up to this counter of its first session */
+    /*  a forgotten job's tasks are deleted up to this counter of its first session */
+    uint64_t erased;
     bool forgetting;      /* its rows are being deleted: */
     uint32_t forget_peer; /* who asked for that, 0: nobody; and with which request */
     uint64_t forget_seq;
@@ -201,8 +201,8 @@ struct job {
     uint32_t first_session; /* index; internal, or the ATTACHED client's */
     struct chain sessions;
     struct chain watchers;
-    struct link_pair
-        changed; /* in the list of jobs to tell about, or whose counts are to be written */
+    /*  in the list of jobs to tell about, or whose counts are to be written */
+    struct link_pair changed;
     bool is_changed;
     struct link_pair age;  /* all jobs, oldest first */
     struct link_pair busy; /* in the list of jobs with long work: expanding, stopping, ending */
@@ -239,8 +239,8 @@ struct node {
     uint64_t id;
     uint32_t link;
     uint32_t peer;
-    uint64_t
-        credential; /* id of the token that its worker has come with; 0: not yet, to this head */
+    /*  id of the token that its worker has come with; 0: not yet, to this head */
+    uint64_t credential;
     uint32_t state;
     bool bye;              /* it ended in order: what it had is not charged */
     uint32_t draining;     /* enum drain */

@@ -305,6 +305,11 @@ static void seen_task_cancel(struct sim *sim, const void *from)
     task->cancel_commit = task->cancelled ? task->cancel_commit : sim->oracle.commit;
     task->cancelled = true;
     task->tree = task->tree || (row->cancelled & 4) != 0;
+    bool torn =
+        task->tree && !sim->oracle.replaying && !sim->healed && sim->faults[FAULT_HEAD_TORN] > 0;
+    if (torn && chance(&sim->fate, 300)) { /* what it submits must end, too, after a restart */
+        sim->head.doom = DOOM_AFTER_COMMIT;
+    }
 }
 
 static void seen_task_delete(struct sim *sim, const void *from)

@@ -14,13 +14,13 @@ enum { PLACE_KINDS = 3 }; /* CPU, memory, GPU */
 
 struct place_seen {  /* of a spec */
     uint32_t labels; /* place in the table of selectors */
-    uint32_t
-        plain; /* none of its tasks before this one (in the oracle's) waits for its first lease */
+    /*  none of its tasks before this one (in the oracle's) waits for its first lease */
+    uint32_t plain;
     int32_t priority;
     struct strategy strategy;
     uint64_t need[PLACE_KINDS];
-    uint64_t
-        rivals; /* specs of one user with equal ones are one line; 0: of an actor, or with a limit of its own */
+    /*  specs of one user with equal ones are one line; 0: of an actor, or with a limit of its own */
+    uint64_t rivals;
 };
 
 /*  Labels of a worker; what a spec asks for, its text in `strategy`, and the hash of that. */

@@ -41,8 +41,8 @@ struct world {
     struct prng chance;
     uint32_t kill, die, again; /* of 1000: the driver, an attempt, a report sent twice */
     struct study *study;
-    struct study
-        *twin; /* restored from what was stored at some moment: it must do the same from then on */
+    /*  restored from what was stored at some moment: it must do the same from then on */
+    struct study *twin;
     uint32_t twins;    /* of 1000: how often there is a new one */
     uint32_t compared; /* what it was asked */
     bool killed;

@@ -63,8 +63,8 @@ struct attempt {
     uint32_t link;
     uint32_t spec, frame, owner; /* owner: executor of a given one, report of a reported one */
     uint32_t attempt;
-    uint32_t
-        number; /* among all that was given to its executor; NONE: an actor's, which has not been told of it */
+    /*  among all that was given to its executor; NONE: an actor's, which has not been told of it */
+    uint32_t number;
     int32_t status;
     uint8_t state, want, outcome;
     uint8_t how;   /* of one that runs: enum held_state; 0: it has not said */
@@ -172,10 +172,10 @@ struct executor {
     struct link_pair in_idle; /* in `idlers`, the longest idle first */
     struct link_pair in_acting;
     struct link_pair in_calling; /* in `calling`: an actor's, which is to be told of attempts */
-    struct chain
-        given; /* attempts, in order; the first is the one that runs.  Of an actor: its own, then calls */
-    uint32_t
-        untold; /* the first of them that an actor has not been told of; NONE: it has been of all */
+    /*  attempts, in order; the first is the one that runs.  Of an actor: its own, then calls */
+    struct chain given;
+    /*  the first of them that an actor has not been told of; NONE: it has been of all */
+    uint32_t untold;
     uint64_t began_ms; /* when the first of them began */
     uint64_t idle_ms;  /* since when it is idle */
     uint64_t balance_ms;
@@ -211,8 +211,8 @@ struct worker {
     bool gone;     /* ACT_EXIT was given out */
     int exit_how;
     uint64_t stop_ms; /* when what runs is given back */
-    uint64_t
-        bye_ms; /* until then, a head that is away is waited for, though there is nothing to tell */
+    /*  until then, a head that is away is waited for, though there is nothing to tell */
+    uint64_t bye_ms;
     uint64_t last_ms; /* when the worker ends, whatever is left */
     bool giving_back; /* that has been begun */
     bool streams;     /* the shell still sends output */
@@ -234,8 +234,8 @@ struct worker {
     uint32_t beat_from; /* executor that the next beat begins with */
     uint32_t inventory_from;
     uint64_t inventory_seq, inventory_newest;
-    uint64_t
-        calls_from; /* calls are taken from STARTs that were said with knowledge of this INVENTORY */
+    /*  calls are taken from STARTs that were said with knowledge of this INVENTORY */
+    uint64_t calls_from;
     bool bye_due, hello_due, join_due, inventory_due, inventory_open;
 
     struct pool attempts, frames, specs, programs, lanes, executors, reports;
@@ -392,8 +392,8 @@ void actor_loses(struct worker *self,
 void actors_tell_again(struct worker *self); /* which are alive */
 void actors_tick(struct worker *self);
 void actors_emit(struct worker *self);
-uint32_t
-actors_put_alive(struct worker *self); /* HELDs of ACTOR_ALIVE into the scratch; how many */
+/*  HELDs of ACTOR_ALIVE into the scratch; how many */
+uint32_t actors_put_alive(struct worker *self);
 uint32_t actor_call_now(const struct worker *self,
                         const struct executor *executor); /* that runs; NONE */
 uint64_t actors_deadline(const struct worker *self);

@@ -18,8 +18,8 @@ struct arguments {
     uint32_t count;
     bool noisy; /* false: the true value, whatever the function */
     int64_t seed, trial;
-    const char *
-        missing; /* set by the function that asked for it in vain; what it returned then means nothing */
+    /*  set by the function that asked for it in vain; what it returned then means nothing */
+    const char *missing;
 };
 /*  By name; NAN and "" if it is not there, and `missing` is set. */
 double argument_number(struct arguments *self, const char *name);
