@@ -2,15 +2,18 @@
     for replies one reads, for all. */
 #include "client/local_store.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "common/access.h"
+#include "common/clock.h"
 #include "common/local_socket.h"
 
-enum { MAPPINGS_IDLE_MAX = 1024, REQUEST_BYTES = 512 };
+enum { MAPPINGS_IDLE_MAX = 1024, REQUEST_BYTES = 512, LINGER_US = 50 };
 
 /*  A segment in this process. */
 struct mapping {
@@ -73,6 +76,16 @@ static void hand_over(struct local_store *self, const struct waiter *reply, uint
     }
 }
 
+/*  A store mostly answers sooner than a processor goes to sleep and wakes up. */
+static void linger(int fd)
+{
+    struct pollfd reply = { fd, POLLIN, 0 };
+    uint64_t until_us = clock_us() + LINGER_US;
+    while (poll(&reply, 1, 0) == 0 && clock_us() < until_us) {
+        sched_yield(); /* the store may be on this processor */
+    }
+}
+
 /*  With the lock, which others get meanwhile. */
 static void read_one(struct local_store *self)
 {
@@ -80,6 +93,7 @@ static void read_one(struct local_store *self)
     struct msg msg;
     self->reading = true;
     pthread_mutex_unlock(&self->lock);
+    linger(self->fd);
     reply.bytes = local_receive(self->fd, reply.packet, &reply.fd);
     bool understood = reply.bytes > 0 &&
                       proto_decode(slice_of(reply.packet, (size_t)reply.bytes), &msg, NULL) == OK;
