@@ -196,14 +196,17 @@ if [[ $CONCURRENCY -eq 1 ]]; then
 fi
 sql "SELECT 'told loud/' || r.trial || ' ' || CAST(r.step AS INTEGER) FROM report r JOIN study s ON s.id=r.study WHERE s.name='loud' ORDER BY r.id" >rows
 # Who is cancelled is told to stop, too: that is no acknowledgement.
-[[ $TASK == c ]] && STOP=1 || STOP=75
-awk -v stop="$STOP" '/^told/ && $4 != stop { print $1, $2, $3 }' loud.log | sort -u | while read -r line; do
+[[ $TASK == c ]] && STOP=1 PAUSE=2 || STOP=75 PAUSE=76
+# Nor is a pause whose report is not there: the trial had been paused before, was killed before it heard of it, and goes on
+# from the checkpoint of that pause.
+awk -v pause="$PAUSE" 'NR == FNR { row[$0]; next } !(/^told/ && $4 == pause && !(($1 " " $2 " " $3) in row))' rows loud.log >heard
+awk -v stop="$STOP" '/^told/ && $4 != stop { print $1, $2, $3 }' heard | sort -u | while read -r line; do
     grep -qxF -- "$line" rows || fail "an acknowledged report is lost: $line"
 done || exit 1
 # A start after an acknowledged epoch starts at that epoch, at least: each was acknowledged with its checkpoint.
 if [[ $SCHEDULER != pbt ]]; then
     awk '/^told/ && $4 != stop { last[$2] = $3 } /^start/ && $3 < last[$2] { print "trial " $2 " started at " $3 " after " last[$2]; bad = 1 } END { exit bad }' \
-        stop="$STOP" loud.log >back || fail "$(cat back)"
+        stop="$STOP" heard >back || fail "$(cat back)"
     sort rows | uniq -d >twice
     [[ ! -s twice ]] || fail "a step was recorded twice: $(cat twice)"
     sql "SELECT t.number, t.step, (SELECT max(r.step) FROM report r WHERE r.study=t.study AND r.trial=t.number) AS last FROM trial t
