@@ -56,7 +56,7 @@ enum {
     TASK_CANCEL_TREE = 256, /* TASK_CANCEL, and all that it has submitted */
     TASK_WAITS = 512,       /* for others: its CPUs are free */
     TASK_REBUILD = 1024,    /* it has ended, and makes its objects again */
-    TASK_HOLDS = 2048       /* what is inside its arguments, or what it is going to return: rows say it */
+    TASK_HOLDS = 2048       /* what is in its arguments, or what it will return: rows say it */
 };
 
 struct task {
