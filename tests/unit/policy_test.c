@@ -41,6 +41,10 @@ static void hybrid_packs_until_half_full(void **unused)
     struct cluster world, *self = cluster(&world);
     static const struct place_ask any = { 0 };
     assert_int_equal(place(self, hybrid_place, &any), 0);
+    self->total[0].of[KIND_CPU] = 8;
+    self->free[0].of[KIND_CPU] = 6; /* with this one 3 of 8: below one half is as good as empty */
+    assert_int_equal(place(self, hybrid_place, &any), 0);
+    self->total[0].of[KIND_CPU] = 4;
     self->free[0].of[KIND_CPU] = 2; /* one more is over one half */
     assert_int_equal(place(self, hybrid_place, &any), 1);
     self->free[1].of[KIND_CPU] = 1;
