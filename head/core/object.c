@@ -356,10 +356,8 @@ static void refs_tell(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_refs(struct core *core, uint32_t peer, const struct msg_refs *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
-    if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (index == NONE) {
         return;
     }
     struct session *session = session_at(core, index);

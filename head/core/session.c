@@ -190,12 +190,27 @@ static void tell_submitted(struct core *core, struct session *session, uint64_t 
                                                   session->results.seq };
 }
 
+static void refuse_ended(struct core *core, uint32_t peer, uint64_t seq)
+{
+    emit_refused(core, peer, seq, ERR_CLOSED,
+                 "the session has ended: its job was stopped, or its driver was given up");
+}
+
+uint32_t session_of_request(struct core *core, uint32_t peer, uint64_t seq, uint64_t id, bool open)
+{
+    uint32_t index = session_of_peer(core, peer, id);
+    if (index == NONE || (open && !session_at(core, index)->open)) {
+        refuse_ended(core, peer, seq);
+        return NONE;
+    }
+    return index;
+}
+
 void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
 {
     uint32_t index = session_of_peer(core, peer, msg->session);
     if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+        refuse_ended(core, peer, msg->seq);
         return;
     }
     session_bind(core, index, peer);

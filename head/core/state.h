@@ -535,6 +535,8 @@ uint64_t array_left(const struct core *core, const struct job *job);
 bool tasks_allowed(const struct core *core, uint32_t user, uint64_t more);
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
+/*  Of whom a request comes, and whether it may still submit if that is needed; NONE: it is refused. */
+uint32_t session_of_request(struct core *core, uint32_t peer, uint64_t seq, uint64_t id, bool open);
 void session_due(struct core *core, uint32_t index);
 void session_bind(struct core *core, uint32_t index, uint32_t peer);
 void session_unbind(struct core *core, uint32_t index); /* no peer refers to it any more */
