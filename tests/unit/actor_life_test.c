@@ -1,7 +1,7 @@
 /*  actor_life_test.c - how long an actor lives: names, detached ones, nodes that are drained or lost, ends of sessions. */
 #include "tests/unit/actor_world.h"
 
-enum { OTHER = CLIENT + 20, SECOND = WORKER + 30 };
+enum { OTHER = CLIENT + 20, EXECUTOR = CLIENT + 21, SECOND = WORKER + 30 };
 
 static void name(struct world *w, uint32_t peer, const struct msg_actor_name *ask)
 {
@@ -144,6 +144,105 @@ static void a_detached_one_lives_on(void **unused)
     actors_free(a);
 }
 
+static uint32_t recalled(const struct actors *a)
+{
+    uint32_t count = 0;
+    const struct msg *msg;
+    for (uint32_t i = 0; (msg = heard(a->w, MSG_RECALL, i)) != NULL; i++) {
+        count += msg->as.recall.leases.count;
+    }
+    return count;
+}
+
+/*  The executor of an attempt says who it is. */
+static void executor_hello(struct actors *a, const struct rec_start *start)
+{
+    struct proof proof = {
+        .kind = PROOF_TICKET, .job = 1, .task = start->task, .fence = start->token
+    };
+    say_proved(a->w, EXECUTOR, MSG_HELLO, &(struct msg_hello){ .major = PROTO_MAJOR, .role = 1 },
+               &proof);
+    must_hear(a->w, MSG_WELCOME);
+}
+
+static void attach(struct actors *a, const struct rec_start *start)
+{
+    executor_hello(a, start);
+    say(a->w, EXECUTOR, MSG_JOB_ATTACH, &(struct msg_job_attach){ 2, 1, start->token });
+}
+
+/*  A task of the executor's session. */
+static void submit_child(struct actors *a, uint64_t session, uint64_t counter,
+                         struct rec_start *out)
+{
+    struct rec_spec spec = spec_of(a->w, 1);
+    uint64_t clients = a->session;
+    a->session = session;
+    submit_as(a, EXECUTOR, counter, 1, &spec, (struct rec_call){ 0 });
+    a->session = clients;
+    assert_true(start_at(a->w, 0, out));
+}
+
+/*  The actor of counter 2 lives on without its job, and has submitted *child, in the session that is returned. */
+static uint64_t make_busy(struct actors *a, struct rec_start *start, struct rec_start *child)
+{
+    make_named(a, 2, "n", 1);
+    assert_true(start_at(a->w, 0, start) && start->task == a->actor + 1);
+    alive(a, start);
+    attach(a, start);
+    uint64_t session = must_hear(a->w, MSG_JOB_OPENED)->as.job_opened.session;
+    submit_child(a, session, 1, child);
+    bye(a);
+    assert_int_equal(recalled(a), 1); /* the other actor, which is not detached */
+    return session;
+}
+
+/*  It submits when its job has ended, and after a restart; what it has submitted ends when it is killed. */
+static void a_detached_one_works_on(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start start, child[3];
+    uint64_t session = make_busy(a, &start, &child[0]);
+    done(a->w, a->node, &child[0], OUTCOME_SIGNAL, -9); /* it has its retries */
+    assert_true(start_at(a->w, 0, &child[1]) && child[1].task == child[0].task);
+    submit_child(a, session, 2, &child[2]);
+    world_restart(a->w);
+    join(a->w, WORKER, a->node, "n1", 2);
+    inventory(a, &start, &child[1], 2);
+    assert_null(heard(a->w, MSG_RECALL, 0));
+    executor_hello(a, &start);
+    say(a->w, EXECUTOR, MSG_RESUME, &(struct msg_resume){ .session = session });
+    must_hear(a->w, MSG_SUBMITTED);
+    attach(a, &child[1]); /* what its task submits goes on, too */
+    must_hear(a->w, MSG_JOB_OPENED);
+    open_job(a->w, OTHER, "b");
+    say(a->w, OTHER, MSG_ACTOR_KILL, &(struct msg_actor_kill){ .seq = 3, .actor = start.task });
+    assert_int_equal(recalled(a), 3); /* the actor and both tasks */
+    say(a->w, OTHER, MSG_JOB_DELETE, &(struct msg_job_delete){ .seq = 2, .job = 1 });
+    pass(a->w, 1000);
+    must_hear(a->w, MSG_CHANGED);
+    actors_free(a);
+}
+
+/*  Also what its executor, which is gone, had submitted. */
+static void what_a_dead_one_has_left_ends(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start start, child;
+    uint64_t session = make_busy(a, &start, &child);
+    say(a->w, EXECUTOR, MSG_BYE, &(struct msg_bye){ .seq = 8, .session = session });
+    must_hear(a->w, MSG_BYE_DONE);
+    open_job(a->w, OTHER, "b");
+    say(a->w, OTHER, MSG_ACTOR_KILL, &(struct msg_actor_kill){ .seq = 3, .actor = start.task });
+    assert_int_equal(recalled(a), 2);
+    say(a->w, OTHER, MSG_JOB_DELETE, &(struct msg_job_delete){ .seq = 2, .job = 1 });
+    pass(a->w, 1000);
+    must_hear(a->w, MSG_CHANGED);
+    actors_free(a);
+}
+
 static void lost_with_its_node(struct actors *a, struct rec_start call[2])
 {
     alive(a, &a->start);
@@ -257,6 +356,8 @@ int main(void)
         cmocka_unit_test(a_claim_goes_with_its_session),
         cmocka_unit_test(it_ends_with_its_session),
         cmocka_unit_test(a_detached_one_lives_on),
+        cmocka_unit_test(a_detached_one_works_on),
+        cmocka_unit_test(what_a_dead_one_has_left_ends),
         cmocka_unit_test(it_has_one_life_at_a_time),
         cmocka_unit_test(a_new_process_of_its_worker_ends_the_wait),
         cmocka_unit_test(a_call_says_what_it_waits_for),
