@@ -4,6 +4,8 @@
 #define RAYC_NESTED_H
 #include "client/session.h"
 
+/*  Before the first task: a fork of this process has no session, and gets none. */
+void nested_prepare(void);
 /*  For the task that runs now; waits for the head.  NULL, with rayc_error(). */
 struct session *nested_session(void);
 /*  The one that is open for this task; NULL: none is. */

@@ -398,7 +398,10 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     if (rc != RAYC_OK || count == 0) {
         return rc;
     }
-    if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
+    if (refs == NULL) {
+        return failure_say(RAYC_EINVALID, "the list of references is NULL");
+    }
+    if (wanted == 0 || wanted > count || count > INT32_MAX) {
         return failure_say(RAYC_EINVALID,
                            "wanted is %zu of %zu references: it must be 1 to their count", wanted,
                            count);

@@ -235,11 +235,13 @@ static struct slice sentence_of(struct core *core, const struct ending *how)
     if (how->outcome == OUTCOME_SIGNAL && how->status < 0) {
         text_add(&text, "killed by signal ");
         text_u64(&text, (uint64_t) - (int64_t)how->status);
+    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
+        text_add(&text, "its process ended with exit status ");
+        text_u64(&text, (uint64_t)how->status);
+        text_add(&text, " before the task did");
     } else if (how->outcome == OUTCOME_EXIT && how->status > 0) {
         text_add(&text, "exit status ");
         text_u64(&text, (uint64_t)how->status);
-    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
-        text_add(&text, "its process ended with exit status 0 before the task did");
     } else if (how->failure != FAILURE_NONE) {
         text_add(&text, failure_text(how->failure));
     }
