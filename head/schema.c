@@ -428,6 +428,9 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
 static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INTEGER;"
                                      "ALTER TABLE object ADD COLUMN fence INTEGER;";
 
+/*  References inside of an actor's checkpoint. */
+static const char inside_column[] = "ALTER TABLE actor ADD COLUMN inside BLOB;";
+
 static const char root_column[] = "ALTER TABLE session ADD COLUMN root INTEGER DEFAULT 0;";
 
 /*  Tasks that tasks have submitted, and the sessions of executors. */
@@ -454,6 +457,7 @@ static const char *const steps[][8] = {
     { node_view_13 },
     { rebuild_column },
     { root_column },
+    { inside_column },
 };
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)

@@ -234,7 +234,8 @@ static const struct {
       "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
     { RESTORE_HOLD, fill_hold, "SELECT task,idx,session FROM hold" },
     { RESTORE_INSIDE, fill_inside,
-      "SELECT task,idx,inside FROM object WHERE state<6 AND inside IS NOT NULL" },
+      "SELECT task,idx,inside FROM object WHERE state<6 AND inside IS NOT NULL UNION ALL"
+      " SELECT id,4294967294,inside FROM actor WHERE cause=0 AND inside IS NOT NULL" },
 };
 
 static int read_table(const struct restoring *self, size_t table)

@@ -260,6 +260,7 @@ void actor_ended(struct core *core, uint32_t index, const struct ending *how)
         sessions_root_ended(core, spec->job, actor->id);
     }
     actor_unnamed(core, index);
+    objects_actor_dead(core, index);
     EMIT(core, actor_dead, actor->id, actor->death, scratch_put(core, actor->text, text.n),
          core->wall_ms);
     if (actor->death >= DEATH_NODE_DIED) {

@@ -204,7 +204,7 @@ void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64
 {
     struct rec_sealed record;
     while (next_sealed(&sealed, &record)) {
-        if (record.size > 0 || record.inside.count > 0) {
+        if (record.index < RETURNS_MAX && (record.size > 0 || record.inside.count > 0)) {
             seal(core, task, &record, node);
         }
     }
@@ -257,6 +257,25 @@ void objects_task_ended(struct core *core, uint64_t task)
         EMIT(core, object_state, task, ARGUMENTS, DIRECTORY_FREED, 0);
         EMIT(core, holds_end, task);
     }
+}
+
+void objects_actor_dead(struct core *core, uint32_t actor)
+{
+    holds_end(core, BY_CHECKPOINT(actor));
+}
+
+struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed)
+{
+    struct rec_sealed record = { 0 };
+    while (next_sealed(&sealed, &record) && record.index != RETURNS_MAX) {
+    }
+    struct list inside = record.index == RETURNS_MAX ? record.inside : (struct list){ 0 };
+    holds_end(core, BY_CHECKPOINT(actor));
+    if (!RAYC_BUG(SAVED_LOST)) {
+        objects_inside(core, task_session((task_id){ actor_at(core, actor)->id }), inside,
+                       BY_CHECKPOINT(actor));
+    }
+    return inside;
 }
 
 static void reseal(struct core *core, uint64_t task, const struct rec_sealed *sealed, uint64_t node)

@@ -17,11 +17,23 @@ kill -KILL "$(<"$WORK/out")"
 expect 0 "$calls" use 1 # its actor was submitted by the process that died, and ended with it
 expect 0 "$calls" use 2
 
+note "what its checkpoint names lives as long as the checkpoint"
+expect 0 "$calls" keep a
+expect 0 "$calls" keep b
+actor=$(<"$WORK/out")
+wait_until 30 sql_is 1 "SELECT count(*) FROM objects WHERE object_size>100000 AND state!='FREED'"
+expect 0 rayc memory
+has out CAPTURED_IN_OBJECT
+kill -KILL "$actor"
+expect 0 "$calls" kept b
+
 note "the head is killed"
 kill -KILL "$(process_of rayc-head "$WORK/state")"
 wait_until 30 gone rayc-head "$WORK/state"
 expect 0 rayc start --head --num-cpus 0 --port "$(sed 's/.*://' "$WORK/state/head.address")"
-expect 0 "$calls" use 3
+expect 0 "$calls" use 1
+expect 0 "$calls" use 2
+expect 0 "$calls" kept b
 
 note "what it has left ends with it, not with its callers"
 expect 0 "$calls" leave "$WORK/left"

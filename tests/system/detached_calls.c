@@ -1,6 +1,7 @@
 /*  detached_calls.c - for detached.sh: a detached actor that submits work of its own, and what its callers see of it. */
 #include <rayc.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,13 +67,39 @@ RAYC_METHOD(helper, ask, call, self)
 
 struct service {
     rayc_actor helper;
+    rayc_ref kept;
 };
 
 RAYC_ACTOR(service, call, self)
 {
-    (void)call;
+    const rayc_value *saved = rayc_actor_saved(call);
     self->helper = (rayc_actor){ 0 };
+    self->kept = saved != NULL && saved->kind == RAYC_REF ? saved->as.ref : (rayc_ref){ 0 };
     return 0;
+}
+
+/*  A large value that nothing has but its checkpoint, which has nothing else. */
+RAYC_METHOD(service, keep, call, self)
+{
+    static char bytes[LARGE];
+    memset(bytes, (int)rayc_arg_int(call, 0), sizeof(bytes));
+    rayc_ref ref = rayc_put(rayc_bytes(bytes, sizeof(bytes)));
+    rayc_actor_save(call, rayc_nested(ref));
+    rayc_drop(&ref);
+    rayc_drop(&self->kept);
+    return 0;
+}
+
+/*  What it kept, once it has started again. */
+RAYC_METHOD(service, kept, call, self)
+{
+    rayc_value value;
+    if (rayc_get(self->kept, RAYC_FOREVER, &value) < 0) {
+        return fails(call);
+    }
+    const char *first = value.as.raw.data;
+    bool whole = value.as.raw.size == LARGE && memcmp(first, first + 1, LARGE - 1) == 0;
+    return rayc_return(call, rayc_int(whole ? first[0] : -1));
 }
 
 /*  Tasks of tasks; their number. */
@@ -184,12 +211,26 @@ static void leave(const char *argument)
     (void)number(rayc_tell(find(), service_leave, rayc_string(argument)));
 }
 
+static void keep(const char *argument)
+{
+    rayc_actor service = find();
+    (void)number(rayc_tell(service, service_keep, rayc_int(argument[0])));
+    printf("%lld\n", (long long)number(rayc_tell(service, service_pid, rayc_nil())));
+}
+
+static void kept(const char *argument)
+{
+    MUST(number(rayc_tell(find(), service_kept, rayc_nil())) == argument[0]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(const char *argument);
-    } stories[] = { { "make", make }, { "use", use }, { "leave", leave } };
+    } stories[] = {
+        { "make", make }, { "use", use }, { "keep", keep }, { "kept", kept }, { "leave", leave }
+    };
     if (rayc_init(NULL) < 0) {
         fprintf(stderr, "%s\n", rayc_error()->text);
         return 2;
