@@ -266,10 +266,11 @@ void objects_actor_dead(struct core *core, uint32_t actor)
 
 struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed)
 {
-    struct rec_sealed record = { 0 };
-    while (next_sealed(&sealed, &record) && record.index != RETURNS_MAX) {
+    struct list inside = { 0 };
+    struct rec_sealed record;
+    while (next_sealed(&sealed, &record)) {
+        inside = record.index == RETURNS_MAX ? record.inside : inside;
     }
-    struct list inside = record.index == RETURNS_MAX ? record.inside : (struct list){ 0 };
     holds_end(core, BY_CHECKPOINT(actor));
     if (!RAYC_BUG(SAVED_LOST)) {
         objects_inside(core, task_session((task_id){ actor_at(core, actor)->id }), inside,
