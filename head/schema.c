@@ -460,11 +460,24 @@ static const char *const steps[][8] = {
     { inside_column },
 };
 
+const char *schema_advice(sqlite3 *db)
+{
+    switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_BUSY:
+        return ": another program has it open, and is to end first";
+    case SQLITE_FULL:
+        return ": make room on its disk";
+    default:
+        return "";
+    }
+}
+
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
 {
     char *text = NULL;
     if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
-        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s", text);
+        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s%s", text,
+                 schema_advice(db));
         sqlite3_free(text);
         return ERR_STORE;
     }
@@ -501,9 +514,11 @@ static int schema_version(sqlite3 *db, int64_t *version, struct diag *why)
         return ERR_STORE;
     }
     if (*version > (int64_t)COUNT(steps)) {
-        snprintf(why->text, sizeof(why->text),
-                 "the database has schema %lld, this rayc knows up to %zu: use a newer rayc",
-                 (long long)*version, COUNT(steps));
+        snprintf(
+            why->text, sizeof(why->text),
+            "the database has schema %lld, this rayc knows up to %zu: use the newer rayc that has "
+            "written it, or another state folder",
+            (long long)*version, COUNT(steps));
         return ERR_STORE_NEWER;
     }
     return OK;

@@ -93,7 +93,8 @@ bool objects_allow(const struct core *core,
 void objects_called(struct core *core, uint64_t task, const struct rec_call *call, bool put);
 /*  A task has finished with these at this node; what is not among them is in its row. */
 void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64_t node);
-void objects_task_ended(struct core *core, uint64_t task); /* it holds nothing any more */
+/*  It holds nothing any more; `holds`: TASK_HOLDS. */
+void objects_task_ended(struct core *core, uint64_t task, bool holds);
 /*  A call has committed a checkpoint of this actor, which holds what it has inside instead of what the one before had;
     that is what is in `sealed`. */
 struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed);
