@@ -35,8 +35,8 @@ static void restore_inside(struct core *core, const struct restored *row)
     if (by == 0) {
         return;
     }
-    if (arguments) {
-        task_at(core, by)->flags |= TASK_HOLDS;
+    if (row->object.index == ARGUMENTS) {
+        task_at(core, task_find(core, task))->flags |= TASK_HOLDS;
     }
     struct list inside = { row->object.inside, 0 };
     for (struct list all = { row->object.inside, NONE }; all.bytes.n > 0; inside.count++) {
