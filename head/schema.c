@@ -428,6 +428,11 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
 static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INTEGER;"
                                      "ALTER TABLE object ADD COLUMN fence INTEGER;";
 
+/*  References inside of an actor's checkpoint. */
+static const char inside_column[] = "ALTER TABLE actor ADD COLUMN inside BLOB;";
+
+static const char root_column[] = "ALTER TABLE session ADD COLUMN root INTEGER DEFAULT 0;";
+
 /*  Tasks that tasks have submitted, and the sessions of executors. */
 static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
                                      "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
@@ -451,6 +456,8 @@ static const char *const steps[][8] = {
     { object_view },
     { node_view_13 },
     { rebuild_column },
+    { root_column },
+    { inside_column },
 };
 
 const char *schema_advice(sqlite3 *db)
