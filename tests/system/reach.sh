@@ -46,7 +46,7 @@ kill_one() {
 note "executors are killed under them"
 for ((seed = 1; seed <= SEEDS / 2; seed++)); do
     background "$BUILD/tests/reach" "$seed" 1200 0
-    for kill in 1 2 3; do
+    for _ in 1 2 3; do
         wait_until 30 has_begun
         kill_one
     done
