@@ -417,6 +417,8 @@ typedef struct {
     int get_if_exists; /* 1: of a name that is taken, the actor that has it; all else is ignored */
     int detached;      /* 1: it lives on without this program; only rayc_kill() ends it */
     const char *title; /* for people; default: the class's name */
+    const char *strategy; /* as in rayc_options; NULL: where there are fewest, or as for tasks */
+    const char *labels;   /* as in rayc_options */
 } rayc_actor_options;
 
 /*  Options of a call.  Start from rayc_method_defaults(). */

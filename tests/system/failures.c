@@ -38,6 +38,13 @@ RAYC_TASK(leaves_a_child, task)
     return rayc_fail(task, 8, "and a child");
 }
 
+/*  Cancels a task that somebody else has submitted. */
+RAYC_TASK(cancels, task)
+{
+    int rc = rayc_cancel(rayc_arg_ref(task, 0), 0);
+    return rc < 0 ? rayc_fail(task, 1, "%s", rayc_error()->text) : rc;
+}
+
 static int never(rayc_task *task)
 {
     return rayc_return(task, rayc_nil());
@@ -81,10 +88,17 @@ static void tell_cancelled(void)
     rayc_options options = rayc_defaults();
     options.resources = "moon=1"; /* no node has it: it does not start */
     rayc_ref ref = rayc_call_with(&options, sleeps, rayc_nil());
+    rayc_ref needs_it = rayc_call(misreads, rayc_of(ref));
     if (rayc_cancel(ref, RAYC_FORCE) < 0) {
         exit(1);
     }
     tell("cancelled", ref);
+    tell("upstream_cancelled", needs_it);
+    ref = rayc_call_with(&options, sleeps, rayc_nil());
+    if (rayc_get(rayc_call(cancels, rayc_nested(ref)), RAYC_FOREVER, NULL) < 0) {
+        exit(1);
+    }
+    tell("cancelled_by_another", ref);
 }
 
 int main(void)

@@ -31,6 +31,8 @@ queue_timeout -30 0 0 0 QUEUE_TIMEOUT            waited longer than its limit
 quarantined   -31 0 9 2 QUARANTINED              too many times in a row
 unschedulable -18 0 0 0 TASK_UNSCHEDULABLE_ERROR node 999
 cancelled     -32 0 0 0 TASK_CANCELLED           cancelled
+upstream_cancelled -34 0 0 0 UPSTREAM_FAILED     result of a failed task
+cancelled_by_another -32 0 0 0 TASK_CANCELLED    cancelled
 TABLE
 
 note "what a failed task has submitted"
