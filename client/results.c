@@ -195,7 +195,7 @@ static int check_seconds(double seconds)
 static int read_stored(struct session *self, const struct stored *id, uint64_t until_us,
                        struct slice *value)
 {
-    int rc = node_values_view(id, VIEWER_REFERENCE, value);
+    int rc = node_values_view(id, VIEWER_REFERENCE, until_us, value);
     if (rc == RAYC_ENOTFOUND && !node_values_here()) {
         uint8_t *bytes;
         rc = far_values_get(self, id, until_us, &bytes);
