@@ -206,11 +206,17 @@ static void test_lanes(void **state)
     start(world, &other, 2, 1); /* another function of the same program and demand */
     finish_all(world, 10);
     assert_int_equal(world->spawned, 1);
+    struct spec_told of_another_job = FUNCTION;
+    of_another_job.id = 6;
+    of_another_job.job = 2;
+    start(world, &of_another_job, 5, 1);
+    finish_all(world, 10);
+    assert_int_equal(world->spawned, 2);
     struct spec_told wider = FUNCTION;
     wider.id = 4;
     wider.cpus = 5000;
     start(world, &wider, 3, 1);
-    assert_int_equal(world->spawned, 2);
+    assert_int_equal(world->spawned, 3);
     struct spec_told widest = FUNCTION;
     widest.id = 5;
     widest.gpus = 10000; /* there is none */
