@@ -113,6 +113,19 @@ struct session *nested_session(void)
     return session;
 }
 
+/*  What an earlier task of this process has made, and dropped, is there again for one that has read it. */
+struct session *nested_reader(rayc_ref ref)
+{
+    struct session *session = nested_current();
+    if (session == NULL) {
+        pthread_mutex_lock(&nested.lock);
+        bool own = nested.session != NULL && !session_is_foreign(nested.session, ref);
+        pthread_mutex_unlock(&nested.lock);
+        session = own ? nested_session() : NULL;
+    }
+    return session;
+}
+
 void nested_settle(void)
 {
     if (nested.token != 0) {

@@ -10,6 +10,8 @@ void nested_prepare(void);
 struct session *nested_session(void);
 /*  The one that is open for this task; NULL: none is. */
 struct session *nested_current(void);
+/*  The one that is to know that this task has read `ref`; NULL: none is, until the task first needs one. */
+struct session *nested_reader(rayc_ref ref);
 /*  The task has returned: waits until the head has all that it has submitted, for its result comes after that. */
 void nested_settle(void);
 /*  Likewise of a call of an actor: until the head knows which references it has read. */

@@ -61,7 +61,7 @@ void rayc_met_(rayc_ref ref)
 {
     struct session *self = atomic_load_explicit(&current, memory_order_acquire);
     if (self == NULL && serve_page() != NULL) {
-        self = actor_is() ? nested_session() : nested_current();
+        self = actor_is() ? nested_session() : nested_reader(ref);
     }
     if (self != NULL) {
         session_met(self, ref);

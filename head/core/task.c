@@ -369,12 +369,12 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
     uint64_t id = task->id;
-    bool waiters = task->flags & TASK_HAS_WAITERS;
+    bool waiters = task->flags & TASK_HAS_WAITERS, holds = task->flags & TASK_HOLDS;
     task_forget(core, index);
     if (how->failure == 0) {
         objects_sealed(core, id, how->sealed, how->node);
     }
-    objects_task_ended(core, id);
+    objects_task_ended(core, id, holds);
     if (waiters) {
         edges_wake(core, id, how->failure != 0);
     }
