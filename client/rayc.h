@@ -4,7 +4,8 @@
     worker starts the same executable, rayc_init() serves tasks there and does not return.  So call rayc_init()
     first in main().
 
-    One process, one cluster.  Every function is thread-safe.  Functions that return int or a count: zero or more
+    One process, one cluster; after a fork() the child has none, and may call rayc_init() itself.  Every function is
+    thread-safe, and none may be called in a signal handler.  Functions that return int or a count: zero or more
     is success, a code below zero (enum below) is not, and rayc_error() describes this thread's last failure.
     rayc_submit() never fails: rayc_get() tells.  Arguments are copied.  A reference is yours until rayc_drop();
     a value is read-only and lives as long as its reference. */
@@ -36,16 +37,20 @@ enum {
         -9, /* no head answered for as long as RAYC_RECONNECT_MS (default 10 minutes) */
     RAYC_ETIMEOUT = -10,  /* not ready in time; the task goes on */
     RAYC_ENOTFOUND = -11, /* no such reference, program or cluster */
-    RAYC_ECONFLICT = -12,
-    RAYC_EINVALID = -13,    /* a wrong argument of yours; the text says which */
-    RAYC_EKEY = -14,        /* the cluster's key is missing or was refused */
-    RAYC_EBUSY = -15,       /* a limit of the head is reached */
-    RAYC_ECLOSED = -16,     /* before rayc_init() or after rayc_shutdown() */
+    RAYC_ECONFLICT = -12, /* it exists already: an actor of this name, a cluster of this process */
+    RAYC_EINVALID = -13,  /* a wrong argument of yours; the text says which */
+    RAYC_EKEY = -14,      /* the access file is missing or has no key, or that was refused */
+    RAYC_EBUSY = -15,     /* a limit of the head is reached */
+    RAYC_ECLOSED = -16,   /* before rayc_init() or after rayc_shutdown() */
+    RAYC_ESTALE = -17,    /* this attempt was given up: another one has its place */
     RAYC_EINFEASIBLE = -18, /* no node can ever meet the demand */
+    RAYC_EFORBIDDEN = -19,  /* the role of your token may not do that */
+    RAYC_ETOKEN = -20,      /* your token is missing, wrong, expired or revoked */
+    RAYC_EQUOTA = -21,      /* the user has as many jobs, tasks or bytes of values as it may */
     RAYC_ETASK = -30,       /* the task failed: app_code is its own code, or its exit status */
     RAYC_EDIED = -31,       /* its process or node died more often than retries allow */
     RAYC_ECANCELLED = -32,  /* it was cancelled, or its job was stopped */
-    RAYC_EARG = -33,        /* it read an argument as another kind */
+    RAYC_EARG = -33,        /* it read an argument as another kind, or one that there is not */
     RAYC_EUPSTREAM = -34,   /* an argument is the result of a failed task */
     RAYC_EUNKNOWN =
         -35, /* contact was lost; whether it ran is not known (only with max_retries 0) */
@@ -54,7 +59,7 @@ enum {
         -37,                /* the actor died in the call, which may have run; it starts again */
     RAYC_EFULL = -38,       /* the node's object store and its disk have no room for the value */
     RAYC_EOBJECTLOST = -39, /* all copies of the value are lost, and it cannot be made again */
-    RAYC_EOBJECTFREED = -40 /* nothing held the value any more: it is gone */
+    RAYC_EOBJECTFREED = -40 /* nothing held the value any more, or rayc_free() took it away */
 };
 
 /*  Bytes of one task's argument list.  Values over 100 KiB that are put or returned are in the object store of their node,
