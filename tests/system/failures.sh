@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh" "$1"
 
 expect 0 rayc start --head --num-cpus 2 --port 0
-expect 0 "$BUILD/tests/failures"
+expect 0 "$BUILD/tests/failures" # also what a task that has ended well left behind
 cp "$WORK/out" "$WORK/told"
 
 # NAME, code of rayc.h, the application's code, signal, attempt that decided, Ray's error type, what the text says
