@@ -438,7 +438,9 @@ static void cancel_beats_retry_and_survives_a_restart(void **unused)
     assert_true(result_of(w, task_id_of(session, 2).v, &result));
     assert_int_equal(result.failure, FAILURE_CANCELLED);
     say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = copy.task, .force = 1 });
-    must_hear(w, MSG_RECALL);
+    struct list leases = must_hear(w, MSG_RECALL)->as.recall.leases;
+    struct rec_lease lease;
+    assert_true(next_lease(&leases, &lease) && lease.force == RECALL_KILL);
     world_restart(w);
     join(w, WORKER, node, "n1", 1);
     proto_put_record(&w->wire, REC_HELD, &(struct rec_held){ copy.task, copy.token, 1, 5 });

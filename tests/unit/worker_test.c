@@ -260,7 +260,11 @@ static void test_cancel_function(void **state)
     ran(world, 0, OUTCOME_OK, 10);
     assert_int_equal(outcome_of(world, 2), OUTCOME_CANCELLED); /* whatever it returned */
     begin(world, 0);
+    world->no_die = true;
     recall(world, 3, 1003, RECALL_KILL);
+    assert_int_equal(world->executors[0].killed, SIGKILL);
+    world->no_die = false;
+    exited(world, 0, -SIGKILL, "");
     assert_int_equal(outcome_of(world, 3), OUTCOME_CANCELLED);
     assert_int_equal(world->done_count, 3);
     finish_all(world, 10);
