@@ -484,6 +484,7 @@ struct ending {
     uint64_t node;
 };
 void task_end(struct core *core, uint32_t index, const struct ending *how);
+struct slice task_sentence(struct core *core, const struct ending *how); /* of a failure */
 void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
                          bool crash);
 void task_cancel(struct core *core, uint32_t index, const struct cancel *how);
