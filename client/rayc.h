@@ -250,8 +250,9 @@ RAYC_API rayc_ref rayc_command(const rayc_options *, const char *const *argv,
                                const char *const *env, const char *cwd, const void *input,
                                size_t input_size);
 
-/*  Waits for a result.  `seconds` RAYC_FOREVER, or from 0 on; 0: only looks.  0; RAYC_ETIMEOUT; how the task failed; or
-    RAYC_ENOTFOUND: the reference was dropped, or came in a value and is of another user's task, or of none. */
+/*  Waits for a result.  `seconds` RAYC_FOREVER, or from 0 on; 0: only looks.  0; RAYC_ETIMEOUT: the task goes on, and so
+    does a large value that is on its way, for a later call; how the task failed; or RAYC_ENOTFOUND: the reference was
+    dropped, or came in a value and is of another user's task, or of none. */
 RAYC_API int rayc_get(rayc_ref, double seconds, rayc_value *out);
 
 /*  Waits for all of them: values[i] is that of refs[i].  As soon as one has failed, how that one did, without waiting for

@@ -232,6 +232,7 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     } else if (next_sealed(&sealed, &record) && record.inside.count > 0) {
         objects_inside(core, task_session((task_id){ task }), record.inside, BY_ARGUMENTS(task));
         if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+            task_at(core, task_find(core, task))->flags |= TASK_HOLDS;
             EMIT(core, object_new, task, ARGUMENTS, DIRECTORY_INLINE, 0, 0, 0, record.inside.bytes,
                  core->wall_ms);
         }
@@ -245,7 +246,7 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     }
 }
 
-void objects_task_ended(struct core *core, uint64_t task)
+void objects_task_ended(struct core *core, uint64_t task, bool holds)
 {
     uint32_t next;
     for (uint32_t i = map_find(&core->objects.by_task, task); i != NONE; i = next) {
@@ -259,7 +260,7 @@ void objects_task_ended(struct core *core, uint64_t task)
         }
     }
     holds_end(core, BY_TASK(task));
-    if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+    if (holds) {
         holds_end(core, BY_ARGUMENTS(task));
         EMIT(core, object_state, task, ARGUMENTS, DIRECTORY_FREED, 0);
         EMIT(core, holds_end, task);
@@ -308,9 +309,10 @@ void objects_used(struct core *core, uint64_t task)
 /*  A task is going to return it: until then, the task holds it as it does what is inside of its arguments. */
 static void ref_returned(struct core *core, uint64_t session, const struct rec_ref *ref)
 {
-    bool lives = same_owner(core, session, ref->by) && task_find(core, ref->by) != NONE;
-    uint32_t index = lives ? object_met(core, session, ref->task, ref->index) : NONE;
+    uint32_t by = same_owner(core, session, ref->by) ? task_find(core, ref->by) : NONE;
+    uint32_t index = by != NONE ? object_met(core, session, ref->task, ref->index) : NONE;
     if (index != NONE && hold_find(core, index, BY_ARGUMENTS(ref->by)) == NONE) {
+        task_at(core, by)->flags |= TASK_HOLDS;
         hold_add(core, index, BY_ARGUMENTS(ref->by));
         EMIT(core, hold_new, ref->by, ref->task, ref->index);
     }

@@ -91,7 +91,8 @@ bool objects_allow(const struct core *core,
 void objects_called(struct core *core, uint64_t task, const struct rec_call *call, bool put);
 /*  A task has finished with these at this node; what is not among them is in its row. */
 void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64_t node);
-void objects_task_ended(struct core *core, uint64_t task); /* it holds nothing any more */
+/*  It holds nothing any more; `holds`: TASK_HOLDS. */
+void objects_task_ended(struct core *core, uint64_t task, bool holds);
 void objects_session_ended(struct core *core, uint32_t session);
 void objects_forget(struct core *core, uint64_t first,
                     uint64_t last);   /* with rows of their tasks */

@@ -24,6 +24,9 @@ static void restore_inside(struct core *core, const struct restored *row)
     if (by == NONE) {
         return;
     }
+    if (arguments) {
+        task_at(core, by)->flags |= TASK_HOLDS;
+    }
     struct list inside = { row->object.inside, 0 };
     for (struct list all = { row->object.inside, NONE }; all.bytes.n > 0; inside.count++) {
         struct rec_object inner;
@@ -40,9 +43,12 @@ static void restore_hold(struct core *core, const struct restored *row)
     bool returned = task_session(by) != 0;
     uint64_t id = returned ? task_session(by) : by.v;
     uint32_t session = session_find(core, id);
-    bool lives = returned ? task_find(core, by.v) != NONE
-                          : session != NONE && session_at(core, session)->open;
+    uint32_t task = returned ? task_find(core, by.v) : NONE;
+    bool lives = returned ? task != NONE : session != NONE && session_at(core, session)->open;
     uint32_t object = lives ? object_met(core, id, row->object.task, row->object.index) : NONE;
+    if (task != NONE) {
+        task_at(core, task)->flags |= TASK_HOLDS;
+    }
     if (object != NONE) {
         hold_add(core, object, returned ? BY_ARGUMENTS(by.v) : BY_SESSION(id));
     }
@@ -68,7 +74,7 @@ void objects_restored(struct core *core)
         }
         if (object->state == DIRECTORY_AWAITED && task_find(core, object->task) == NONE &&
             !session_lives(core, object->task)) {
-            objects_task_ended(core, object->task);
+            objects_task_ended(core, object->task, false);
         } else if (object->state != 0) {
             object_due(core, i);
         }

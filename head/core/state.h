@@ -55,7 +55,8 @@ enum {
     TASK_IN_QUEUE = 128,
     TASK_CANCEL_TREE = 256, /* TASK_CANCEL, and all that it has submitted */
     TASK_WAITS = 512,       /* for others: its CPUs are free */
-    TASK_REBUILD = 1024     /* it has ended, and makes its objects again */
+    TASK_REBUILD = 1024,    /* it has ended, and makes its objects again */
+    TASK_HOLDS = 2048       /* what is in its arguments, or what it will return: rows say it */
 };
 
 struct task {

@@ -235,11 +235,13 @@ struct slice task_sentence(struct core *core, const struct ending *how)
     if (how->outcome == OUTCOME_SIGNAL && how->status < 0) {
         text_add(&text, "killed by signal ");
         text_u64(&text, (uint64_t) - (int64_t)how->status);
+    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
+        text_add(&text, "its process ended with exit status ");
+        text_u64(&text, (uint64_t)how->status);
+        text_add(&text, " before the task did");
     } else if (how->outcome == OUTCOME_EXIT && how->status > 0) {
         text_add(&text, "exit status ");
         text_u64(&text, (uint64_t)how->status);
-    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
-        text_add(&text, "its process ended with exit status 0 before the task did");
     } else if (how->failure != FAILURE_NONE) {
         text_add(&text, failure_text(how->failure));
     }
@@ -359,12 +361,12 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
     uint64_t id = task->id;
-    bool waiters = task->flags & TASK_HAS_WAITERS;
+    bool waiters = task->flags & TASK_HAS_WAITERS, holds = task->flags & TASK_HOLDS;
     task_forget(core, index);
     if (how->failure == 0) {
         objects_sealed(core, id, how->sealed, how->node);
     }
-    objects_task_ended(core, id);
+    objects_task_ended(core, id, holds);
     if (how->failure != 0) {
         objects_refused(core, id, how->sealed, how->node);
     }

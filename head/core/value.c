@@ -22,7 +22,7 @@ static void refuse(struct core *core, uint64_t id, const struct ending *how, str
 {
     EMIT(core, task_failed, id, 0, 0, 0, core->wall_ms, 0, how->failure, 0, text, { 0 }, { 0 },
          { 0 });
-    objects_task_ended(core, id);
+    objects_task_ended(core, id, false);
     objects_refused(core, id, how->sealed, how->node);
 }
 

@@ -234,6 +234,38 @@ static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
     actors_free(a);
 }
 
+/*  Of the STARTs that were said, how many to that worker. */
+static uint32_t started_at(const struct world *w, uint32_t peer)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < w->said_count; i++) {
+        bool is = w->said[i].peer == peer && w->said[i].msg.kind == MSG_START;
+        count += is ? w->said[i].msg.as.start.starts.count : 0;
+    }
+    return count;
+}
+
+/*  One CPU to place it, none to run it; such actors are where there are fewest. */
+static void what_demands_nothing_needs_a_node_with_a_cpu(void **unused)
+{
+    (void)unused;
+    enum { THIRD = SECOND + 1 };
+    struct actors a = { .w = world_new() };
+    struct rec_spec spec = actor_spec(0, 0);
+    a.session = open_job(a.w, CLIENT, "a");
+    join(a.w, WORKER, 0, "n0", 0);
+    submit_calls(&a, 1, 3, &spec, (struct rec_call){ 0 });
+    assert_null(heard(a.w, MSG_START, 0));
+    join(a.w, SECOND, 0, "n1", 1);
+    assert_int_equal(started_at(a.w, SECOND), 3);
+    submit(a.w, a.session, 4, 1, spec_of(a.w, 1));
+    assert_int_equal(started_at(a.w, SECOND), 1); /* none of them holds the CPU */
+    join(a.w, THIRD, 0, "n2", 1);
+    submit_calls(&a, 5, 2, &spec, (struct rec_call){ 0 });
+    assert_int_equal(started_at(a.w, THIRD), 2);
+    world_free(a.w);
+}
+
 static const struct msg_explained *explained(struct actors *a, uint64_t task)
 {
     say(a->w, CLIENT, MSG_EXPLAIN, &(struct msg_explain){ .seq = 9, .task = task });
@@ -260,6 +292,7 @@ int main(void)
         cmocka_unit_test(it_has_one_life_at_a_time),
         cmocka_unit_test(a_new_process_of_its_worker_ends_the_wait),
         cmocka_unit_test(a_call_says_what_it_waits_for),
+        cmocka_unit_test(what_demands_nothing_needs_a_node_with_a_cpu),
         cmocka_unit_test(given_back_by_a_drained_node_it_is_not_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
