@@ -98,9 +98,8 @@ static void refuse_circle(struct core *core, uint32_t peer, uint64_t seq,
 
 void on_awaits(struct core *core, uint32_t peer, const struct msg_awaits *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, false);
     if (index == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
     }
     struct session *session = session_at(core, index);

@@ -101,7 +101,8 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, high, refs, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, refs, root;
+        uint64_t last; /* greatest counter of a row; 0: none */
         uint32_t closed, nested;
     } session;
     struct {

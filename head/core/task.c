@@ -425,7 +425,6 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
 {
     struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    const struct job *job = job_at(core, spec->job);
     struct ending end = *how;
     if (task->flags & TASK_CANCEL) {
         end.failure = FAILURE_CANCELLED;
@@ -443,8 +442,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         return;
     }
     bool budget = spec->max_retries < 0 || task->charged < (uint32_t)spec->max_retries;
-    bool ending = (job->stopping || job->ending) && !spec->detached;
-    if (!budget || !retry_allowed(spec, how, system) || ending) {
+    if (!budget || !retry_allowed(spec, how, system) || !spec_goes_on(core, spec)) {
         task_end(core, index, &end);
         return;
     }
