@@ -198,7 +198,8 @@ struct
 struct result_send { /* likewise into one RESULTS */
     uint32_t peer;
     bool synced;
-    bool stored; /* only result.task is set: the shell reads the rest from the store */
+    bool stored;      /* only result.task is set: the shell reads the rest from the store */
+    bool text_stored; /* its text is the store's */
     uint64_t stream;
     struct rec_result result;
 };

@@ -61,7 +61,10 @@ enum {
 
 struct task {
     uint64_t id;
-    uint64_t token;  /* of the current or the last attempt */
+    union {
+        uint64_t token;    /* of the current or the last attempt */
+        uint64_t argument; /* of one that is doomed for it: the failed task */
+    };
     uint64_t due_ms; /* of the backoff or the queue time-out */
     /*  READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
     struct link_pair place;
@@ -485,6 +488,7 @@ struct ending {
     struct slice value, text, output, log;
     struct list sealed;
     uint64_t node;
+    uint64_t argument; /* of UPSTREAM: the task that failed; 0: not known */
 };
 void task_end(struct core *core, uint32_t index, const struct ending *how);
 struct slice task_sentence(struct core *core, const struct ending *how); /* of a failure */
