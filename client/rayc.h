@@ -229,8 +229,9 @@ RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
 
 /*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
     durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference, or what is
-    not one whole value, cannot be put: RAYC_EINVALID; RAYC_EFULL, RAYC_EQUOTA: there is no room; RAYC_ENOTFOUND: it is
-    over RAYC_VALUE_MAX, and no node of the cluster has a store. */
+    not one whole value, cannot be put: RAYC_EINVALID; RAYC_EFULL: there is no room; RAYC_ENOTFOUND: it is over
+    RAYC_VALUE_MAX, and no node of the cluster has a store.  If the user has a quota of object bytes, the head is asked
+    about what is over 100 KiB, and it is not kept beyond that: RAYC_EQUOTA. */
 RAYC_API rayc_ref rayc_put(rayc_arg);
 
 /*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which
