@@ -167,6 +167,7 @@ struct studies_seen {
 
 struct oracle {
     struct index task_index, spec_index, lease_index, job_index, session_index;
+    struct index good_index; /* tokens of attempts that ended well */
     struct task_seen *tasks;
     struct spec_seen *specs;
     struct lease_seen *leases;
@@ -438,6 +439,8 @@ struct client {
     uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
     uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
     uint64_t borrowed;                  /* another's task, of which it has a reference */
+    uint64_t late, late_ms;             /* of a value, its counter: not said before then */
+    uint32_t late_waiters;              /* calls of others that name it */
     bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */
     uint64_t told_count;
     struct call *calls;              /* [counter] */
