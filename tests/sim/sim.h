@@ -438,7 +438,7 @@ struct client {
     uint32_t planned, made;             /* calls */
     uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
     uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
-    uint64_t borrowed;                  /* another's task, of which it has a reference */
+    uint64_t borrowed, asked_us;        /* another's task, of which it has a reference; for it */
     uint64_t late, late_ms;             /* of a value, its counter: not said before then */
     uint32_t late_waiters;              /* calls of others that name it */
     bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */

@@ -93,14 +93,15 @@ void value_borrow(struct sim *sim, struct client *self)
     if (self->kind != CLIENT_ATTACHED || self->index % 3 != 1 || self->knows_borrowed) {
         return;
     }
-    self->asks_borrowed = self->asks_borrowed || self->poll_next == 1;
+    bool lost = sim->healed && self->asked_us < sim->heal_us; /* its POLL, perhaps */
+    self->asks_borrowed = self->asks_borrowed || self->poll_next == 1 || lost;
     if (self->borrowed == 0) {
         self->borrowed = task_of_others(sim, self);
         self->asks_borrowed = self->borrowed != 0;
     }
     if (self->borrowed != 0 && self->asks_borrowed) {
         self->asks_borrowed = false;
-        self->polled_ms = client_now_ms(sim);
+        self->asked_us = sim->now_us;
         sim->elements.n = 0;
         proto_put_record(&sim->elements, REC_ID, &(struct rec_id){ self->borrowed });
         client_say(sim, self, MSG_POLL,
