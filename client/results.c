@@ -195,7 +195,7 @@ static int check_seconds(double seconds)
 static int read_stored(struct session *self, const struct stored *id, uint64_t until_us,
                        struct slice *value)
 {
-    int rc = node_values_view(id, VIEWER_REFERENCE, value);
+    int rc = node_values_view(id, VIEWER_REFERENCE, until_us, value);
     if (rc == RAYC_ENOTFOUND && !node_values_here()) {
         uint8_t *bytes;
         rc = far_values_get(self, id, until_us, &bytes);
@@ -398,7 +398,10 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     if (rc != RAYC_OK || count == 0) {
         return rc;
     }
-    if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
+    if (refs == NULL) {
+        return failure_say(RAYC_EINVALID, "the list of references is NULL");
+    }
+    if (wanted == 0 || wanted > count || count > INT32_MAX) {
         return failure_say(RAYC_EINVALID,
                            "wanted is %zu of %zu references: it must be 1 to their count", wanted,
                            count);

@@ -131,8 +131,6 @@ bool session_take_news(struct session *self); /* true: there was something */
 void session_tell(struct session *self, uint64_t ended);
 
 /*  Under the lock, for callers. */
-/*  Of a task that another session has submitted? */
-bool session_is_foreign(const struct session *self, rayc_ref ref);
 struct ref_slot *session_find_slot(const struct session *self, rayc_ref ref); /* NULL: not there */
 int session_unknown(rayc_ref ref); /* RAYC_ENOTFOUND with rayc_error() */
 /*  The slot of a reference, or NULL with rayc_error(); that of another session's task is made when

@@ -340,6 +340,18 @@ static void on_store_release(struct store_socket *self, struct client *client,
     }
 }
 
+/*  One that was answered meanwhile is not there. */
+static void on_store_stop(struct client *client, const struct msg_store_stop *msg)
+{
+    for (uint32_t i = 0; i < client->hold_count && client->waiting > 0; i++) {
+        const struct hold *hold = &client->holds[i];
+        if (hold->used && hold->absent && hold->seq == msg->get) {
+            store_free_hold(client, i);
+            store_refuse(client, msg->get, ERR_TIMEOUT);
+        }
+    }
+}
+
 /*  False: it speaks wrongly. */
 static bool on_message(struct store_socket *self, struct client *client, const struct msg *msg)
 {
@@ -355,6 +367,8 @@ static bool on_message(struct store_socket *self, struct client *client, const s
         on_store_seal(self, client, &msg->as.store_seal);
     } else if (msg->kind == MSG_STORE_RELEASE) {
         on_store_release(self, client, &msg->as.store_release);
+    } else if (msg->kind == MSG_STORE_STOP) {
+        on_store_stop(client, &msg->as.store_stop);
     } else {
         return false;
     }

@@ -204,7 +204,7 @@ void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64
 {
     struct rec_sealed record;
     while (next_sealed(&sealed, &record)) {
-        if (record.size > 0 || record.inside.count > 0) {
+        if (record.index < RETURNS_MAX && (record.size > 0 || record.inside.count > 0)) {
             seal(core, task, &record, node);
         }
     }
@@ -225,6 +225,7 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     } else if (next_sealed(&sealed, &record) && record.inside.count > 0) {
         objects_inside(core, task_session((task_id){ task }), record.inside, BY_ARGUMENTS(task));
         if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+            task_at(core, task_find(core, task))->flags |= TASK_HOLDS;
             EMIT(core, object_new, task, ARGUMENTS, DIRECTORY_INLINE, 0, 0, 0, record.inside.bytes,
                  core->wall_ms);
         }
@@ -238,7 +239,7 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     }
 }
 
-void objects_task_ended(struct core *core, uint64_t task)
+void objects_task_ended(struct core *core, uint64_t task, bool holds)
 {
     uint32_t next;
     for (uint32_t i = map_find(&core->objects.by_task, task); i != NONE; i = next) {
@@ -252,11 +253,31 @@ void objects_task_ended(struct core *core, uint64_t task)
         }
     }
     holds_end(core, BY_TASK(task));
-    if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+    if (holds) {
         holds_end(core, BY_ARGUMENTS(task));
         EMIT(core, object_state, task, ARGUMENTS, DIRECTORY_FREED, 0);
         EMIT(core, holds_end, task);
     }
+}
+
+void objects_actor_dead(struct core *core, uint32_t actor)
+{
+    holds_end(core, BY_CHECKPOINT(actor));
+}
+
+struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed)
+{
+    struct list inside = { 0 };
+    struct rec_sealed record;
+    while (next_sealed(&sealed, &record)) {
+        inside = record.index == RETURNS_MAX ? record.inside : inside;
+    }
+    holds_end(core, BY_CHECKPOINT(actor));
+    if (!RAYC_BUG(SAVED_LOST)) {
+        objects_inside(core, task_session((task_id){ actor_at(core, actor)->id }), inside,
+                       BY_CHECKPOINT(actor));
+    }
+    return inside;
 }
 
 static void reseal(struct core *core, uint64_t task, const struct rec_sealed *sealed, uint64_t node)
@@ -302,9 +323,10 @@ void objects_used(struct core *core, uint64_t task)
 /*  A task is going to return it: until then, the task holds it as it does what is inside of its arguments. */
 static void ref_returned(struct core *core, uint64_t session, const struct rec_ref *ref)
 {
-    bool lives = same_owner(core, session, ref->by) && task_find(core, ref->by) != NONE;
-    uint32_t index = lives ? object_met(core, session, ref->task, ref->index) : NONE;
+    uint32_t by = same_owner(core, session, ref->by) ? task_find(core, ref->by) : NONE;
+    uint32_t index = by != NONE ? object_met(core, session, ref->task, ref->index) : NONE;
     if (index != NONE && hold_find(core, index, BY_ARGUMENTS(ref->by)) == NONE) {
+        task_at(core, by)->flags |= TASK_HOLDS;
         hold_add(core, index, BY_ARGUMENTS(ref->by));
         EMIT(core, hold_new, ref->by, ref->task, ref->index);
     }
@@ -356,10 +378,8 @@ static void refs_tell(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_refs(struct core *core, uint32_t peer, const struct msg_refs *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
-    if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (index == NONE) {
         return;
     }
     struct session *session = session_at(core, index);

@@ -176,13 +176,14 @@ void task_doom(struct core *core, uint32_t index, enum failure failure)
     }
 }
 
-static void waiter_wake(struct core *core, uint32_t index, bool failed)
+static void waiter_wake(struct core *core, uint32_t index, uint64_t dep, bool failed)
 {
     struct task *task = task_at(core, index);
     if (task->state != TASK_WAITING || task->failure != 0) {
         return;
     }
     if (failed) {
+        task->argument = dep;
         task_doom(core, index, FAILURE_UPSTREAM);
         return;
     }
@@ -205,7 +206,7 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
         pool_give(&core->edges, i);
         uint32_t index = task_find(core, waiter);
         if (index != NONE) {
-            waiter_wake(core, index, failed);
+            waiter_wake(core, index, dep, failed);
         }
         if (RAYC_BUG(LOSE_WAITER)) {
             return;
@@ -235,17 +236,23 @@ static struct slice sentence_of(struct core *core, const struct ending *how)
     if (how->outcome == OUTCOME_SIGNAL && how->status < 0) {
         text_add(&text, "killed by signal ");
         text_u64(&text, (uint64_t) - (int64_t)how->status);
+    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
+        text_add(&text, "its process ended with exit status ");
+        text_u64(&text, (uint64_t)how->status);
+        text_add(&text, " before the task did");
     } else if (how->outcome == OUTCOME_EXIT && how->status > 0) {
         text_add(&text, "exit status ");
         text_u64(&text, (uint64_t)how->status);
-    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
-        text_add(&text, "its process ended with exit status 0 before the task did");
     } else if (how->failure != FAILURE_NONE) {
         text_add(&text, failure_text(how->failure));
     }
     if (how->failure == FAILURE_QUARANTINED || how->failure == FAILURE_UNKNOWN) {
         text = text_in(buffer, sizeof(buffer));
         text_add(&text, failure_text(how->failure));
+    }
+    if (how->argument != 0) { /* its row says more */
+        text_add(&text, ": ");
+        text_id(&text, how->argument);
     }
     if (how->memory_bytes > 0) {
         text_add(&text, " (it demands ");
@@ -285,6 +292,7 @@ static void tell_result(struct core *core, const struct task *task, const struct
     }
     struct result_send *send = emit_result(core);
     send->peer = session->peer;
+    send->text_stored = how->argument != 0;
     send->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
     send->stream = stream_place(core, &session->results, how->value.n + text.n, false);
     send->result =
@@ -350,7 +358,8 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
         core->stats.finished++;
     } else {
         EMIT(core, task_failed, task->id, attempt, how->node, how->started_ms, core->wall_ms,
-             how->run_us, how->failure, how->status, text, how->output, how->log, how->value);
+             how->run_us, how->failure, how->status, text, how->output, how->log, how->value,
+             how->argument);
         core->stats.failed++;
     }
     if (attempt > 1 && attempt == task->attempt) {
@@ -367,12 +376,12 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
     uint64_t id = task->id;
-    bool waiters = task->flags & TASK_HAS_WAITERS;
+    bool waiters = task->flags & TASK_HAS_WAITERS, holds = task->flags & TASK_HOLDS;
     task_forget(core, index);
     if (how->failure == 0) {
         objects_sealed(core, id, how->sealed, how->node);
     }
-    objects_task_ended(core, id);
+    objects_task_ended(core, id, holds);
     if (waiters) {
         edges_wake(core, id, how->failure != 0);
     }
@@ -428,7 +437,6 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
 {
     struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    const struct job *job = job_at(core, spec->job);
     struct ending end = *how;
     if (task->flags & TASK_CANCEL) {
         end.failure = FAILURE_CANCELLED;
@@ -446,8 +454,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         return;
     }
     bool budget = spec->max_retries < 0 || task->charged < (uint32_t)spec->max_retries;
-    bool ending = (job->stopping || job->ending) && !spec->detached;
-    if (!budget || !retry_allowed(spec, how, system) || ending) {
+    if (!budget || !retry_allowed(spec, how, system) || !spec_goes_on(core, spec)) {
         task_end(core, index, &end);
         return;
     }
@@ -573,10 +580,12 @@ void task_sweep_doomed(struct core *core)
 {
     for (uint32_t n = 0; core->doomed.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
         uint32_t index = core->doomed.first;
-        uint32_t failure = task_at(core, index)->failure;
+        const struct task *task = task_at(core, index);
+        uint32_t failure = task->failure;
         task_end(core, index,
                  &(struct ending){ .failure = failure,
                                    .outcome = OUTCOME_CANCELLED,
+                                   .argument = failure == FAILURE_UPSTREAM ? task->argument : 0,
                                    .text = slice_text(doom_text(failure)) });
     }
 }

@@ -102,6 +102,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t hash;                      /* of the terminal row */
     uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
     uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
+    uint64_t kept;                      /* of an actor: the task whose object that has inside */
 };
 
 struct spec_seen {
