@@ -167,8 +167,7 @@ struct studies_seen {
 };
 
 struct oracle {
-    struct index task_index, spec_index, lease_index, job_index, session_index;
-    struct index good_index; /* tokens of attempts that ended well */
+    struct index task_index, spec_index, lease_index, job_index, session_index, good_index;
     struct task_seen *tasks;
     struct spec_seen *specs;
     struct lease_seen *leases;
@@ -436,13 +435,12 @@ struct client {
     uint32_t spec_first[SPECS_MAX]; /* counter of the call that used it first; 0: none yet */
     uint32_t durability;
     uint64_t array_count;
-    uint32_t planned, made;             /* calls */
-    uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
-    uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
-    uint64_t borrowed, asked_us;        /* another's task, of which it has a reference; for it */
-    uint64_t late, late_ms;             /* of a value, its counter: not said before then */
-    uint32_t late_waiters;              /* calls of others that name it */
-    bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */
+    uint32_t planned, made;               /* calls */
+    uint64_t below, kept, unsent;         /* as librayc's outbox: counters */
+    uint64_t drops, dropped_ms;           /* REFS that were taken; when the newest was said */
+    uint64_t borrowed, asked_us;          /* another's task, of which it has a reference; for it */
+    uint64_t late, late_ms, late_waiters; /* a value that is said then; calls that name it */
+    bool asks_borrowed, knows_borrowed;   /* the head is to be asked; has told how it ended */
     uint64_t told_count;
     struct call *calls;              /* [counter] */
     uint64_t cancels;                /* wanted and not yet acknowledged */
