@@ -419,13 +419,11 @@ struct client {
     bool alive, finished;
     uint32_t seat; /* who begins the next program; NONE */
     enum phase phase;
-    uint64_t seq, opening_seq, beat_seq;
-    uint64_t epoch, session, job;
+    uint64_t seq, opening_seq, beat_seq, epoch, session, job;
     uint64_t greeted_ms, beat_at_ms, asked_ms, polled_ms;
     uint64_t results_seen, poll_next, beat_below;
     uint32_t stalled, missed;
-    uint64_t resend_at_ms;
-    uint64_t stop_at_ms;
+    uint64_t resend_at_ms, stop_at_ms;
     uint32_t user;
     uint64_t token, driver;  /* of a driver, or nested: the token of its attempt, and its task */
     uint32_t node, executor; /* likewise */
@@ -443,11 +441,10 @@ struct client {
     uint64_t borrowed, asked_us;          /* another's task, of which it has a reference; for it */
     uint64_t late, late_ms, late_waiters; /* a value that is said then; calls that name it */
     bool asks_borrowed, knows_borrowed;   /* the head is to be asked; has told how it ended */
-    uint64_t told_count;
-    struct call *calls;              /* [counter] */
-    uint64_t cancels;                /* wanted and not yet acknowledged */
-    uint32_t actors[3], actor_count; /* counters */
-    uint64_t actors_until_ms;        /* they are kept so long; 0: not drawn yet */
+    uint64_t told_count, cancels;         /* cancels: wanted and not yet acknowledged */
+    struct call *calls;                   /* [counter] */
+    uint32_t actors[3], actor_count;      /* counters */
+    uint64_t actors_until_ms;             /* they are kept so long; 0: not drawn yet */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
