@@ -112,7 +112,7 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(labels) FROM node", "0");
     expect(self, "SELECT count(*) FROM actors", "0");
     expect(self, "SELECT count(*) FROM objects", "0");
-    expect(self, "PRAGMA user_version", "16");
+    expect(self, "PRAGMA user_version", "17");
 }
 
 static void other_programs_files_are_refused(void **state)
