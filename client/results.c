@@ -170,7 +170,8 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
             return rc;
         }
         if (until_us == 0 || clock_us() >= until_us) {
-            return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet",
+            return failure_say(RAYC_ETIMEOUT,
+                               "task %016llx has not ended yet; 'rayc task explain' tells why",
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;
@@ -178,6 +179,19 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
         if (rc != RAYC_OK || sleep_for_results(self, 1, until_us) == RAYC_ECLOSED) {
             return rc != RAYC_OK ? rc : RAYC_ECLOSED;
         }
+    }
+}
+
+void session_await(struct session *self, rayc_ref ref)
+{
+    int rc = RAYC_OK;
+    while (rc != RAYC_ECLOSED && self->broken == 0) {
+        struct ref_slot *slot = session_find_slot(self, ref);
+        if (slot == NULL || slot->state != REF_PENDING) {
+            return;
+        }
+        slot->watched |= WATCHED_BY_CALLER;
+        rc = sleep_for_results(self, 1, UINT64_MAX);
     }
 }
 

@@ -67,8 +67,8 @@ void oracle_reset(struct oracle *self)
 
 void oracle_fini(struct oracle *self)
 {
-    struct index *indexes[] = { &self->task_index, &self->spec_index, &self->lease_index,
-                                &self->job_index, &self->session_index };
+    struct index *indexes[] = { &self->task_index, &self->spec_index,    &self->lease_index,
+                                &self->job_index,  &self->session_index, &self->good_index };
     for (size_t i = 0; i < COUNT(indexes); i++) {
         index_fini(indexes[i]);
     }
@@ -152,7 +152,7 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
         SIM_NOTE(sim, "        %llx waits for %llx", (unsigned long long)task.id,
                  (unsigned long long)dep.task);
     }
-    task.attempt = 1;
+    task.attempt = task.state < TASK_FINISHED; /* a value has none */
     if (task.state == TASK_READY && !self->replaying) {
         task.ready_ms = head_now_ms(sim);
         task.ready_epoch = self->epoch;
@@ -248,6 +248,7 @@ static void seen_task_done(struct sim *sim, const void *from)
         actor_committed(sim, task->actor, effect->checkpoint);
     }
     task->hash = hash_bytes_of(1, row->result.p, row->result.n);
+    index_add(&sim->oracle.good_index, task->token, 0);
     end_task(sim, task, TASK_FINISHED, row->attempt);
 }
 
@@ -307,7 +308,8 @@ static void seen_task_cancel(struct sim *sim, const void *from)
     task->tree = task->tree || (row->cancelled & 4) != 0;
     bool torn =
         task->tree && !sim->oracle.replaying && !sim->healed && sim->faults[FAULT_HEAD_TORN] > 0;
-    if (torn && chance(&sim->fate, 300)) { /* what it submits must end, too, after a restart */
+    if (torn && (nested_submits(sim, task->id) || chance(&sim->fate, 300))) {
+        /*  what it submits must end, too, after a restart */
         sim->head.doom = DOOM_AFTER_COMMIT;
     }
 }
@@ -515,9 +517,8 @@ static void seen_event(struct sim *sim, const void *from)
     (void)from;
 }
 
-/*  Rows of used numbers, users, tokens, packages and of what objects have for people have no rule of their own here. */
+/*  Rows of used numbers, tokens, packages and of what objects have for people have no rule of their own here. */
 #define seen_ids_used       seen_event
-#define seen_user_put       seen_event
 #define seen_token_new      seen_event
 #define seen_token_end      seen_event
 #define seen_token_forget   seen_event

@@ -1,102 +1,6 @@
 /*  directory_test.c - stories of the head about objects: who holds them, which node has them, and when they go. */
-#include "tests/unit/head_world.h"
-
-enum { SIZE = 1 << 20 };
-
-/*  One SEALED record of `size`, with these inside. */
-static struct list sealed_of(struct world *w, uint64_t size, struct list inside)
-{
-    size_t at = w->wire.n;
-    proto_put_record(&w->wire, REC_SEALED, &(struct rec_sealed){ .size = size, .inside = inside });
-    return (struct list){ slice_of(w->list + at, w->wire.n - at), 1 };
-}
-
-static void done_stored(struct world *w, uint64_t node, const struct rec_start *start,
-                        struct list inside)
-{
-    struct list sealed = sealed_of(w, SIZE, inside);
-    size_t at = w->wire.n;
-    proto_put_record(&w->wire, REC_DONE,
-                     &(struct rec_done){ .task = start->task,
-                                         .token = start->token,
-                                         .started_ms = 1,
-                                         .value = slice_text("\x07"),
-                                         .sealed = sealed });
-    struct list list = { slice_of(w->list + at, w->wire.n - at), 1 };
-    say(w, WORKER, MSG_DONE, &(struct msg_done){ .seq = 5, .node = node, .done = list });
-}
-
-/*  A call of a task that waits for `dep`, or of a value (kind VALUE) that node `dep` stores. */
-static void call(struct world *w, uint64_t session, uint64_t counter, uint32_t kind, uint64_t dep)
-{
-    struct rec_spec spec = spec_of(w, 1);
-    spec.index = kind;
-    spec.kind = kind;
-    size_t at = w->wire.n;
-    proto_put_record(&w->wire, REC_SPEC, &spec);
-    struct list specs = { slice_of(w->list + at, w->wire.n - at), 1 };
-    struct rec_call record = { .spec = kind, .args = slice_text("\x90") };
-    if (kind == SPEC_VALUE) {
-        record.sealed = sealed_of(w, SIZE, (struct list){ 0 });
-        record.node = dep;
-    } else {
-        at = w->wire.n;
-        proto_put_record(&w->wire, REC_ID, &(struct rec_id){ dep });
-        record.deps = (struct list){ slice_of(w->list + at, w->wire.n - at), 1 };
-    }
-    at = w->wire.n;
-    proto_put_record(&w->wire, REC_CALL, &record);
-    struct list calls = { slice_of(w->list + at, w->wire.n - at), 1 };
-    say(w, CLIENT, MSG_SUBMIT,
-        &(struct msg_submit){
-            .session = session, .first = counter, .specs = specs, .calls = calls });
-}
-
-static void refs(struct world *w, uint32_t peer, uint64_t session, uint64_t first,
-                 struct rec_ref ref)
-{
-    proto_put_record(&w->wire, REC_REF, &ref);
-    say(w, peer, MSG_REFS,
-        &(struct msg_refs){ .session = session, .first = first, .refs = wire_list(&w->wire, 1) });
-}
-
-static void stock(struct world *w, uint64_t node, uint64_t number, uint64_t task, uint32_t how)
-{
-    proto_put_record(&w->wire, REC_COPY, &(struct rec_copy){ task, 0, SIZE, how });
-    say(w, WORKER, MSG_STOCK,
-        &(struct msg_stock){ .node = node, .number = number, .copies = wire_list(&w->wire, 1) });
-}
-
-static struct rec_source where(struct world *w, uint64_t session, uint64_t task)
-{
-    proto_put_record(&w->wire, REC_OBJECT, &(struct rec_object){ task, 0 });
-    say(w, CLIENT, MSG_WHERE,
-        &(struct msg_where){ .session = session, .objects = wire_list(&w->wire, 1) });
-    struct rec_source source;
-    struct list sources = must_hear(w, MSG_PLACES)->as.places.sources;
-    assert_true(next_source(&sources, &source));
-    return source;
-}
-
-static bool told_to_drop(const struct world *w, uint64_t task)
-{
-    const struct msg *msg = heard(w, MSG_OBJECT_DROP, 0);
-    struct list objects = msg != NULL ? msg->as.object_drop.objects : (struct list){ 0 };
-    struct rec_object object;
-    return next_object(&objects, &object) && object.task == task;
-}
-
-/*  A job with one task that has finished, and whose value its node stores. */
-static uint64_t made(struct world *w, uint64_t *session, uint64_t *node)
-{
-    struct rec_start start;
-    *node = join(w, WORKER, 0, "n1", 4);
-    *session = open_job(w, CLIENT, "objects");
-    submit(w, *session, 1, 1, spec_of(w, 1));
-    assert_true(start_at(w, 0, &start));
-    done_stored(w, *node, &start, (struct list){ 0 });
-    return start.task;
-}
+#include "tests/unit/actor_world.h"
+#include "tests/unit/object_world.h"
 
 static void a_stored_value_is_where_it_was_made(void **state)
 {
@@ -329,24 +233,6 @@ static void another_copy_becomes_the_primary(void **state)
     world_free(w);
 }
 
-enum { NEW_WORKER = 11, NEWER_WORKER };
-
-/*  A task has finished on a node that a new process takes over, without what it had; its rebuild is leased there. */
-static uint64_t lost_with_its_node(struct world *w, int32_t max_retries, uint64_t *session,
-                                   uint64_t *node)
-{
-    struct rec_start start;
-    *node = join(w, WORKER, 0, "n1", 1);
-    *session = open_job(w, CLIENT, "objects");
-    struct rec_spec spec = spec_of(w, 1);
-    spec.max_retries = max_retries;
-    submit(w, *session, 1, 1, spec);
-    assert_true(start_at(w, 0, &start));
-    done_stored(w, *node, &start, (struct list){ 0 });
-    *node = join(w, NEW_WORKER, 0, "n1", 1);
-    return start.task;
-}
-
 static void what_is_lost_is_made_again(void **state)
 {
     (void)state;
@@ -436,6 +322,50 @@ static void a_rebuild_that_dies_is_tried_again_within_the_budget(void **state)
     world_free(w);
 }
 
+static void a_method_is_not_called_again(void **state)
+{
+    (void)state;
+    struct actors *a = actors_new(-1);
+    struct rec_start call;
+    alive(a, &a->start);
+    calls(a, 2, 1, -1);
+    assert_true(start_at(a->w, 0, &call));
+    done_stored(a->w, a->node, &call, (struct list){ 0 });
+    join(a->w, NEW_WORKER, 0, "n1", 1);
+    assert_lost(a->w, a->session, call.task, REASON_OBJECT_UNRECONSTRUCTABLE_ACTOR);
+    actors_free(a);
+}
+
+static void what_was_stopped_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 3, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &start, OUTCOME_CANCELLED, 0);
+    assert_lost(w, session, task, REASON_OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED);
+    world_free(w);
+}
+
+/*  Not yet: what its task needs would have to be made again first. */
+static void what_needs_what_is_gone_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, first = made(w, &session, &node), second = task_id_of(session, 2).v;
+    call(w, session, 2, SPEC_FUNCTION, first);
+    assert_true(start_at(w, 0, &start));
+    done_stored(w, node, &start, (struct list){ 0 });
+    refs(w, CLIENT, session, 1, (struct rec_ref){ first, 0, 0, 0 });
+    node = join(w, NEW_WORKER, 0, "n1", 1);
+    assert_true(start_at(w, 0, &start) && start.task == second);
+    done(w, node, &start, OUTCOME_OBJECT_LOST, 0); /* its worker could not have it */
+    assert_lost(w, session, second, REASON_OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED);
+    world_free(w);
+}
+
 static void a_rebuild_ends_with_its_job(void **state)
 {
     (void)state;
@@ -499,6 +429,9 @@ int main(void)
         cmocka_unit_test(what_may_run_once_is_not_made_again),
         cmocka_unit_test(making_it_again_costs_retries),
         cmocka_unit_test(a_rebuild_that_dies_is_tried_again_within_the_budget),
+        cmocka_unit_test(a_method_is_not_called_again),
+        cmocka_unit_test(what_was_stopped_is_not_made_again),
+        cmocka_unit_test(what_needs_what_is_gone_is_not_made_again),
         cmocka_unit_test(a_rebuild_ends_with_its_job),
         cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),
         cmocka_unit_test(another_copy_becomes_the_primary),
