@@ -226,13 +226,18 @@ static void a_detached_one_works_on(void **unused)
     actors_free(a);
 }
 
-/*  Also what its executor, which is gone, had submitted. */
+/*  Also what tasks of it have left behind, and when its executor has gone. */
 static void what_a_dead_one_has_left_ends(void **unused)
 {
     (void)unused;
     struct actors *a = actors_new(0);
-    struct rec_start start, child;
+    struct rec_start start, child, left;
     uint64_t session = make_busy(a, &start, &child);
+    attach(a, &child);
+    submit_child(a, must_hear(a->w, MSG_JOB_OPENED)->as.job_opened.session, 1, &left);
+    done(a->w, a->node, &child, OUTCOME_OK, 0);
+    assert_int_equal(recalled(a), 0);
+    executor_hello(a, &start);
     say(a->w, EXECUTOR, MSG_BYE, &(struct msg_bye){ .seq = 8, .session = session });
     must_hear(a->w, MSG_BYE_DONE);
     open_job(a->w, OTHER, "b");
@@ -395,12 +400,15 @@ static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
 {
     (void)unused;
     struct actors *a = actors_new(1);
-    struct rec_start call, again;
+    struct rec_start call, again, child;
     alive(a, &a->start);
+    attach(a, &a->start);
+    submit_child(a, must_hear(a->w, MSG_JOB_OPENED)->as.job_opened.session, 1, &child);
     join(a->w, SECOND, 0, "n2", 2);
     say(a->w, CLIENT, MSG_NODE_DRAIN,
         &(struct msg_node_drain){ .node = a->node, .drain = DRAIN_ASKED, .grace_ms = 2000 });
-    assert_null(heard(a->w, MSG_RECALL, 0)); /* it lives until the grace is over, and takes calls */
+    assert_int_equal(recalled(a),
+                     1); /* the task: it lives until the grace is over, and takes calls */
     calls(a, 2, 1, 1);
     assert_true(start_at(a->w, 0, &call));
     pass(a->w, 2500);
@@ -412,6 +420,7 @@ static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
                                          .started_ms = 7 });
     say(a->w, WORKER, MSG_DONE,
         &(struct msg_done){ .seq = 9, .node = a->node, .done = wire_list(&a->w->wire, 1) });
+    assert_int_equal(recalled(a), 1); /* what its last process has submitted */
     returned(a, &call);
     assert_true(start_at(a->w, 0, &again) && again.task == a->actor && again.attempt == 2);
     /* its one restart is still there */
