@@ -248,6 +248,7 @@ static void seen_task_done(struct sim *sim, const void *from)
         actor_committed(sim, task->actor, effect->checkpoint);
     }
     task->hash = hash_bytes_of(1, row->result.p, row->result.n);
+    task->finished_token = task->token;
     end_task(sim, task, TASK_FINISHED, row->attempt);
 }
 
@@ -423,7 +424,8 @@ static void seen_job_delete(struct sim *sim, const void *from)
 static void seen_session_new(struct sim *sim, const void *from)
 {
     const struct row_session_new *row = from;
-    ADD(session, sessions, row->id) = (struct session_seen){ .id = row->id, .job = row->job };
+    ADD(session, sessions, row->id) =
+        (struct session_seen){ .id = row->id, .job = row->job, .root = row->root };
 }
 
 static void seen_session_low(struct sim *sim, const void *from)
@@ -476,6 +478,7 @@ static void seen_spec_new(struct sim *sim, const void *from)
                                                     .backoff_ms_max = record.backoff_ms_max,
                                                     .retry_mode = record.retry_mode,
                                                     .max_retries = record.max_retries,
+                                                    .detached = record.detached,
                                                     .owner = owner };
     place_seen_spec(sim, &sim->oracle.specs[sim->oracle.spec_count - 1], &record);
 }
@@ -527,7 +530,6 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_package_forget seen_event
 #define seen_actor_name     seen_event
 #define seen_actor_unclaim  seen_event
-#define seen_actor_new      seen_event
 #define seen_actor_alive    seen_event
 #define seen_actor_kill     seen_event
 #define seen_spec_file      seen_event

@@ -97,6 +97,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     bool cancelled, deleted, object_owned;
     bool tree; /* cancelled with all that it submits */
     uint64_t parent, parent_token, again_commit;
+    uint64_t finished_token;            /* of the attempt that has finished; 0: none has */
     uint32_t object, rebuilds;          /* DIRECTORY_...; 0: it has none; runs for it */
     uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
     uint64_t hash;                      /* of the terminal row */
@@ -109,12 +110,14 @@ struct spec_seen {
     uint64_t id, session;
     uint32_t idx, kind, crash_limit, backoff_ms, backoff_ms_max, retry_mode;
     int32_t max_retries;
+    bool detached;
     uint64_t owner; /* from its name */
     struct place_seen place;
 };
 
 struct session_seen {
     uint64_t id, job, last, low, high;
+    uint64_t root; /* the detached actor that it is of */
     bool closed;
 };
 
@@ -240,6 +243,7 @@ struct executor {
     uint64_t slice_us;          /* between two of them */
     uint64_t actor;             /* whose process it is; 0: of none */
     uint32_t life;              /* of an actor that is alive: its effect; NONE */
+    struct item lives;          /* likewise */
 };
 
 struct ask { /* a report that is not decided on */
@@ -429,6 +433,8 @@ struct client {
     uint32_t node, executor; /* likewise */
     uint32_t depth;          /* of a nested one: from 1 */
     bool blocked;            /* it waits for what it has submitted */
+    bool slow;               /* of an actor, which does now this and now that */
+    uint64_t beat_sent_ms, heard_ms; /* of the newest beat; of the newest that was answered */
     uint32_t spec_count;
     struct plan plans[SPECS_MAX];
     struct bytes *specs[SPECS_MAX]; /* encoded SPEC records */
@@ -445,6 +451,7 @@ struct client {
     uint64_t cancels;                /* wanted and not yet acknowledged */
     uint32_t actors[3], actor_count; /* counters */
     uint64_t actors_until_ms;        /* they are kept so long; 0: not drawn yet */
+    bool detaches;                   /* they are detached */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
