@@ -91,7 +91,35 @@ static void a_claim_goes_with_its_session(void **unused)
     world_restart(a->w);
     hello(a->w, OTHER, 1);
     say(a->w, OTHER, MSG_RESUME, &(struct msg_resume){ .session = other });
+    struct rec_spec spec = actor_spec(1, 0);
+    a->session = other;
+    submit_as(a, OTHER, 1, 1, &spec, (struct rec_call){ 0 });
     assert_int_equal(find(a->w, OTHER, other, "s", "n"), task_id_of(other, 1).v);
+    actors_free(a);
+}
+
+/*  Nobody can call what is not made yet: it is not found, and who would make it too is to ask again. */
+static void a_claimed_one_is_not_there_yet(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct msg_actor_name ask = {
+        .session = a->session, .counter = 2, .space = slice_text("s"), .name = slice_text("n")
+    };
+    name(a->w, CLIENT, &ask);
+    must_hear(a->w, MSG_ACTOR_NAMED);
+    uint64_t other = open_job(a->w, OTHER, "b");
+    ask.session = other;
+    ask.counter = 1;
+    ask.if_exists = 1;
+    name(a->w, OTHER, &ask);
+    assert_int_equal(must_hear(a->w, MSG_REFUSED)->as.refused.code, ERR_BUSY);
+    assert_int_equal(find(a->w, OTHER, other, "s", "n"), 0);
+    struct rec_spec spec = actor_spec(1, 0);
+    submit_calls(a, 2, 1, &spec, (struct rec_call){ 0 });
+    name(a->w, OTHER, &ask);
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.actor, a->actor + 1);
+    assert_int_equal(find(a->w, OTHER, other, "s", "n"), a->actor + 1);
     actors_free(a);
 }
 
@@ -489,6 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_held_by_one),
         cmocka_unit_test(a_claim_goes_with_its_session),
+        cmocka_unit_test(a_claimed_one_is_not_there_yet),
         cmocka_unit_test(it_ends_with_its_session),
         cmocka_unit_test(a_detached_one_lives_on),
         cmocka_unit_test(a_detached_one_works_on),
