@@ -22,6 +22,7 @@
 #include "head/turn.h"
 #include "tests/sim/actor.h"
 #include "tests/sim/drain.h"
+#include "tests/sim/job.h"
 #include "tests/sim/nested.h"
 #include "tests/sim/place.h"
 #include "tests/sim/study.h"
@@ -484,19 +485,6 @@ void client_power_cut(struct sim *sim); /* results that were not synced may be l
 /*  A program that runs in an executor: `as` has its kind, and whose it is. */
 uint32_t client_inside(struct sim *sim, const struct client *as);
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
-
-/* --- job.c --------------------------------------------------------------------------------------------- */
-void job_draw(struct sim *sim, struct client *self);
-struct list job_after(struct sim *sim, const struct client *self); /* in sim->extra */
-bool job_asks(struct sim *sim, struct client *self,
-              uint32_t state); /* true: it may not leave yet */
-void job_changed_is(struct sim *sim, struct client *self, const struct msg_changed *msg);
-void jobs_check(struct sim *sim); /* what was told to be deleted stays so */
-void seen_job_waits(struct sim *sim, const void *from);
-void after_seen(struct job_seen *job, struct slice waits);
-void rule_after(struct sim *sim, const struct job_seen *job);   /* it begins */
-bool after_failed(struct sim *sim, const struct job_seen *job); /* one that must succeed did not */
-void sent_changed(struct sim *sim, const struct msg_changed *msg);
 
 /* --- user.c ------------------------------------------------------------------------------------------- */
 #define SEQ_PRIES (1ull << 60) /* a request for what is another user's; its answer means nothing */
