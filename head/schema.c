@@ -443,6 +443,8 @@ static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INT
 /*  References inside of an actor's checkpoint. */
 static const char inside_column[] = "ALTER TABLE actor ADD COLUMN inside BLOB;";
 
+static const char holder_column[] = "ALTER TABLE hold ADD COLUMN holder INTEGER;";
+
 static const char root_column[] = "ALTER TABLE session ADD COLUMN root INTEGER DEFAULT 0;";
 
 /*  Tasks that tasks have submitted, and the sessions of executors. */
@@ -471,6 +473,7 @@ static const char *const steps[][8] = {
     { root_column },
     { inside_column },
     { user_objects },
+    { holder_column },
 };
 
 const char *schema_advice(sqlite3 *db)
