@@ -90,6 +90,9 @@ int session_actor_new(struct session *self, const rayc_class *class,
     pthread_mutex_lock(&self->lock);
     rc = submit_begin(self);
     rc = rc < 0 ? rc : make(self, &draft, &complete, args, count, out);
+    if (rc == RAYC_OK && complete.name != NULL) { /* whoever hears of it now can find it */
+        rc = session_wait_accepted(self, (task_id){ out->number });
+    }
     pthread_mutex_unlock(&self->lock);
     return rc;
 }
