@@ -28,9 +28,22 @@ static bool has_room(const struct sim *sim, uint32_t node)
     return count < NESTED_PER_NODE && sim->client_count + SEATS_KEPT < CLIENTS_MAX;
 }
 
+/*  After a power cut a token may be another process's, too: that one has the session. */
+static bool has_client(const struct sim *sim, uint64_t token)
+{
+    uint32_t i = 0;
+    while (i < sim->client_count &&
+           !(sim->clients[i].kind == CLIENT_NESTED && sim->clients[i].token == token)) {
+        i++;
+    }
+    return i < sim->client_count;
+}
+
 uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor, const struct item *item)
 {
-    if (!client_plan(sim, item->owner)->nests || !has_room(sim, node) || !chance(&sim->kin, 300)) {
+    bool lives = item->spec->kind == SPEC_ACTOR;
+    if (!client_plan(sim, item->owner)->nests || !has_room(sim, node) ||
+        !(lives || chance(&sim->kin, 300)) || has_client(sim, item->token)) {
         return NONE;
     }
     const struct client *above = &sim->clients[item->owner / 10];
@@ -40,7 +53,8 @@ uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor, const str
                            .job = item->spec->job,
                            .token = item->token,
                            .driver = item->task,
-                           .depth = above->depth + 1 };
+                           .depth = above->depth + 1,
+                           .slow = lives };
     return client_inside(sim, &self);
 }
 
