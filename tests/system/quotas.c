@@ -3,6 +3,7 @@
         task       a task that returns one
         read N     the N-th value that was put
         drop N, free N
+        end
     What became of it is a line. */
 #include <rayc.h>
 #include <stdio.h>
@@ -77,6 +78,9 @@ int main(int argc, char **argv)
     FILE *from = argc == 2 ? fopen(argv[1], "re") : NULL;
     while (from != NULL && fgets(line, sizeof(line), from) != NULL) {
         line[strcspn(line, "\n")] = 0;
+        if (strcmp(line, "end") == 0) {
+            break;
+        }
         obey(line);
     }
     rayc_shutdown();

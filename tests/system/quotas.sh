@@ -88,6 +88,7 @@ expect 0 rayc user set bob --max-object-bytes 1M
 wait_until 20 refused
 
 note "with their programs all of it goes"
-kill -KILL "${BACKGROUND[@]}"
-wait_until 30 uses ann 0
-wait_until 30 uses bob 0
+for name in ann bob; do
+    echo end >&"${FD[$name]}"
+    wait_until 30 uses "$name" 0
+done
