@@ -391,7 +391,9 @@ typedef struct {
 } rayc_method;
 
 /*  Inside a constructor or a method.  In other tasks they say nothing or 0, or the attempt ends in RAYC_EARG. */
-/*  Commits a value with the result of this method, if it succeeds: what the actor gets if it has to start again.  0. */
+/*  Commits a value with the result of this method, if it succeeds: what the actor gets if it has to start again.  What
+    references inside of it name lives as long as it is the last one, though the program drops them (rayc_nested(),
+    rayc_pack_ref()).  0. */
 RAYC_API int rayc_actor_save(rayc_task *, rayc_arg);
 /*  In a constructor: the value that was committed last; NULL: none was. */
 RAYC_API const rayc_value *rayc_actor_saved(rayc_task *);

@@ -440,6 +440,11 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
 static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INTEGER;"
                                      "ALTER TABLE object ADD COLUMN fence INTEGER;";
 
+/*  References inside of an actor's checkpoint. */
+static const char inside_column[] = "ALTER TABLE actor ADD COLUMN inside BLOB;";
+
+static const char root_column[] = "ALTER TABLE session ADD COLUMN root INTEGER DEFAULT 0;";
+
 /*  Tasks that tasks have submitted, and the sessions of executors. */
 static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
                                      "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
@@ -463,14 +468,29 @@ static const char *const steps[][8] = {
     { object_view },
     { node_view_13 },
     { rebuild_column },
+    { root_column },
+    { inside_column },
     { user_objects },
 };
+
+const char *schema_advice(sqlite3 *db)
+{
+    switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_BUSY:
+        return ": another program has it open, and is to end first";
+    case SQLITE_FULL:
+        return ": make room on its disk";
+    default:
+        return "";
+    }
+}
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
 {
     char *text = NULL;
     if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
-        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s", text);
+        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s%s", text,
+                 schema_advice(db));
         sqlite3_free(text);
         return ERR_STORE;
     }
@@ -507,9 +527,11 @@ static int schema_version(sqlite3 *db, int64_t *version, struct diag *why)
         return ERR_STORE;
     }
     if (*version > (int64_t)COUNT(steps)) {
-        snprintf(why->text, sizeof(why->text),
-                 "the database has schema %lld, this rayc knows up to %zu: use a newer rayc",
-                 (long long)*version, COUNT(steps));
+        snprintf(
+            why->text, sizeof(why->text),
+            "the database has schema %lld, this rayc knows up to %zu: use the newer rayc that has "
+            "written it, or another state folder",
+            (long long)*version, COUNT(steps));
         return ERR_STORE_NEWER;
     }
     return OK;

@@ -211,7 +211,7 @@ void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64
 {
     struct rec_sealed record;
     while (next_sealed(&sealed, &record)) {
-        if (record.size > 0 || record.inside.count > 0) {
+        if (record.index < RETURNS_MAX && (record.size > 0 || record.inside.count > 0)) {
             seal(core, task, &record, node);
         }
     }
@@ -265,6 +265,26 @@ void objects_task_ended(struct core *core, uint64_t task, bool holds)
         EMIT(core, object_state, task, ARGUMENTS, DIRECTORY_FREED, 0);
         EMIT(core, holds_end, task);
     }
+}
+
+void objects_actor_dead(struct core *core, uint32_t actor)
+{
+    holds_end(core, BY_CHECKPOINT(actor));
+}
+
+struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed)
+{
+    struct list inside = { 0 };
+    struct rec_sealed record;
+    while (next_sealed(&sealed, &record)) {
+        inside = record.index == RETURNS_MAX ? record.inside : inside;
+    }
+    holds_end(core, BY_CHECKPOINT(actor));
+    if (!RAYC_BUG(SAVED_LOST)) {
+        objects_inside(core, task_session((task_id){ actor_at(core, actor)->id }), inside,
+                       BY_CHECKPOINT(actor));
+    }
+    return inside;
 }
 
 static void reseal(struct core *core, uint64_t task, const struct rec_sealed *sealed, uint64_t node)
@@ -364,10 +384,8 @@ static void refs_tell(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_refs(struct core *core, uint32_t peer, const struct msg_refs *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
-    if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (index == NONE) {
         return;
     }
     struct session *session = session_at(core, index);

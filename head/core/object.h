@@ -16,8 +16,10 @@ enum {
     STORE_ROW_MS = 2000   /* how full a store is is written at most so often */
 };
 
-/*  Index in its row: not a value of the task, but what its arguments have inside. */
-#define ARGUMENTS UINT32_MAX
+/*  Index in its row: not a value of the task, but what its arguments have inside.  And as rows are read: what the newest
+    checkpoint of an actor has. */
+#define ARGUMENTS  UINT32_MAX
+#define CHECKPOINT (UINT32_MAX - 1)
 
 struct object {
     uint64_t task; /* key of the map */
@@ -50,7 +52,8 @@ struct hold {
 #define BY_SESSION(id) task_id_of(id, 0).v
 #define BY_ARGUMENTS(id)                                                                           \
     (1ull << 63 | (id)) /* inside of the arguments of a task, or it will return it */
-#define BY_OBJECT(index) (1ull << 63 | (index))
+#define BY_OBJECT(index)     (1ull << 63 | (index))
+#define BY_CHECKPOINT(actor) (1ull << 63 | 1ull << 32 | (actor)) /* the newest one of it */
 
 struct copy {
     uint32_t object;
@@ -93,6 +96,10 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
 void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64_t node);
 /*  It holds nothing any more; `holds`: TASK_HOLDS. */
 void objects_task_ended(struct core *core, uint64_t task, bool holds);
+/*  A call has committed a checkpoint of this actor, which holds what it has inside instead of what the one before had;
+    that is what is in `sealed`. */
+struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed);
+void objects_actor_dead(struct core *core, uint32_t actor);
 void objects_session_ended(struct core *core, uint32_t session);
 void objects_forget(struct core *core, uint64_t first,
                     uint64_t last);   /* with rows of their tasks */

@@ -385,8 +385,8 @@ static void keepers_put(struct core *core, struct wire *wire)
 
 void on_where(struct core *core, uint32_t peer, const struct msg_where *msg)
 {
-    if (msg->session != 0 && session_of_peer(core, peer, msg->session) == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
+    if (msg->session != 0 &&
+        session_of_request(core, peer, msg->seq, msg->session, false) == NONE) {
         return;
     }
     uint32_t count = msg->objects.count > 0 ? msg->objects.count : 1;

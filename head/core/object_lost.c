@@ -75,9 +75,8 @@ void objects_looked_up(struct core *core, const struct event *event)
 /*  Somebody who may says that nobody needs it: what holds it still does, and learns that it is gone. */
 void on_free(struct core *core, uint32_t peer, const struct msg_free *msg)
 {
-    uint32_t session = session_of_peer(core, peer, msg->session);
-    if (session == NONE || !session_at(core, session)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
+    uint32_t session = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (session == NONE) {
         return;
     }
     struct list list = msg->objects;

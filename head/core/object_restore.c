@@ -15,25 +15,35 @@ static void restore_object(struct core *core, const struct restored *row)
     object->refs = object->owned;
 }
 
-/*  What was inside of a value, or of the arguments of a task that has not ended. */
+/*  Of what was inside; 0: it has gone. */
+static uint64_t holder_of(const struct core *core, uint64_t task, uint32_t index)
+{
+    if (index == ARGUMENTS) {
+        return task_find(core, task) == NONE ? 0 : BY_ARGUMENTS(task);
+    }
+    if (index == CHECKPOINT) {
+        return actor_lasts(core, task) ? BY_CHECKPOINT(actor_find(core, task)) : 0;
+    }
+    uint32_t object = object_find(core, task, index);
+    return object == NONE ? 0 : BY_OBJECT(object);
+}
+
+/*  What was inside of a value, of the arguments of a task that has not ended, or of a checkpoint. */
 static void restore_inside(struct core *core, const struct restored *row)
 {
-    uint64_t task = row->object.task;
-    bool arguments = row->object.index == ARGUMENTS;
-    uint32_t by = arguments ? task_find(core, task) : object_find(core, task, row->object.index);
-    if (by == NONE) {
+    uint64_t task = row->object.task, by = holder_of(core, task, row->object.index);
+    if (by == 0) {
         return;
     }
-    if (arguments) {
-        task_at(core, by)->flags |= TASK_HOLDS;
+    if (row->object.index == ARGUMENTS) {
+        task_at(core, task_find(core, task))->flags |= TASK_HOLDS;
     }
     struct list inside = { row->object.inside, 0 };
     for (struct list all = { row->object.inside, NONE }; all.bytes.n > 0; inside.count++) {
         struct rec_object inner;
         next_object(&all, &inner); /* the row has no header */
     }
-    objects_inside(core, task_session((task_id){ task }), inside,
-                   arguments ? BY_ARGUMENTS(task) : BY_OBJECT(by));
+    objects_inside(core, task_session((task_id){ task }), inside, by);
 }
 
 /*  Of a session, or of a task that is going to return it. */

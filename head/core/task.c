@@ -176,13 +176,14 @@ void task_doom(struct core *core, uint32_t index, enum failure failure)
     }
 }
 
-static void waiter_wake(struct core *core, uint32_t index, bool failed)
+static void waiter_wake(struct core *core, uint32_t index, uint64_t dep, bool failed)
 {
     struct task *task = task_at(core, index);
     if (task->state != TASK_WAITING || task->failure != 0) {
         return;
     }
     if (failed) {
+        task->argument = dep;
         task_doom(core, index, FAILURE_UPSTREAM);
         return;
     }
@@ -205,7 +206,7 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
         pool_give(&core->edges, i);
         uint32_t index = task_find(core, waiter);
         if (index != NONE) {
-            waiter_wake(core, index, failed);
+            waiter_wake(core, index, dep, failed);
         }
         if (RAYC_BUG(LOSE_WAITER)) {
             return;
@@ -249,6 +250,10 @@ struct slice task_sentence(struct core *core, const struct ending *how)
         text = text_in(buffer, sizeof(buffer));
         text_add(&text, failure_text(how->failure));
     }
+    if (how->argument != 0) { /* its row says more */
+        text_add(&text, ": ");
+        text_id(&text, how->argument);
+    }
     if (how->memory_bytes > 0) {
         text_add(&text, " (it demands ");
         text_u64(&text, how->memory_bytes);
@@ -280,9 +285,12 @@ static void emit_attempt(struct core *core, const struct task *task, const struc
 static void tell_result(struct core *core, const struct task *task, const struct ending *how,
                         uint32_t attempt, struct slice text)
 {
-    result_tell(
+    struct result_send *send = result_tell(
         core, spec_at(core, task->spec)->session,
         &(struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text });
+    if (send != NULL) {
+        send->text_stored = how->argument != 0;
+    }
 }
 
 static void task_forget(struct core *core, uint32_t index)
@@ -344,7 +352,8 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
         core->stats.finished++;
     } else {
         EMIT(core, task_failed, task->id, attempt, how->node, how->started_ms, core->wall_ms,
-             how->run_us, how->failure, how->status, text, how->output, how->log, how->value);
+             how->run_us, how->failure, how->status, text, how->output, how->log, how->value,
+             how->argument);
         core->stats.failed++;
     }
     if (attempt > 1 && attempt == task->attempt) {
@@ -425,7 +434,6 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
 {
     struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    const struct job *job = job_at(core, spec->job);
     struct ending end = *how;
     if (task->flags & TASK_CANCEL) {
         end.failure = FAILURE_CANCELLED;
@@ -443,8 +451,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         return;
     }
     bool budget = spec->max_retries < 0 || task->charged < (uint32_t)spec->max_retries;
-    bool ending = (job->stopping || job->ending) && !spec->detached;
-    if (!budget || !retry_allowed(spec, how, system) || ending) {
+    if (!budget || !retry_allowed(spec, how, system) || !spec_goes_on(core, spec)) {
         task_end(core, index, &end);
         return;
     }
@@ -570,10 +577,12 @@ void task_sweep_doomed(struct core *core)
 {
     for (uint32_t n = 0; core->doomed.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
         uint32_t index = core->doomed.first;
-        uint32_t failure = task_at(core, index)->failure;
+        const struct task *task = task_at(core, index);
+        uint32_t failure = task->failure;
         task_end(core, index,
                  &(struct ending){ .failure = failure,
                                    .outcome = OUTCOME_CANCELLED,
+                                   .argument = failure == FAILURE_UPSTREAM ? task->argument : 0,
                                    .text = slice_text(doom_text(failure)) });
     }
 }

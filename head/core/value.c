@@ -4,24 +4,25 @@
 
 #include "common/bug.h"
 
-void result_tell(struct core *core, uint32_t index, const struct rec_result *result)
+struct result_send *result_tell(struct core *core, uint32_t index, const struct rec_result *result)
 {
     struct session *session = session_at(core, index);
     if (session->peer == NONE) {
-        return; /* it will POLL when it is back */
+        return NULL;
     }
     struct result_send *send = emit_result(core);
     send->peer = session->peer;
     send->synced = job_at(core, session->job)->durability == DURABLE_FULL;
     send->stream = stream_place(core, &session->results, result->value.n + result->text.n, false);
     send->result = *result;
+    return send;
 }
 
 /*  Of a value that may not be there, for its user has no room for it. */
 static void refuse(struct core *core, uint64_t id, const struct ending *how, struct slice text)
 {
     EMIT(core, task_failed, id, 0, 0, 0, core->wall_ms, 0, how->failure, 0, text, { 0 }, { 0 },
-         { 0 });
+         { 0 }, 0);
     objects_task_ended(core, id, false);
     objects_refused(core, id, how->sealed, how->node);
 }

@@ -281,6 +281,11 @@ void seen_object_state(struct sim *sim, const void *from)
         sim_fail(sim, 31, "the object of %llx is released although %llx has it inside",
                  (ull)row->task, (ull)outer);
     }
+    uint64_t actor = freed && !sim->oracle.replaying ? actor_keeps(sim, row->task) : 0;
+    if (actor != 0) {
+        sim_fail(sim, 31, "the object of %llx is released although the actor %llx has saved it",
+                 (ull)row->task, (ull)actor);
+    }
     task->object = row->state;
 }
 

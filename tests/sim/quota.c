@@ -5,13 +5,10 @@
 enum { FIRST_ID = 2 };
 typedef unsigned long long ull;
 
-void quotas_draw(struct sim *sim)
+uint64_t quota_of(const struct sim *sim, uint32_t user)
 {
-    for (uint32_t i = 0; i < USERS_MAX; i++) {
-        sim->quotas[i] = chance(&sim->quota, 500)
-                             ? UINT64_MAX
-                             : between(&sim->quota, 0, 20) * OBJECT_BYTES + OBJECT_BYTES / 2;
-    }
+    struct prng rng = { sim->quota.state + user };
+    return chance(&rng, 500) ? UINT64_MAX : between(&rng, 0, 20) * OBJECT_BYTES + OBJECT_BYTES / 2;
 }
 
 void seen_user_put(struct sim *sim, const void *from)

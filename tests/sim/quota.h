@@ -8,7 +8,7 @@ struct task_seen;
 
 enum { OBJECT_BYTES = 1 << 20 }; /* of each that is in a store */
 
-void quotas_draw(struct sim *sim);
+uint64_t quota_of(const struct sim *sim, uint32_t user); /* as the head is told */
 void seen_user_put(struct sim *sim, const void *row);
 void rule_kept(struct sim *sim, const struct task_seen *task);    /* its object is */
 void rule_refused(struct sim *sim, const struct task_seen *task); /* its user has no room */

@@ -10,7 +10,7 @@
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
     nested.c   tasks that submit tasks; actor.c actors, their calls, and what must hold of them
     place.c    where tasks ask to run, and how urgent they are
-    user.c     users, their tokens, and who hears of what; quota.c what they may have; drain.c nodes that are drained
+    user.c     users, their tokens, and who hears of what; quota.c what they have; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
     faults.c   what goes wrong and when
@@ -103,6 +103,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t hash;                      /* of the terminal row */
     uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
     uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
+    uint64_t kept;                      /* of an actor: the task whose object that has inside */
 };
 
 struct spec_seen {
@@ -553,7 +554,6 @@ struct sim {
     bool ranks;                        /* priorities */
     uint32_t user_count;               /* that clients belong to */
     bool disabled[USERS_MAX];
-    uint64_t quotas[USERS_MAX]; /* as the head is told */
     uint64_t *answered; /* reports of level full that were decided on: token, number, in turn */
     uint32_t answered_count, answered_room;
     struct lanes_seen lanes;

@@ -70,7 +70,7 @@ static void user_is(struct sim *sim, uint32_t user)
     head_own(sim, MSG_USER_PUT,
              &(struct msg_user_put){ .name = slice_text(name),
                                      .disabled = sim->disabled[user] ? 1 : 2,
-                                     .object_bytes_max = sim->quotas[user] });
+                                     .object_bytes_max = quota_of(sim, user) });
 }
 
 /*  At the start of a head, as its shell makes the first tokens; what is there already stays. */

@@ -57,7 +57,6 @@ static void world_open(struct sim *sim, uint64_t seed, const struct options *opt
     sim->actors.state = prng_next(&root);
     sim->quota.state = prng_next(&root);
     users_draw(sim);
-    quotas_draw(sim);
     sim->studies = chance(&sim->tune, 500);
     wire_new(&sim->wire);
     wire_new(&sim->elements);

@@ -315,6 +315,10 @@ static void dependants_wait_and_fail_with_their_argument(void **unused)
     struct rec_result result;
     assert_true(result_of(w, task_id_of(session, 4).v, &result));
     assert_int_equal(result.failure, FAILURE_UPSTREAM);
+    char cause[TEXT_MAX], text[TEXT_MAX];
+    snprintf(cause, sizeof(cause), "failed task: %016llx ", (unsigned long long)other.task);
+    assert_true(slice_copy_text(result.text, text, sizeof(text)));
+    assert_non_null(strstr(text, cause));
     world_free(w);
 }
 

@@ -79,6 +79,7 @@ static void older_schema_is_raised(void **state)
         "DROP TABLE actor_cause_name;"
         "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
         "ALTER TABLE session DROP COLUMN nested; ALTER TABLE session DROP COLUMN refs;"
+        "ALTER TABLE session DROP COLUMN root;"
         "DROP TABLE object; DROP TABLE hold; DROP TABLE object_state_name;"
         "DROP TABLE object_reason_name;"
         "DROP VIEW nodes; ALTER TABLE node DROP COLUMN draining;"
@@ -113,7 +114,7 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(*) FROM actors", "0");
     expect(self, "SELECT count(*) FROM objects", "0");
     expect(self, "SELECT count(*) FROM users WHERE object_bytes_max>=0", "0");
-    expect(self, "PRAGMA user_version", "15");
+    expect(self, "PRAGMA user_version", "17");
 }
 
 static void other_programs_files_are_refused(void **state)
