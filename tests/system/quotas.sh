@@ -6,6 +6,8 @@
 
 expect 0 rayc start --head --num-cpus 2 --port 0
 ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
+HTTP=$(<"$RAYC_STATE_DIR/head.http")
+TOKEN=$(rayc token show)
 declare -A SAID=([ann]=0 [bob]=0) FD
 
 # user NAME [OPTION...]: one, and a program of it that does what it is told.
@@ -43,15 +45,22 @@ user ann --max-object-bytes 3200000
 user bob
 
 note "what is beyond a user's quota is not kept, and told; another user's is"
-for i in 1 2 3; do tell ann "put kept 1048576" put; done
+for _ in 1 2 3; do tell ann "put kept 1048576" put; done
 tell ann "put refused -21" put
 has out "ann has 3145743 of 3200000 bytes, and this needs 1048581"
 has out "rayc user set --max-object-bytes"
 tell ann "read refused -21" "read 4"
-for i in 1 2 3 4; do tell bob "put kept" put; done
+for _ in 1 2 3 4; do tell bob "put kept" put; done
 uses ann 3145743 || fail "ann uses $(used ann)"
 expect 0 rayc user list
-grep -q "^ann .* 3.1MiB *3.0MiB" "$WORK/out" && grep -q "^bob .* 4.0MiB" "$WORK/out" || fail "the list of users"
+grep -q "^ann .* 3.1MiB *3.0MiB" "$WORK/out" || fail "ann in the list of users"
+grep -q "^bob .* 4.0MiB" "$WORK/out" || fail "bob in the list of users"
+call 200 GET /metrics
+sed -i 's/,SessionName="[^"]*"//' "$WORK/out"
+has out 'rayc_user_object_bytes{User="ann"} 3145743'
+has out 'rayc_user_object_bytes{User="bob"} 4194324'
+has out 'rayc_user_object_bytes_max{User="ann"} 3200000'
+lacks out 'rayc_user_object_bytes_max{User="bob"}'
 
 note "a task whose result is beyond it fails, once"
 tell ann "task refused -21" task
