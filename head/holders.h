@@ -1,8 +1,8 @@
 /*  holders.h - the SQL of who holds which object, for rayc's views and Ray's.  Object v, holder h: a row for each holder, and
     one, with h.kind NULL, for an object that stays without one.
 
-    A session holds what its tasks return; what a task of it has put, or submitted, is that task's, or its actor's.  Tasks
-    that have not ended hold their arguments, and what these have inside. */
+    A session holds what its tasks return; what a task of it has put, submitted or read, is that task's, or its actor's.
+    Tasks that have not ended hold their arguments, and what these have inside. */
 #ifndef RAYC_HOLDERS_H
 #define RAYC_HOLDERS_H
 
@@ -12,16 +12,17 @@
 #define HELD(kind, by_type, by, task, idx) "SELECT " task " AS task," idx " AS idx,'" kind "' AS kind," by_type " AS by_type," by " AS by"
 #define UNENDED "session s CROSS JOIN task w ON w.id BETWEEN (s.id<<40)+coalesce(s.low,0) AND (s.id<<40)+1099511627775 AND w.state<5"
 #define ACTOR_OF "iif(p.actor>0,p.actor,iif((SELECT kind FROM spec WHERE id=p.spec)=5,p.id,0))"
+#define BY_TYPE "CASE WHEN p.id IS NULL THEN iif(s.nested,'WORKER','DRIVER') WHEN " ACTOR_OF ">0 THEN 'ACTOR' ELSE 'TASK' END"
+#define BY "CASE WHEN p.id IS NULL THEN s.id ELSE coalesce(nullif(" ACTOR_OF ",0),p.id) END"
 #define HOLDERS \
     LIVING_OBJECTS " LEFT JOIN (" \
-    HELD("LOCAL_REFERENCE", \
-         "CASE WHEN p.id IS NULL THEN iif(s.nested,'WORKER','DRIVER') WHEN " ACTOR_OF ">0 THEN 'ACTOR' ELSE 'TASK' END", \
-         "CASE WHEN p.id IS NULL THEN s.id ELSE coalesce(nullif(" ACTOR_OF ",0),p.id) END", "o.task", "o.idx") \
+    HELD("LOCAL_REFERENCE", BY_TYPE, BY, "o.task", "o.idx") \
     " FROM object o JOIN session s ON s.id=o.task>>40 LEFT JOIN task t ON t.id=o.task LEFT JOIN task p ON p.id=t.parent" \
     " WHERE o.state<6 AND o.owned" \
     " UNION ALL " \
-    HELD("LOCAL_REFERENCE", "iif(s.nested,'WORKER','DRIVER')", "s.id", "o.task", "o.idx") \
-    " FROM hold o JOIN session s ON s.id=o.session" \
+    HELD("LOCAL_REFERENCE", BY_TYPE, BY, "o.task", "o.idx") \
+    " FROM hold o LEFT JOIN session s ON s.id=o.session LEFT JOIN task p ON p.id=coalesce(nullif(o.holder,0),o.session)" \
+    " WHERE coalesce(s.id,p.id) IS NOT NULL" \
     " UNION ALL " \
     HELD("USED_BY_PENDING_TASK", "'TASK'", "w.id", "o.task", "o.idx") \
     " FROM " UNENDED " JOIN json_each(ids_json(w.deps)) d JOIN object o ON o.task=d.value AND o.state<6 WHERE length(w.deps)>0" \

@@ -400,7 +400,7 @@ static const char node_view_13[] =
     TIME("created", "u.created_ms") ", u.id AS id FROM user u LEFT JOIN role_name r ON r.value=u.role;"
 static const char user_objects[] = "ALTER TABLE user ADD COLUMN object_bytes_max INTEGER DEFAULT -1;"
     USER_VIEW("");
-static const char user_view_18[] = USER_VIEW("o.state<6 AND "); /* that an index has */
+static const char user_view_19[] = USER_VIEW("o.state<6 AND "); /* that an index has */
 
 /*  The words of states.def. */
 static const char names[] =
@@ -445,6 +445,8 @@ static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INT
 /*  References inside of an actor's checkpoint. */
 static const char inside_column[] = "ALTER TABLE actor ADD COLUMN inside BLOB;";
 
+static const char holder_column[] = "ALTER TABLE hold ADD COLUMN holder INTEGER;";
+
 static const char root_column[] = "ALTER TABLE session ADD COLUMN root INTEGER DEFAULT 0;";
 
 /*  Tasks that tasks have submitted, and the sessions of executors. */
@@ -473,7 +475,8 @@ static const char *const steps[][8] = {
     { root_column },
     { inside_column },
     { user_objects },
-    { user_view_18 },
+    { holder_column },
+    { user_view_19 },
 };
 
 const char *schema_advice(sqlite3 *db)

@@ -102,6 +102,7 @@ json_t *query_rows(struct cli *cli, const char *view, const char *kind, const ch
     for (;;) {
         size_t have = all ? json_array_size(json_object_get(all, "items")) : 0;
         query.limit = wanted == UINT64_MAX ? 0 : wanted - have;
+        query.estimate = all != NULL; /* the first page has told how many there are */
         json_t *root = page(cli, &query, exit_code);
         if (!root) {
             json_decref(all);

@@ -334,11 +334,13 @@ static void ref_returned(struct core *core, uint64_t session, const struct rec_r
     if (index != NONE && hold_find(core, index, BY_ARGUMENTS(ref->by)) == NONE) {
         task_at(core, by)->flags |= TASK_HOLDS;
         hold_add(core, index, BY_ARGUMENTS(ref->by));
-        EMIT(core, hold_new, ref->by, ref->task, ref->index);
+        EMIT(core, hold_new, ref->by, ref->task, ref->index, 0);
     }
 }
 
-static void ref_change(struct core *core, uint64_t session, const struct rec_ref *ref)
+/*  `holder`: the task of an executor that says so; 0: it is no executor. */
+static void ref_change(struct core *core, uint64_t session, uint64_t holder,
+                       const struct rec_ref *ref)
 {
     if (ref->by != 0) {
         ref_returned(core, session, ref);
@@ -369,7 +371,7 @@ static void ref_change(struct core *core, uint64_t session, const struct rec_ref
     uint32_t hold = hold_find(core, index, BY_SESSION(session));
     if (ref->held && hold == NONE) {
         hold_add(core, index, BY_SESSION(session));
-        EMIT(core, hold_new, session, ref->task, ref->index);
+        EMIT(core, hold_new, session, ref->task, ref->index, holder);
     } else if (!ref->held && hold != NONE) {
         hold_end(core, hold);
         EMIT(core, hold_end, session, ref->task, ref->index);
@@ -393,9 +395,10 @@ void on_refs(struct core *core, uint32_t peer, const struct msg_refs *msg)
     struct list refs = msg->refs;
     struct rec_ref ref;
     uint64_t before = session->refs_next;
+    uint64_t holder = peer_at(core, peer_find(core, peer))->ticket_task;
     for (uint64_t number = msg->first; next_ref(&refs, &ref); number++) {
         if (number == session->refs_next) { /* not one that is said again, and no gap before it */
-            ref_change(core, session->id, &ref);
+            ref_change(core, session->id, holder, &ref);
             session->refs_next++;
         }
     }

@@ -24,7 +24,7 @@ static rayc_ref put_large(void)
 }
 
 struct keeper {
-    rayc_ref kept;
+    rayc_ref kept, lent;
 };
 
 RAYC_ACTOR(keeper, call, self)
@@ -36,6 +36,13 @@ RAYC_ACTOR(keeper, call, self)
 RAYC_METHOD(keeper, keep, call, self)
 {
     self->kept = put_large();
+    return rayc_return(call, rayc_int(1));
+}
+
+/*  A reference. */
+RAYC_METHOD(keeper, borrow, call, self)
+{
+    self->lent = rayc_arg_ref(call, 0);
     return rayc_return(call, rayc_int(1));
 }
 
@@ -61,8 +68,10 @@ int main(int argc, char **argv)
     rayc_ref kept = rayc_tell(keeper_one, keeper_keep, rayc_int(0)),
              wrapped = rayc_call(wrap, rayc_int(0));
     rayc_ref mine = put_large();
+    rayc_ref lent = rayc_tell(keeper_one, keeper_borrow, rayc_nested(mine));
     rayc_ref waits = rayc_call_with(&large, use, rayc_of(mine));
     must(rayc_get(kept, RAYC_FOREVER, NULL) == 0, "kept");
+    must(rayc_get(lent, RAYC_FOREVER, NULL) == 0, "lent");
     must(rayc_wait(&wrapped, 1, 1, RAYC_FOREVER) == 1, "wrapped");
     puts("ready");
     fflush(stdout);

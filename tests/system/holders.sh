@@ -54,6 +54,7 @@ grep -qE '^rayc_object_store_num_local_objects\{.* 3$' "$WORK/out" || fail "not 
 note "who holds which"
 held DRIVER LOCAL_REFERENCE
 held ACTOR LOCAL_REFERENCE
+[[ $(json total) == 2 ]] || fail "the actor holds what it has put, and what it has read"
 held TASK USED_BY_PENDING_TASK
 held OBJECT CAPTURED_IN_OBJECT # what wrap has returned holds what it has put
 expect 0 rayc memory
@@ -77,7 +78,7 @@ HTTP=$(<"$RAYC_STATE_DIR/head.http")
 call 200 GET "/api/v1/objects/$OBJECT"
 has out '"nodes":[{"node_id":1,"copy":"PRIMARY"}]'
 call 200 GET "/api/v1/memory?filter=holder_type%3DACTOR&total=1"
-has out '"total":1'
+has out '"total":2'
 call 404 GET /api/v1/objects/00000100000000010000
 
 note "what nobody holds any more is in no list"

@@ -57,7 +57,7 @@ static void put_jobs(struct rows *rows)
     }
 }
 
-/*  1.1 is a value of the driver's, lent to the executor and to the task 1.3, which waits.  1.2 is an actor, and 2.1 what
+/*  1.1 is a value of the driver's, lent to the method 1.4, to the task 1.5, which will return it, and to 1.3, which waits.  1.2 is an actor, and 2.1 what
     its method 1.4 has put.  2.2 is a list of a task's that holds 2.3, which nobody else does.  1.5 waits, and its
     arguments have 2.1 inside.  1.6 was released; 1.7 is LOST, and has no holder. */
 static void put_objects(struct rows *rows)
@@ -71,7 +71,8 @@ static void put_objects(struct rows *rows)
     size_t before = wire.n;
     proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ ID(2, 1), 0 });
     put_value(rows, ID(1, 1), 0);
-    PUT(rows, hold_new, .session = 2, .task = ID(1, 1));
+    PUT(rows, hold_new, .session = 2, .task = ID(1, 1), .holder = ID(1, 4));
+    PUT(rows, hold_new, .session = ID(1, 5), .task = ID(1, 1));
     put_task(rows, ID(1, 2), ACTOR_SPEC, TASK_RUNNING);
     PUT(rows, task_new, .id = ID(1, 3), .spec = TASK_SPEC, .state = TASK_READY, .deps = deps);
     put_task(rows, ID(1, 4), METHOD_SPEC, TASK_RUNNING);
@@ -181,7 +182,7 @@ static void objects_are_listed(void **state)
            "00000200000000010000 PUT STORED 1000 here|00000200000000020001 RETURN INLINE - -|"
            "00000200000000030000 PUT STORED 1000 here",
            .view = "objects");
-    EXPECT("name borrowers owned", "rayc_put 1 1", .view = "object", .id = "0000010000000001");
+    EXPECT("name borrowers owned", "rayc_put 2 1", .view = "object", .id = "0000010000000001");
     EXPECT("reason", "OBJECT_UNRECONSTRUCTABLE_PUT", .view = "object",
            .id = "00000100000000070000");
     EXPECT("state", "FREED", .view = "object", .id = "0000010000000006");
@@ -194,7 +195,8 @@ static void each_holder_is_told(void **state)
 {
     EXPECT("object_id reference_type holder_type holder_id holder_name",
            "00000100000000010000 LOCAL_REFERENCE DRIVER mine -|"
-           "00000100000000010000 LOCAL_REFERENCE WORKER 2 -|"
+           "00000100000000010000 LOCAL_REFERENCE ACTOR 0000010000000002 keeper|"
+           "00000100000000010000 LOCAL_REFERENCE TASK 0000010000000005 step|"
            "00000100000000010000 USED_BY_PENDING_TASK TASK 0000010000000003 step|"
            "00000100000000070000 PINNED_IN_MEMORY - - -|"
            "00000200000000010000 LOCAL_REFERENCE ACTOR 0000010000000002 keeper|"
