@@ -164,7 +164,8 @@ void client_make_calls(struct sim *sim, struct client *self, uint32_t count)
                 call->deps[i] = counter - between(&sim->world, 1, back);
             }
         }
-        call->cancel = chance(&sim->world, 30);
+        bool nests = self->plans[call->spec].nests; /* with what its attempts submit */
+        call->cancel = chance(&sim->world, 30) || (nests && chance(&sim->kin, 200));
         self->cancels += call->cancel;
         value_draw(sim, self, counter);
         actor_draw(sim, self, counter);

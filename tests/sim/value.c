@@ -112,6 +112,9 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         object_draw(sim, call);
         call->told = call->stored_at == 0; /* else the head tells whether it may be there */
         self->told_count += call->told;
+        if (self->resend_at_ms == 0 && chance(&sim->values, 200)) { /* others name it meanwhile */
+            self->resend_at_ms = client_now_ms(sim) + between(&sim->values, 200, 3000);
+        }
         return;
     }
     if (counter > 1 && chance(&sim->values, 200)) {
