@@ -567,6 +567,9 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
             full ||
             index ==
                 NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
+        if (index == NONE && node != NONE && !RAYC_BUG(LATE_COPY)) {
+            copies_refused(core, node, &done);
+        }
         if (index != NONE) {
             full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
             if (!looked && call_outlived(core, index, done.outcome)) {

@@ -99,6 +99,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t parent, parent_token, again_commit;
     uint32_t object, rebuilds;          /* DIRECTORY_...; 0: it has none; runs for it */
     uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
+    uint64_t missing_us;                /* since when no node has it; 0: one has */
     uint64_t hash;                      /* of the terminal row */
     uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
     uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
@@ -270,8 +271,8 @@ struct node {
     struct executor *executors;
     struct ask *asks;
     uint32_t ask_count, ask_room;
-    uint64_t *pulled; /* tasks whose objects have come from other nodes */
-    uint32_t pulled_count, pulled_room;
+    struct node_store *store;
+    struct stock *stock;
     uint64_t capacity[3]; /* CPU, memory, GPU */
     struct wire report;   /* DONE records of the report being made */
     uint32_t report_records;
@@ -546,6 +547,7 @@ struct sim {
     struct effect *effects;
     uint32_t effect_count, effect_room;
     struct index effect_index;
+    struct index died;    /* tasks whose objects a node had that was lost */
     struct index started; /* task id: starts of it */
     uint32_t *started_count;
     uint32_t started_room;

@@ -133,7 +133,7 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         self->spec_first[spec] = self->spec_first[spec] == 0 ? counter : self->spec_first[spec];
         self->cancels -= call->cancel;
         *call = (struct call){ .spec = spec, .told = true };
-        object_draw(sim, call);
+        object_draw(sim, call, task_id_of(self->session, counter).v);
         self->told_count++;
         if (self->late == 0 && chance(&sim->values, 300)) {
             self->late = counter;

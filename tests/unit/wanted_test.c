@@ -177,7 +177,7 @@ static void what_comes_is_a_copy_that_the_head_is_told_of(void **state)
     must_be_told(1, OK);
     assert_false(copy_here(10).primary);
     assert_int_equal(copy_here(10).user, USER);
-    while (stock_next(stock, &more)) {
+    while (stock_next(stock, 1, &more)) {
         told = more;
     }
     struct rec_copy copy;
