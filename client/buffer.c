@@ -50,12 +50,15 @@ rayc_buffer *rayc_buffer_new(size_t size)
 
 void *rayc_buffer_data(rayc_buffer *self)
 {
+    if (self == NULL) {
+        return NULL;
+    }
     return self->local.store != NULL ? self->local.bytes + HEAD_BYTES : self->own;
 }
 
 void rayc_buffer_free(rayc_buffer **self)
 {
-    if (*self != NULL) {
+    if (self != NULL && *self != NULL) {
         local_store_abort(&(*self)->local);
         free((*self)->own);
         free(*self);
@@ -67,7 +70,7 @@ rayc_ref rayc_put_buffer(rayc_buffer **buffer)
 {
     rayc_ref ref = { 0 };
     struct session *session = rayc_session_();
-    if (session != NULL && *buffer == NULL) {
+    if (session != NULL && (buffer == NULL || *buffer == NULL)) {
         failure_say(RAYC_EINVALID, "there is no buffer: it was put or returned before");
         session_born_failed(session, 1, &ref);
     } else if (session != NULL && (*buffer)->local.store != NULL) {
@@ -90,7 +93,7 @@ int rayc_return_buffer(rayc_task *task, rayc_buffer **buffer)
 
 int rayc_return_buffer_at(rayc_task *task, size_t index, rayc_buffer **buffer)
 {
-    if (*buffer == NULL) {
+    if (buffer == NULL || *buffer == NULL) {
         task_mistake(task, OUTCOME_APP_ERROR, RAYC_EINVALID,
                      "task %.*s: its result is no buffer: it was put or returned before",
                      (int)task->run.name.n, (const char *)task->run.name.p);

@@ -2,9 +2,11 @@
 #include "client/cluster.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include "client/detach.h"
@@ -212,30 +214,47 @@ static bool worker_alive(const struct state *state)
            process_alive(strtol(text, NULL, 10), "rayc-worker");
 }
 
-/*  The last line of a log; "" if there is none. */
-static void last_line(const char *path, char *out, size_t capacity)
+/*  The last `why` in a log beyond its first `begun` bytes; false: there is none. */
+static bool last_why(const char *path, off_t begun, char *out, size_t capacity)
 {
-    char tail[512];
-    FILE *file = fopen(path, "re");
-    out[0] = 0;
+    static const char mark[] = " why=\"";
+    char tail[4096];
+    struct stat info;
+    FILE *file = stat(path, &info) == 0 ? fopen(path, "re") : NULL;
     if (file == NULL) {
-        return;
+        return false;
     }
-    if (fseek(file, -(long)sizeof(tail), SEEK_END) != 0) {
-        rewind(file);
-    }
-    size_t n = fread(tail, 1, sizeof(tail), file);
+    off_t from = info.st_size - (off_t)sizeof(tail) + 1;
+    from = begun <= info.st_size && begun > from ? begun : from > 0 ? from : 0;
+    size_t n = fseek(file, from, SEEK_SET) == 0 ? fread(tail, 1, sizeof(tail) - 1, file) : 0;
     fclose(file);
-    n -= n > 0 && tail[n - 1] == '\n';
-    size_t start = n;
-    while (start > 0 && tail[start - 1] != '\n') {
-        start--;
+    tail[n] = 0;
+    char *found = NULL;
+    for (char *at = tail; (at = strstr(at, mark)) != NULL;) {
+        at += sizeof(mark) - 1;
+        found = at;
     }
-    slice_copy_text(slice_of(tail + start, n - start), out, capacity);
+    return found != NULL && slice_copy_text(slice_of(found, strcspn(found, "\"\n")), out, capacity);
 }
 
-/*  Waits until the head that was started listens, or another one has taken its place. */
-static int wait_listening(const struct state *state, long head)
+/*  Of a head that has ended, or does not come to listen. */
+static int not_started(const struct state *state, bool alive, off_t begun)
+{
+    char why[512];
+    struct statvfs disk;
+    bool full = statvfs(state->dir, &disk) == 0 && disk.f_bavail == 0;
+    bool said = last_why(state->head_log, begun, why, sizeof(why));
+    return failure_say(
+        ERR_UNREACHABLE, "the head of %s could not be started: %s; its log is %s", state->dir,
+        full    ? "the disk is full: make room, or set RAYC_STATE_DIR to a folder elsewhere"
+        : said  ? why
+        : alive ? "it does not listen yet"
+                : "it has ended",
+        state->head_log);
+}
+
+/*  Waits until the head that was started listens, or another one has taken its place.  `begun`: bytes of its log before. */
+static int wait_listening(const struct state *state, long head, off_t begun)
 {
     uint64_t until_ms = clock_ms() + START_MS_MAX;
     while (access(state->head_address, F_OK) != 0 || !file_locked(state->head_lock)) {
@@ -244,11 +263,7 @@ static int wait_listening(const struct state *state, long head)
             return OK;
         }
         if (!alive || clock_ms() >= until_ms) {
-            char why[256];
-            last_line(state->head_log, why, sizeof(why));
-            return failure_say(ERR_UNREACHABLE,
-                               "the head of %s could not be started; %s ends with: %s", state->dir,
-                               state->head_log, why);
+            return not_started(state, alive, begun);
         }
         nap();
     }
@@ -260,9 +275,11 @@ static int start_missing(const struct state *state, char *address)
 {
     embedded_address(state, address);
     int head = 0, worker = 0;
+    struct stat log = { 0 };
     if (!file_locked(state->head_lock)) {
         /* of one that was killed: its successor writes it when it listens */
         unlink(state->head_address);
+        (void)stat(state->head_log, &log);
         head = start_head(state, address);
         if (head < 0) {
             return head;
@@ -273,7 +290,10 @@ static int start_missing(const struct state *state, char *address)
     if (early && !has_worker) {
         worker = start_worker(state, address);
     }
-    int rc = head > 0 ? wait_listening(state, head) : OK;
+    int rc = head > 0 ? wait_listening(state, head, log.st_size) : OK;
+    if (rc != OK && worker > 0 && process_alive(worker, "rayc-worker")) {
+        kill(worker, SIGTERM); /* it would wait for a head for minutes */
+    }
     if (rc == OK && !early) {
         rc = read_address(state, address);
         worker = rc == OK && !has_worker ? start_worker(state, address) : 0;

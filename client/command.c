@@ -39,6 +39,9 @@ int command_encode(const struct command_line *line, struct wire *out)
     if (count_of(line->argv) == 0) {
         return failure_say(RAYC_EINVALID, "argv is empty: its first string is the program to run");
     }
+    if (line->input.p == NULL && line->input.n > 0) {
+        return failure_say(RAYC_EINVALID, "its input has a size but no data");
+    }
     for (uint32_t i = 0; line->env != NULL && line->env[i] != NULL; i++) {
         if (strchr(line->env[i], '=') == NULL) {
             return failure_say(RAYC_EINVALID, "env[%u] is '%.64s': it must be K=V", i,

@@ -3,7 +3,7 @@
 #include "client/far_values.h"
 
 #include <poll.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include "client/failure.h"
 #include "client/node_values.h"
@@ -12,7 +12,13 @@
 #include "common/clock.h"
 #include "proto/pulls.h"
 
-enum { ASK_AGAIN_MS = 500, TRIES_MAX = 3, ADDRESS_BYTES = 300 };
+enum {
+    ASK_AGAIN_MS = 500,
+    TRIES_MAX = 3,
+    ADDRESS_BYTES = 300,
+    KEPT_MS = 5 * 60 * 1000,
+    ANSWER_MS = 50
+};
 
 /*  The one buffer of the sink. */
 struct fetched {
@@ -20,15 +26,21 @@ struct fetched {
     bool sealed;
 };
 
+/*  A value on its way. */
 struct far {
-    struct session *session;
-    const struct stored *id;
-    uint64_t until_us;
+    struct far *next; /* of those that nobody waits for */
+    struct stored id;
+    uint64_t left_ms; /* since when nobody does */
     struct pulls *pulls;
     struct fetched to;
-    bool comes, ended;
+    bool comes;
+    uint64_t ask_ms; /* when the head is to be asked where it is */
     uint32_t tries;
 };
+
+/*  Those whose callers have run out of time: what has come of them is kept for the next one who asks. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct far *left;
 
 /* --- the sink --------------------------------------------------------------------------------------------- */
 
@@ -78,6 +90,84 @@ static void give_up(void *context, uint32_t buffer)
     self->bytes = NULL;
 }
 
+/* --- those that are left ------------------------------------------------------------------------------------ */
+
+static void far_close(struct far **self_p)
+{
+    struct far *self = *self_p;
+    *self_p = NULL;
+    if (!self) {
+        return;
+    }
+    pulls_close(&self->pulls); /* what has not come is given up */
+    free(self->to.bytes);
+    free(self);
+}
+
+static int far_open(struct far **out, const struct session *session, const struct stored *id)
+{
+    struct far *self = calloc(1, sizeof(*self));
+    struct pulls_options options = pulls_defaults();
+    char token[ACCESS_TOKEN_MAX + 1];
+    ensure(self != NULL);
+    self->id = *id;
+    options.sink = (struct pulls_sink){ &self->to, create, ready, put, seal, give_up };
+    options.key = session->config.key;
+    int rc = pulls_open(&self->pulls, &options);
+    *out = self;
+    if (rc != OK) {
+        far_close(out);
+        return failure_say(rc, "%s", err_text(rc));
+    }
+    node_values_token(token);
+    pulls_say_token(self->pulls, token);
+    explicit_bzero(token, sizeof(token));
+    return RAYC_OK;
+}
+
+/*  One that is left; NULL: none of this value, or of any, if `id` is NULL, that was left before `before_ms`. */
+static struct far *take_left(const struct stored *id, uint64_t before_ms)
+{
+    pthread_mutex_lock(&lock);
+    struct far **at = &left;
+    while (*at && ((id && ((*at)->id.task != id->task || (*at)->id.index != id->index)) ||
+                   (*at)->left_ms >= before_ms)) {
+        at = &(*at)->next;
+    }
+    struct far *found = *at;
+    if (found) {
+        *at = found->next;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static void leave(struct far *self)
+{
+    self->left_ms = clock_ms();
+    pthread_mutex_lock(&lock);
+    self->next = left;
+    left = self;
+    pthread_mutex_unlock(&lock);
+}
+
+static void forget(const struct stored *id, uint64_t before_ms)
+{
+    for (struct far *self; (self = take_left(id, before_ms)) != NULL;) {
+        far_close(&self);
+    }
+}
+
+void far_values_forget(const struct stored *id)
+{
+    forget(id, UINT64_MAX);
+}
+
+void far_values_tidy(uint64_t now_ms)
+{
+    forget(NULL, now_ms > KEPT_MS ? now_ms - KEPT_MS : 0);
+}
+
 /* --- from where ------------------------------------------------------------------------------------------- */
 
 static int order(struct far *self, const struct rec_source *source)
@@ -98,20 +188,23 @@ static int order(struct far *self, const struct rec_source *source)
         return RAYC_OK; /* no node that has it is there now */
     }
     self->comes = true;
-    int rc = pulls_add(self->pulls, &(struct pull_order){ self->id->task, self->id->index,
+    int rc = pulls_add(self->pulls, &(struct pull_order){ self->id.task, self->id.index,
                                                           source->size, 0, sources, count });
     return rc == OK ? RAYC_OK : failure_say(rc, "%s", err_text(rc));
 }
 
-/*  Asks the head.  What is lost fails.  The reply is to be freed. */
-static int ask(struct session *session, const struct stored *id, struct rec_source *source,
-               struct reply *reply)
+/*  Asks the head, which mostly answers at once: not for longer than `until_us`, but for that long.  What is lost fails.
+    The reply is to be freed. */
+static int ask(struct session *session, const struct stored *id, uint64_t until_us,
+               struct rec_source *source, struct reply *reply)
 {
     uint8_t bytes[64];
     struct wire wire = { bytes, 0, sizeof(bytes), false };
     proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ id->task, id->index });
     struct msg_where where = { .session = session->id, .objects = wire_list(&wire, 1) };
-    int rc = session_ask(session, MSG_WHERE, &where, RAYC_FOREVER, reply);
+    uint64_t now_us = clock_us(), left_ms = until_us > now_us ? (until_us - now_us) / 1000 : 0;
+    left_ms = left_ms < ANSWER_MS ? ANSWER_MS : left_ms < ASK_AGAIN_MS ? left_ms : ASK_AGAIN_MS;
+    int rc = session_ask(session, MSG_WHERE, &where, (double)left_ms / 1000, reply);
     if (rc != RAYC_OK) {
         return rc;
     }
@@ -127,17 +220,18 @@ static int ask(struct session *session, const struct stored *id, struct rec_sour
     return RAYC_OK;
 }
 
-/*  What is not there yet is asked for again. */
-static int locate(struct far *self)
+/*  What is not there yet is asked for again, and so is a head that does not answer: what is on its way comes without it. */
+static int locate(struct far *self, struct session *session, uint64_t until_us)
 {
     struct reply reply = { 0 };
     struct rec_source source;
-    int rc = ask(self->session, self->id, &source, &reply);
+    int rc = ask(session, &self->id, until_us, &source, &reply);
+    self->ask_ms = clock_ms() + ASK_AGAIN_MS;
     if (rc == RAYC_OK && source.state == DIRECTORY_STORED && !self->comes) {
         rc = order(self, &source);
     }
     reply_free(&reply);
-    return rc;
+    return rc == RAYC_ETIMEOUT ? RAYC_OK : rc;
 }
 
 int far_values_why(struct session *session, const struct stored *id)
@@ -147,9 +241,9 @@ int far_values_why(struct session *session, const struct stored *id)
     struct reply reply = { 0 };
     struct rec_source source;
     (void)slice_copy_text(slice_text(here.text), text, sizeof(text));
-    int rc = ask(session, id, &source, &reply);
+    int rc = ask(session, id, UINT64_MAX, &source, &reply);
     reply_free(&reply);
-    return rc != RAYC_OK ? rc : failure_say(here.code, "%s", text);
+    return rc != RAYC_OK && rc != RAYC_ETIMEOUT ? rc : failure_say(here.code, "%s", text);
 }
 
 /* --- until it is here ------------------------------------------------------------------------------------- */
@@ -160,60 +254,61 @@ static int take_news(struct far *self)
     while (pulls_next(self->pulls, &news)) {
         if (news.kind == PULL_FAILED && ++self->tries == TRIES_MAX) {
             return failure_say(news.code, "a value of %llu bytes does not come: %s",
-                               (unsigned long long)self->id->size, news.text);
+                               (unsigned long long)self->id.size, news.text);
         }
         self->comes = self->comes && news.kind != PULL_FAILED;
     }
     return RAYC_OK;
 }
 
-/*  Sleeps until there is news of the network, or until it is time to ask or to give up. */
-static int await(struct far *self)
+static void sleep_until(const struct far *self, uint64_t until_us)
 {
-    uint64_t until_us = clock_us() + ASK_AGAIN_MS * 1000ull;
-    while (!self->to.sealed) {
-        uint64_t now_us = clock_us(), now_ms = clock_ms(), due_ms = pulls_due(self->pulls);
-        if (now_us >= self->until_us) {
-            return failure_say(RAYC_ETIMEOUT, "a value of %llu bytes has not come yet",
-                               (unsigned long long)self->id->size);
-        }
-        if (now_us >= until_us) {
-            break;
-        }
-        uint64_t left_us = (until_us < self->until_us ? until_us : self->until_us) - now_us;
-        uint64_t left_ms = due_ms > now_ms ? due_ms - now_ms : 0;
-        struct pollfd news = { pulls_fd(self->pulls), POLLIN, 0 };
-        poll(&news, 1, (int)(left_us / 1000 < left_ms ? left_us / 1000 + 1 : left_ms));
+    uint64_t now_us = clock_us(), now_ms = clock_ms(), due_ms = pulls_due(self->pulls);
+    due_ms = due_ms < self->ask_ms ? due_ms : self->ask_ms;
+    uint64_t left_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+    uint64_t left_us = until_us > now_us ? until_us - now_us : 0;
+    struct pollfd news = { pulls_fd(self->pulls), POLLIN, 0 };
+    poll(&news, 1, (int)(left_us / 1000 < left_ms ? left_us / 1000 + 1 : left_ms));
+}
+
+/*  Takes what comes, until it is here, or it is time to ask or to give up. */
+static int await(struct far *self, uint64_t until_us)
+{
+    for (;;) {
         pulls_turn(self->pulls);
         int rc = take_news(self);
-        if (rc != RAYC_OK) {
+        if (rc != RAYC_OK || self->to.sealed) {
             return rc;
         }
+        if (clock_us() >= until_us) {
+            return failure_say(RAYC_ETIMEOUT, "a value of %llu bytes has not come yet",
+                               (unsigned long long)self->id.size);
+        }
+        if (clock_ms() >= self->ask_ms) {
+            return RAYC_OK;
+        }
+        sleep_until(self, until_us);
     }
-    return RAYC_OK;
 }
 
 int far_values_get(struct session *session, const struct stored *id, uint64_t until_us,
                    uint8_t **bytes)
 {
-    struct far self = { .session = session, .id = id, .until_us = until_us };
-    struct pulls_options options = pulls_defaults();
-    char token[ACCESS_TOKEN_MAX + 1];
-    options.sink = (struct pulls_sink){ &self.to, create, ready, put, seal, give_up };
-    options.key = session->config.key;
-    int rc = pulls_open(&self.pulls, &options);
-    if (rc != OK) {
-        return failure_say(rc, "%s", err_text(rc));
+    struct far *self = take_left(id, UINT64_MAX);
+    int rc = self ? RAYC_OK : far_open(&self, session, id);
+    while (rc == RAYC_OK && !self->to.sealed) {
+        rc = clock_ms() >= self->ask_ms ? locate(self, session, until_us) : RAYC_OK;
+        rc = rc == RAYC_OK ? await(self, until_us) : rc;
     }
-    node_values_token(token);
-    pulls_say_token(self.pulls, token);
-    explicit_bzero(token, sizeof(token));
-    while (rc == RAYC_OK && !self.to.sealed) {
-        rc = locate(&self);
-        rc = rc == RAYC_OK ? await(&self) : rc;
+    if (rc == RAYC_ETIMEOUT) {
+        leave(self);
+        return rc;
     }
-    pulls_close(&self.pulls); /* what has not come is given up */
-    *bytes = self.to.bytes;
+    if (rc == RAYC_OK) {
+        *bytes = self->to.bytes;
+        self->to.bytes = NULL;
+    }
+    far_close(&self);
     return rc;
 }
 

@@ -4,13 +4,14 @@
 #define RAYC_FAR_VALUES_H
 #include "client/session.h"
 #include "proto/push.h"
-#include "proto/push.h"
 #include "proto/stored.h"
 
-/*  Waits until it has come: *bytes is malloced, with a 0 behind it.  RAYC_ETIMEOUT at `until_us` of clock_us();
-    RAYC_EOBJECTLOST, RAYC_EOBJECTFREED. */
+/*  Waits until it has come: *bytes is malloced, with a 0 behind it.  RAYC_ETIMEOUT at `until_us` of clock_us(): what has
+    come by then is kept for some minutes, and the next call goes on from there.  RAYC_EOBJECTLOST, RAYC_EOBJECTFREED. */
 MUST_CHECK int far_values_get(struct session *session, const struct stored *id, uint64_t until_us,
                               uint8_t **bytes);
+void far_values_forget(const struct stored *id); /* what is kept of it; NULL: of all */
+void far_values_tidy(uint64_t now_ms); /* what was kept for long goes; to be called now and then */
 /*  This node's store could not get such a value, as rayc_error() says: why, if the head knows better. */
 int far_values_why(struct session *session, const struct stored *id);
 

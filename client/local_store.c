@@ -2,6 +2,7 @@
     for replies one reads, for all. */
 #include "client/local_store.h"
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -86,44 +87,80 @@ static void linger(int fd)
     }
 }
 
+/*  Something comes before it is time. */
+static bool readable(int fd, uint64_t until_us)
+{
+    linger(fd);
+    uint64_t now_us = until_us != UINT64_MAX ? clock_us() : 0;
+    uint64_t left_ms = until_us > now_us ? (until_us - now_us + 999) / 1000 : 0;
+    struct pollfd reply = { fd, POLLIN, 0 };
+    return until_us == UINT64_MAX ||
+           poll(&reply, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX) > 0;
+}
+
 /*  With the lock, which others get meanwhile. */
-static void read_one(struct local_store *self)
+static void read_one(struct local_store *self, uint64_t until_us)
 {
     struct waiter reply;
     struct msg msg;
     self->reading = true;
     pthread_mutex_unlock(&self->lock);
-    linger(self->fd);
-    reply.bytes = local_receive(self->fd, reply.packet, &reply.fd);
-    bool understood = reply.bytes > 0 &&
-                      proto_decode(slice_of(reply.packet, (size_t)reply.bytes), &msg, NULL) == OK;
+    bool came = readable(self->fd, until_us), understood = false;
+    if (came) {
+        reply.bytes = local_receive(self->fd, reply.packet, &reply.fd);
+        understood = reply.bytes > 0 &&
+                     proto_decode(slice_of(reply.packet, (size_t)reply.bytes), &msg, NULL) == OK;
+    }
     pthread_mutex_lock(&self->lock);
     self->reading = false;
     if (understood) {
         hand_over(self, &reply, msg.as.seq);
     } else {
-        self->broken = true;
+        self->broken = self->broken || came;
     }
     pthread_cond_broadcast(&self->changed);
 }
 
-/*  `seq` points into `request`.  The reply borrows from `waiter`. */
-static int ask(struct local_store *self, enum msg_kind kind, void *request, struct waiter *waiter,
+/*  With the lock: until something has come for somebody, or it is time. */
+static void await(struct local_store *self, uint64_t until_us)
+{
+    struct timespec until = { (time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000 };
+    if (!self->reading) {
+        read_one(self, until_us);
+    } else if (until_us == UINT64_MAX) {
+        pthread_cond_wait(&self->changed, &self->lock);
+    } else {
+        pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    }
+}
+
+struct request {
+    enum msg_kind kind;
+    void *msg;
+    uint64_t
+        until_us; /* of clock_us(): the store is told to answer now what it cannot answer before */
+};
+
+/*  The reply borrows from `waiter`. */
+static int ask(struct local_store *self, const struct request *request, struct waiter *waiter,
                struct msg *out)
 {
+    uint64_t until_us = request->until_us;
     pthread_mutex_lock(&self->lock);
     waiter->seq = ++self->seq;
     waiter->done = false;
     waiter->fd = -1;
-    memcpy(request, &waiter->seq, sizeof(waiter->seq)); /* every message starts with it */
-    self->broken = self->broken || !send_message(self, kind, request);
+    memcpy(request->msg, &waiter->seq, sizeof(waiter->seq)); /* every message starts with it */
+    self->broken = self->broken || !send_message(self, request->kind, request->msg);
     waiter->next = self->waiters;
     self->waiters = waiter;
     while (!waiter->done && !self->broken) {
-        if (self->reading) {
-            pthread_cond_wait(&self->changed, &self->lock);
+        if (clock_us() >= until_us) {
+            struct msg_store_stop stop = { .get = waiter->seq };
+            self->broken = !send_message(self, MSG_STORE_STOP, &stop);
+            until_us = UINT64_MAX;
         } else {
-            read_one(self);
+            await(self, until_us);
         }
     }
     if (!waiter->done) {
@@ -265,17 +302,17 @@ static void unmap(struct local_store *self, struct mapping *mapping)
 }
 
 /*  Its answer, mapped. */
-static int get_memory(struct local_store *self, enum msg_kind kind, void *request,
+static int get_memory(struct local_store *self, const struct request *request,
                       struct msg_store_memory *memory, struct mapping **mapping)
 {
     struct waiter waiter;
     struct msg msg;
-    int rc = ask(self, kind, request, &waiter, &msg);
+    int rc = ask(self, request, &waiter, &msg);
     bool memory_came = rc == OK && msg.kind == MSG_STORE_MEMORY;
     rc = rc != OK ? rc : memory_came ? msg.as.store_memory.code : ERR_FRAME;
     if (rc == OK) {
         *memory = msg.as.store_memory;
-        *mapping = map(self, memory, waiter.fd, kind == MSG_STORE_CREATE);
+        *mapping = map(self, memory, waiter.fd, request->kind == MSG_STORE_CREATE);
         if (*mapping == NULL) {
             release_hold(self, memory->hold);
             rc = ERR_MEMORY;
@@ -291,10 +328,11 @@ static int get_memory(struct local_store *self, enum msg_kind kind, void *reques
 
 int local_store_create(struct local_store *self, uint64_t size, struct local_buffer *out)
 {
-    struct msg_store_create request = { .size = size };
+    struct msg_store_create create = { .size = size };
+    const struct request request = { MSG_STORE_CREATE, &create, UINT64_MAX };
     struct msg_store_memory memory;
     struct mapping *mapping;
-    int rc = get_memory(self, MSG_STORE_CREATE, &request, &memory, &mapping);
+    int rc = get_memory(self, &request, &memory, &mapping);
     if (rc == OK) {
         *out = (struct local_buffer){ self, mapping->p + STORED_LEAD, memory.size, memory.hold,
                                       mapping };
@@ -310,12 +348,13 @@ static void protect(const struct local_buffer *buffer)
 
 int local_store_seal(struct local_buffer *buffer, uint64_t task, uint32_t index)
 {
-    struct msg_store_seal request = { .hold = buffer->hold, .task = task, .index = index };
+    struct msg_store_seal seal = { .hold = buffer->hold, .task = task, .index = index };
+    const struct request request = { MSG_STORE_SEAL, &seal, UINT64_MAX };
     struct local_store *self = buffer->store;
     struct waiter waiter;
     struct msg msg;
     protect(buffer);
-    int rc = self->closed ? ERR_CLOSED : ask(self, MSG_STORE_SEAL, &request, &waiter, &msg);
+    int rc = self->closed ? ERR_CLOSED : ask(self, &request, &waiter, &msg);
     unmap(self, buffer->mapping);
     *buffer = (struct local_buffer){ 0 };
     return rc != OK ? rc : msg.kind == MSG_STORE_DONE ? msg.as.store_done.code : ERR_FRAME;
@@ -331,13 +370,14 @@ void local_store_abort(struct local_buffer *buffer)
     }
 }
 
-int local_store_view(struct local_store *self, uint64_t task, uint32_t index,
+int local_store_view(struct local_store *self, uint64_t task, uint32_t index, uint64_t until_us,
                      struct local_view *out)
 {
-    struct msg_store_get request = { .task = task, .index = index };
+    struct msg_store_get get = { .task = task, .index = index };
+    const struct request request = { MSG_STORE_GET, &get, until_us };
     struct msg_store_memory memory;
     struct mapping *mapping;
-    int rc = get_memory(self, MSG_STORE_GET, &request, &memory, &mapping);
+    int rc = get_memory(self, &request, &memory, &mapping);
     if (rc == OK) {
         *out = (struct local_view){ self, slice_of(mapping->p + STORED_LEAD, memory.size),
                                     memory.hold, mapping };
@@ -363,6 +403,8 @@ const char *local_store_why(int code)
         return "the object store of this node has no such value";
     case ERR_CLOSED:
         return "the worker of this node, which has its object store, has ended";
+    case ERR_TIMEOUT:
+        return "it has not come from another node yet";
     case ERR_BUSY:
         return "this process has too many values in the object store at a time";
     default:
@@ -375,14 +417,15 @@ const char *local_store_why(int code)
 static int greet(struct local_store *self, const struct local_store_config *config)
 {
     uint8_t hash[TOKEN_HASH_BYTES];
-    struct msg_store_open request = { .key = slice_text(config->key) };
+    struct msg_store_open open = { .key = slice_text(config->key) };
+    const struct request request = { MSG_STORE_OPEN, &open, UINT64_MAX };
     struct waiter waiter;
     struct msg msg;
     if (config->key[0] == 0) {
         token_hash(config->token, hash);
-        request.hash = slice_of(hash, sizeof(hash));
+        open.hash = slice_of(hash, sizeof(hash));
     }
-    int rc = ask(self, MSG_STORE_OPEN, &request, &waiter, &msg);
+    int rc = ask(self, &request, &waiter, &msg);
     if (rc != OK || msg.kind != MSG_STORE_OPENED) {
         return rc != OK ? rc : ERR_FRAME;
     }
@@ -391,6 +434,15 @@ static int greet(struct local_store *self, const struct local_store_config *conf
     bool other =
         config->cluster[0] != 0 && !slice_same(opened->cluster, slice_text(config->cluster));
     return opened->code != OK ? opened->code : other ? ERR_CONFLICT : OK;
+}
+
+static void init_changed(struct local_store *self)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 int local_store_open(struct local_store **out, const struct local_store_config *config)
@@ -405,7 +457,7 @@ int local_store_open(struct local_store **out, const struct local_store_config *
     self->fd = fd;
     self->users = 1;
     pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->changed, NULL);
+    init_changed(self);
     int rc = greet(self, config);
     *out = self;
     if (rc != OK) {

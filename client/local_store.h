@@ -43,7 +43,8 @@ MUST_CHECK int local_store_create(struct local_store *self, uint64_t size,
 MUST_CHECK int local_store_seal(struct local_buffer *buffer, uint64_t task, uint32_t index);
 void local_store_abort(struct local_buffer *buffer); /* one that is none, too */
 
-/*  A value to be read, mapped where it is; each needs its local_store_release(). */
+/*  A value to be read, mapped where it is; each needs its local_store_release().  ERR_TIMEOUT: it is fetched from another
+    node, and has not come by `until_us` of clock_us(); it goes on coming. */
 struct local_view {
     struct local_store *store;
     struct slice value; /* in msgpack; a 0 follows */
@@ -51,6 +52,6 @@ struct local_view {
     struct mapping *mapping;
 };
 MUST_CHECK int local_store_view(struct local_store *self, uint64_t task, uint32_t index,
-                                struct local_view *out);
+                                uint64_t until_us, struct local_view *out);
 void local_store_release(struct local_view *view);
 #endif

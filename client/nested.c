@@ -16,7 +16,6 @@ static struct {
     struct session *_Atomic session;
     _Atomic uint64_t token; /* of the attempt that it is open for; 0: none */
     bool forked;
-    bool prepared;
 } nested = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /*  In the child of a fork: it has neither our thread nor a right to the connection, nor is it the task. */
@@ -24,6 +23,11 @@ static void after_fork(void)
 {
     nested.forked = true;
     nested.token = 0;
+}
+
+void nested_prepare(void)
+{
+    pthread_atfork(NULL, NULL, after_fork);
 }
 
 struct session *nested_current(void)
@@ -101,15 +105,24 @@ struct session *nested_session(void)
         return NULL;
     }
     pthread_mutex_lock(&nested.lock);
-    if (!nested.prepared) {
-        nested.prepared = true;
-        pthread_atfork(NULL, NULL, after_fork);
-    }
     if (nested.token != token && take_up(task, token) == RAYC_OK) {
         nested.token = token;
     }
     session = nested.token == token ? nested.session : NULL;
     pthread_mutex_unlock(&nested.lock);
+    return session;
+}
+
+/*  What an earlier task of this process has made, and dropped, is there again for one that has read it. */
+struct session *nested_reader(rayc_ref ref)
+{
+    struct session *session = nested_current();
+    if (session == NULL) {
+        pthread_mutex_lock(&nested.lock);
+        bool own = nested.session != NULL && !session_is_foreign(nested.session, ref);
+        pthread_mutex_unlock(&nested.lock);
+        session = own ? nested_session() : NULL;
+    }
     return session;
 }
 

@@ -224,7 +224,8 @@ static int add(const struct stored *id, enum viewer viewer, struct memory *memor
     return RAYC_OK;
 }
 
-int node_values_view(const struct stored *id, enum viewer viewer, struct slice *value)
+int node_values_view(const struct stored *id, enum viewer viewer, uint64_t until_us,
+                     struct slice *value)
 {
     struct local_store *store;
     struct memory memory = { 0 };
@@ -241,7 +242,7 @@ int node_values_view(const struct stored *id, enum viewer viewer, struct slice *
     for (int tries = 0; seen == ERR_CLOSED && tries < 2 && rc == RAYC_OK; tries++) {
         rc = connect_store(tries > 0, &store); /* its worker may have ended, and be back */
         if (rc == RAYC_OK) {
-            seen = local_store_view(store, id->task, id->index, &memory.local);
+            seen = local_store_view(store, id->task, id->index, until_us, &memory.local);
             local_store_give(store);
         }
     }

@@ -26,8 +26,10 @@ MUST_CHECK int node_values_seal(struct local_buffer *buffer, uint64_t task, uint
 
 /*  Who holds it: references do once, running tasks each for itself. */
 enum viewer { VIEWER_REFERENCE, VIEWER_TASK };
-/*  The value in msgpack, with a 0 behind it.  RAYC_ENOTFOUND: it is not on this node. */
-MUST_CHECK int node_values_view(const struct stored *id, enum viewer viewer, struct slice *value);
+/*  The value in msgpack, with a 0 behind it.  RAYC_ENOTFOUND: it is not on this node.  RAYC_ETIMEOUT: it is on its way to it,
+    and has not come by `until_us` of clock_us(). */
+MUST_CHECK int node_values_view(const struct stored *id, enum viewer viewer, uint64_t until_us,
+                                struct slice *value);
 /*  The same of one that has come from elsewhere, for this machine has no store: malloced, and owned from now on. */
 MUST_CHECK int node_values_keep(const struct stored *id, uint8_t *bytes, struct slice *value);
 bool node_values_here(void); /* there is a store, or was when it was last needed */

@@ -45,8 +45,8 @@ static struct session *session(void)
     }
     if (self == NULL) {
         failure_say(RAYC_ECLOSED, "%s",
-                    forked ? "this process is a fork of the one that called rayc_init(): only that "
-                             "one can use rayc"
+                    forked ? "this process is a fork of the one that called rayc_init(): it must "
+                             "call that, too"
                            : "rayc_init() has not been called, or rayc_shutdown() has");
     }
     return self;
@@ -61,7 +61,7 @@ void rayc_met_(rayc_ref ref)
 {
     struct session *self = atomic_load_explicit(&current, memory_order_acquire);
     if (self == NULL && serve_page() != NULL) {
-        self = actor_is() ? nested_session() : nested_current();
+        self = actor_is() ? nested_session() : nested_reader(ref);
     }
     if (self != NULL) {
         session_met(self, ref);
@@ -152,6 +152,10 @@ int rayc_init(const char *address)
     const char *executor = getenv("RAYC_EXECUTOR");
     if (executor != NULL && strcmp(executor, "1") == 0) {
         serve_tasks();
+    }
+    if (serve_page() != NULL) {
+        return failure_say(RAYC_ECONFLICT,
+                           "this process runs tasks: they can use rayc without rayc_init()");
     }
     static bool prepared;
     pthread_mutex_lock(&init_lock);
@@ -274,6 +278,10 @@ void rayc_submit_n(const rayc_function *function, const rayc_options *options, c
 {
     struct session *self = session();
     rayc_options complete;
+    if (refs == NULL) {
+        failure_say(RAYC_EINVALID, "there is no room for the references: refs is NULL");
+        return;
+    }
     uint32_t returns = options_complete(&complete, options) == RAYC_OK && complete.returns > 0
                            ? complete.returns
                            : 1;
@@ -369,6 +377,10 @@ int rayc_history(rayc_ref ref, void (*each)(void *context, const rayc_attempt_re
 {
     struct session *self = session();
     int rc = self != NULL ? session_known(self, ref) : RAYC_ECLOSED;
+    if (rc == RAYC_OK && each == NULL) {
+        return failure_say(RAYC_EINVALID,
+                           "there is no function to tell the attempts to: it is NULL");
+    }
     if (rc != RAYC_OK) {
         return rc > 0 ? 0 : rc; /* it was never submitted: there is no attempt */
     }

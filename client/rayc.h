@@ -42,6 +42,7 @@ enum {
     RAYC_EBUSY = -15,       /* a limit of the head is reached */
     RAYC_ECLOSED = -16,     /* before rayc_init() or after rayc_shutdown() */
     RAYC_EINFEASIBLE = -18, /* no node can ever meet the demand */
+    RAYC_EQUOTA = -21,      /* the user has as many jobs, tasks or bytes of values as it may */
     RAYC_ETASK = -30,       /* the task failed: app_code is its own code, or its exit status */
     RAYC_EDIED = -31,       /* its process or node died more often than retries allow */
     RAYC_ECANCELLED = -32,  /* it was cancelled, or its job was stopped */
@@ -224,7 +225,8 @@ RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
 
 /*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
     durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
-    put: RAYC_EINVALID. */
+    put: RAYC_EINVALID.  If the user has a quota of object bytes, the head is asked about what is over 100 KiB, and it is
+    not kept beyond that: RAYC_EQUOTA. */
 RAYC_API rayc_ref rayc_put(rayc_arg);
 
 /*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which
@@ -248,8 +250,9 @@ RAYC_API rayc_ref rayc_command(const rayc_options *, const char *const *argv,
                                const char *const *env, const char *cwd, const void *input,
                                size_t input_size);
 
-/*  Waits for a result.  `seconds` RAYC_FOREVER, or from 0 on; 0: only looks.  0; RAYC_ETIMEOUT; how the task failed; or
-    RAYC_ENOTFOUND: the reference was dropped, or came in a value and is of another user's task, or of none. */
+/*  Waits for a result.  `seconds` RAYC_FOREVER, or from 0 on; 0: only looks.  0; RAYC_ETIMEOUT: the task goes on, and so
+    does a large value that is on its way, for a later call; how the task failed; or RAYC_ENOTFOUND: the reference was
+    dropped, or came in a value and is of another user's task, or of none. */
 RAYC_API int rayc_get(rayc_ref, double seconds, rayc_value *out);
 
 /*  Waits for all of them: values[i] is that of refs[i].  As soon as one has failed, how that one did, without waiting for
@@ -388,7 +391,9 @@ typedef struct {
 } rayc_method;
 
 /*  Inside a constructor or a method.  In other tasks they say nothing or 0, or the attempt ends in RAYC_EARG. */
-/*  Commits a value with the result of this method, if it succeeds: what the actor gets if it has to start again.  0. */
+/*  Commits a value with the result of this method, if it succeeds: what the actor gets if it has to start again.  What
+    references inside of it name lives as long as it is the last one, though the program drops them (rayc_nested(),
+    rayc_pack_ref()).  0. */
 RAYC_API int rayc_actor_save(rayc_task *, rayc_arg);
 /*  In a constructor: the value that was committed last; NULL: none was. */
 RAYC_API const rayc_value *rayc_actor_saved(rayc_task *);

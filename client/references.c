@@ -1,6 +1,7 @@
 /*  references.c - what references stand for: those of the session's own tasks, and those that it has read in values, which it
     holds from then on. */
 #include "client/failure.h"
+#include "client/far_values.h"
 #include "client/node_values.h"
 #include "client/session_inside.h"
 #include "common/ids.h"
@@ -122,6 +123,12 @@ int session_known(struct session *self, rayc_ref ref)
     return rc;
 }
 
+static void let_go(const struct stored *stored)
+{
+    node_values_release(stored, VIEWER_REFERENCE);
+    far_values_forget(stored);
+}
+
 /*  What is in a store or has references inside, or may when it is there, is the head's to look after; so is what was
     borrowed. */
 static void release_value(struct session *self, const struct ref_slot *slot, rayc_ref ref,
@@ -133,7 +140,7 @@ static void release_value(struct session *self, const struct ref_slot *slot, ray
     struct slice value = ready ? ref_value(slot, ref.index) : (struct slice){ 0 };
     struct cursor in = cursor_of(value);
     if (ready && stored_get(value, &stored)) {
-        node_values_release(&stored, VIEWER_REFERENCE);
+        let_go(&stored);
     }
     if (borrowed || stored.task != 0 || (slot->state != REF_FAILED && !ready) ||
         reference_next(&in, &inside)) {
@@ -183,7 +190,7 @@ static void forget_value(struct session *self, rayc_ref ref)
         return;
     }
     if (stored_get(ref_value(slot, ref.index), &stored)) {
-        node_values_release(&stored, VIEWER_REFERENCE);
+        let_go(&stored);
     }
     ref_take_away(slot, ref.index);
 }

@@ -181,6 +181,19 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
     }
 }
 
+void session_await(struct session *self, rayc_ref ref)
+{
+    int rc = RAYC_OK;
+    while (rc != RAYC_ECLOSED && self->broken == 0) {
+        struct ref_slot *slot = session_find_slot(self, ref);
+        if (slot == NULL || slot->state != REF_PENDING) {
+            return;
+        }
+        slot->watched |= WATCHED_BY_CALLER;
+        rc = sleep_for_results(self, 1, UINT64_MAX);
+    }
+}
+
 /*  A time-out as callers give it: RAYC_FOREVER, or seconds from 0 on. */
 static int check_seconds(double seconds)
 {
@@ -195,7 +208,7 @@ static int check_seconds(double seconds)
 static int read_stored(struct session *self, const struct stored *id, uint64_t until_us,
                        struct slice *value)
 {
-    int rc = node_values_view(id, VIEWER_REFERENCE, value);
+    int rc = node_values_view(id, VIEWER_REFERENCE, until_us, value);
     if (rc == RAYC_ENOTFOUND && !node_values_here()) {
         uint8_t *bytes;
         rc = far_values_get(self, id, until_us, &bytes);
@@ -398,7 +411,10 @@ int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t want
     if (rc != RAYC_OK || count == 0) {
         return rc;
     }
-    if (refs == NULL || wanted == 0 || wanted > count || count > INT32_MAX) {
+    if (refs == NULL) {
+        return failure_say(RAYC_EINVALID, "the list of references is NULL");
+    }
+    if (wanted == 0 || wanted > count || count > INT32_MAX) {
         return failure_say(RAYC_EINVALID,
                            "wanted is %zu of %zu references: it must be 1 to their count", wanted,
                            count);

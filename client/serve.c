@@ -536,6 +536,7 @@ void serve_tasks(void)
     unsetenv("RAYC_EXECUTOR"); /* a program that a task starts is no executor */
     fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC);
     open_page(self);
+    nested_prepare();
     struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
     sigaction(SIGINT, &action, NULL);
     self->claimed = NONE;

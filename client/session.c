@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "client/failure.h"
+#include "client/far_values.h"
 #include "client/node_values.h"
 #include "common/access.h"
 #include "common/clock.h"
@@ -185,6 +186,7 @@ static void end(struct session *self)
     explicit_bzero(self->token, sizeof(self->token));
     close(self->wake_fd);
     pthread_mutex_lock(&self->lock); /* a late caller sees `closing`, and none of this */
+    far_values_forget(NULL);
     node_values_leave();
     refs_fini(&self->refs);
     ref_changes_fini(&self->changes);

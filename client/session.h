@@ -73,6 +73,8 @@ int session_get_all(struct session *self, const struct ref_list *list, double se
 int session_wait(struct session *self, rayc_ref *refs, size_t count, size_t wanted, double seconds);
 int session_drop(struct session *self, rayc_ref ref);
 int session_free(struct session *self, const rayc_ref *refs, size_t count);
+/*  Of a task that another session has submitted? */
+bool session_is_foreign(const struct session *self, rayc_ref ref);
 void session_met(struct session *self,
                  rayc_ref ref); /* read in a value: held until it is dropped */
 /*  A task of this executor is going to return a value with this reference inside. */

@@ -76,6 +76,7 @@ struct session {
     struct request *requests;
     struct handles handles;   /* of actors */
     bool naming;              /* the next counter is being given a name: submit.h */
+    bool quota;               /* the head decides whether a stored value may be there */
     struct wire args, deps;   /* scratch */
     struct sealing sealing;   /* likewise */
     uint32_t waiters;         /* callers that wait for results: what was submitted must leave */
@@ -131,8 +132,6 @@ bool session_take_news(struct session *self); /* true: there was something */
 void session_tell(struct session *self, uint64_t ended);
 
 /*  Under the lock, for callers. */
-/*  Of a task that another session has submitted? */
-bool session_is_foreign(const struct session *self, rayc_ref ref);
 struct ref_slot *session_find_slot(const struct session *self, rayc_ref ref); /* NULL: not there */
 int session_unknown(rayc_ref ref); /* RAYC_ENOTFOUND with rayc_error() */
 /*  The slot of a reference, or NULL with rayc_error(); that of another session's task is made when
@@ -148,7 +147,8 @@ void session_send_all(struct session *self); /* by the thread, which comes back 
 int session_sleep(struct session *self, uint64_t until_us);
 /*  Until the head has the task, if it is this session's: it cannot end what it does not know. */
 int session_wait_accepted(struct session *self, task_id id);
-int session_usable(const struct session *self); /* RAYC_OK, RAYC_ECLOSED */
+int session_usable(const struct session *self);         /* RAYC_OK, RAYC_ECLOSED */
+void session_await(struct session *self, rayc_ref ref); /* until it has ended, or never can */
 uint64_t session_deadline(double seconds);
 /*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out
     of the way, the caller does its work: a result then wakes one thread, not two. */

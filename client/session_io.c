@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "client/failure.h"
+#include "client/far_values.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -170,6 +171,7 @@ static bool tick(struct session *self, uint64_t now_ms)
         on_lost(self, now_ms);
     } else if (now_ms >= self->beat_at_ms) {
         session_say_beat(self, now_ms);
+        far_values_tidy(now_ms);
     }
     bool gone = self->phase == PHASE_DOWN && now_ms - self->lost_ms >= REVIVE_MS;
     if (self->config.revive == NULL || now_ms < self->revive_at_ms ||

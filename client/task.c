@@ -152,6 +152,9 @@ const rayc_value *task_checkpoint(struct rayc_task *self)
     if (!self->has_checkpoint && value_read(&in, &self->checkpoint, &reference)) {
         self->has_checkpoint = true;
         end_string(&self->checkpoint);
+        if (self->checkpoint.kind == RAYC_REF) {
+            rayc_met_(self->checkpoint.as.ref);
+        }
     }
     return self->has_checkpoint ? &self->checkpoint : NULL;
 }

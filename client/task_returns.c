@@ -111,14 +111,6 @@ static void encode(struct rayc_task *self, struct wire *to, const rayc_value *va
     ensure(!to->full);
 }
 
-void task_save(struct rayc_task *self, rayc_arg arg)
-{
-    self->saved.n = 0;
-    if (can_be_sent(self, &arg, "what it saves")) {
-        encode(self, &self->saved, &arg.value, "what it saves");
-    }
-}
-
 static void store_full(struct rayc_task *self)
 {
     task_mistake(self, OUTCOME_STORE_FULL, 0, "task %.*s: its result: %s", name_bytes(self),
@@ -152,14 +144,23 @@ static struct returned *place_of(struct rayc_task *self, size_t index)
     return &self->returned[index];
 }
 
-/*  What is inside may be dropped now: the task holds it until its result is there. */
-static void hold_inside(const struct rayc_task *self, const struct returned *value)
+/*  What is inside may be dropped now: the task holds it until the head has what it returns and saves. */
+static void hold_inside(const struct rayc_task *self, struct slice value)
 {
     struct session *session = nested_current();
-    struct cursor in = cursor_of(bytes_of(value));
+    struct cursor in = cursor_of(value);
     struct reference inside;
     while (session != NULL && reference_next(&in, &inside)) {
         session_returns(session, self->run.task, &inside);
+    }
+}
+
+void task_save(struct rayc_task *self, rayc_arg arg)
+{
+    self->saved.n = 0;
+    if (can_be_sent(self, &arg, "what it saves")) {
+        encode(self, &self->saved, &arg.value, "what it saves");
+        hold_inside(self, slice_of(self->saved.p, self->saved.n));
     }
 }
 
@@ -172,7 +173,7 @@ int rayc_return_at(rayc_task *self, size_t index, rayc_arg arg)
     if (!keep(self, to, &arg.value)) {
         encode(self, &to->bytes, &arg.value, "its result");
     }
-    hold_inside(self, to);
+    hold_inside(self, bytes_of(to));
     return 0;
 }
 
@@ -217,6 +218,18 @@ static void seal(struct rayc_task *self, uint32_t index)
     ensure(!value->bytes.full);
 }
 
+/*  What the head is to know of a value, or of what it saves; false: it is a mistake. */
+static bool tell_sealed(struct rayc_task *self, uint32_t index, uint64_t size, struct slice value)
+{
+    bool told = sealing_add(&self->sealing, index, size, value) == RAYC_OK;
+    if (!told) {
+        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: %s: %s", name_bytes(self),
+                     name_of(self), index < RETURNS_MAX ? "its result" : "what it saves",
+                     rayc_error()->text);
+    }
+    return told;
+}
+
 static void end_value(struct rayc_task *self, uint32_t index)
 {
     struct returned *value = &self->returned[index];
@@ -230,10 +243,7 @@ static void end_value(struct rayc_task *self, uint32_t index)
     if (!kept && value->bytes.n == 0) {
         rayc_return(self, rayc_nil());
     }
-    if (sealing_add(&self->sealing, index, value->kept.size, bytes_of(value)) != RAYC_OK) {
-        task_mistake(self, OUTCOME_APP_ERROR, RAYC_EINVALID, "task %.*s: its result: %s",
-                     name_bytes(self), name_of(self), rayc_error()->text);
-    } else if (kept) {
+    if (tell_sealed(self, index, value->kept.size, bytes_of(value)) && kept) {
         seal(self, index);
     }
 }
@@ -273,6 +283,9 @@ void returns_end(struct rayc_task *self)
     uint32_t count = count_of(self);
     for (uint32_t i = 0; i < count && self->outcome == OUTCOME_OK; i++) {
         end_value(self, i);
+    }
+    if (self->outcome == OUTCOME_OK && self->saved.n > 0) {
+        (void)tell_sealed(self, RETURNS_MAX, 0, slice_of(self->saved.p, self->saved.n));
     }
     if (self->outcome == OUTCOME_OK && count > 1) {
         join(self);

@@ -18,7 +18,7 @@ bool task_map(struct rayc_task *self, struct slice *value, bool *stored)
         mapped->ids = realloc(mapped->ids, mapped->capacity * sizeof(*mapped->ids));
         ensure(mapped->ids != NULL);
     }
-    if (node_values_view(&id, VIEWER_TASK, value) != RAYC_OK) {
+    if (node_values_view(&id, VIEWER_TASK, UINT64_MAX, value) != RAYC_OK) {
         task_mistake(self, OUTCOME_OBJECT_LOST, 0, "task %.*s: argument %zu: %s",
                      (int)self->run.name.n, (const char *)self->run.name.p, self->count,
                      rayc_error()->text);

@@ -43,6 +43,16 @@ static inline void text_u64(struct text *self, uint64_t value)
     text_slice(self, slice_of(digits + n, sizeof(digits) - n));
 }
 
+/*  As ids of tasks are written: 16 hex digits. */
+static inline void text_id(struct text *self, uint64_t id)
+{
+    char digits[16];
+    for (int i = 0; i < 16; i++) {
+        digits[i] = "0123456789abcdef"[id >> (60 - 4 * i) & 15];
+    }
+    text_slice(self, slice_of(digits, sizeof(digits)));
+}
+
 /*  In 1/10000: "2", "0.5". */
 static inline void text_units(struct text *self, uint64_t units)
 {

@@ -31,6 +31,9 @@
     " UNION ALL " \
     HELD("CAPTURED_IN_OBJECT", "'OBJECT'", "printf('%016x%04x',o.task,o.idx)", "d.value->>0", "d.value->>1") \
     " FROM object o JOIN json_each(objects_json(o.inside)) d WHERE o.idx<4294967295 AND o.state<6 AND o.inside IS NOT NULL" \
+    " UNION ALL " \
+    HELD("CAPTURED_IN_OBJECT", "'ACTOR'", "a.id", "d.value->>0", "d.value->>1") \
+    " FROM actor a JOIN json_each(objects_json(a.inside)) d WHERE a.cause=0 AND a.inside IS NOT NULL" \
     ") h ON h.task=v.id AND h.idx=v.\"index\""
 /* clang-format on */
 #endif

@@ -388,6 +388,18 @@ static const char node_view_13[] =
     " iif(o.state=3,NULL,coalesce(store_spilled,0)) AS object_store_spilled, o.id AS id"
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
+/*  How many bytes of objects users have, and may have, in stores. */
+static const char user_objects[] =
+    "ALTER TABLE user ADD COLUMN object_bytes_max INTEGER DEFAULT -1;"
+    "DROP VIEW users;"
+    "CREATE VIEW users AS SELECT u.name AS name, r.name AS role, u.disabled AS disabled,"
+    " iif(u.jobs_max<0,NULL,u.jobs_max) AS jobs_max, iif(u.tasks_max<0,NULL,u.tasks_max) AS tasks_max,"
+    " iif(u.object_bytes_max<0,NULL,u.object_bytes_max) AS object_bytes_max,"
+    " (SELECT coalesce(sum(o.size),0) FROM job j JOIN session s ON s.job=j.id"
+    "  JOIN object o ON o.task BETWEEN " FIRST_TASK("s.id") " AND " LAST_TASK("s.id")
+    "  AND o.state IN (3,4) WHERE j.owner=u.id) AS object_bytes,"
+    TIME("created", "u.created_ms") ", u.id AS id FROM user u LEFT JOIN role_name r ON r.value=u.role;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -428,6 +440,11 @@ static const char failure_names[] = /* apart: a string has 4095 bytes at most */
 static const char rebuild_column[] = "ALTER TABLE object ADD COLUMN rebuilds INTEGER;"
                                      "ALTER TABLE object ADD COLUMN fence INTEGER;";
 
+/*  References inside of an actor's checkpoint. */
+static const char inside_column[] = "ALTER TABLE actor ADD COLUMN inside BLOB;";
+
+static const char root_column[] = "ALTER TABLE session ADD COLUMN root INTEGER DEFAULT 0;";
+
 /*  Tasks that tasks have submitted, and the sessions of executors. */
 static const char nested_columns[] = "ALTER TABLE task ADD COLUMN parent INTEGER;"
                                      "ALTER TABLE task ADD COLUMN parent_fence INTEGER;"
@@ -451,13 +468,29 @@ static const char *const steps[][8] = {
     { object_view },
     { node_view_13 },
     { rebuild_column },
+    { root_column },
+    { inside_column },
+    { user_objects },
 };
+
+const char *schema_advice(sqlite3 *db)
+{
+    switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_BUSY:
+        return ": another program has it open, and is to end first";
+    case SQLITE_FULL:
+        return ": make room on its disk";
+    default:
+        return "";
+    }
+}
 
 static int schema_run(sqlite3 *db, const char *sql, struct diag *why)
 {
     char *text = NULL;
     if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
-        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s", text);
+        snprintf(why->text, sizeof(why->text), "the database cannot be used: %s%s", text,
+                 schema_advice(db));
         sqlite3_free(text);
         return ERR_STORE;
     }
@@ -494,9 +527,11 @@ static int schema_version(sqlite3 *db, int64_t *version, struct diag *why)
         return ERR_STORE;
     }
     if (*version > (int64_t)COUNT(steps)) {
-        snprintf(why->text, sizeof(why->text),
-                 "the database has schema %lld, this rayc knows up to %zu: use a newer rayc",
-                 (long long)*version, COUNT(steps));
+        snprintf(
+            why->text, sizeof(why->text),
+            "the database has schema %lld, this rayc knows up to %zu: use the newer rayc that has "
+            "written it, or another state folder",
+            (long long)*version, COUNT(steps));
         return ERR_STORE_NEWER;
     }
     return OK;

@@ -9,4 +9,7 @@
     ERR_STORE_NEWER: a newer rayc wrote the file.  ERR_STORE: it is no database of rayc, or
     damaged. */
 MUST_CHECK int schema_open(sqlite3 *db, struct diag *why);
+
+/*  What a person can do about the last error of this connection; "" if nothing is known. */
+const char *schema_advice(sqlite3 *db);
 #endif

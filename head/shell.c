@@ -357,8 +357,10 @@ static int take_lock(struct shell *self, const struct shell_options *options)
         poll(NULL, 0, LOCK_WAIT_MS);
     }
     if (self->lock_fd < 0) {
-        log_error("head.lock", "path=%s why=\"another head is using this state folder\"", path);
-        return ERR_LOCKED;
+        bool other = self->lock_fd == ERR_LOCKED;
+        log_error("head.lock", "path=%s why=\"%s\"", path,
+                  other ? "another head is using this state folder" : err_text(self->lock_fd));
+        return self->lock_fd;
     }
     return OK;
 }

@@ -58,7 +58,8 @@ int store_failed(struct store *self, const char *doing)
 
 static int explain(struct store *self, const char *doing, struct diag *why)
 {
-    snprintf(why->text, sizeof(why->text), "the database %s: %s", doing, sqlite3_errmsg(self->db));
+    snprintf(why->text, sizeof(why->text), "the database %s: %s%s", doing, sqlite3_errmsg(self->db),
+             schema_advice(self->db));
     return ERR_STORE;
 }
 

@@ -29,7 +29,8 @@ static void fill_user(sqlite3_stmt *from, struct restored *to)
                                       .disabled = column_u32(from, 3),
                                       .jobs_max = column_u64(from, 4),
                                       .tasks_max = column_u64(from, 5),
-                                      .created_ms = column_u64(from, 6) };
+                                      .created_ms = column_u64(from, 6),
+                                      .object_bytes_max = column_u64(from, 7) };
 }
 
 static void fill_token(sqlite3_stmt *from, struct restored *to)
@@ -78,6 +79,7 @@ static void fill_session(sqlite3_stmt *from, struct restored *to)
     to->session.high = column_u64(from, 5);
     to->session.nested = column_u32(from, 6);
     to->session.refs = column_u64(from, 7);
+    to->session.root = column_u64(from, 8);
 }
 
 static void fill_spec(sqlite3_stmt *from, struct restored *to)
@@ -192,7 +194,8 @@ static const struct {
       " coalesce((SELECT value FROM meta WHERE key='job_last'),0),"
       " coalesce((SELECT value FROM meta WHERE key='session_last'),0)" },
     { RESTORE_USER, fill_user,
-      "SELECT id,name,role,disabled,jobs_max,tasks_max,created_ms FROM user ORDER BY id" },
+      "SELECT id,name,role,disabled,jobs_max,tasks_max,created_ms,object_bytes_max FROM user"
+      " ORDER BY id" },
     { RESTORE_TOKEN, fill_token,
       "SELECT id,user,role,hash,expires_ms,revoked_ms FROM token ORDER BY id" },
     { RESTORE_JOB, fill_job,
@@ -203,7 +206,7 @@ static const struct {
     { RESTORE_SESSION, fill_session,
       "SELECT id,job,low,closed,(SELECT max(t.id) FROM task t"
       " WHERE t.id BETWEEN s.id<<40 AND (s.id<<40)+1099511627775),coalesce(high,1099511627776),"
-      "nested,refs"
+      "nested,refs,root"
       " FROM session s ORDER BY id" },
     { RESTORE_STUDY, fill_study,
       "SELECT id,name,state,session,decides,stopping,saved,owner FROM study ORDER BY id" },
@@ -223,7 +226,7 @@ static const struct {
       " t.cancelled,length(t.args),t.parent,t.parent_fence,t.actor FROM session s CROSS JOIN task t"
       " ON t.id BETWEEN (s.id<<40)+s.low AND (s.id<<40)+1099511627775 AND t.state<5"
       " WHERE (SELECT state FROM job WHERE id=s.job)<=2 OR s.id IN"
-      "  (SELECT id>>40 FROM actor WHERE cause=0 AND detached=1) ORDER BY s.id,t.id" },
+      "  (SELECT id>>40 FROM actor WHERE cause=0 AND detached=1) OR s.root>0 ORDER BY s.id,t.id" },
     { RESTORE_TASK, fill_task,
       "SELECT t.id,t.spec,t.state,t.submitted_ms,t.deps,t.attempt,"
       " (SELECT max(fence) FROM object WHERE task=t.id),t.charged,t.crashes,"
@@ -233,7 +236,8 @@ static const struct {
       "SELECT token,node,first,count,leased_ms FROM lease ORDER BY token" },
     { RESTORE_HOLD, fill_hold, "SELECT task,idx,session FROM hold" },
     { RESTORE_INSIDE, fill_inside,
-      "SELECT task,idx,inside FROM object WHERE state<6 AND inside IS NOT NULL" },
+      "SELECT task,idx,inside FROM object WHERE state<6 AND inside IS NOT NULL UNION ALL"
+      " SELECT id,4294967294,inside FROM actor WHERE cause=0 AND inside IS NOT NULL" },
 };
 
 static int read_table(const struct restoring *self, size_t table)

@@ -305,7 +305,7 @@ static int send_starts(struct turn *self, const struct batch *batch, struct impo
 static int put_result(struct turn *self, const struct result_send *send)
 {
     struct rec_result result = send->result;
-    if (send->stored) {
+    if (send->stored || send->text_stored) {
         uint32_t state;
         int code = store_task_result(self->store, send->result.task, &state, &result);
         if (code != OK) {

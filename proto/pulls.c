@@ -348,15 +348,24 @@ int pulls_fd(const struct pulls *self)
     return self->epoll;
 }
 
-/*  ZeroMQ's descriptors tell once: so until there is nothing more to hear, and nothing was said since. */
+static bool hear(struct pulls *self)
+{
+    bool heard = false;
+    for (struct peer *peer = self->peers; peer; peer = peer->next) {
+        heard = pull_peer_take(self, peer) || heard;
+    }
+    return heard;
+}
+
+/*  ZeroMQ's descriptors tell once: so until there is nothing more to hear, and nothing was said since.  Who has said
+    something is heard before patience ends: the turn before may be long ago. */
 void pulls_turn(struct pulls *self)
 {
     self->now_ms = clock_ms();
-    on_time(self);
-    for (bool again = true; again;) {
-        again = false;
-        for (struct peer *peer = self->peers; peer; peer = peer->next) {
-            again = pull_peer_take(self, peer) || again;
+    for (bool again = true, first = true; again; first = false) {
+        again = hear(self);
+        if (first) {
+            on_time(self);
         }
         admit(self);
         again = requests_fill(self) || again;

@@ -327,6 +327,9 @@ static void on_store_seal(struct store_socket *self, struct client *client,
     if (hold != NULL && hold->buffer && hold->seq == 0) {
         rc = node_store_seal(self->store, hold->number, msg->task, msg->index, true);
         store_free_hold(client, msg->hold);
+        if (rc == OK) {
+            store_sealed(client, msg->task, msg->index);
+        }
     }
     reply(client, MSG_STORE_DONE, &(struct msg_store_done){ .seq = msg->seq, .code = rc }, -1);
 }
@@ -337,6 +340,18 @@ static void on_store_release(struct store_socket *self, struct client *client,
     const struct hold *hold = hold_at(client, msg->hold);
     if (hold != NULL && hold->seq == 0) {
         release(self, client, msg->hold);
+    }
+}
+
+/*  One that was answered meanwhile is not there. */
+static void on_store_stop(struct client *client, const struct msg_store_stop *msg)
+{
+    for (uint32_t i = 0; i < client->hold_count && client->waiting > 0; i++) {
+        const struct hold *hold = &client->holds[i];
+        if (hold->used && hold->absent && hold->seq == msg->get) {
+            store_free_hold(client, i);
+            store_refuse(client, msg->get, ERR_TIMEOUT);
+        }
     }
 }
 
@@ -355,6 +370,8 @@ static bool on_message(struct store_socket *self, struct client *client, const s
         on_store_seal(self, client, &msg->as.store_seal);
     } else if (msg->kind == MSG_STORE_RELEASE) {
         on_store_release(self, client, &msg->as.store_release);
+    } else if (msg->kind == MSG_STORE_STOP) {
+        on_store_stop(client, &msg->as.store_stop);
     } else {
         return false;
     }
@@ -371,6 +388,7 @@ static void cut(struct store_socket *self, struct client *client)
         }
     }
     pthread_mutex_lock(&self->lock);
+    store_leaves(self, client);
     free(client->holds);
     close(client->fd);
     *client = (struct client){ .fd = -1 };
@@ -548,6 +566,7 @@ void store_socket_close(struct store_socket **self_p)
         }
     }
     store_free_absent(self);
+    store_free_left(self);
     pthread_mutex_destroy(&self->lock);
     free(self->keys);
     free(self->clients);

@@ -28,6 +28,12 @@ bool actor_may_restart(const struct core *core, const struct actor *actor)
            task->charged < (uint32_t)spec->max_retries;
 }
 
+bool actor_lasts(const struct core *core, uint64_t id)
+{
+    uint32_t index = actor_find(core, id);
+    return index != NONE && actor_at(core, index)->task != NONE;
+}
+
 /*  A dead one is forgotten when no call of it is left. */
 static bool dead_drop(struct core *core)
 {
@@ -215,6 +221,7 @@ static uint32_t death_of(const struct actor *actor, const struct task *task,
     case FAILURE_UNKNOWN_TASK:
     case FAILURE_OBJECT_LOST:
     case FAILURE_STORE_FULL:
+    case FAILURE_QUOTA:
     case FAILURES:
         return DEATH_CREATION_FAILED;
     }
@@ -249,8 +256,12 @@ void actor_ended(struct core *core, uint32_t index, const struct ending *how)
     }
     actor->task = NONE;
     const struct spec *spec = spec_at(core, task->spec);
-    session_at(core, spec->session)->detached -= spec->detached;
+    if (spec->detached) {
+        session_at(core, spec->session)->detached--;
+        sessions_root_ended(core, spec->job, actor->id);
+    }
     actor_unnamed(core, index);
+    objects_actor_dead(core, index);
     EMIT(core, actor_dead, actor->id, actor->death, scratch_put(core, actor->text, text.n),
          core->wall_ms);
     if (actor->death >= DEATH_NODE_DIED) {

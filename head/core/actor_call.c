@@ -266,9 +266,13 @@ void call_ended(struct core *core, uint32_t index, const struct rec_done *done, 
 {
     const struct task *task = task_at(core, index);
     struct actor *actor = actor_at(core, lane_at(core, task->actor)->actor);
-    if (done->checkpoint.n > 0 && !(actor->checkpoint && RAYC_BUG(OLD_CHECKPOINT))) {
+    if (done->checkpoint.n > 0 && actor->death == 0 &&
+        !(actor->checkpoint && RAYC_BUG(OLD_CHECKPOINT))) {
         actor->checkpoint = true;
-        EMIT(core, actor_checkpoint, actor->id, done->checkpoint, task->id, core->wall_ms);
+        struct list inside =
+            objects_checkpointed(core, lane_at(core, task->actor)->actor, done->sealed);
+        EMIT(core, actor_checkpoint, actor->id, done->checkpoint, task->id, core->wall_ms,
+             inside.bytes);
     }
     if (task->flags & TASK_CANCEL) { /* whatever it returned: it was cancelled before */
         how->failure = FAILURE_CANCELLED;
@@ -278,6 +282,7 @@ void call_ended(struct core *core, uint32_t index, const struct rec_done *done, 
     }
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
+        quota_judge_result(core, task, how);
         task_end(core, index, how);
         return;
     case OUTCOME_APP_ERROR:

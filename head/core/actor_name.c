@@ -72,19 +72,14 @@ static const char *claim_fault(struct core *core, const struct session *session,
         actor_find(core, task_id_of(session->id, msg->counter).v) != NONE) {
         return "a name is for an actor that is not made yet, and there is one for each";
     }
-    *code = ERR_CLOSED;
-    if (!session->open) {
-        return "the session has ended: its job was stopped, or its driver was given up";
-    }
     *code = ERR_BUSY;
     return actor_room(core, 0) ? NULL : "the head has as many actors as it can hold";
 }
 
 void on_actor_name(struct core *core, uint32_t peer, const struct msg_actor_name *msg)
 {
-    uint32_t session_index = session_of_peer(core, peer, msg->session);
+    uint32_t session_index = session_of_request(core, peer, msg->seq, msg->session, true);
     if (session_index == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
     }
     const struct session *session = session_at(core, session_index);

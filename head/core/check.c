@@ -91,7 +91,9 @@ static void check_task(struct checker *self, const struct task *task, uint32_t i
     CHECK(task->state != TASK_WAITING || task->deps_left > 0 || task->failure != 0 ||
               job_at(core, spec->job)->held,
           task->id);
-    CHECK(!job_ended(job_at(core, spec->job)) || spec->detached, task->id);
+    CHECK(!job_ended(job_at(core, spec->job)) || spec->detached ||
+              session_at(core, spec->session)->root != 0,
+          task->id);
     CHECK(!leased || token_epoch((token_id){ task->token }) <= core->epoch, task->id);
 }
 
@@ -159,11 +161,12 @@ static uint64_t check_jobs(struct checker *self)
     uint64_t tasks = 0;
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
         const struct job *job = job_at(core, j);
-        uint64_t leased = 0, unfinished = 0, detached = 0;
+        uint64_t leased = 0, unfinished = 0, lasting = 0;
         for (uint32_t s = job->sessions.first; s != NONE; s = session_at(core, s)->in_job.next) {
             leased += check_session(self, session_at(core, s));
             unfinished += session_at(core, s)->tasks.count;
-            detached += session_at(core, s)->detached;
+            const struct session *session = session_at(core, s);
+            lasting += session->root != 0 ? session->tasks.count : session->detached;
         }
         check_rebuilds(self, j, &leased);
         uint32_t driver = job->driver ? task_find(core, job->driver) : NONE;
@@ -171,7 +174,7 @@ static uint64_t check_jobs(struct checker *self)
         CHECK(job->finished + job->failed + unfinished - (driver != NONE) == job->total ||
                   job_ended(job),
               job->id);
-        CHECK(!job_ended(job) || unfinished == detached, job->id);
+        CHECK(!job_ended(job) || unfinished == lasting, job->id);
         CHECK(!job->held || (job->state == JOB_PENDING && !job->ending && job->waits.count > 0),
               job->id);
         tasks += unfinished;

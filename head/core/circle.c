@@ -71,13 +71,9 @@ static bool leads_back(const struct core *core, uint32_t at, struct search *sear
 static void add_task(struct text *text, const struct core *core, uint32_t index)
 {
     const struct task *task = task_at(core, index);
-    char id[17] = "";
-    for (int i = 0; i < 16; i++) {
-        id[i] = "0123456789abcdef"[task->id >> (60 - 4 * i) & 15];
-    }
     text_add(text, core->tallies[spec_at(core, task->spec)->tally].name);
     text_add(text, " (");
-    text_add(text, id);
+    text_id(text, task->id);
     text_add(text, ")");
 }
 
@@ -98,9 +94,8 @@ static void refuse_circle(struct core *core, uint32_t peer, uint64_t seq,
 
 void on_awaits(struct core *core, uint32_t peer, const struct msg_awaits *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, false);
     if (index == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
     }
     struct session *session = session_at(core, index);

@@ -101,7 +101,8 @@ struct restored {
         int32_t exit_code;
     } job;
     struct {
-        uint64_t id, job, low, high, refs, last; /* last: greatest counter of a row, 0: none */
+        uint64_t id, job, low, high, refs, root;
+        uint64_t last; /* greatest counter of a row; 0: none */
         uint32_t closed, nested;
     } session;
     struct {
@@ -197,7 +198,8 @@ struct
 struct result_send { /* likewise into one RESULTS */
     uint32_t peer;
     bool synced;
-    bool stored; /* only result.task is set: the shell reads the rest from the store */
+    bool stored;      /* only result.task is set: the shell reads the rest from the store */
+    bool text_stored; /* its text is the store's */
     uint64_t stream;
     struct rec_result result;
 };

@@ -125,8 +125,7 @@ void drain_returned(struct core *core, uint32_t index, const struct ending *how)
     end.text = slice_text("its node was drained, or its worker ended, before it had finished");
     const struct job *job = job_at(core, spec->job);
     bool once = spec->max_retries == 0 && !RAYC_BUG(DRAIN_TWICE);
-    bool ending = (job->stopping || job->ending) && !spec->detached;
-    if (once || RAYC_BUG(CHARGE_DRAIN) || ending) {
+    if (once || RAYC_BUG(CHARGE_DRAIN) || !spec_goes_on(core, spec)) {
         task_attempt_failed(core, index, &end, true, false);
         return;
     }

@@ -54,6 +54,7 @@ static uint32_t error_of(const struct ending *how)
     case FAILURE_OBJECT_LOST:
     case FAILURE_STORE_FULL:
     case FAILURE_OWNER_DIED:
+    case FAILURE_QUOTA:
     case FAILURES:
         return ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
     }
@@ -81,6 +82,16 @@ static void driver_text(struct text *message, const struct ending *how)
     }
 }
 
+/*  Those that clients have, but for what detached actors submit. */
+static void sessions_close(struct core *core, const struct job *job)
+{
+    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
+        if (!session_at(core, i)->internal && session_at(core, i)->root == 0) {
+            session_close(core, i);
+        }
+    }
+}
+
 /*  An attempt of its driver has failed and another one follows: what the first has submitted is given up. */
 void job_driver_again(struct core *core, uint32_t index, const struct ending *how)
 {
@@ -88,11 +99,7 @@ void job_driver_again(struct core *core, uint32_t index, const struct ending *ho
     struct text message = text_in(job->message, sizeof(job->message));
     driver_text(&message, how);
     text_add(&message, "; it runs again");
-    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
-        if (!session_at(core, i)->internal) {
-            session_close(core, i);
-        }
-    }
+    sessions_close(core, job);
     job_write(core, job);
     job_changed(core, index, true);
 }
@@ -110,9 +117,8 @@ void job_driver_ended(struct core *core, uint32_t index, const struct ending *ho
         driver_text(&message, how);
         job->error = error_of(how);
     }
-    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
-        session_close(core, i);
-    }
+    session_close(core, job->first_session); /* the head's own, of the driver */
+    sessions_close(core, job);
     job_end(core, index, how->failure == 0 ? JOB_SUCCEEDED : JOB_FAILED, exit_code_of(how));
 }
 
@@ -128,7 +134,7 @@ void job_task_ended(struct core *core, uint32_t index, const struct task *task,
         job->failed++;
     }
     job_changed(core, index, false);
-    if (job->kind == JOB_ARRAY || job->ending || job->stopping) {
+    if (!job_ended(job) && (job->kind == JOB_ARRAY || job->ending || job->stopping)) {
         job_busy(core, index); /* it may have been the last one */
     }
 }
@@ -151,11 +157,7 @@ void on_job_stop(struct core *core, uint32_t peer, const struct msg_job_stop *ms
         } else {
             job_end(core, index, JOB_STOPPED, 130);
         }
-        for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
-            if (!session_at(core, i)->internal) {
-                session_close(core, i);
-            }
-        }
+        sessions_close(core, job);
         job_write(core, job);
         job_busy(core, index);
         job_changed(core, index, true);
@@ -207,19 +209,26 @@ void job_specs_free(struct core *core, const struct job *job)
         for (uint32_t i = session_at(core, s)->specs.first; i != NONE; i = next) {
             const struct spec *spec = spec_at(core, i);
             next = spec->in_session.next;
-            if (spec->in[TASK_WAITING] + spec->in[TASK_READY] + spec->in[TASK_LEASED] +
-                    spec->in[TASK_RUNNING] ==
-                0) {
+            uint64_t tasks = spec->in[TASK_WAITING] + spec->in[TASK_READY] + spec->in[TASK_LEASED] +
+                             spec->in[TASK_RUNNING];
+            if (tasks == 0 && !session_at(core, s)->open) { /* that of a detached actor is */
                 spec_free(core, i);
             }
         }
     }
 }
 
+/*  It has something that goes on without its job, or ends just now. */
+static bool lingers(const struct session *session)
+{
+    return session->root != 0 &&
+           (session->open || session->closing || session->tasks.count > session->detached);
+}
+
 bool job_lingers(const struct core *core, const struct job *job)
 {
     uint32_t s = job->sessions.first;
-    while (s != NONE && session_at(core, s)->detached == 0) {
+    while (s != NONE && session_at(core, s)->detached == 0 && !lingers(session_at(core, s))) {
         s = session_at(core, s)->in_job.next;
     }
     return s != NONE;
@@ -233,7 +242,7 @@ static void job_finish(struct core *core, uint32_t index)
                                                        [JOB_STOPPED] = CAUSE_STOPPED };
     for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
         struct session *session = session_at(core, i);
-        if (session->open || session->closing) {
+        if (session->root == 0 && (session->open || session->closing)) {
             session->open = false;
             study_left(core, i);
             session_closed(core, i);
@@ -247,11 +256,33 @@ static void job_finish(struct core *core, uint32_t index)
     waits_wake(core, index);
 }
 
+/*  Gives up what is to end; true when nothing is left but what goes on without the job. */
+static bool sessions_sweep(struct core *core, struct job *job)
+{
+    bool empty = true;
+    enum failure failure = job->stopping ? FAILURE_JOB_STOPPED : FAILURE_DRIVER_DIED;
+    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
+        struct session *session = session_at(core, i);
+        bool rooted = session->root != 0, ends = !rooted && (job->ending || job->stopping);
+        if (ends || session->closing) {
+            bool swept = session_sweep(core, session, rooted ? FAILURE_OWNER_DIED : failure);
+            if (swept && session->closing && (rooted || !job->ending)) {
+                session_closed(core, i);
+            }
+        }
+        empty = empty && (rooted ? !session->closing : session->tasks.count == session->detached);
+    }
+    return empty;
+}
+
 /*  One bounded piece of a job's long work; true when there is nothing to do now. */
 static bool job_step(struct core *core, uint32_t index)
 {
     struct job *job = job_at(core, index);
     bool expanded = true;
+    if (job_ended(job)) {
+        return sessions_sweep(core, job); /* of a detached actor that is dead */
+    }
     if (job->held) {
         return true; /* the last job that it waits for makes it busy */
     }
@@ -262,18 +293,7 @@ static bool job_step(struct core *core, uint32_t index)
             job_changed(core, index, false);
         }
     }
-    bool empty = true;
-    for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
-        struct session *session = session_at(core, i);
-        if (job->ending || job->stopping || session->closing) {
-            bool swept = session_sweep(core, session,
-                                       job->stopping ? FAILURE_JOB_STOPPED : FAILURE_DRIVER_DIED);
-            if (swept && session->closing && !job->ending) {
-                session_closed(core, i);
-            }
-        }
-        empty = empty && session->tasks.count == session->detached;
-    }
+    bool empty = sessions_sweep(core, job);
     if (job->kind == JOB_ARRAY && expanded && empty && !job->ending) {
         struct text message = text_in(job->message, sizeof(job->message));
         if (job->failed > 0) {
@@ -299,7 +319,7 @@ void job_work(struct core *core)
         uint32_t index = core->busy.first;
         chain_remove(&core->busy, &core->jobs, JOB_BUSY, index);
         job_at(core, index)->is_busy = false;
-        if (!job_ended(job_at(core, index)) && !job_step(core, index)) {
+        if (!job_step(core, index)) {
             job_busy(core, index);
         }
     }

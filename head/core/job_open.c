@@ -142,7 +142,7 @@ static int job_make(struct core *core, uint32_t index, const struct msg_job_open
          waits_bytes(core, &job->waits));
     int code = job->first_session == NONE ? ERR_BUSY : OK;
     if (code == OK) {
-        EMIT(core, session_new, core->session_last + 1, job->id, 0);
+        EMIT(core, session_new, core->session_last + 1, job->id, 0, 0);
         session_at(core, job->first_session)->internal = msg->kind != JOB_ATTACHED;
         code = msg->specs.count == 0 ? OK : first_spec(core, index, job->first_session, msg->specs);
     }
@@ -256,14 +256,12 @@ int core_job_again(const struct core *core, uint32_t peer, const struct msg_job_
     return OK;
 }
 
-static uint32_t session_add(struct core *core, uint32_t job, uint64_t token, uint32_t nested)
+static uint32_t session_add(struct core *core, uint32_t job, uint64_t token)
 {
     uint32_t index = session_new(core, job, core->session_last + 1);
     if (index != NONE) {
         core->session_last++;
         session_at(core, index)->token = token;
-        session_at(core, index)->nested = nested;
-        EMIT(core, session_new, core->session_last, job_at(core, job)->id, nested);
     }
     return index;
 }
@@ -273,24 +271,42 @@ static void refuse_session(struct core *core, uint32_t peer, uint64_t seq)
     emit_refused(core, peer, seq, ERR_BUSY, "the head has as many sessions as it can hold");
 }
 
-/*  Is the peer an executor that runs a task of this job? */
-static bool is_executor(const struct core *core, uint32_t peer, const struct msg_job_attach *msg,
-                        uint32_t job)
+/*  The task of this job that the peer, an executor, runs; NONE: it does not, or the task is to end. */
+static uint32_t task_of_executor(const struct core *core, uint32_t peer,
+                                 const struct msg_job_attach *msg, uint32_t job)
 {
     uint32_t found = peer_find(core, peer);
     if (found == NONE || peer_at(core, found)->token != NONE ||
         peer_at(core, found)->ticket_fence != msg->token) {
-        return false;
+        return NONE;
     }
     uint32_t index = lease_find(core, peer_at(core, found)->ticket_task, msg->token);
     const struct spec *spec = index == NONE ? NULL : spec_at(core, task_at(core, index)->spec);
-    return spec && spec->job == job && spec->kind != SPEC_DRIVER && spec->kind != SPEC_COMMAND;
+    bool calls = spec && spec->kind != SPEC_DRIVER && spec->kind != SPEC_COMMAND;
+    return calls && spec->job == job && spec_goes_on(core, spec) ? index : NONE;
+}
+
+/*  A session for what this task submits.  That of a detached actor goes on without the job, and so does what it leads to. */
+static uint32_t session_nested(struct core *core, uint32_t job, const struct task *task)
+{
+    const struct spec *spec = spec_at(core, task->spec);
+    const struct session *above = session_at(core, spec->session);
+    uint32_t index = session_add(core, job, task->token);
+    if (index != NONE) {
+        struct session *session = session_at(core, index);
+        session->nested = above->nested + 1;
+        session->root = spec->detached ? task->id : above->root;
+        job_at(core, job)->rooted = job_at(core, job)->rooted || session->root != 0;
+        EMIT(core, session_new, session->id, job_at(core, job)->id, session->nested, session->root);
+    }
+    return index;
 }
 
 /*  A session for what the tasks of an executor submit; the same one if its answer was lost. */
 static void attach_executor(struct core *core, uint32_t peer, const struct msg_job_attach *msg,
-                            uint32_t index)
+                            uint32_t task)
 {
+    uint32_t index = spec_at(core, task_at(core, task)->spec)->job;
     struct job *job = job_at(core, index);
     uint32_t session = job->sessions.last;
     while (session != NONE &&
@@ -298,12 +314,7 @@ static void attach_executor(struct core *core, uint32_t peer, const struct msg_j
              session_at(core, session)->open)) {
         session = session_at(core, session)->in_job.previous;
     }
-    if (session == NONE) {
-        uint32_t task =
-            lease_find(core, peer_at(core, peer_find(core, peer))->ticket_task, msg->token);
-        uint32_t above = spec_at(core, task_at(core, task)->spec)->session;
-        session = session_add(core, index, msg->token, session_at(core, above)->nested + 1);
-    }
+    session = session == NONE ? session_nested(core, index, task_at(core, task)) : session;
     if (session == NONE) {
         refuse_session(core, peer, msg->seq);
         return;
@@ -316,8 +327,9 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
 {
     uint32_t index = job_of_peer(core, peer, msg->job);
     struct job *job = index == NONE ? NULL : job_at(core, index);
-    if (job && !job->ending && !job->stopping && is_executor(core, peer, msg, index)) {
-        attach_executor(core, peer, msg, index);
+    uint32_t task = job ? task_of_executor(core, peer, msg, index) : NONE;
+    if (task != NONE) {
+        attach_executor(core, peer, msg, task);
         return;
     }
     if (!job || job->driver == 0 || !core_job_driver_ok(core, msg->job, job->driver, msg->token) ||
@@ -334,11 +346,12 @@ void on_job_attach(struct core *core, uint32_t peer, const struct msg_job_attach
         session = NONE; /* another program of the driver's */
     }
     if (session == NONE) {
-        session = session_add(core, index, msg->token, 0);
+        session = session_add(core, index, msg->token);
         if (session == NONE) {
             refuse_session(core, peer, msg->seq);
             return;
         }
+        EMIT(core, session_new, core->session_last, job->id, 0, 0);
         job->attached_token = msg->token;
         job->attached_session = core->session_last;
     }

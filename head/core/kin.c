@@ -108,7 +108,7 @@ void kin_ended(struct core *core, const struct task *task, bool failed)
     if (child != NONE) {
         child_free(core, child);
     }
-    bool ends = task_job(core, task)->ending || task_job(core, task)->stopping;
+    bool ends = !spec_goes_on(core, spec_at(core, task->spec));
     bool alone = (task->flags & TASK_CANCEL) && !(task->flags & TASK_CANCEL_TREE);
     uint32_t parent = map_find(&core->parent_map, task->token);
     if (parent == NONE) {
@@ -116,7 +116,7 @@ void kin_ended(struct core *core, const struct task *task, bool failed)
     }
     parent_at(core, parent)->over = true;
     if (!failed || ends || alone) {
-        doom(core, parent, FATE_FREE); /* a job that ends takes them along itself */
+        doom(core, parent, FATE_FREE); /* what ends takes them along itself */
     } else if (task->flags & TASK_CANCEL) {
         kin_cancel(core, task);
     } else {

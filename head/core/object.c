@@ -33,6 +33,12 @@ bool session_lives(const struct core *core, uint64_t task)
     return index != NONE && (session_at(core, index)->open || session_at(core, index)->closing);
 }
 
+static uint32_t owner_of(const struct core *core, uint64_t task)
+{
+    uint32_t index = session_find(core, task_session((task_id){ task }));
+    return index == NONE ? NONE : job_at(core, session_at(core, index)->job)->user;
+}
+
 uint32_t object_new(struct core *core, uint64_t task, uint32_t at, enum directory_state state)
 {
     uint32_t index = pool_take(&core->objects.all);
@@ -42,9 +48,10 @@ uint32_t object_new(struct core *core, uint64_t task, uint32_t at, enum director
     struct object *object = object_at(core, index);
     object->task = task;
     object->index = at;
-    object->state = (uint8_t)state;
     object->holds = NONE;
     object->copies = NONE;
+    object->user = owner_of(core, task);
+    object_becomes(core, object, state, 0);
     object->owned = state != DIRECTORY_FREED && session_lives(core, task);
     object->refs = object->owned;
     map_add(&core->objects.by_task, index);
@@ -179,8 +186,8 @@ static void seal(struct core *core, uint64_t task, const struct rec_sealed *seal
         return; /* nobody will find it: who asks is told that it is gone */
     }
     struct object *object = object_at(core, index);
-    object->size = sealed->size;
-    object->state = sealed->size > 0 ? DIRECTORY_STORED : DIRECTORY_INLINE;
+    object_becomes(core, object, sealed->size > 0 ? DIRECTORY_STORED : DIRECTORY_INLINE,
+                   sealed->size);
     EMIT(core, object_new, task, object->index, object->state, object->owned, sealed->size,
          sealed->size > 0 ? node : 0, sealed->inside.bytes, core->wall_ms);
     for (uint32_t i = map_find(&core->edge_map, task); i != NONE;
@@ -204,7 +211,7 @@ void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64
 {
     struct rec_sealed record;
     while (next_sealed(&sealed, &record)) {
-        if (record.size > 0 || record.inside.count > 0) {
+        if (record.index < RETURNS_MAX && (record.size > 0 || record.inside.count > 0)) {
             seal(core, task, &record, node);
         }
     }
@@ -225,6 +232,7 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     } else if (next_sealed(&sealed, &record) && record.inside.count > 0) {
         objects_inside(core, task_session((task_id){ task }), record.inside, BY_ARGUMENTS(task));
         if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+            task_at(core, task_find(core, task))->flags |= TASK_HOLDS;
             EMIT(core, object_new, task, ARGUMENTS, DIRECTORY_INLINE, 0, 0, 0, record.inside.bytes,
                  core->wall_ms);
         }
@@ -238,7 +246,7 @@ void objects_called(struct core *core, uint64_t task, const struct rec_call *cal
     }
 }
 
-void objects_task_ended(struct core *core, uint64_t task)
+void objects_task_ended(struct core *core, uint64_t task, bool holds)
 {
     uint32_t next;
     for (uint32_t i = map_find(&core->objects.by_task, task); i != NONE; i = next) {
@@ -252,11 +260,31 @@ void objects_task_ended(struct core *core, uint64_t task)
         }
     }
     holds_end(core, BY_TASK(task));
-    if (map_find(&core->objects.by_holder, BY_ARGUMENTS(task)) != NONE) {
+    if (holds) {
         holds_end(core, BY_ARGUMENTS(task));
         EMIT(core, object_state, task, ARGUMENTS, DIRECTORY_FREED, 0);
         EMIT(core, holds_end, task);
     }
+}
+
+void objects_actor_dead(struct core *core, uint32_t actor)
+{
+    holds_end(core, BY_CHECKPOINT(actor));
+}
+
+struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed)
+{
+    struct list inside = { 0 };
+    struct rec_sealed record;
+    while (next_sealed(&sealed, &record)) {
+        inside = record.index == RETURNS_MAX ? record.inside : inside;
+    }
+    holds_end(core, BY_CHECKPOINT(actor));
+    if (!RAYC_BUG(SAVED_LOST)) {
+        objects_inside(core, task_session((task_id){ actor_at(core, actor)->id }), inside,
+                       BY_CHECKPOINT(actor));
+    }
+    return inside;
 }
 
 static void reseal(struct core *core, uint64_t task, const struct rec_sealed *sealed, uint64_t node)
@@ -271,8 +299,7 @@ static void reseal(struct core *core, uint64_t task, const struct rec_sealed *se
     }
     struct object *object = object_at(core, index);
     if (object->state == DIRECTORY_REBUILDING) {
-        object->state = DIRECTORY_STORED;
-        object->size = sealed->size;
+        object_becomes(core, object, DIRECTORY_STORED, sealed->size);
         EMIT(core, object_again, task, object->index, sealed->size, node, sealed->inside.bytes);
         holds_end(core, BY_OBJECT(index));
         objects_inside(core, task_session((task_id){ task }), sealed->inside, BY_OBJECT(index));
@@ -302,9 +329,10 @@ void objects_used(struct core *core, uint64_t task)
 /*  A task is going to return it: until then, the task holds it as it does what is inside of its arguments. */
 static void ref_returned(struct core *core, uint64_t session, const struct rec_ref *ref)
 {
-    bool lives = same_owner(core, session, ref->by) && task_find(core, ref->by) != NONE;
-    uint32_t index = lives ? object_met(core, session, ref->task, ref->index) : NONE;
+    uint32_t by = same_owner(core, session, ref->by) ? task_find(core, ref->by) : NONE;
+    uint32_t index = by != NONE ? object_met(core, session, ref->task, ref->index) : NONE;
     if (index != NONE && hold_find(core, index, BY_ARGUMENTS(ref->by)) == NONE) {
+        task_at(core, by)->flags |= TASK_HOLDS;
         hold_add(core, index, BY_ARGUMENTS(ref->by));
         EMIT(core, hold_new, ref->by, ref->task, ref->index);
     }
@@ -356,10 +384,8 @@ static void refs_tell(struct core *core, uint32_t peer, uint64_t seq, const stru
 
 void on_refs(struct core *core, uint32_t peer, const struct msg_refs *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
-    if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (index == NONE) {
         return;
     }
     struct session *session = session_at(core, index);
@@ -409,7 +435,7 @@ static void release(struct core *core, uint32_t index)
     uint64_t task = object->task;
     bool rebuilding = object->state == DIRECTORY_REBUILDING;
     holds_end(core, BY_OBJECT(index));
-    object->state = DIRECTORY_FREED;
+    object_becomes(core, object, DIRECTORY_FREED, object->size);
     EMIT(core, object_state, object->task, object->index, DIRECTORY_FREED, 0);
     if (object->copies == NONE) {
         object_forget(core, index);
@@ -505,5 +531,6 @@ uint64_t objects_check(const struct core *core)
             return object->task;
         }
     }
-    return taken == core->objects.all.taken && held == core->objects.holds.taken ? 0 : UINT64_MAX;
+    bool all = taken == core->objects.all.taken && held == core->objects.holds.taken;
+    return all && quota_check(core) ? 0 : UINT64_MAX;
 }

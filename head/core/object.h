@@ -16,8 +16,10 @@ enum {
     STORE_ROW_MS = 2000   /* how full a store is is written at most so often */
 };
 
-/*  Index in its row: not a value of the task, but what its arguments have inside. */
-#define ARGUMENTS UINT32_MAX
+/*  Index in its row: not a value of the task, but what its arguments have inside.  And as rows are read: what the newest
+    checkpoint of an actor has. */
+#define ARGUMENTS  UINT32_MAX
+#define CHECKPOINT (UINT32_MAX - 1)
 
 struct object {
     uint64_t task; /* key of the map */
@@ -34,6 +36,7 @@ struct object {
     bool pinned;          /* there was no room for a hold: it stays until its session has ended */
     bool is_due;
     uint8_t rebuilds; /* times that its task has run again for it */
+    uint32_t user;    /* whose it is; NONE: of a job that is deleted */
 };
 _Static_assert(sizeof(struct object) <= 56,
                "100 bytes per live object, with a copy and its place in the map");
@@ -49,7 +52,8 @@ struct hold {
 #define BY_SESSION(id) task_id_of(id, 0).v
 #define BY_ARGUMENTS(id)                                                                           \
     (1ull << 63 | (id)) /* inside of the arguments of a task, or it will return it */
-#define BY_OBJECT(index) (1ull << 63 | (index))
+#define BY_OBJECT(index)     (1ull << 63 | (index))
+#define BY_CHECKPOINT(actor) (1ull << 63 | 1ull << 32 | (actor)) /* the newest one of it */
 
 struct copy {
     uint32_t object;
@@ -90,13 +94,25 @@ bool objects_allow(const struct core *core,
 void objects_called(struct core *core, uint64_t task, const struct rec_call *call, bool put);
 /*  A task has finished with these at this node; what is not among them is in its row. */
 void objects_sealed(struct core *core, uint64_t task, struct list sealed, uint64_t node);
-void objects_task_ended(struct core *core, uint64_t task); /* it holds nothing any more */
+/*  It holds nothing any more; `holds`: TASK_HOLDS. */
+void objects_task_ended(struct core *core, uint64_t task, bool holds);
+/*  A call has committed a checkpoint of this actor, which holds what it has inside instead of what the one before had;
+    that is what is in `sealed`. */
+struct list objects_checkpointed(struct core *core, uint32_t actor, struct list sealed);
+void objects_actor_dead(struct core *core, uint32_t actor);
 void objects_session_ended(struct core *core, uint32_t session);
 void objects_forget(struct core *core, uint64_t first,
                     uint64_t last);   /* with rows of their tasks */
 void objects_work(struct core *core); /* what nothing holds goes: a bounded piece of it */
 bool objects_busy(const struct core *core);
 uint64_t objects_check(const struct core *core); /* 0, or the task of a wrong one */
+
+/*  object_quota.c: how much of them users have. */
+/*  What a user makes is kept only if it may have so much: else `how` becomes a failure. */
+void quota_judge(struct core *core, uint32_t user, struct ending *how);
+void quota_judge_result(struct core *core, const struct task *task, struct ending *how);
+/*  What a node has sealed for a task that has failed goes again. */
+void objects_refused(struct core *core, uint64_t task, struct list sealed, uint64_t node);
 
 /*  object_copy.c: where it is. */
 void on_stock(struct core *core, uint32_t peer, const struct msg_stock *msg);

@@ -231,7 +231,7 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
         return; /* its task says which copy counts */
     }
     if (object != NONE && object_at(core, object)->state == DIRECTORY_REBUILDING) {
-        object_at(core, object)->state = DIRECTORY_STORED; /* it was not lost */
+        object_at(core, object)->state = DIRECTORY_STORED; /* it was not lost; counted as before */
         EMIT(core, object_state, it->task, it->index, DIRECTORY_STORED, 0);
         wanted = true;
     }
@@ -412,8 +412,8 @@ static void keepers_put(struct core *core, struct wire *wire)
 
 void on_where(struct core *core, uint32_t peer, const struct msg_where *msg)
 {
-    if (msg->session != 0 && session_of_peer(core, peer, msg->session) == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
+    if (msg->session != 0 &&
+        session_of_request(core, peer, msg->seq, msg->session, false) == NONE) {
         return;
     }
     uint32_t count = msg->objects.count > 0 ? msg->objects.count : 1;

@@ -24,7 +24,7 @@ void object_lose(struct core *core, uint32_t index, enum object_reason reason)
 {
     struct object *object = object_at(core, index);
     uint32_t next;
-    object->state = DIRECTORY_LOST;
+    object_becomes(core, object, DIRECTORY_LOST, object->size);
     object->reason = (uint8_t)reason;
     EMIT(core, object_state, object->task, object->index, DIRECTORY_LOST, reason);
     for (uint32_t h = object->holds; h != NONE; h = next) {
@@ -75,9 +75,8 @@ void objects_looked_up(struct core *core, const struct event *event)
 /*  Somebody who may says that nobody needs it: what holds it still does, and learns that it is gone. */
 void on_free(struct core *core, uint32_t peer, const struct msg_free *msg)
 {
-    uint32_t session = session_of_peer(core, peer, msg->session);
-    if (session == NONE || !session_at(core, session)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
+    uint32_t session = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (session == NONE) {
         return;
     }
     struct list list = msg->objects;

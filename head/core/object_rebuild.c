@@ -37,12 +37,6 @@ static void rebuilds_set(struct core *core, uint64_t task, uint32_t rebuilds, ui
     EMIT(core, object_rebuilds, task, rebuilds, fence);
 }
 
-static bool job_lives(const struct core *core, uint32_t index)
-{
-    const struct job *job = job_at(core, index);
-    return !job_ended(job) && !job->ending && !job->stopping;
-}
-
 /*  0: it can. */
 static enum object_reason why_not(const struct core *core, const struct event *event)
 {
@@ -65,7 +59,7 @@ static enum object_reason why_not(const struct core *core, const struct event *e
     if (spec->max_retries > 0 && used >= (uint32_t)spec->max_retries) {
         return REASON_OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED;
     }
-    if (event->cancelled || !job_lives(core, spec->job)) {
+    if (event->cancelled || !spec_goes_on(core, spec)) {
         return REASON_OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED;
     }
     bool trial = session_at(core, spec->session)->study_id != 0; /* what it reports is reported */
@@ -178,7 +172,7 @@ enum object_reason object_rebuild(struct core *core, const struct event *event)
 void rebuild_restore(struct core *core, const struct restored *row)
 {
     uint32_t spec = map_find(&core->spec_ids, row->task.spec);
-    if (spec != NONE && job_lives(core, spec_at(core, spec)->job)) {
+    if (spec != NONE && spec_goes_on(core, spec_at(core, spec))) {
         struct task *task = task_back(
             core, &(struct rebuild){ row->task.id, row->task.spec, row->task.attempt,
                                      row->task.charged, row->task.args_bytes, row->task.deps });
@@ -277,7 +271,7 @@ void rebuilds_work(struct core *core)
     uint32_t next;
     for (uint32_t i = core->rebuilds.first; i != NONE && !effects_nearly_full(core); i = next) {
         next = task_at(core, i)->family.next;
-        if (!job_lives(core, spec_at(core, task_at(core, i)->spec)->job)) {
+        if (!spec_goes_on(core, spec_at(core, task_at(core, i)->spec))) {
             task_give_up(core, i, FAILURE_JOB_STOPPED);
             next = core->rebuilds.first;
         }

@@ -4,33 +4,46 @@
 
 static void restore_object(struct core *core, const struct restored *row)
 {
-    uint32_t index = object_new(core, row->object.task, row->object.index,
-                                (enum directory_state)row->object.state);
+    enum directory_state state = (enum directory_state)row->object.state;
+    uint32_t index = object_new(core, row->object.task, row->object.index, state);
     ensure(index != NONE);
     struct object *object = object_at(core, index);
-    object->size = row->object.size;
+    object_becomes(core, object, state, row->object.size);
     object->reason = (uint8_t)row->object.reason;
     object->rebuilds = (uint8_t)row->object.rebuilds;
     object->owned = object->owned && row->object.owned;
     object->refs = object->owned;
 }
 
-/*  What was inside of a value, or of the arguments of a task that has not ended. */
+/*  Of what was inside; 0: it has gone. */
+static uint64_t holder_of(const struct core *core, uint64_t task, uint32_t index)
+{
+    if (index == ARGUMENTS) {
+        return task_find(core, task) == NONE ? 0 : BY_ARGUMENTS(task);
+    }
+    if (index == CHECKPOINT) {
+        return actor_lasts(core, task) ? BY_CHECKPOINT(actor_find(core, task)) : 0;
+    }
+    uint32_t object = object_find(core, task, index);
+    return object == NONE ? 0 : BY_OBJECT(object);
+}
+
+/*  What was inside of a value, of the arguments of a task that has not ended, or of a checkpoint. */
 static void restore_inside(struct core *core, const struct restored *row)
 {
-    uint64_t task = row->object.task;
-    bool arguments = row->object.index == ARGUMENTS;
-    uint32_t by = arguments ? task_find(core, task) : object_find(core, task, row->object.index);
-    if (by == NONE) {
+    uint64_t task = row->object.task, by = holder_of(core, task, row->object.index);
+    if (by == 0) {
         return;
+    }
+    if (row->object.index == ARGUMENTS) {
+        task_at(core, task_find(core, task))->flags |= TASK_HOLDS;
     }
     struct list inside = { row->object.inside, 0 };
     for (struct list all = { row->object.inside, NONE }; all.bytes.n > 0; inside.count++) {
         struct rec_object inner;
         next_object(&all, &inner); /* the row has no header */
     }
-    objects_inside(core, task_session((task_id){ task }), inside,
-                   arguments ? BY_ARGUMENTS(task) : BY_OBJECT(by));
+    objects_inside(core, task_session((task_id){ task }), inside, by);
 }
 
 /*  Of a session, or of a task that is going to return it. */
@@ -40,9 +53,12 @@ static void restore_hold(struct core *core, const struct restored *row)
     bool returned = task_session(by) != 0;
     uint64_t id = returned ? task_session(by) : by.v;
     uint32_t session = session_find(core, id);
-    bool lives = returned ? task_find(core, by.v) != NONE
-                          : session != NONE && session_at(core, session)->open;
+    uint32_t task = returned ? task_find(core, by.v) : NONE;
+    bool lives = returned ? task != NONE : session != NONE && session_at(core, session)->open;
     uint32_t object = lives ? object_met(core, id, row->object.task, row->object.index) : NONE;
+    if (task != NONE) {
+        task_at(core, task)->flags |= TASK_HOLDS;
+    }
     if (object != NONE) {
         hold_add(core, object, returned ? BY_ARGUMENTS(by.v) : BY_SESSION(id));
     }
@@ -68,7 +84,7 @@ void objects_restored(struct core *core)
         }
         if (object->state == DIRECTORY_AWAITED && task_find(core, object->task) == NONE &&
             !session_lives(core, object->task)) {
-            objects_task_ended(core, object->task);
+            objects_task_ended(core, object->task, false);
         } else if (object->state != 0) {
             object_due(core, i);
         }

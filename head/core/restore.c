@@ -51,7 +51,9 @@ static void restore_session(struct core *core, const struct restored *row)
     ensure(index != NONE);
     struct session *session = session_at(core, index);
     struct job *job = job_at(core, job_index);
-    session->open = !row->session.closed && !job_ended(job);
+    session->root = row->session.root;
+    job->rooted = job->rooted || session->root != 0;
+    session->open = !row->session.closed && (!job_ended(job) || session->root != 0);
     session->below = row->session.last + 1;
     session->mark_number =
         1; /* nobody knows what of it is on the disk: the first sync of this head tells */
@@ -79,7 +81,8 @@ static void restore_spec(struct core *core, const struct restored *row)
     if (session == NONE || !next_spec(&one, &record)) {
         return;
     }
-    bool lingers = record.kind == SPEC_ACTOR && record.detached;
+    bool lingers =
+        (record.kind == SPEC_ACTOR && record.detached) || session_at(core, session)->root != 0;
     if (job_ended(job_at(core, session_at(core, session)->job)) && !lingers) {
         return;
     }
@@ -309,6 +312,7 @@ void restore_end(struct core *core)
     }
     requeue(core);
     actors_restored(core);
+    sessions_restored(core);
     kin_restored(core);
     objects_restored(core);
     for (uint32_t n = core->all_nodes.first; n != NONE; n = node_at(core, n)->all.next) {

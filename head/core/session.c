@@ -124,6 +124,16 @@ uint32_t spec_new(struct core *core, uint32_t session_index, uint64_t id,
     return index;
 }
 
+bool spec_goes_on(const struct core *core, const struct spec *spec)
+{
+    const struct job *job = job_at(core, spec->job);
+    uint64_t root = session_at(core, spec->session)->root;
+    if (!spec->detached && root != 0) {
+        return actor_lasts(core, root);
+    }
+    return spec->detached || (!job_ended(job) && !job->ending && !job->stopping);
+}
+
 void spec_save(struct core *core, uint32_t spec, const struct rec_spec *record, struct slice bytes)
 {
     uint64_t id = spec_at(core, spec)->id;
@@ -181,21 +191,39 @@ static void mark_take(struct core *core, struct session *session)
 /*  Says SUBMITTED: `seq` of the request that it answers, 0 if it answers SUBMITs. */
 static void tell_submitted(struct core *core, struct session *session, uint64_t seq)
 {
-    bool full = job_at(core, session->job)->durability == DURABLE_FULL;
+    const struct job *job = job_at(core, session->job);
+    bool full = job->durability == DURABLE_FULL;
+    bool quota = user_at(core, job->user)->object_bytes_max != UINT64_MAX;
     mark_take(core, session);
     session->ack_due = session->ack_now = false;
     session->acked = session->below;
     struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
-    reply->as.submitted = (struct msg_submitted){ seq, session->id, session->below, session->synced,
-                                                  session->results.seq };
+    reply->as.submitted = (struct msg_submitted){
+        seq, session->id, session->below, session->synced, session->results.seq, quota
+    };
+}
+
+static void refuse_ended(struct core *core, uint32_t peer, uint64_t seq)
+{
+    emit_refused(core, peer, seq, ERR_CLOSED,
+                 "the session has ended: its job was stopped, or its driver was given up");
+}
+
+uint32_t session_of_request(struct core *core, uint32_t peer, uint64_t seq, uint64_t id, bool open)
+{
+    uint32_t index = session_of_peer(core, peer, id);
+    if (index == NONE || (open && !session_at(core, index)->open)) {
+        refuse_ended(core, peer, seq);
+        return NONE;
+    }
+    return index;
 }
 
 void on_resume(struct core *core, uint32_t peer, const struct msg_resume *msg)
 {
     uint32_t index = session_of_peer(core, peer, msg->session);
     if (index == NONE || (!session_at(core, index)->open && !session_at(core, index)->closing)) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+        refuse_ended(core, peer, msg->seq);
         return;
     }
     session_bind(core, index, peer);
@@ -236,8 +264,39 @@ static void session_left(struct core *core, uint32_t index)
     session->open = false;
     study_left(core, index);
     values_given_up(core, index);
+    claims_drop(core, session->id);
     EMIT(core, session_end, session->id);
     objects_session_ended(core, index);
+}
+
+static void root_ended(struct core *core, uint32_t index)
+{
+    struct session *session = session_at(core, index);
+    session_close(core, index);
+    if (session->tasks.count > 0) { /* also those of one that was left */
+        session->closing = true;
+        job_busy(core, session->job);
+    }
+}
+
+void sessions_root_ended(struct core *core, uint32_t job, uint64_t root)
+{
+    for (uint32_t i = job_at(core, job)->sessions.first; i != NONE;
+         i = session_at(core, i)->in_job.next) {
+        if (session_at(core, i)->root == root) {
+            root_ended(core, i);
+        }
+    }
+}
+
+void sessions_restored(struct core *core)
+{
+    for (uint32_t i = 0; i < core->sessions.fresh; i++) {
+        uint64_t root = session_at(core, i)->root;
+        if (root != 0 && !actor_lasts(core, root)) {
+            root_ended(core, i);
+        }
+    }
 }
 
 void on_bye(struct core *core, uint32_t peer, const struct msg_bye *msg)
@@ -295,7 +354,7 @@ void session_scan(struct core *core)
 {
     for (uint32_t j = core->ages.first; j != NONE; j = job_at(core, j)->age.next) {
         struct job *job = job_at(core, j);
-        if (!job_ended(job)) {
+        if (!job_ended(job) || job->rooted) {
             nested_scan(core, job);
         }
         if (job->kind != JOB_ATTACHED || job_ended(job) || job->ending || job->detached) {

@@ -56,12 +56,16 @@ enum {
     TASK_IN_QUEUE = 128,
     TASK_CANCEL_TREE = 256, /* TASK_CANCEL, and all that it has submitted */
     TASK_WAITS = 512,       /* for others: its CPUs are free */
-    TASK_REBUILD = 1024     /* it has ended, and makes its objects again */
+    TASK_REBUILD = 1024,    /* it has ended, and makes its objects again */
+    TASK_HOLDS = 2048       /* what is in its arguments, or what it will return: rows say it */
 };
 
 struct task {
     uint64_t id;
-    uint64_t token;  /* of the current or the last attempt */
+    union {
+        uint64_t token;    /* of the current or the last attempt */
+        uint64_t argument; /* of one that is doomed for it: the failed task */
+    };
     uint64_t due_ms; /* of the backoff or the queue time-out */
     /*  READY: in its queue; LEASED, RUNNING: in its node's leases; doomed: in that list */
     struct link_pair place;
@@ -126,6 +130,7 @@ struct session {
     bool open;       /* may submit */
     bool internal;   /* of the head itself: the driver's, an array's */
     uint32_t nested; /* of an executor, for what its tasks submit: how deep it is; 0: it is not */
+    uint64_t root;   /* the detached actor that it is of, or whose tasks it serves; 0: its job's */
     bool closing;    /* its tasks are being given up */
     bool low_dirty;
     bool awaited;          /* somebody waits for a task that it has still to submit */
@@ -208,6 +213,7 @@ struct job {
     struct link_pair age;  /* all jobs, oldest first */
     struct link_pair busy; /* in the list of jobs with long work: expanding, stopping, ending */
     bool is_busy;
+    bool rooted; /* a session of it has a root: it may go on when the job has ended */
     struct {
         uint32_t n;
         uint8_t bytes[64];
@@ -485,8 +491,10 @@ struct ending {
     struct slice value, text, output, log;
     struct list sealed;
     uint64_t node;
+    uint64_t argument; /* of UPSTREAM: the task that failed; 0: not known */
 };
 void task_end(struct core *core, uint32_t index, const struct ending *how);
+struct slice task_sentence(struct core *core, const struct ending *how); /* of a failure */
 void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
                          bool crash);
 void task_cancel(struct core *core, uint32_t index, const struct cancel *how);
@@ -538,11 +546,19 @@ uint64_t array_left(const struct core *core, const struct job *job);
 bool tasks_allowed(const struct core *core, uint32_t user, uint64_t more);
 uint32_t session_new(struct core *core, uint32_t job, uint64_t id);
 uint32_t session_find(const struct core *core, uint64_t id);
+/*  Of whom a request comes, and whether it may still submit if that is needed; NONE: it is refused. */
+uint32_t session_of_request(struct core *core, uint32_t peer, uint64_t seq, uint64_t id, bool open);
 void session_due(struct core *core, uint32_t index);
 void session_bind(struct core *core, uint32_t index, uint32_t peer);
 void session_unbind(struct core *core, uint32_t index); /* no peer refers to it any more */
 void session_close(struct core *core, uint32_t index);
 void session_closed(struct core *core, uint32_t index);
+/*  Those of a detached actor that is dead. */
+void sessions_root_ended(struct core *core, uint32_t job, uint64_t root);
+void sessions_restored(struct core *core);
+/*  May what has this spec start, and start again?  Its job goes on; or it is a detached actor; or one that lives has
+    submitted it. */
+bool spec_goes_on(const struct core *core, const struct spec *spec);
 void session_tell(struct core *core); /* acknowledgements */
 void node_tell(struct core *core);    /* likewise */
 void ack_soon(struct core *core);

@@ -138,13 +138,10 @@ void study_scan(struct core *core)
 /*  A session that may drive and be answered; else NONE, and it was refused. */
 static uint32_t driver_of(struct core *core, uint32_t peer, uint64_t seq, uint64_t id)
 {
-    uint32_t index = session_of_peer(core, peer, id);
-    if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
-        return NONE;
+    uint32_t index = session_of_request(core, peer, seq, id, true);
+    if (index != NONE) {
+        session_at(core, index)->heard_ms = core->now_ms;
     }
-    session_at(core, index)->heard_ms = core->now_ms;
     return index;
 }
 

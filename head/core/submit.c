@@ -157,10 +157,8 @@ static void take_calls(struct core *core, uint32_t peer, uint32_t session_index,
 
 void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
-    if (index == NONE || !session_at(core, index)->open) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED,
-                     "the session has ended: its job was stopped, or its driver was given up");
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, true);
+    if (index == NONE) {
         return;
     }
     struct session *session = session_at(core, index);
@@ -187,9 +185,8 @@ void on_submit(struct core *core, uint32_t peer, const struct msg_submit *msg)
 
 void on_poll(struct core *core, uint32_t peer, const struct msg_poll *msg)
 {
-    uint32_t index = session_of_peer(core, peer, msg->session);
+    uint32_t index = session_of_request(core, peer, msg->seq, msg->session, false);
     if (index == NONE) {
-        emit_refused(core, peer, msg->seq, ERR_CLOSED, "the session has ended");
         return;
     }
     struct list tasks = msg->tasks;

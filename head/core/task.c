@@ -176,13 +176,14 @@ void task_doom(struct core *core, uint32_t index, enum failure failure)
     }
 }
 
-static void waiter_wake(struct core *core, uint32_t index, bool failed)
+static void waiter_wake(struct core *core, uint32_t index, uint64_t dep, bool failed)
 {
     struct task *task = task_at(core, index);
     if (task->state != TASK_WAITING || task->failure != 0) {
         return;
     }
     if (failed) {
+        task->argument = dep;
         task_doom(core, index, FAILURE_UPSTREAM);
         return;
     }
@@ -205,7 +206,7 @@ void edges_wake(struct core *core, uint64_t dep, bool failed)
         pool_give(&core->edges, i);
         uint32_t index = task_find(core, waiter);
         if (index != NONE) {
-            waiter_wake(core, index, failed);
+            waiter_wake(core, index, dep, failed);
         }
         if (RAYC_BUG(LOSE_WAITER)) {
             return;
@@ -225,7 +226,7 @@ static const char *outcome_name(uint32_t outcome)
 }
 
 /*  "killed by signal 9", "exit status 3", or what the failure is; then what the worker had to say. */
-static struct slice sentence_of(struct core *core, const struct ending *how)
+struct slice task_sentence(struct core *core, const struct ending *how)
 {
     char buffer[1024];
     struct text text = text_in(buffer, sizeof(buffer));
@@ -235,17 +236,23 @@ static struct slice sentence_of(struct core *core, const struct ending *how)
     if (how->outcome == OUTCOME_SIGNAL && how->status < 0) {
         text_add(&text, "killed by signal ");
         text_u64(&text, (uint64_t) - (int64_t)how->status);
+    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
+        text_add(&text, "its process ended with exit status ");
+        text_u64(&text, (uint64_t)how->status);
+        text_add(&text, " before the task did");
     } else if (how->outcome == OUTCOME_EXIT && how->status > 0) {
         text_add(&text, "exit status ");
         text_u64(&text, (uint64_t)how->status);
-    } else if (how->outcome == OUTCOME_EXIT && how->failure == FAILURE_WORKER_DIED) {
-        text_add(&text, "its process ended with exit status 0 before the task did");
     } else if (how->failure != FAILURE_NONE) {
         text_add(&text, failure_text(how->failure));
     }
     if (how->failure == FAILURE_QUARANTINED || how->failure == FAILURE_UNKNOWN) {
         text = text_in(buffer, sizeof(buffer));
         text_add(&text, failure_text(how->failure));
+    }
+    if (how->argument != 0) { /* its row says more */
+        text_add(&text, ": ");
+        text_id(&text, how->argument);
     }
     if (how->memory_bytes > 0) {
         text_add(&text, " (it demands ");
@@ -278,17 +285,12 @@ static void emit_attempt(struct core *core, const struct task *task, const struc
 static void tell_result(struct core *core, const struct task *task, const struct ending *how,
                         uint32_t attempt, struct slice text)
 {
-    const struct spec *spec = spec_at(core, task->spec);
-    struct session *session = session_at(core, spec->session);
-    if (session->peer == NONE) {
-        return; /* it will POLL when it is back */
+    struct result_send *send = result_tell(
+        core, spec_at(core, task->spec)->session,
+        &(struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text });
+    if (send != NULL) {
+        send->text_stored = how->argument != 0;
     }
-    struct result_send *send = emit_result(core);
-    send->peer = session->peer;
-    send->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
-    send->stream = stream_place(core, &session->results, how->value.n + text.n, false);
-    send->result =
-        (struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text };
 }
 
 static void task_forget(struct core *core, uint32_t index)
@@ -318,7 +320,7 @@ void task_unready(struct core *core, struct task *task)
 
 void task_attempt_row(struct core *core, const struct task *task, const struct ending *how)
 {
-    emit_attempt(core, task, how, how->failure ? sentence_of(core, how) : how->text);
+    emit_attempt(core, task, how, how->failure ? task_sentence(core, how) : how->text);
 }
 
 void task_end(struct core *core, uint32_t index, const struct ending *why)
@@ -343,14 +345,15 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     } else if (task_kind(core, task) == SPEC_METHOD) {
         call_leave(core, index);
     }
-    struct slice text = how->failure ? sentence_of(core, how) : how->text;
+    struct slice text = how->failure ? task_sentence(core, how) : how->text;
     if (how->failure == 0) {
         EMIT(core, task_done, task->id, attempt, how->node, how->started_ms, core->wall_ms,
              how->run_us, how->value, how->output, how->log, how->text);
         core->stats.finished++;
     } else {
         EMIT(core, task_failed, task->id, attempt, how->node, how->started_ms, core->wall_ms,
-             how->run_us, how->failure, how->status, text, how->output, how->log, how->value);
+             how->run_us, how->failure, how->status, text, how->output, how->log, how->value,
+             how->argument);
         core->stats.failed++;
     }
     if (attempt > 1 && attempt == task->attempt) {
@@ -362,17 +365,20 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     tell_result(core, task, how, attempt, text);
     if (task_kind(core, task) == SPEC_ACTOR) {
         struct ending end = *why;
-        end.text = why->failure ? sentence_of(core, why) : text;
+        end.text = why->failure ? task_sentence(core, why) : text;
         actor_ended(core, task->actor, &end);
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
     uint64_t id = task->id;
-    bool waiters = task->flags & TASK_HAS_WAITERS;
+    bool waiters = task->flags & TASK_HAS_WAITERS, holds = task->flags & TASK_HOLDS;
     task_forget(core, index);
     if (how->failure == 0) {
         objects_sealed(core, id, how->sealed, how->node);
     }
-    objects_task_ended(core, id);
+    objects_task_ended(core, id, holds);
+    if (how->failure != 0) {
+        objects_refused(core, id, how->sealed, how->node);
+    }
     if (waiters) {
         edges_wake(core, id, how->failure != 0);
     }
@@ -428,7 +434,6 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
 {
     struct task *task = task_at(core, index);
     const struct spec *spec = spec_at(core, task->spec);
-    const struct job *job = job_at(core, spec->job);
     struct ending end = *how;
     if (task->flags & TASK_CANCEL) {
         end.failure = FAILURE_CANCELLED;
@@ -446,12 +451,11 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         return;
     }
     bool budget = spec->max_retries < 0 || task->charged < (uint32_t)spec->max_retries;
-    bool ending = (job->stopping || job->ending) && !spec->detached;
-    if (!budget || !retry_allowed(spec, how, system) || ending) {
+    if (!budget || !retry_allowed(spec, how, system) || !spec_goes_on(core, spec)) {
         task_end(core, index, &end);
         return;
     }
-    emit_attempt(core, task, how, sentence_of(core, how));
+    emit_attempt(core, task, how, task_sentence(core, how));
     kin_orphan(core, task);
     lease_release(core, index);
     task->charged += !RAYC_BUG(FREE_RETRY);
@@ -485,7 +489,7 @@ void task_returned(struct core *core, uint32_t index)
 void task_restart(struct core *core, uint32_t index, const struct ending *how)
 {
     struct task *task = task_at(core, index);
-    emit_attempt(core, task, how, sentence_of(core, how));
+    emit_attempt(core, task, how, task_sentence(core, how));
     lease_release(core, index);
     task->attempt++;
     task_move(core, task, CAUSE_RETURNED);
@@ -573,10 +577,12 @@ void task_sweep_doomed(struct core *core)
 {
     for (uint32_t n = 0; core->doomed.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
         uint32_t index = core->doomed.first;
-        uint32_t failure = task_at(core, index)->failure;
+        const struct task *task = task_at(core, index);
+        uint32_t failure = task->failure;
         task_end(core, index,
                  &(struct ending){ .failure = failure,
                                    .outcome = OUTCOME_CANCELLED,
+                                   .argument = failure == FAILURE_UPSTREAM ? task->argument : 0,
                                    .text = slice_text(doom_text(failure)) });
     }
 }

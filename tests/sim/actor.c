@@ -189,6 +189,34 @@ void actor_committed(struct sim *sim, uint64_t actor, uint64_t hash)
     }
 }
 
+void actor_saves(struct sim *sim, uint64_t id, struct list *sealed, uint8_t *bytes, size_t capacity)
+{
+    const struct task_seen *call = oracle_task(sim, id);
+    if (call == NULL || call->dep_count == 0) {
+        return;
+    }
+    uint8_t inner[24];
+    struct wire inside = { inner, 0, sizeof(inner), false };
+    struct wire to = { bytes, sealed->bytes.n, capacity, false };
+    proto_put_record(&inside, REC_OBJECT,
+                     &(struct rec_object){ .task = sim->oracle.deps[call->dep_first] });
+    proto_put_record(&to, REC_SEALED,
+                     &(struct rec_sealed){ .index = RETURNS_MAX, .inside = wire_list(&inside, 1) });
+    ensure(!inside.full && !to.full);
+    *sealed = wire_list(&to, sealed->count + 1);
+}
+
+uint64_t actor_keeps(const struct sim *sim, uint64_t id)
+{
+    for (uint32_t i = 0; i < sim->oracle.task_count; i++) {
+        const struct task_seen *task = &sim->oracle.tasks[i];
+        if (task->kept == id && task->state < TASK_FINISHED && !task->deleted) {
+            return task->id;
+        }
+    }
+    return 0;
+}
+
 /*  Also of a call that was cancelled while it ran: what it has committed is its actor's. */
 void seen_actor_checkpoint(struct sim *sim, const void *from)
 {
@@ -202,6 +230,12 @@ void seen_actor_checkpoint(struct sim *sim, const void *from)
                  (ull)row->id, (ull)row->task);
     }
     actor_committed(sim, row->id, hash);
+    struct list inside = { row->inside, NONE };
+    struct rec_object object = { 0 };
+    struct task_seen *actor = oracle_task(sim, row->id);
+    if (actor != NULL) {
+        actor->kept = row->inside.n > 0 && next_object(&inside, &object) ? object.task : 0;
+    }
 }
 
 void actor_sent(struct sim *sim, const struct rec_start *start)

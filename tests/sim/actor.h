@@ -36,6 +36,11 @@ void actor_begins(struct sim *sim, uint32_t node, uint32_t executor, const struc
                   uint32_t starts);
 /*  A call has ended well, with what it has committed: that is what the next incarnation starts from. */
 void actor_committed(struct sim *sim, uint64_t actor, uint64_t hash);
+/*  And has some argument of that call inside: `sealed`, which is at the start of `bytes`, grows by that. */
+void actor_saves(struct sim *sim, uint64_t call, struct list *sealed, uint8_t *bytes,
+                 size_t capacity);
+/*  An actor that is not dead, and whose newest checkpoint has the object of this task inside; 0: there is none. */
+uint64_t actor_keeps(const struct sim *sim, uint64_t task);
 void seen_actor_checkpoint(struct sim *sim, const void *from);
 void actor_sent(struct sim *sim, const struct rec_start *start);
 void actor_killed(struct sim *sim, const struct msg_changed *msg);

@@ -10,7 +10,7 @@
 struct note { /* what an executor, or the spawner, says to its worker */
     struct worker_event event;
     struct rec_ran ran;
-    uint8_t value[24], checkpoint[16], sealed[32];
+    uint8_t value[24], checkpoint[16], sealed[80];
     uint32_t incarnation, generation;
 };
 
@@ -275,6 +275,7 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
     if (outcome == OUTCOME_OK && item->spec->kind == SPEC_METHOD && chance(&sim->run, 200)) {
         memcpy(note.checkpoint, note.value, sizeof(note.checkpoint));
         note.ran.checkpoint = slice_of(note.checkpoint, sizeof(note.checkpoint));
+        actor_saves(sim, item->task, &note.ran.sealed, note.sealed, sizeof(note.sealed));
         sim->effects[self->effect].checkpoint =
             hash_bytes_of(3, note.checkpoint, sizeof(note.checkpoint));
     }

@@ -32,7 +32,7 @@ void object_call(const struct client *self, const struct call *call, struct wire
     }
     if (call->stored_at != 0 || call->inside != 0) {
         proto_put_record(sealed, REC_SEALED,
-                         &(struct rec_sealed){ .size = call->stored_at != 0 ? STORED_BYTES : 0,
+                         &(struct rec_sealed){ .size = call->stored_at != 0 ? OBJECT_BYTES : 0,
                                                .inside = wire_list(&inside, call->inside != 0) });
         out->sealed = wire_list(sealed, 1);
         out->node = call->stored_at;
@@ -47,7 +47,7 @@ struct list object_result(struct sim *sim, uint32_t node, const struct item *ite
         return (struct list){ 0 };
     }
     store_seal(sim, &sim->nodes[node], item->task, item->token);
-    proto_put_record(&sealed, REC_SEALED, &(struct rec_sealed){ .size = STORED_BYTES });
+    proto_put_record(&sealed, REC_SEALED, &(struct rec_sealed){ .size = OBJECT_BYTES });
     return wire_list(&sealed, 1);
 }
 
@@ -195,6 +195,9 @@ void seen_object_new(struct sim *sim, const void *from)
     task->object_node = row->node;
     task->object_epoch = sim->oracle.epoch; /* no worker here says what its store has */
     task->object_owned = row->owned;
+    if (row->state == DIRECTORY_STORED && !sim->oracle.replaying) {
+        rule_kept(sim, task);
+    }
 }
 
 void seen_object_owned(struct sim *sim, const void *from)
@@ -309,6 +312,11 @@ void seen_object_state(struct sim *sim, const void *from)
     if (outer != 0) {
         sim_fail(sim, 31, "the object of %llx is released although %llx has it inside",
                  (ull)row->task, (ull)outer);
+    }
+    uint64_t actor = freed && !sim->oracle.replaying ? actor_keeps(sim, row->task) : 0;
+    if (actor != 0) {
+        sim_fail(sim, 31, "the object of %llx is released although the actor %llx has saved it",
+                 (ull)row->task, (ull)actor);
     }
     task->object = row->state;
 }

@@ -5,8 +5,6 @@
 #include "proto/proto.h"
 #include "worker/core/worker.h"
 
-enum { STORED_BYTES = 1 << 20 };
-
 struct sim;
 struct client;
 struct call;

@@ -10,7 +10,7 @@
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
     nested.c   tasks that submit tasks; actor.c actors, their calls, and what must hold of them
     place.c    where tasks ask to run, and how urgent they are
-    user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
+    user.c     users, their tokens, and who hears of what; quota.c what they have; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
     faults.c   what goes wrong and when
@@ -24,6 +24,7 @@
 #include "tests/sim/drain.h"
 #include "tests/sim/nested.h"
 #include "tests/sim/place.h"
+#include "tests/sim/quota.h"
 #include "tests/sim/study.h"
 #include "worker/core/worker.h"
 
@@ -103,6 +104,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t hash;                      /* of the terminal row */
     uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
     uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
+    uint64_t kept;                      /* of an actor: the task whose object that has inside */
 };
 
 struct spec_seen {
@@ -167,8 +169,7 @@ struct studies_seen {
 };
 
 struct oracle {
-    struct index task_index, spec_index, lease_index, job_index, session_index;
-    struct index good_index; /* tokens of attempts that ended well */
+    struct index task_index, spec_index, lease_index, job_index, session_index, good_index;
     struct task_seen *tasks;
     struct spec_seen *specs;
     struct lease_seen *leases;
@@ -179,7 +180,8 @@ struct oracle {
     uint64_t *deps;
     uint64_t token_max, epoch, node_max;
     uint64_t commit;
-    bool replaying; /* rows are read again after a power cut: nothing is checked */
+    uint64_t quotas[USERS_MAX]; /* of object bytes */
+    bool replaying;             /* rows are read again after a power cut: nothing is checked */
     struct studies_seen studies;
     struct nodes_seen nodes;
 };
@@ -418,13 +420,11 @@ struct client {
     bool alive, finished;
     uint32_t seat; /* who begins the next program; NONE */
     enum phase phase;
-    uint64_t seq, opening_seq, beat_seq;
-    uint64_t epoch, session, job;
+    uint64_t seq, opening_seq, beat_seq, epoch, session, job;
     uint64_t greeted_ms, beat_at_ms, asked_ms, polled_ms;
     uint64_t results_seen, poll_next, beat_below;
     uint32_t stalled, missed;
-    uint64_t resend_at_ms;
-    uint64_t stop_at_ms;
+    uint64_t resend_at_ms, stop_at_ms;
     uint32_t user;
     uint64_t token, driver;  /* of a driver, or nested: the token of its attempt, and its task */
     uint32_t node, executor; /* likewise */
@@ -436,18 +436,16 @@ struct client {
     uint32_t spec_first[SPECS_MAX]; /* counter of the call that used it first; 0: none yet */
     uint32_t durability;
     uint64_t array_count;
-    uint32_t planned, made;             /* calls */
-    uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
-    uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
-    uint64_t borrowed, asked_us;        /* another's task, of which it has a reference; for it */
-    uint64_t late, late_ms;             /* of a value, its counter: not said before then */
-    uint32_t late_waiters;              /* calls of others that name it */
-    bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */
-    uint64_t told_count;
-    struct call *calls;              /* [counter] */
-    uint64_t cancels;                /* wanted and not yet acknowledged */
-    uint32_t actors[3], actor_count; /* counters */
-    uint64_t actors_until_ms;        /* they are kept so long; 0: not drawn yet */
+    uint32_t planned, made;               /* calls */
+    uint64_t below, kept, unsent;         /* as librayc's outbox: counters */
+    uint64_t drops, dropped_ms;           /* REFS that were taken; when the newest was said */
+    uint64_t borrowed, asked_us;          /* another's task, of which it has a reference; for it */
+    uint64_t late, late_ms, late_waiters; /* a value that is said then; calls that name it */
+    bool asks_borrowed, knows_borrowed;   /* the head is to be asked; has told how it ended */
+    uint64_t told_count, cancels;         /* cancels: wanted and not yet acknowledged */
+    struct call *calls;                   /* [counter] */
+    uint32_t actors[3], actor_count;      /* counters */
+    uint64_t actors_until_ms;             /* they are kept so long; 0: not drawn yet */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
@@ -520,7 +518,7 @@ struct sim {
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
     bool nests; /* tasks submit tasks */
-    struct prng world, net, fate, run, tune, kin, jobs, users, values, places,
+    struct prng world, net, fate, run, tune, kin, jobs, users, values, places, quota,
         actors; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;

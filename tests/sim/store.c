@@ -99,7 +99,7 @@ static void add(struct node_store *self, const struct held_copy *copy)
 
 static void copy_put(const struct held_copy *copy, struct node_copy *out)
 {
-    *out = (struct node_copy){ .id = { .task = copy->task, .size = STORED_BYTES },
+    *out = (struct node_copy){ .id = { .task = copy->task, .size = OBJECT_BYTES },
                                .primary = copy->primary,
                                .disk = copy->disk };
 }

@@ -251,8 +251,11 @@ static void kills(void)
     int64_t pid = ask(actor, &teller_pid);
     MUST(rayc_kill(actor, 0) == 0);
     MUST(ask(actor, &teller_pid) != pid);
+    rayc_ref runs = call(actor, &teller_wait), queued = call(actor, &teller_count);
     MUST(rayc_kill(actor, 1) == 0);
+    MUST(get(runs, NULL) == RAYC_EACTORDIED && get(queued, NULL) == RAYC_EACTORDIED);
     MUST(get(call(actor, &teller_count), NULL) == RAYC_EACTORDIED && said("killed"));
+    MUST(access(path, F_OK) != 0); /* no destructor has run */
     rayc_actor_options large = rayc_actor_defaults();
     large.cpus = 1000;
     rayc_actor pending = make(&large);

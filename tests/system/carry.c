@@ -159,6 +159,22 @@ static void away(void)
     puts("away: right");
 }
 
+/*  One that takes longer than the time of a call comes all the same, and comes once. */
+static void polled(void)
+{
+    rayc_ref value = made_on("host=two", 9);
+    must_be(rayc_wait(&value, 1, 1, 30) == 1, "it is made");
+    rayc_value out;
+    int rc = RAYC_ETIMEOUT, times = 0;
+    for (; rc == RAYC_ETIMEOUT && times < 1000; times++) {
+        rc = rayc_get(value, times % 2 == 0 ? 0.05 : 0, &out);
+    }
+    must(rc, "it comes in the end");
+    must_be(times > 3, "it does not come at once");
+    is_right(value, 9);
+    puts("polled: right");
+}
+
 /*  One that two nodes have is fetched to a third. */
 static void moved(void)
 {
@@ -201,11 +217,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = { { "across", across },
-                  { "away", away },
-                  { "moved", moved },
-                  { "lost", lost },
-                  { "held", held } };
+    } parts[] = { { "across", across }, { "away", away }, { "polled", polled },
+                  { "moved", moved },   { "lost", lost }, { "held", held } };
     must(rayc_init(NULL), "rayc_init");
     size = argc > 2 ? (size_t)atoi(argv[2]) * MB : size;
     for (size_t i = 0; argc > 1 && i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -85,8 +85,16 @@ for node in 1 2 3; do
     [[ $(on one rayc task list --job @last --filter node_id=$node --no-headers | wc -l) -ge 4 ]] || fail "no stage ran on node $node"
 done
 
-note "a node that gives is killed in the middle: another one has a copy"
 on two tc qdisc add dev eth root tbf rate 400mbit burst 256kb limit 4mb
+for polls in driver away; do
+    note "who asks again and again for a moment gets in the end what comes slowly: $polls"
+    before=$(on one cat /sys/class/net/to-two/statistics/rx_bytes)
+    declare -n program=$polls
+    expect 0 "${program[@]}" polled 30
+    has out "polled: right"
+    received 45000000 && fail "it was sent twice"
+done
+note "a node that gives is killed in the middle: another one has a copy"
 before=$(on one cat /sys/class/net/to-two/statistics/rx_bytes)
 background "${driver[@]}" moved 60
 wait_until 30 says begun

@@ -392,6 +392,9 @@ expect 8 rayc job list
 has err "newer"
 expect 8 rayc start --head --port 0
 expect 125 rayc submit -- true
+has err "use the newer rayc"
+no_worker() { ! pgrep -f "^rayc-worker.*$RAYC_STATE_DIR/"; }
+wait_until 5 no_worker # it was started with the head
 printf 'this is no database, but long enough to be one%080d' 0 >"$RAYC_STATE_DIR/rayc.db"
 expect 74 rayc job list
 expect 74 rayc start --head --port 0

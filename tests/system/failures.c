@@ -96,7 +96,9 @@ int main(void)
     rayc_options once = retries(1);
     rayc_ref failed = rayc_call(fails, rayc_nil());
     tell("app", failed);
-    tell("upstream", rayc_call(misreads, rayc_of(failed)));
+    rayc_ref follows = rayc_call(misreads, rayc_of(failed));
+    tell("upstream_2", rayc_call(misreads, rayc_of(follows)));
+    tell("upstream", follows);
     tell("exit", rayc_command(NULL, (const char *const[]){ "sh", "-c", "exit 9", NULL }, NULL, NULL,
                               NULL, 0));
     tell("setup", rayc_command(&once, (const char *const[]){ "/no/such/program", NULL }, NULL, NULL,

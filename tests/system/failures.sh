@@ -12,6 +12,8 @@ cp "$WORK/out" "$WORK/told"
 while read -r name code app signal attempt type text; do
     note "$name"
     line=$(grep "^$name " "$WORK/told") || fail "$name was not told"
+    read -r _ _ _ _ _ app_task <<<"$(grep "^app " "$WORK/told")"
+    text=${text/@app/$app_task} # the first task that failed
     read -r _ code_told app_told signal_told attempt_told task <<<"$line"
     [[ "$code_told $app_told $signal_told $attempt_told" == "$code $app $signal $attempt" ]] || fail "told: $line"
     expect 0 rayc task get "$task" -o json
@@ -19,7 +21,8 @@ while read -r name code app signal attempt type text; do
     [[ $(json error_message) == *"$text"* ]] || fail "its error says: $(json error_message)"
 done <<'TABLE'
 app           -30 7 0 1 TASK_EXECUTION_EXCEPTION no luck
-upstream      -34 0 0 0 UPSTREAM_FAILED          result of a failed task
+upstream      -34 0 0 0 UPSTREAM_FAILED          failed task: @app fails, TASK_EXECUTION_EXCEPTION: no luck
+upstream_2    -34 0 0 0 UPSTREAM_FAILED          failed task: @app fails, TASK_EXECUTION_EXCEPTION: no luck
 exit          -30 9 0 1 TASK_EXECUTION_EXCEPTION 9
 setup         -30 0 0 1 RUNTIME_ENV_SETUP_FAILED /no/such/program
 worker_died   -31 0 9 2 WORKER_DIED              signal 9

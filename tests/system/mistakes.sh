@@ -56,6 +56,33 @@ actor_memory     -13 option memory_bytes is 18446744073709551615: 2^60 is the mo
 no_group         -30 the actor has no concurrency group 'io'
 call_retries     -13 option max_task_retries is -9
 waits_for_itself -30 the actor waits for a call of itself
+method_of_another -11 the actor is a loner, which has no method other.nothing
+method_without_arg -33 task loner.ask_itself: argument 0 is read, but there are 0
+constructor_without_arg -36 task other: argument 0 is read, but there are 0
+cancel_call_by_force -13 a call of an actor cannot be cancelled with force: cancel it without, or kill the actor
+call_of_killed   -36 RAY_KILL: it was killed
+call_of_dropped  -11 the handle was dropped
+constructor_waits -36 this would wait for ever: builder
+task_exits       -31 its process ended with exit status 7 before the task did
+init_in_task     -30 this process runs tasks: they can use rayc without rayc_init()
+fork_of_task     -30 the child was told -16
+init_twice       -12 rayc_init() was called before: a process has one cluster at a time
+fork             -16 a fork of the one that called rayc_init(): it must call that, too
+no_args          -33 task echo: argument 0 is read, but there are 0
+args_null        -13 the list of arguments is NULL
+function_null    -13 the function is NULL
+refs_null        -13 there is no room for the references
+string_null      -33 argument 0 is nil, read as an integer
+bytes_null       -13 argument 0 has a size but no data
+argv_empty       -13 argv is empty: its first string is the program to run
+input_null       -13 its input has a size but no data
+wait_null        -13 the list of references is NULL
+get_all_null     -13 the list of references is NULL
+free_null        -13 the list of references is NULL
+history_null     -13 there is no function to tell the attempts to
+put_buffer_null  -13 there is no buffer
+before_init      -16 rayc_init() has not been called
+after_shutdown   -16 rayc_init() has not been called, or rayc_shutdown() has
 TABLE
 [[ ! -s $WORK/told ]] || fail "not in the table: $(<"$WORK/told")"
 

@@ -1,6 +1,7 @@
 /*  carry_test.c - objects travel between nodes in one process: from several sources at once, and past all that can go
     wrong with a source. */
 #include "tests/unit/carry_world.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "proto/push.h"
 
@@ -329,6 +330,34 @@ static void a_source_that_stalls_is_left(void **state)
     played_close(&node);
 }
 
+/*  Who fetches did something else meanwhile. */
+static void what_came_between_two_turns_was_in_time(void **state)
+{
+    (void)state;
+    struct played node;
+    struct heard heard;
+    played_open(&node, "tcp://127.0.0.1:*");
+    options.stall_ms = 100;
+    open_pulls(NULL);
+    memory_fill(&one, 0, CARRY_CHUNK, 6);
+    order(0, node.address, NULL);
+    for (int i = 0; !played_hear(&node, &heard); i++) {
+        assert_int_not_equal(i, TURNS_MAX);
+        turn();
+    }
+    played_give(&node, &heard, memory_find(&one, 0));
+    struct pollfd news = { pulls_fd(pulls), POLLIN, 0 };
+    for (uint64_t late_ms = clock_ms() + options.stall_ms; clock_ms() <= late_ms;) {
+        assert_true(poll(&news, 1, -1) > 0);
+    }
+    pulls_turn(pulls);
+    assert_int_equal(pulls_stats(pulls).chunks, 1);
+    assert_int_equal(pulls_stats(pulls).again, 0);
+    pulls_cancel(pulls, TASK, 0);
+    assert_int_equal(next_news().code, ERR_CANCELLED); /* the hash of the whole has not come */
+    played_close(&node);
+}
+
 static void what_is_late_is_asked_of_an_idle_source(void **state)
 {
     (void)state;
@@ -522,6 +551,7 @@ int main(void)
         TEST(a_wrong_hash_comes_from_elsewhere),
         TEST(what_comes_twice_is_taken_once),
         TEST(a_source_that_stalls_is_left),
+        TEST(what_came_between_two_turns_was_in_time),
         TEST(what_is_late_is_asked_of_an_idle_source),
         TEST(copies_that_differ_are_not_mixed),
         TEST(patience_ends),

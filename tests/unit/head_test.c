@@ -137,6 +137,75 @@ static void application_errors_are_final_by_default(void **unused)
     world_free(w);
 }
 
+/*  Errors that are retried and deaths share one budget; the last error is the result. */
+static void errors_are_retried_if_they_are_listed(void **unused)
+{
+    (void)unused;
+    enum { LISTED = -7, OTHER = 5 };
+    static const struct {
+        uint32_t mode;
+        int32_t status; /* of the last attempt */
+        uint32_t attempts;
+    } rows[] = { { RETRY_CODES, LISTED, 3 },
+                 { RETRY_CODES, OTHER, 1 },
+                 { RETRY_ANY, OTHER, 3 },
+                 { RETRY_NONE, LISTED, 1 } };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct world *w = world_new();
+        uint64_t session = open_job(w, CLIENT, "a");
+        uint64_t node = join(w, WORKER, 0, "n1", 1);
+        struct rec_spec spec = spec_of(w, 1);
+        size_t at = w->wire.n;
+        proto_put_record(&w->wire, REC_CODE, &(struct rec_code){ 3 });
+        proto_put_record(&w->wire, REC_CODE, &(struct rec_code){ LISTED });
+        spec.retry_codes = (struct list){ slice_of(w->list + at, w->wire.n - at), 2 };
+        spec.retry_mode = rows[i].mode;
+        spec.max_retries = 2;
+        submit(w, session, 1, 1, spec);
+        struct rec_start start = { 0 };
+        struct rec_result result = { 0 };
+        for (uint32_t attempt = 1; attempt <= rows[i].attempts; attempt++) {
+            for (int n = 0; n < 10 && !start_at(w, 0, &start); n++) {
+                pass(w, 100);
+            }
+            struct rec_start copy = start;
+            bool dies = rows[i].attempts == 3 && attempt == 2;
+            assert_int_equal(start.attempt, attempt);
+            assert_false(result_of(w, start.task, &result));
+            done(w, node, &copy, dies ? OUTCOME_SIGNAL : OUTCOME_APP_ERROR,
+                 dies ? -9 : rows[i].status);
+        }
+        assert_true(result_of(w, start.task, &result));
+        assert_int_equal(result.failure, FAILURE_APP);
+        assert_int_equal(result.status, rows[i].status);
+        assert_int_equal(result.attempt, rows[i].attempts);
+        world_free(w);
+    }
+}
+
+static void without_end_is_without_end(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 1);
+    struct rec_spec spec = spec_of(w, 1);
+    spec.max_retries = -1;
+    spec.crash_limit = 0;
+    spec.backoff_ms_max = 100;
+    submit(w, session, 1, 1, spec);
+    for (uint32_t attempt = 1; attempt <= 100; attempt++) {
+        struct rec_start start;
+        for (int n = 0; n < 10 && !start_at(w, 0, &start); n++) {
+            pass(w, 100);
+        }
+        assert_int_equal(start.attempt, attempt);
+        struct rec_start copy = start;
+        done(w, node, &copy, OUTCOME_SIGNAL, -9);
+    }
+    world_free(w);
+}
+
 static void late_reports_are_fenced(void **unused)
 {
     (void)unused;
@@ -187,22 +256,32 @@ static void a_restart_adopts(void **unused)
     world_free(w);
 }
 
+/*  What its nodes cost it is charged as the deaths of its process are. */
 static void a_lost_node_is_retried_elsewhere(void **unused)
 {
     (void)unused;
     struct world *w = world_new();
     uint64_t session = open_job(w, CLIENT, "a");
     join(w, WORKER, 0, "n1", 1);
-    submit(w, session, 1, 1, spec_of(w, 1));
+    struct rec_spec spec = spec_of(w, 1);
+    spec.max_retries = 1;
+    submit(w, session, 1, 1, spec);
     hello(w, CLIENT, 1);
-    for (int i = 0; i < 40; i++) {
-        pass(w, 1000);
-        say(w, CLIENT, MSG_CLIENT_BEAT, &(struct msg_client_beat){ .session = session });
+    struct rec_result result = { 0 };
+    for (int lost = 1; lost <= 2; lost++) {
+        for (int i = 0; i < 40 && !result_of(w, task_id_of(session, 1).v, &result); i++) {
+            say(w, CLIENT, MSG_CLIENT_BEAT, &(struct msg_client_beat){ .session = session });
+            pass(w, 1000);
+        }
+        if (lost == 1) {
+            assert_int_equal(result.task, 0);
+            struct rec_start start;
+            join(w, WORKER + 1, 0, "n2", 1);
+            assert_true(start_at(w, 0, &start));
+            assert_int_equal(start.attempt, 2);
+        }
     }
-    join(w, WORKER + 1, 0, "n2", 1);
-    struct rec_start start;
-    assert_true(start_at(w, 0, &start));
-    assert_int_equal(start.attempt, 2);
+    assert_int_equal(result.failure, FAILURE_NODE_DIED);
     world_free(w);
 }
 
@@ -236,6 +315,10 @@ static void dependants_wait_and_fail_with_their_argument(void **unused)
     struct rec_result result;
     assert_true(result_of(w, task_id_of(session, 4).v, &result));
     assert_int_equal(result.failure, FAILURE_UPSTREAM);
+    char cause[TEXT_MAX], text[TEXT_MAX];
+    snprintf(cause, sizeof(cause), "failed task: %016llx ", (unsigned long long)other.task);
+    assert_true(slice_copy_text(result.text, text, sizeof(text)));
+    assert_non_null(strstr(text, cause));
     world_free(w);
 }
 
@@ -443,6 +526,8 @@ int main(void)
         cmocka_unit_test(failures_are_retried_within_budget),
         cmocka_unit_test(running_out_of_memory_is_charged_and_told),
         cmocka_unit_test(application_errors_are_final_by_default),
+        cmocka_unit_test(errors_are_retried_if_they_are_listed),
+        cmocka_unit_test(without_end_is_without_end),
         cmocka_unit_test(late_reports_are_fenced),
         cmocka_unit_test(a_restart_adopts),
         cmocka_unit_test(a_lost_node_is_retried_elsewhere),

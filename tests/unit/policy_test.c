@@ -41,6 +41,10 @@ static void hybrid_packs_until_half_full(void **unused)
     struct cluster world, *self = cluster(&world);
     static const struct place_ask any = { 0 };
     assert_int_equal(place(self, hybrid_place, &any), 0);
+    self->total[0].of[KIND_CPU] = 8;
+    self->free[0].of[KIND_CPU] = 6; /* with this one 3 of 8: below one half is as good as empty */
+    assert_int_equal(place(self, hybrid_place, &any), 0);
+    self->total[0].of[KIND_CPU] = 4;
     self->free[0].of[KIND_CPU] = 2; /* one more is over one half */
     assert_int_equal(place(self, hybrid_place, &any), 1);
     self->free[1].of[KIND_CPU] = 1;
@@ -48,6 +52,27 @@ static void hybrid_packs_until_half_full(void **unused)
     assert_int_equal(place(self, hybrid_place, &any), 0);
     self->need.of[KIND_CPU] = 3;
     assert_int_equal(place(self, hybrid_place, &any), NONE);
+}
+
+/*  Of ten nodes any of the two with the best score, and no other. */
+static void hybrid_takes_one_of_the_best_fifth(void **unused)
+{
+    (void)unused;
+    enum { TEN = 10 };
+    struct amounts total = { .of[KIND_CPU] = 4 }, need = { .of[KIND_CPU] = 1 },
+                   free[TEN] = { { .of[KIND_CPU] = 0 } };
+    struct place_node nodes[TEN];
+    struct prng rng = { 0 };
+    struct place_ask ask = { .need = &need };
+    uint32_t times[TEN] = { 0 };
+    for (uint32_t i = 0; i < TEN; i++) {
+        free[i].of[KIND_CPU] = i == 3 || i == 7 ? 2 : 1;
+        nodes[i] = (struct place_node){ i, &total, &free[i], (i + 1) * 10 };
+    }
+    for (int i = 0; i < 100; i++) {
+        times[hybrid_place(nodes, TEN, &ask, &rng)]++;
+    }
+    assert_true(times[3] > 20 && times[7] > 20 && times[3] + times[7] == 100);
 }
 
 static void hybrid_keeps_cpu_work_off_gpus(void **unused)
@@ -98,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hybrid_packs_until_half_full),
+        cmocka_unit_test(hybrid_takes_one_of_the_best_fifth),
         cmocka_unit_test(hybrid_keeps_cpu_work_off_gpus),
         cmocka_unit_test(spread_goes_round),
         cmocka_unit_test(affine_waits_for_its_node),

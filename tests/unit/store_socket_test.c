@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "common/access.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/local_socket.h"
 #include "worker/store_socket.h"
@@ -77,7 +78,7 @@ static void put(struct local_store *from, uint64_t task)
 static void check(struct local_store *from, uint64_t task)
 {
     struct local_view view;
-    assert_int_equal(local_store_view(from, task, 0, &view), OK);
+    assert_int_equal(local_store_view(from, task, 0, UINT64_MAX, &view), OK);
     assert_int_equal(view.value.n, SIZE);
     assert_int_equal(view.value.p[0], task);
     assert_int_equal(view.value.p[SIZE - 1], task);
@@ -89,7 +90,7 @@ static void check(struct local_store *from, uint64_t task)
 struct asking {
     pthread_t thread;
     struct local_store *store;
-    uint64_t task;
+    uint64_t task, until_us;
     int code;
     struct local_view view;
 };
@@ -97,14 +98,14 @@ struct asking {
 static void *ask_for(void *context)
 {
     struct asking *self = context;
-    self->code = local_store_view(self->store, self->task, 0, &self->view);
+    self->code = local_store_view(self->store, self->task, 0, self->until_us, &self->view);
     return NULL;
 }
 
 static void begin_asking(struct asking *self, struct local_store *client, uint64_t task)
 {
     struct store_want want;
-    *self = (struct asking){ .store = client, .task = task };
+    *self = (struct asking){ .store = client, .task = task, .until_us = UINT64_MAX };
     assert_int_equal(pthread_create(&self->thread, NULL, ask_for, self), 0);
     while (!store_socket_wants(door, &want)) {
         sched_yield();
@@ -119,19 +120,25 @@ static void end_asking(struct asking *self, int code)
     pthread_join(self->thread, NULL);
 }
 
+/*  As carry does. */
+static void arrives(uint64_t task)
+{
+    uint32_t buffer;
+    assert_int_equal(node_store_create(store, USER, SIZE, &buffer), OK);
+    assert_int_equal(node_store_write(store, buffer, 0, slice_text("fetched")), OK);
+    assert_int_equal(node_store_seal(store, buffer, task, 0, false), OK);
+}
+
 static void what_is_not_here_is_fetched(void **state)
 {
     (void)state;
     struct asking asking;
     struct store_want want;
-    uint32_t buffer;
     begin_asking(&asking, mine, 61);
     end_asking(&asking, ERR_NOT_FOUND);
     assert_int_equal(asking.code, ERR_NOT_FOUND);
     begin_asking(&asking, mine, 62);
-    assert_int_equal(node_store_create(store, USER, SIZE, &buffer), OK);
-    assert_int_equal(node_store_write(store, buffer, 0, slice_text("fetched")), OK);
-    assert_int_equal(node_store_seal(store, buffer, 62, 0, false), OK);
+    arrives(62);
     end_asking(&asking, OK);
     assert_int_equal(asking.code, OK);
     assert_memory_equal(asking.view.value.p, "fetched", 7);
@@ -139,7 +146,30 @@ static void what_is_not_here_is_fetched(void **state)
     node_store_drop(store, 62, 0);
     assert_false(store_socket_wants(door, &want));
     store_socket_joined(door, 0, ""); /* without a head nobody knows where it is */
-    assert_int_equal(local_store_view(mine, 63, 0, &asking.view), ERR_NOT_FOUND);
+    assert_int_equal(local_store_view(mine, 63, 0, UINT64_MAX, &asking.view), ERR_NOT_FOUND);
+    await_nothing_pinned();
+}
+
+/*  Others that wait are not disturbed, and the next one who asks gets it. */
+static void who_has_no_time_left_asks_again(void **state)
+{
+    (void)state;
+    struct asking asking;
+    struct local_view view;
+    struct store_want want;
+    begin_asking(&asking, mine, 64);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(local_store_view(mine, 64, 0, (uint64_t)i, &view), ERR_TIMEOUT);
+        assert_true(store_socket_wants(door, &want));
+        assert_int_equal(want.task, 64);
+    }
+    assert_int_equal(local_store_view(mine, 64, 0, clock_us() + 1000, &view), ERR_TIMEOUT);
+    arrives(64);
+    end_asking(&asking, OK);
+    assert_int_equal(asking.code, OK);
+    local_store_release(&asking.view);
+    assert_int_equal(local_store_view(mine, 64, 0, 0, &view), OK);
+    local_store_release(&view);
     await_nothing_pinned();
 }
 
@@ -154,7 +184,7 @@ static void a_value_is_seen_by_all_of_its_user_and_nobody_else(void **state)
     put(mine, 1);
     check(mine, 1);
     check(second, 1);
-    assert_int_equal(local_store_view(other, 1, 0, &view), ERR_NOT_FOUND);
+    assert_int_equal(local_store_view(other, 1, 0, UINT64_MAX, &view), ERR_NOT_FOUND);
     local_store_close(&second);
     local_store_close(&other);
 }
@@ -217,7 +247,7 @@ static void the_death_of_a_client_releases_what_it_had(void **state)
     struct local_buffer buffer[3];
     assert_int_equal(open_as(key, "", &second), OK);
     put(mine, 1);
-    assert_int_equal(local_store_view(second, 1, 0, &view), OK);
+    assert_int_equal(local_store_view(second, 1, 0, UINT64_MAX, &view), OK);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(local_store_create(second, SIZE, &buffer[i]), OK);
     }
@@ -232,6 +262,33 @@ static void the_death_of_a_client_releases_what_it_had(void **state)
     local_store_release(&view);
     for (int i = 0; i < 3; i++) {
         local_store_abort(&buffer[i]);
+    }
+}
+
+/*  Nobody may know of it but the store: the head is told three times, ever later. */
+static void what_a_client_has_sealed_is_told_of_when_it_is_gone(void **state)
+{
+    (void)state;
+    struct local_store *second;
+    struct rec_object left;
+    assert_int_equal(open_as(key, "", &second), OK);
+    put(mine, 1);
+    put(second, 2);
+    put(second, 3);
+    uint64_t now_ms = clock_ms() + (1 << 20);
+    assert_false(store_socket_left(door, now_ms, &left));
+    local_store_close(&second);
+    while (!store_socket_left(door, now_ms, &left)) {
+        sched_yield();
+    }
+    for (uint32_t pause_ms = 10000; pause_ms <= 1000000; pause_ms *= 10) {
+        assert_int_equal(left.task, 2);
+        assert_true(store_socket_left(door, now_ms, &left));
+        assert_int_equal(left.task, 3);
+        assert_false(store_socket_left(door, now_ms, &left));
+        assert_false(store_socket_left(door, now_ms + pause_ms - 1, &left));
+        now_ms += pause_ms;
+        assert_int_equal(store_socket_left(door, now_ms, &left), pause_ms < 1000000);
     }
 }
 
@@ -273,7 +330,7 @@ static void what_a_client_does_not_have_it_cannot_seal(void **state)
     struct local_view view;
     put(mine, 1);
     assert_int_equal(local_store_create(mine, SIZE, &buffer), OK);
-    assert_int_equal(local_store_view(mine, 1, 0, &view), OK);
+    assert_int_equal(local_store_view(mine, 1, 0, UINT64_MAX, &view), OK);
     assert_int_equal(local_store_create(mine, SIZE, &wrong), OK);
     uint32_t right = wrong.hold;
     wrong.hold = view.hold; /* no buffer */
@@ -315,11 +372,11 @@ static void a_worker_that_ends_leaves_what_is_mapped(void **state)
     (void)state;
     struct local_view view, more;
     put(mine, 1);
-    assert_int_equal(local_store_view(mine, 1, 0, &view), OK);
+    assert_int_equal(local_store_view(mine, 1, 0, UINT64_MAX, &view), OK);
     store_socket_close(&door);
     node_store_close(&store);
     assert_int_equal(view.value.p[SIZE - 1], 1);
-    assert_int_equal(local_store_view(mine, 1, 0, &more), ERR_CLOSED);
+    assert_int_equal(local_store_view(mine, 1, 0, UINT64_MAX, &more), ERR_CLOSED);
     assert_true(local_store_broken(mine));
     local_store_release(&view);
 }
@@ -344,10 +401,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_value_is_seen_by_all_of_its_user_and_nobody_else),
         TEST(what_is_not_here_is_fetched),
+        TEST(who_has_no_time_left_asks_again),
         TEST(who_has_no_key_gets_nothing),
         TEST(what_is_sealed_cannot_be_written),
         TEST(a_buffer_that_is_given_up_is_used_again),
         TEST(the_death_of_a_client_releases_what_it_had),
+        TEST(what_a_client_has_sealed_is_told_of_when_it_is_gone),
         TEST(what_was_spilled_is_waited_for),
         TEST(a_client_has_limits),
         TEST(what_a_client_does_not_have_it_cannot_seal),

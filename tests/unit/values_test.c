@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "client/options.h"
+#include "client/actor_options.h"
 #include "client/refs.h"
 #include "client/specs.h"
 #include "client/values.h"
@@ -360,6 +360,52 @@ static void where_and_when_are_checked(void **state)
     assert_non_null(strstr(rayc_error()->text, "label 'zone'"));
 }
 
+static const rayc_class CLASS = { "counter", 8, NULL, NULL };
+static const rayc_method METHOD = { "counter.add", NULL };
+
+static void actors_have_rays_defaults(void **state)
+{
+    (void)state;
+    static struct actor_draft draft;
+    rayc_actor_options options;
+    assert_int_equal(actor_options_complete(&options, NULL), RAYC_OK);
+    assert_int_equal(actor_options_draft(&draft, &CLASS, &options), RAYC_OK);
+    assert_int_equal(draft.spec.record.demand.count, 0);
+    assert_int_equal(draft.spec.record.max_retries, 0); /* max_restarts */
+    assert_int_equal(draft.spec.record.concurrency, 1);
+    assert_int_equal(draft.spec.record.detached, 0);
+    assert_int_equal(options.max_task_retries, 0);
+    assert_int_equal(options.max_pending_calls, 0);
+    assert_true(options.name == NULL && options.space == NULL && !options.get_if_exists);
+    options.max_restarts = -1;
+    assert_int_equal(actor_options_draft(&draft, &CLASS, &options), RAYC_OK);
+    options.max_restarts = -2;
+    assert_int_equal(actor_options_draft(&draft, &CLASS, &options), RAYC_EINVALID);
+}
+
+/*  What the call says, else its actor; an application error is retried only if the call says so. */
+static void calls_take_what_their_actor_says(void **state)
+{
+    (void)state;
+    static struct spec_draft draft;
+    rayc_method_options options;
+    assert_int_equal(method_options_complete(&options, NULL), RAYC_OK);
+    for (int32_t of_actor = -1; of_actor < 3; of_actor++) {
+        assert_int_equal(method_options_draft(&draft, &METHOD, &options, of_actor), RAYC_OK);
+        assert_int_equal(draft.record.max_retries, of_actor);
+        assert_int_equal(draft.record.retry_mode, RETRY_NONE);
+        assert_int_equal(draft.record.demand.count, 0);
+    }
+    options.max_task_retries = 0;
+    options.retry_codes = rayc_any_error;
+    assert_int_equal(method_options_draft(&draft, &METHOD, &options, 5), RAYC_OK);
+    assert_int_equal(draft.record.max_retries, 0);
+    assert_int_equal(draft.record.retry_mode, RETRY_ANY);
+    assert_int_equal(method_options_draft(&draft, &METHOD, &options, -2), RAYC_OK);
+    options.max_task_retries = -3;
+    assert_int_equal(method_options_draft(&draft, &METHOD, &options, 0), RAYC_EINVALID);
+}
+
 static void names_are_for_people(void **state)
 {
     (void)state;
@@ -471,6 +517,8 @@ int main(void)
         cmocka_unit_test(defaults_are_rays),
         cmocka_unit_test(demands_are_in_steps),
         cmocka_unit_test(retries_are_checked),
+        cmocka_unit_test(actors_have_rays_defaults),
+        cmocka_unit_test(calls_take_what_their_actor_says),
         cmocka_unit_test(where_and_when_are_checked),
         cmocka_unit_test(names_are_for_people),
         cmocka_unit_test(older_options_are_completed),

@@ -279,7 +279,6 @@ static void test_threads(void **state)
     world_free(world);
 }
 
-/*  Without threads a result cannot overtake another one. */
 /*  What an actor holds it holds until it ends, also while a method of it waits for others. */
 static void test_keeps_its_cpus(void **state)
 {
@@ -296,6 +295,7 @@ static void test_keeps_its_cpus(void **state)
     world_free(world);
 }
 
+/*  Without threads a result cannot overtake another one. */
 static void test_bad_order(void **state)
 {
     (void)state;
