@@ -9,7 +9,7 @@
     exec.c     executors: processes that begin and end attempts, and the log of effects; begins.c what must hold
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
     nested.c   tasks that submit tasks; actor.c actors, their calls, and what must hold of them
-    place.c    where tasks ask to run, and how urgent they are
+    place.c    where tasks ask to run, and how urgent they are; store.c what nodes have of values
     user.c     users, their tokens, and who hears of what; quota.c what they have; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on

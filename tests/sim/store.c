@@ -232,7 +232,7 @@ bool store_fetch(struct sim *sim, struct node *node, uint64_t task)
         if (copy != NULL && from->paused_us <= sim->now_us) {
             add(node->store, &(struct held_copy){ .task = task, .token = copy->token });
             here = find(node->store, task);
-            stock_fetched(node->stock, task, 0);
+            stock_tell(node->stock, task, 0);
         }
     }
     if (here != NULL) {
