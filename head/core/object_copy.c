@@ -58,7 +58,7 @@ static void keep(struct core *core, const struct object *object)
     struct copy *copy = copy_at(core, object->copies);
     const struct node *node = node_at(core, copy->node);
     copy->how = COPY_PRIMARY;
-    if (node->peer != NONE && !RAYC_BUG(NO_KEEP)) {
+    if (node->peer != NONE) {
         uint8_t bytes[32];
         struct wire wire = { bytes, 0, sizeof(bytes), false };
         proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ object->task, object->index });
