@@ -99,7 +99,6 @@ struct task_seen { /* one row of `task`, as the rows made it */
     bool cancelled, deleted, object_owned;
     bool tree; /* cancelled with all that it submits */
     uint64_t parent, parent_token, again_commit;
-    uint64_t finished_token;            /* of the attempt that has finished; 0: none has */
     uint32_t object, rebuilds;          /* DIRECTORY_...; 0: it has none; runs for it */
     uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
     uint64_t hash;                      /* of the terminal row */
@@ -172,7 +171,7 @@ struct studies_seen {
 };
 
 struct oracle {
-    struct index task_index, spec_index, lease_index, job_index, session_index;
+    struct index task_index, spec_index, lease_index, job_index, session_index, good_index;
     struct task_seen *tasks;
     struct spec_seen *specs;
     struct lease_seen *leases;
@@ -424,13 +423,11 @@ struct client {
     bool alive, finished;
     uint32_t seat; /* who begins the next program; NONE */
     enum phase phase;
-    uint64_t seq, opening_seq, beat_seq;
-    uint64_t epoch, session, job;
+    uint64_t seq, opening_seq, beat_seq, epoch, session, job;
     uint64_t greeted_ms, beat_at_ms, asked_ms, polled_ms;
     uint64_t results_seen, poll_next, beat_below;
     uint32_t stalled, missed;
-    uint64_t resend_at_ms;
-    uint64_t stop_at_ms;
+    uint64_t resend_at_ms, stop_at_ms;
     uint32_t user;
     uint64_t token, driver;  /* of a driver, or nested: the token of its attempt, and its task */
     uint32_t node, executor; /* likewise */
@@ -444,17 +441,17 @@ struct client {
     uint32_t spec_first[SPECS_MAX]; /* counter of the call that used it first; 0: none yet */
     uint32_t durability;
     uint64_t array_count;
-    uint32_t planned, made;             /* calls */
-    uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
-    uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
-    uint64_t borrowed;                  /* another's task, of which it has a reference */
-    bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */
-    uint64_t told_count;
-    struct call *calls;              /* [counter] */
-    uint64_t cancels;                /* wanted and not yet acknowledged */
-    uint32_t actors[3], actor_count; /* counters */
-    uint64_t actors_until_ms;        /* they are kept so long; 0: not drawn yet */
-    bool detaches;                   /* they are detached */
+    uint32_t planned, made;               /* calls */
+    uint64_t below, kept, unsent;         /* as librayc's outbox: counters */
+    uint64_t drops, dropped_ms;           /* REFS that were taken; when the newest was said */
+    uint64_t borrowed, asked_us;          /* another's task, of which it has a reference; for it */
+    uint64_t late, late_ms, late_waiters; /* a value that is said then; calls that name it */
+    bool asks_borrowed, knows_borrowed;   /* the head is to be asked; has told how it ended */
+    uint64_t told_count, cancels;         /* cancels: wanted and not yet acknowledged */
+    struct call *calls;                   /* [counter] */
+    uint32_t actors[3], actor_count;      /* counters */
+    uint64_t actors_until_ms;             /* they are kept so long; 0: not drawn yet */
+    bool detaches;                        /* they are detached */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
