@@ -517,10 +517,8 @@ void client_tick(struct sim *sim, struct client *self)
     nested_waits(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
-        uint64_t most = self->slow                    ? 1
-                        : self->kind == CLIENT_NESTED ? 2
-                        : chance(&sim->world, 300)    ? 300
-                                                      : 20;
+        bool nested = self->kind == CLIENT_NESTED;
+        uint64_t most = self->slow ? 1 : nested ? 2 : chance(&sim->world, 300) ? 300 : 20;
         client_make_calls(sim, self, (uint32_t)between(&sim->world, 1, most));
     }
     client_push(sim, self);

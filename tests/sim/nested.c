@@ -129,7 +129,7 @@ static void is_not_wanted(struct sim *sim, const struct client *self)
 void nested_waits(struct sim *sim, struct client *self)
 {
     bool submits = self->kind == CLIENT_NESTED && self->made > 0 && self->made < self->planned;
-    if (submits && chance(&sim->kin, 200)) {
+    if (submits && !self->slow && chance(&sim->kin, 200)) { /* an actor is killed, not cancelled */
         is_not_wanted(sim, self);
     }
     bool again = self->blocked && chance(&sim->kin, 100); /* another thread of it, too */
