@@ -1,4 +1,5 @@
 /*  directory_test.c - stories of the head about objects: who holds them, which node has them, and when they go. */
+#include "tests/unit/actor_world.h"
 #include "tests/unit/object_world.h"
 
 static void a_stored_value_is_where_it_was_made(void **state)
@@ -62,6 +63,44 @@ static void what_nobody_holds_is_dropped_until_its_node_says_so(void **state)
     pass(w, 4000);
     assert_false(told_to_drop(w, task));
     assert_int_equal(where(w, session, task).state, DIRECTORY_FREED);
+    world_free(w);
+}
+
+/*  Its task has ended meanwhile: nobody else will drop it. */
+static void what_a_late_report_has_sealed_is_dropped(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t node = join(w, WORKER, 0, "n1", 4), session = open_job(w, CLIENT, "objects");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = start.task, .force = 1 });
+    done(w, node, &start, OUTCOME_CANCELLED, 0);
+    done_stored(w, node, &start, (struct list){ 0 });
+    assert_true(told_to_drop(w, start.task));
+    world_free(w);
+}
+
+/*  A head that has started again does not know yet what is where. */
+static void a_report_that_comes_again_drops_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t node = join(w, WORKER, 0, "n1", 4), session = open_job(w, CLIENT, "objects");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    struct rec_start kept = { .task = start.task, .token = start.token };
+    done_stored(w, node, &kept, (struct list){ 0 });
+    done_stored(w, node, &kept, (struct list){ 0 });
+    assert_false(told_to_drop(w, kept.task));
+    world_restart(w);
+    hello(w, WORKER, 2);
+    say(w, WORKER, MSG_NODE_JOIN,
+        &(struct msg_node_join){ .node = node, .key = slice_text("n1"), .store_bytes = 1 << 30 });
+    done_stored(w, node, &kept, (struct list){ 0 });
+    assert_false(told_to_drop(w, kept.task));
     world_free(w);
 }
 
@@ -321,6 +360,50 @@ static void a_rebuild_that_dies_is_tried_again_within_the_budget(void **state)
     world_free(w);
 }
 
+static void a_method_is_not_called_again(void **state)
+{
+    (void)state;
+    struct actors *a = actors_new(-1);
+    struct rec_start call;
+    alive(a, &a->start);
+    calls(a, 2, 1, -1);
+    assert_true(start_at(a->w, 0, &call));
+    done_stored(a->w, a->node, &call, (struct list){ 0 });
+    join(a->w, NEW_WORKER, 0, "n1", 1);
+    assert_lost(a->w, a->session, call.task, REASON_OBJECT_UNRECONSTRUCTABLE_ACTOR);
+    actors_free(a);
+}
+
+static void what_was_stopped_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 3, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &start, OUTCOME_CANCELLED, 0);
+    assert_lost(w, session, task, REASON_OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED);
+    world_free(w);
+}
+
+/*  Not yet: what its task needs would have to be made again first. */
+static void what_needs_what_is_gone_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, first = made(w, &session, &node), second = task_id_of(session, 2).v;
+    call(w, session, 2, SPEC_FUNCTION, first);
+    assert_true(start_at(w, 0, &start));
+    done_stored(w, node, &start, (struct list){ 0 });
+    refs(w, CLIENT, session, 1, (struct rec_ref){ first, 0, 0, 0 });
+    node = join(w, NEW_WORKER, 0, "n1", 1);
+    assert_true(start_at(w, 0, &start) && start.task == second);
+    done(w, node, &start, OUTCOME_OBJECT_LOST, 0); /* its worker could not have it */
+    assert_lost(w, session, second, REASON_OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED);
+    world_free(w);
+}
+
 static void a_rebuild_ends_with_its_job(void **state)
 {
     (void)state;
@@ -371,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_stored_value_is_where_it_was_made),
         cmocka_unit_test(people_may_ask_where_it_is),
         cmocka_unit_test(what_is_on_the_disk_is_told),
+        cmocka_unit_test(what_a_late_report_has_sealed_is_dropped),
+        cmocka_unit_test(a_report_that_comes_again_drops_nothing),
         cmocka_unit_test(what_nobody_holds_is_dropped_until_its_node_says_so),
         cmocka_unit_test(an_argument_is_held_by_its_task),
         cmocka_unit_test(what_is_inside_lives_while_the_outer_one_does),
@@ -384,6 +469,9 @@ int main(void)
         cmocka_unit_test(what_may_run_once_is_not_made_again),
         cmocka_unit_test(making_it_again_costs_retries),
         cmocka_unit_test(a_rebuild_that_dies_is_tried_again_within_the_budget),
+        cmocka_unit_test(a_method_is_not_called_again),
+        cmocka_unit_test(what_was_stopped_is_not_made_again),
+        cmocka_unit_test(what_needs_what_is_gone_is_not_made_again),
         cmocka_unit_test(a_rebuild_ends_with_its_job),
         cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),
         cmocka_unit_test(another_copy_becomes_the_primary),

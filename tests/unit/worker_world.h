@@ -40,6 +40,7 @@ struct done_seen {
     int32_t status;
     bool acknowledged;
     char text[80];
+    bool refusal;
 };
 
 struct world {
@@ -188,7 +189,8 @@ static inline void see_report(struct world *world, const struct act *act)
                                 .started_ms = told->started_ms,
                                 .checkpoint_bytes = told->checkpoint.n,
                                 .outcome = told->outcome,
-                                .status = told->status };
+                                .status = told->status,
+                                .refusal = act->refusal };
     slice_copy_text(told->text, done->text, sizeof(done->text));
 }
 
@@ -315,6 +317,7 @@ struct spec_told {
     const char *program, *odd; /* odd: a resource that no node has */
     const char *package;
     uint32_t concurrency;
+    uint64_t job; /* 0: 1 */
 };
 
 static inline struct world *world_new(uint64_t cpus, uint64_t gpus, struct worker_limits limits)
@@ -402,7 +405,7 @@ static inline void put_spec(struct wire *wire, const struct spec_told *spec)
     proto_put_record(
         wire, REC_SPEC_INFO,
         &(struct rec_spec_info){ .id = spec->id,
-                                 .job = 1,
+                                 .job = spec->job ? spec->job : 1,
                                  .kind = spec->kind,
                                  .user = 7,
                                  .packages = wire_list(&packages, spec->package != NULL),
