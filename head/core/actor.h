@@ -61,8 +61,8 @@ void actor_make(struct core *core, uint32_t task);
 uint32_t actor_new(struct core *core, uint64_t id, uint64_t owner);
 void actor_forget(struct core *core, uint32_t index);
 bool actor_alive(const struct core *core, const struct actor *actor);
-/*  It will start, or its budget allows that it does when its process dies. */
 bool actor_lasts(const struct core *core, uint64_t id); /* it is made, and not dead */
+/*  It will start, or its budget allows that it does when its process dies. */
 bool actor_may_restart(const struct core *core, const struct actor *actor);
 void actor_lives(struct core *core, uint32_t task, uint64_t started_ms); /* its worker says so */
 void actor_ended(struct core *core, uint32_t index, const struct ending *how); /* its task did */
