@@ -512,7 +512,8 @@ void client_tick(struct sim *sim, struct client *self)
     nested_waits(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
-        uint64_t most = self->kind == CLIENT_NESTED ? 2 : chance(&sim->world, 300) ? 300 : 20;
+        bool slow = self->kind == CLIENT_NESTED && !sim->healed;
+        uint64_t most = slow ? 2 : chance(&sim->world, 300) ? 300 : 20;
         client_make_calls(sim, self, (uint32_t)between(&sim->world, 1, most));
     }
     client_push(sim, self);
