@@ -268,7 +268,8 @@ void store_tells(struct sim *sim, struct node *node)
 {
     struct msg_stock stock;
     stock_look(node->stock);
-    while (stock_next(node->stock, node->boot_ms + sim->now_us / 1000, &stock)) {
+    while (!worker_joins(node->core) &&
+           stock_next(node->stock, node->boot_ms + sim->now_us / 1000, &stock)) {
         net_to_head(sim, node->index, MSG_STOCK, &stock);
     }
 }
