@@ -301,17 +301,26 @@ static bool somebody_has(const struct sim *sim, uint64_t task)
     return found;
 }
 
+/*  The head can tell it what to drop. */
+static bool can_hear(struct sim *sim, const struct node *node)
+{
+    const struct node_seen *seen = node_seen_of(sim, worker_stats(node->core).node);
+    return seen != NULL && !seen->dead && sim->connections[node->index].up &&
+           node->paused_us <= sim->now_us;
+}
+
 static void check_copies(struct sim *sim, const struct node *node)
 {
+    bool hears = can_hear(sim, node);
     for (uint32_t i = 0; i < node->store->count; i++) {
         struct held_copy *copy = &node->store->copies[i];
         check_hash(sim, node, copy);
         /*  What was put, and not said before its client or the node had died, is found when that joins again. */
         bool unsaid = copy->token == 0 && (oracle_task(sim, copy->task) == NULL ||
                                            copy->node != worker_stats(node->core).node);
-        copy->left_us = unsaid || is_wanted(sim, copy->task) ? 0
-                        : copy->left_us == 0                 ? sim->now_us
-                                                             : copy->left_us;
+        copy->left_us = !hears || unsaid || is_wanted(sim, copy->task) ? 0
+                        : copy->left_us == 0                           ? sim->now_us
+                                                                       : copy->left_us;
         if (copy->left_us != 0 && sim->now_us > copy->left_us + BOUND_US) {
             sim_fail(sim, 31, "worker %u keeps a copy of %llx, which nobody needs any more",
                      node->index, (ull)copy->task);
