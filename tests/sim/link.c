@@ -486,7 +486,8 @@ void client_tick(struct sim *sim, struct client *self)
         client_hello(sim, self);
     }
     if (self->phase == PHASE_READY && self->polled_ms != 0 &&
-        now_ms >= self->polled_ms + ASK_AGAIN_MS && self->told_count < self->made) {
+        now_ms >= self->polled_ms + ASK_AGAIN_MS &&
+        (self->told_count < self->made || value_waits(self))) {
         self->poll_next = 1; /* the POLL, or its answer, may be lost */
     }
     if (self->phase == PHASE_READY && now_ms >= self->beat_at_ms) {

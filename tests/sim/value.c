@@ -78,6 +78,7 @@ void value_borrow(struct sim *sim, struct client *self)
     }
     if (self->borrowed != 0 && self->asks_borrowed) {
         self->asks_borrowed = false;
+        self->polled_ms = client_now_ms(sim);
         sim->elements.n = 0;
         proto_put_record(&sim->elements, REC_ID, &(struct rec_id){ self->borrowed });
         client_say(sim, self, MSG_POLL,
