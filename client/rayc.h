@@ -42,6 +42,7 @@ enum {
     RAYC_EBUSY = -15,       /* a limit of the head is reached */
     RAYC_ECLOSED = -16,     /* before rayc_init() or after rayc_shutdown() */
     RAYC_EINFEASIBLE = -18, /* no node can ever meet the demand */
+    RAYC_EQUOTA = -21,      /* the user has as many jobs, tasks or bytes of values as it may */
     RAYC_ETASK = -30,       /* the task failed: app_code is its own code, or its exit status */
     RAYC_EDIED = -31,       /* its process or node died more often than retries allow */
     RAYC_ECANCELLED = -32,  /* it was cancelled, or its job was stopped */
@@ -224,7 +225,8 @@ RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
 
 /*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
     durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
-    put: RAYC_EINVALID. */
+    put: RAYC_EINVALID.  If the user has a quota of object bytes, the head is asked about what is over 100 KiB, and it is
+    not kept beyond that: RAYC_EQUOTA. */
 RAYC_API rayc_ref rayc_put(rayc_arg);
 
 /*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which

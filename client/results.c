@@ -181,6 +181,19 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
     }
 }
 
+void session_await(struct session *self, rayc_ref ref)
+{
+    int rc = RAYC_OK;
+    while (rc != RAYC_ECLOSED && self->broken == 0) {
+        struct ref_slot *slot = session_find_slot(self, ref);
+        if (slot == NULL || slot->state != REF_PENDING) {
+            return;
+        }
+        slot->watched |= WATCHED_BY_CALLER;
+        rc = sleep_for_results(self, 1, UINT64_MAX);
+    }
+}
+
 /*  A time-out as callers give it: RAYC_FOREVER, or seconds from 0 on. */
 static int check_seconds(double seconds)
 {

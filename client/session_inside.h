@@ -76,6 +76,7 @@ struct session {
     struct request *requests;
     struct handles handles;   /* of actors */
     bool naming;              /* the next counter is being given a name: submit.h */
+    bool quota;               /* the head decides whether a stored value may be there */
     struct wire args, deps;   /* scratch */
     struct sealing sealing;   /* likewise */
     uint32_t waiters;         /* callers that wait for results: what was submitted must leave */
@@ -146,7 +147,8 @@ void session_send_all(struct session *self); /* by the thread, which comes back 
 int session_sleep(struct session *self, uint64_t until_us);
 /*  Until the head has the task, if it is this session's: it cannot end what it does not know. */
 int session_wait_accepted(struct session *self, task_id id);
-int session_usable(const struct session *self); /* RAYC_OK, RAYC_ECLOSED */
+int session_usable(const struct session *self);         /* RAYC_OK, RAYC_ECLOSED */
+void session_await(struct session *self, rayc_ref ref); /* until it has ended, or never can */
 uint64_t session_deadline(double seconds);
 /*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out
     of the way, the caller does its work: a result then wakes one thread, not two. */

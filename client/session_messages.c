@@ -194,6 +194,7 @@ static void on_welcome(struct session *self, const struct msg_welcome *msg)
     }
     self->epoch = msg->epoch;
     self->beat_ms = msg->beat_ms > 0 ? msg->beat_ms : BEAT_MS_DEFAULT;
+    self->quota = msg->quota;
     node_values_join(self->token, msg->cluster, self->config.revive != NULL);
     open_session(self);
 }
@@ -253,6 +254,7 @@ static void on_submitted(struct session *self, const struct msg_submitted *msg)
             self->address, (unsigned long long)msg->below);
         return;
     }
+    self->quota = msg->quota;
     if (self->phase == PHASE_OPENING) { /* the answer to RESUME: nothing else is asked before it */
         outbox_rewind(&self->outbox);
         self->results_seen = msg->results;

@@ -412,18 +412,21 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct kept *
 {
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
+    bool is_kept = kept->local.store != NULL || kept->far.push != NULL;
     int rc = value_spec(self, &spec);
     if (rc >= 0) {
         call.spec = (uint32_t)rc;
-        int encoded = kept->local.store != NULL || kept->far.push != NULL
-                          ? seal_value(self, kept, &call)
-                          : encode_value(self, value, &call);
+        int encoded = is_kept ? seal_value(self, kept, &call) : encode_value(self, value, &call);
         rc = encoded == RAYC_OK ? rc : encoded;
     }
     rayc_ref ref;
     if (rc >= 0) {
         ref = submit_call(self, &call, slice_of(spec.p, spec.n));
-        ensure(ref_set_value(session_find_slot(self, ref), call.args));
+        if (is_kept && self->quota) {
+            session_await(self, ref); /* the head says whether it may be there */
+        } else {
+            ensure(ref_set_value(session_find_slot(self, ref), call.args));
+        }
     } else {
         ref = submit_failed(self);
     }

@@ -302,6 +302,7 @@ static void put_user(struct web_request *request, struct web_reply *reply, bool 
                                   { "disabled", PART_FLAG, &user.disabled },
                                   { "jobs_max", PART_COUNT, &user.jobs_max },
                                   { "tasks_max", PART_COUNT, &user.tasks_max },
+                                  { "object_bytes_max", PART_COUNT, &user.object_bytes_max },
                                   { "name", PART_TEXT, &name } };
     struct door_answer answer;
     json_t *body = read_body(request, parts, COUNT(parts) - !make, reply);

@@ -388,6 +388,18 @@ static const char node_view_13[] =
     " iif(o.state=3,NULL,coalesce(store_spilled,0)) AS object_store_spilled, o.id AS id"
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
+/*  How many bytes of objects users have, and may have, in stores. */
+static const char user_objects[] =
+    "ALTER TABLE user ADD COLUMN object_bytes_max INTEGER DEFAULT -1;"
+    "DROP VIEW users;"
+    "CREATE VIEW users AS SELECT u.name AS name, r.name AS role, u.disabled AS disabled,"
+    " iif(u.jobs_max<0,NULL,u.jobs_max) AS jobs_max, iif(u.tasks_max<0,NULL,u.tasks_max) AS tasks_max,"
+    " iif(u.object_bytes_max<0,NULL,u.object_bytes_max) AS object_bytes_max,"
+    " (SELECT coalesce(sum(o.size),0) FROM job j JOIN session s ON s.job=j.id"
+    "  JOIN object o ON o.task BETWEEN " FIRST_TASK("s.id") " AND " LAST_TASK("s.id")
+    "  AND o.state IN (3,4) WHERE j.owner=u.id) AS object_bytes,"
+    TIME("created", "u.created_ms") ", u.id AS id FROM user u LEFT JOIN role_name r ON r.value=u.role;";
+
 /*  The words of states.def. */
 static const char names[] =
 #define TASK_STATE(NAME, value, text) NAME_ROW("task_state_name", #value, ",'" text "'")
@@ -460,6 +472,7 @@ static const char *const steps[][8] = {
     { rebuild_column },
     { root_column },
     { inside_column },
+    { user_objects },
     { holder_column },
 };
 

@@ -29,7 +29,8 @@ static void fill_user(sqlite3_stmt *from, struct restored *to)
                                       .disabled = column_u32(from, 3),
                                       .jobs_max = column_u64(from, 4),
                                       .tasks_max = column_u64(from, 5),
-                                      .created_ms = column_u64(from, 6) };
+                                      .created_ms = column_u64(from, 6),
+                                      .object_bytes_max = column_u64(from, 7) };
 }
 
 static void fill_token(sqlite3_stmt *from, struct restored *to)
@@ -193,7 +194,8 @@ static const struct {
       " coalesce((SELECT value FROM meta WHERE key='job_last'),0),"
       " coalesce((SELECT value FROM meta WHERE key='session_last'),0)" },
     { RESTORE_USER, fill_user,
-      "SELECT id,name,role,disabled,jobs_max,tasks_max,created_ms FROM user ORDER BY id" },
+      "SELECT id,name,role,disabled,jobs_max,tasks_max,created_ms,object_bytes_max FROM user"
+      " ORDER BY id" },
     { RESTORE_TOKEN, fill_token,
       "SELECT id,user,role,hash,expires_ms,revoked_ms FROM token ORDER BY id" },
     { RESTORE_JOB, fill_job,

@@ -428,6 +428,15 @@ static void read_clock(struct shell *self)
     self->wall_ms = clock_wall_ms();
 }
 
+static void tell_stock(struct shell *self)
+{
+    struct rec_object left;
+    stock_look(self->stock);
+    while (store_socket_left(self->store_socket, self->now_ms, &left)) {
+        stock_tell(self->stock, left.task, left.index);
+    }
+}
+
 static void turn(struct shell *self)
 {
     read_clock(self);
@@ -436,7 +445,7 @@ static void turn(struct shell *self)
     asks_on_time(self->asks, self->now_ms);
     fetches_on_time(self->fetches, self->now_ms);
     samples_on_time(self->samples, self->now_ms);
-    stock_look(self->stock);
+    tell_stock(self);
     take_link(self);
     step(self, &(struct worker_event){ .kind = WEV_TICK, .streams = tails_busy(self->tails) });
     take_events(self);

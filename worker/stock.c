@@ -112,7 +112,7 @@ static void list_all(struct stock *self)
     frame->last = true;
 }
 
-void stock_fetched(struct stock *self, uint64_t task, uint32_t index)
+void stock_tell(struct stock *self, uint64_t task, uint32_t index)
 {
     struct node_copy copy;
     if (node_store_has(self->store, task, index, &copy)) {

@@ -14,8 +14,8 @@ int stock_fd(
     const struct stock *self); /* readable: a copy may have gone by itself, see stock_look() */
 void stock_look(struct stock *self);
 
-void stock_fetched(struct stock *self, uint64_t task,
-                   uint32_t index);                   /* it has come from another node */
+/*  It has come from another node, or the head may not know that it is here. */
+void stock_tell(struct stock *self, uint64_t task, uint32_t index);
 void stock_joined(struct stock *self, uint64_t node); /* 0: the head is away */
 void stock_on_drop(struct stock *self, const struct msg_object_drop *msg);
 void stock_on_keep(struct stock *self, const struct msg_object_keep *msg);

@@ -327,6 +327,9 @@ static void on_store_seal(struct store_socket *self, struct client *client,
     if (hold != NULL && hold->buffer && hold->seq == 0) {
         rc = node_store_seal(self->store, hold->number, msg->task, msg->index, true);
         store_free_hold(client, msg->hold);
+        if (rc == OK) {
+            store_sealed(client, msg->task, msg->index);
+        }
     }
     reply(client, MSG_STORE_DONE, &(struct msg_store_done){ .seq = msg->seq, .code = rc }, -1);
 }
@@ -385,6 +388,7 @@ static void cut(struct store_socket *self, struct client *client)
         }
     }
     pthread_mutex_lock(&self->lock);
+    store_leaves(self, client);
     free(client->holds);
     close(client->fd);
     *client = (struct client){ .fd = -1 };
@@ -562,6 +566,7 @@ void store_socket_close(struct store_socket **self_p)
         }
     }
     store_free_absent(self);
+    store_free_left(self);
     pthread_mutex_destroy(&self->lock);
     free(self->keys);
     free(self->clients);

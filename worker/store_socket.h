@@ -39,4 +39,7 @@ struct store_want {
 };
 bool store_socket_wants(struct store_socket *self, struct store_want *out);
 void store_socket_fetched(struct store_socket *self, const struct store_want *want, int code);
+
+/*  What clients that are gone have sealed, and the head may not know of: the next that it is to be told of now. */
+bool store_socket_left(struct store_socket *self, uint64_t now_ms, struct rec_object *out);
 #endif

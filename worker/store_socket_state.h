@@ -1,5 +1,5 @@
-/*  store_socket_state.h - what store_socket.c (who asks, and what each has) and store_socket_absent.c (what is not on this
-    node) share. */
+/*  store_socket_state.h - what store_socket.c (who asks, and what each has), store_socket_absent.c (what is not on this
+    node) and store_socket_left.c (what is to outlive its client) share. */
 #ifndef RAYC_STORE_SOCKET_STATE_H
 #define RAYC_STORE_SOCKET_STATE_H
 #include <pthread.h>
@@ -36,6 +36,7 @@ struct client {
     struct hold *holds;
     uint32_t hold_count, hold_free; /* slots there are; the first that is free */
     uint32_t held, buffers, waiting;
+    struct left *sealed; /* NULL: nothing yet */
 };
 
 struct user_key {
@@ -57,6 +58,7 @@ struct store_socket {
     struct user_key *keys;
     uint32_t key_count;
     struct absent *wants, *fetched; /* for the loop, and its answers */
+    struct left *left;              /* of clients that are gone */
     uint64_t node;
     char cluster[HASH_TEXT + 1];
 };
@@ -73,4 +75,9 @@ bool store_want(struct store_socket *self, struct client *client, uint64_t task,
                 uint64_t seq);
 void store_take_fetched(struct store_socket *self);
 void store_free_absent(struct store_socket *self);
+
+/*  store_socket_left.c */
+void store_sealed(struct client *client, uint64_t task, uint32_t index);
+void store_leaves(struct store_socket *self, struct client *client); /* with the lock */
+void store_free_left(struct store_socket *self);
 #endif

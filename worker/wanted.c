@@ -326,7 +326,7 @@ static void on_news(struct wanted *self, const struct pull_news *news)
     } else if (news->kind == PULL_FAILED && (want = find(self, news)) != NULL) {
         failed(self, want, news);
     } else if (news->kind == PULL_DONE) {
-        stock_fetched(self->parts.stock, news->task, news->index);
+        stock_tell(self->parts.stock, news->task, news->index);
         while ((want = find(self, news)) != NULL) {
             end(self, want, OK, "");
         }

@@ -221,6 +221,7 @@ static uint32_t death_of(const struct actor *actor, const struct task *task,
     case FAILURE_UNKNOWN_TASK:
     case FAILURE_OBJECT_LOST:
     case FAILURE_STORE_FULL:
+    case FAILURE_QUOTA:
     case FAILURES:
         return DEATH_CREATION_FAILED;
     }

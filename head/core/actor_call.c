@@ -283,6 +283,7 @@ void call_ended(struct core *core, uint32_t index, const struct rec_done *done, 
     }
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
+        quota_judge_result(core, task, how);
         task_end(core, index, how);
         return;
     case OUTCOME_APP_ERROR:

@@ -54,6 +54,7 @@ static uint32_t error_of(const struct ending *how)
     case FAILURE_OBJECT_LOST:
     case FAILURE_STORE_FULL:
     case FAILURE_OWNER_DIED:
+    case FAILURE_QUOTA:
     case FAILURES:
         return ERROR_JOB_ENTRYPOINT_COMMAND_ERROR;
     }

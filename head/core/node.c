@@ -460,6 +460,7 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
     switch ((enum outcome)done->outcome) {
     case OUTCOME_OK:
         demand_ran(core, spec->demand, done->run_us);
+        quota_judge_result(core, task, &how);
         task_end(core, index, &how);
         return;
     case OUTCOME_APP_ERROR:
@@ -478,8 +479,7 @@ static void attempt_ended(struct core *core, uint32_t index, const struct rec_do
         return;
     case OUTCOME_OUT_OF_MEMORY:
         how.memory_bytes = core->demands[spec->demand].need.of[KIND_MEMORY];
-        task_attempt_failed(core, index, &how, true, false);
-        return;
+        __attribute__((fallthrough));
     case OUTCOME_RUN_TIMEOUT:
         task_attempt_failed(core, index, &how, true, false);
         return;

@@ -33,6 +33,12 @@ bool session_lives(const struct core *core, uint64_t task)
     return index != NONE && (session_at(core, index)->open || session_at(core, index)->closing);
 }
 
+static uint32_t owner_of(const struct core *core, uint64_t task)
+{
+    uint32_t index = session_find(core, task_session((task_id){ task }));
+    return index == NONE ? NONE : job_at(core, session_at(core, index)->job)->user;
+}
+
 uint32_t object_new(struct core *core, uint64_t task, uint32_t at, enum directory_state state)
 {
     uint32_t index = pool_take(&core->objects.all);
@@ -42,9 +48,10 @@ uint32_t object_new(struct core *core, uint64_t task, uint32_t at, enum director
     struct object *object = object_at(core, index);
     object->task = task;
     object->index = at;
-    object->state = (uint8_t)state;
     object->holds = NONE;
     object->copies = NONE;
+    object->user = owner_of(core, task);
+    object_becomes(core, object, state, 0);
     object->owned = state != DIRECTORY_FREED && session_lives(core, task);
     object->refs = object->owned;
     map_add(&core->objects.by_task, index);
@@ -179,8 +186,8 @@ static void seal(struct core *core, uint64_t task, const struct rec_sealed *seal
         return; /* nobody will find it: who asks is told that it is gone */
     }
     struct object *object = object_at(core, index);
-    object->size = sealed->size;
-    object->state = sealed->size > 0 ? DIRECTORY_STORED : DIRECTORY_INLINE;
+    object_becomes(core, object, sealed->size > 0 ? DIRECTORY_STORED : DIRECTORY_INLINE,
+                   sealed->size);
     EMIT(core, object_new, task, object->index, object->state, object->owned, sealed->size,
          sealed->size > 0 ? node : 0, sealed->inside.bytes, core->wall_ms);
     for (uint32_t i = map_find(&core->edge_map, task); i != NONE;
@@ -292,8 +299,7 @@ static void reseal(struct core *core, uint64_t task, const struct rec_sealed *se
     }
     struct object *object = object_at(core, index);
     if (object->state == DIRECTORY_REBUILDING) {
-        object->state = DIRECTORY_STORED;
-        object->size = sealed->size;
+        object_becomes(core, object, DIRECTORY_STORED, sealed->size);
         EMIT(core, object_again, task, object->index, sealed->size, node, sealed->inside.bytes);
         holds_end(core, BY_OBJECT(index));
         objects_inside(core, task_session((task_id){ task }), sealed->inside, BY_OBJECT(index));
@@ -432,7 +438,7 @@ static void release(struct core *core, uint32_t index)
     uint64_t task = object->task;
     bool rebuilding = object->state == DIRECTORY_REBUILDING;
     holds_end(core, BY_OBJECT(index));
-    object->state = DIRECTORY_FREED;
+    object_becomes(core, object, DIRECTORY_FREED, object->size);
     EMIT(core, object_state, object->task, object->index, DIRECTORY_FREED, 0);
     if (object->copies == NONE) {
         object_forget(core, index);
@@ -528,5 +534,6 @@ uint64_t objects_check(const struct core *core)
             return object->task;
         }
     }
-    return taken == core->objects.all.taken && held == core->objects.holds.taken ? 0 : UINT64_MAX;
+    bool all = taken == core->objects.all.taken && held == core->objects.holds.taken;
+    return all && quota_check(core) ? 0 : UINT64_MAX;
 }

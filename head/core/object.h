@@ -36,6 +36,7 @@ struct object {
     bool pinned;          /* there was no room for a hold: it stays until its session has ended */
     bool is_due;
     uint8_t rebuilds; /* times that its task has run again for it */
+    uint32_t user;    /* whose it is; NONE: of a job that is deleted */
 };
 _Static_assert(sizeof(struct object) <= 56,
                "100 bytes per live object, with a copy and its place in the map");
@@ -105,6 +106,13 @@ void objects_forget(struct core *core, uint64_t first,
 void objects_work(struct core *core); /* what nothing holds goes: a bounded piece of it */
 bool objects_busy(const struct core *core);
 uint64_t objects_check(const struct core *core); /* 0, or the task of a wrong one */
+
+/*  object_quota.c: how much of them users have. */
+/*  What a user makes is kept only if it may have so much: else `how` becomes a failure. */
+void quota_judge(struct core *core, uint32_t user, struct ending *how);
+void quota_judge_result(struct core *core, const struct task *task, struct ending *how);
+/*  What a node has sealed for a task that has failed goes again. */
+void objects_refused(struct core *core, uint64_t task, struct list sealed, uint64_t node);
 
 /*  object_copy.c: where it is. */
 void on_stock(struct core *core, uint32_t peer, const struct msg_stock *msg);

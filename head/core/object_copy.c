@@ -225,7 +225,7 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
         return; /* its task says which copy counts */
     }
     if (object != NONE && object_at(core, object)->state == DIRECTORY_REBUILDING) {
-        object_at(core, object)->state = DIRECTORY_STORED; /* it was not lost */
+        object_at(core, object)->state = DIRECTORY_STORED; /* it was not lost; counted as before */
         EMIT(core, object_state, it->task, it->index, DIRECTORY_STORED, 0);
         wanted = true;
     }

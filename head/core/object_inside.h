@@ -35,6 +35,11 @@ void hold_add(struct core *core, uint32_t object, uint64_t by);
 void objects_sweep(struct core *core); /* look at all of them, in pieces */
 bool session_lives(const struct core *core, uint64_t task);
 
+/*  object_quota.c */
+void object_becomes(struct core *core, struct object *object, enum directory_state state,
+                    uint64_t size);
+bool quota_check(const struct core *core); /* what is counted is what there is */
+
 /*  object_copy.c */
 uint32_t copy_add(struct core *core, uint32_t object, uint32_t node, enum copy_kind how);
 void copies_drop(struct core *core, uint32_t object); /* all are told to go */

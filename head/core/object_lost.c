@@ -24,7 +24,7 @@ void object_lose(struct core *core, uint32_t index, enum object_reason reason)
 {
     struct object *object = object_at(core, index);
     uint32_t next;
-    object->state = DIRECTORY_LOST;
+    object_becomes(core, object, DIRECTORY_LOST, object->size);
     object->reason = (uint8_t)reason;
     EMIT(core, object_state, object->task, object->index, DIRECTORY_LOST, reason);
     for (uint32_t h = object->holds; h != NONE; h = next) {

@@ -4,11 +4,11 @@
 
 static void restore_object(struct core *core, const struct restored *row)
 {
-    uint32_t index = object_new(core, row->object.task, row->object.index,
-                                (enum directory_state)row->object.state);
+    enum directory_state state = (enum directory_state)row->object.state;
+    uint32_t index = object_new(core, row->object.task, row->object.index, state);
     ensure(index != NONE);
     struct object *object = object_at(core, index);
-    object->size = row->object.size;
+    object_becomes(core, object, state, row->object.size);
     object->reason = (uint8_t)row->object.reason;
     object->rebuilds = (uint8_t)row->object.rebuilds;
     object->owned = object->owned && row->object.owned;

@@ -26,6 +26,7 @@ static void welcome(struct core *core, const struct peer *peer, uint64_t seq)
         .user = slice_text(user_at(core, peer->user)->name),
         .may = peer->may,
         .place = slice_text(config->place),
+        .quota = user_at(core, peer->user)->object_bytes_max != UINT64_MAX,
     };
 }
 

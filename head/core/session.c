@@ -191,13 +191,16 @@ static void mark_take(struct core *core, struct session *session)
 /*  Says SUBMITTED: `seq` of the request that it answers, 0 if it answers SUBMITs. */
 static void tell_submitted(struct core *core, struct session *session, uint64_t seq)
 {
-    bool full = job_at(core, session->job)->durability == DURABLE_FULL;
+    const struct job *job = job_at(core, session->job);
+    bool full = job->durability == DURABLE_FULL;
+    bool quota = user_at(core, job->user)->object_bytes_max != UINT64_MAX;
     mark_take(core, session);
     session->ack_due = session->ack_now = false;
     session->acked = session->below;
     struct msg *reply = emit_send(core, session->peer, MSG_SUBMITTED, full);
-    reply->as.submitted = (struct msg_submitted){ seq, session->id, session->below, session->synced,
-                                                  session->results.seq };
+    reply->as.submitted = (struct msg_submitted){
+        seq, session->id, session->below, session->synced, session->results.seq, quota
+    };
 }
 
 static void refuse_ended(struct core *core, uint32_t peer, uint64_t seq)

@@ -491,6 +491,7 @@ struct ending {
     uint64_t argument; /* of UPSTREAM: the task that failed; 0: not known */
 };
 void task_end(struct core *core, uint32_t index, const struct ending *how);
+struct slice task_sentence(struct core *core, const struct ending *how); /* of a failure */
 void task_attempt_failed(struct core *core, uint32_t index, const struct ending *how, bool system,
                          bool crash);
 void task_cancel(struct core *core, uint32_t index, const struct cancel *how);

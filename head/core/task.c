@@ -226,7 +226,7 @@ static const char *outcome_name(uint32_t outcome)
 }
 
 /*  "killed by signal 9", "exit status 3", or what the failure is; then what the worker had to say. */
-static struct slice sentence_of(struct core *core, const struct ending *how)
+struct slice task_sentence(struct core *core, const struct ending *how)
 {
     char buffer[1024];
     struct text text = text_in(buffer, sizeof(buffer));
@@ -285,18 +285,12 @@ static void emit_attempt(struct core *core, const struct task *task, const struc
 static void tell_result(struct core *core, const struct task *task, const struct ending *how,
                         uint32_t attempt, struct slice text)
 {
-    const struct spec *spec = spec_at(core, task->spec);
-    struct session *session = session_at(core, spec->session);
-    if (session->peer == NONE) {
-        return; /* it will POLL when it is back */
+    struct result_send *send = result_tell(
+        core, spec_at(core, task->spec)->session,
+        &(struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text });
+    if (send != NULL) {
+        send->text_stored = how->argument != 0;
     }
-    struct result_send *send = emit_result(core);
-    send->peer = session->peer;
-    send->text_stored = how->argument != 0;
-    send->synced = job_at(core, spec->job)->durability == DURABLE_FULL;
-    send->stream = stream_place(core, &session->results, how->value.n + text.n, false);
-    send->result =
-        (struct rec_result){ task->id, how->failure, how->status, attempt, how->value, text };
 }
 
 static void task_forget(struct core *core, uint32_t index)
@@ -326,7 +320,7 @@ void task_unready(struct core *core, struct task *task)
 
 void task_attempt_row(struct core *core, const struct task *task, const struct ending *how)
 {
-    emit_attempt(core, task, how, how->failure ? sentence_of(core, how) : how->text);
+    emit_attempt(core, task, how, how->failure ? task_sentence(core, how) : how->text);
 }
 
 void task_end(struct core *core, uint32_t index, const struct ending *why)
@@ -351,7 +345,7 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     } else if (task_kind(core, task) == SPEC_METHOD) {
         call_leave(core, index);
     }
-    struct slice text = how->failure ? sentence_of(core, how) : how->text;
+    struct slice text = how->failure ? task_sentence(core, how) : how->text;
     if (how->failure == 0) {
         EMIT(core, task_done, task->id, attempt, how->node, how->started_ms, core->wall_ms,
              how->run_us, how->value, how->output, how->log, how->text);
@@ -371,7 +365,7 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
     tell_result(core, task, how, attempt, text);
     if (task_kind(core, task) == SPEC_ACTOR) {
         struct ending end = *why;
-        end.text = why->failure ? sentence_of(core, why) : text;
+        end.text = why->failure ? task_sentence(core, why) : text;
         actor_ended(core, task->actor, &end);
     }
     job_task_ended(core, spec_at(core, task->spec)->job, task, how);
@@ -382,6 +376,9 @@ void task_end(struct core *core, uint32_t index, const struct ending *why)
         objects_sealed(core, id, how->sealed, how->node);
     }
     objects_task_ended(core, id, holds);
+    if (how->failure != 0) {
+        objects_refused(core, id, how->sealed, how->node);
+    }
     if (waiters) {
         edges_wake(core, id, how->failure != 0);
     }
@@ -458,7 +455,7 @@ void task_attempt_failed(struct core *core, uint32_t index, const struct ending 
         task_end(core, index, &end);
         return;
     }
-    emit_attempt(core, task, how, sentence_of(core, how));
+    emit_attempt(core, task, how, task_sentence(core, how));
     kin_orphan(core, task);
     lease_release(core, index);
     task->charged += !RAYC_BUG(FREE_RETRY);
@@ -492,7 +489,7 @@ void task_returned(struct core *core, uint32_t index)
 void task_restart(struct core *core, uint32_t index, const struct ending *how)
 {
     struct task *task = task_at(core, index);
-    emit_attempt(core, task, how, sentence_of(core, how));
+    emit_attempt(core, task, how, task_sentence(core, how));
     lease_release(core, index);
     task->attempt++;
     task_move(core, task, CAUSE_RETURNED);

@@ -153,7 +153,7 @@ static uint32_t user_new(struct core *core, uint64_t id, struct slice name)
     user->id = id;
     user->hash = text_hash(name);
     user->role = ROLE_USER;
-    user->jobs_max = user->tasks_max = UINT64_MAX;
+    user->jobs_max = user->tasks_max = user->object_bytes_max = UINT64_MAX;
     slice_copy_text(name, user->name, sizeof(user->name));
     map_add(&core->user_ids, index);
     map_add(&core->user_hashes, index);
@@ -164,7 +164,7 @@ static uint32_t user_new(struct core *core, uint64_t id, struct slice name)
 static void user_write(struct core *core, const struct user *user)
 {
     EMIT(core, user_put, user->id, slice_text(user->name), user->role, user->disabled,
-         user->jobs_max, user->tasks_max, core->wall_ms);
+         user->jobs_max, user->tasks_max, core->wall_ms, user->object_bytes_max);
 }
 
 void users_init(struct core *core)
@@ -193,6 +193,7 @@ void user_restore(struct core *core, const struct restored *row)
     user->disabled = row->user.disabled;
     user->jobs_max = row->user.jobs_max;
     user->tasks_max = row->user.tasks_max;
+    user->object_bytes_max = row->user.object_bytes_max;
     core->admin_kept = core->admin_kept || row->user.id == FIRST_USER;
 }
 
@@ -252,6 +253,8 @@ void on_user_put(struct core *core, uint32_t peer, const struct msg_user_put *ms
     user->disabled = msg->disabled != 0 ? msg->disabled == 1 : user->disabled;
     user->jobs_max = msg->jobs_max != 0 ? msg->jobs_max : user->jobs_max;
     user->tasks_max = msg->tasks_max != 0 ? msg->tasks_max : user->tasks_max;
+    user->object_bytes_max =
+        msg->object_bytes_max != 0 ? msg->object_bytes_max : user->object_bytes_max;
     user_write(core, user);
     audit(core, peer, MSG_USER_PUT, slice_text(user->name), OK);
     changed(core, peer, msg->seq, user->id);

@@ -19,6 +19,8 @@ struct user { /* all are kept: what they own has their numbers */
     bool disabled;
     uint64_t jobs_max, tasks_max; /* unfinished ones; UINT64_MAX: no limit */
     uint64_t jobs, tasks;         /* that it has */
+    uint64_t object_bytes_max;    /* in stores; UINT64_MAX: no limit */
+    uint64_t object_bytes;        /* object_quota.c */
     struct line_first first;      /* line.c */
     char name[NAME_MAX_BYTES + 1];
 };

@@ -4,6 +4,29 @@
 
 #include "common/bug.h"
 
+struct result_send *result_tell(struct core *core, uint32_t index, const struct rec_result *result)
+{
+    struct session *session = session_at(core, index);
+    if (session->peer == NONE) {
+        return NULL;
+    }
+    struct result_send *send = emit_result(core);
+    send->peer = session->peer;
+    send->synced = job_at(core, session->job)->durability == DURABLE_FULL;
+    send->stream = stream_place(core, &session->results, result->value.n + result->text.n, false);
+    send->result = *result;
+    return send;
+}
+
+/*  Of a value that may not be there, for its user has no room for it. */
+static void refuse(struct core *core, uint64_t id, const struct ending *how, struct slice text)
+{
+    EMIT(core, task_failed, id, 0, 0, 0, core->wall_ms, 0, how->failure, 0, text, { 0 }, { 0 },
+         { 0 }, 0);
+    objects_task_ended(core, id, false);
+    objects_refused(core, id, how->sealed, how->node);
+}
+
 bool value_take(struct core *core, uint32_t session_index, uint32_t spec,
                 const struct rec_call *call, uint64_t parent)
 {
@@ -12,11 +35,22 @@ bool value_take(struct core *core, uint32_t session_index, uint32_t spec,
         return false;
     }
     uint64_t id = task_id_of(session->id, session->below++).v;
+    struct ending how = { .value = call->args, .sealed = call->sealed, .node = call->node };
+    quota_judge(core, job_at(core, session->job)->user, &how);
     EMIT(core, value_new, id, spec_at(core, spec)->id, core->wall_ms, call->args, parent);
-    objects_called(core, id, call, true);
+    struct slice text = how.failure != 0 ? task_sentence(core, &how) : how.text;
+    if (how.failure != 0) {
+        refuse(core, id, &how, text);
+    } else {
+        objects_called(core, id, call, true);
+    }
+    if (call->node != 0) { /* its session may wait for it */
+        result_tell(core, session_index,
+                    &(struct rec_result){ id, how.failure, 0, 0, how.value, text });
+    }
     session->low_dirty = true; /* so that a restart reads no values */
     if (!RAYC_BUG(PUT_WAKES_NOBODY)) {
-        edges_wake(core, id, false); /* tasks of others may have named it before it was here */
+        edges_wake(core, id, how.failure != 0); /* who has named it before it was here */
     }
     return true;
 }

@@ -9,6 +9,9 @@ struct session;
 /*  `parent`: the task that has put it; 0: a driver. */
 bool value_take(struct core *core, uint32_t session, uint32_t spec, const struct rec_call *call,
                 uint64_t parent);
+/*  NULL: its session is away, and will POLL when it is back. */
+struct result_send *result_tell(struct core *core, uint32_t session,
+                                const struct rec_result *result);
 bool is_to_come(const struct core *core,
                 uint64_t task); /* it has not ended, or will be submitted */
 /*  The session is told when this task of another has ended; false: no room. */

@@ -326,7 +326,9 @@ void client_power_cut(struct sim *sim)
         for (uint32_t c = 1; c <= self->made; c++) {
             const struct task_seen *task = oracle_task(sim, task_id_of(self->session, c).v);
             bool kept = task != NULL && task->state >= TASK_FINISHED;
-            if (self->calls[c].told && !kept && !is_value(self, c)) {
+            bool told =
+                self->calls[c].told && (!is_value(self, c) || self->calls[c].stored_at != 0);
+            if (told && !kept) {
                 if (self->durability == DURABLE_FULL && self->kind == CLIENT_ATTACHED) {
                     sim_fail(sim, 2,
                              "a power cut takes a result of level full that client %u was told", i);

@@ -6,7 +6,7 @@
 #include "tests/sim/drain.h"
 #include "tests/sim/sim.h"
 
-enum { STORED_BYTES = 1 << 20, DROP_AGAIN_MS = 2000, DROPS_OF_A_FRAME = 64 };
+enum { DROP_AGAIN_MS = 2000, DROPS_OF_A_FRAME = 64 };
 #define INSIDE_OF_ARGUMENTS UINT32_MAX /* an index */
 typedef unsigned long long ull;
 
@@ -27,7 +27,7 @@ void object_call(const struct client *self, const struct call *call, struct wire
     }
     if (call->stored_at != 0 || call->inside != 0) {
         proto_put_record(sealed, REC_SEALED,
-                         &(struct rec_sealed){ .size = call->stored_at != 0 ? STORED_BYTES : 0,
+                         &(struct rec_sealed){ .size = call->stored_at != 0 ? OBJECT_BYTES : 0,
                                                .inside = wire_list(&inside, call->inside != 0) });
         out->sealed = wire_list(sealed, 1);
         out->node = call->stored_at;
@@ -40,7 +40,7 @@ struct list object_result(uint64_t task, uint8_t *bytes, size_t capacity)
     if (task % 3 != 0) {
         return (struct list){ 0 };
     }
-    proto_put_record(&sealed, REC_SEALED, &(struct rec_sealed){ .size = STORED_BYTES });
+    proto_put_record(&sealed, REC_SEALED, &(struct rec_sealed){ .size = OBJECT_BYTES });
     return wire_list(&sealed, 1);
 }
 
@@ -169,6 +169,9 @@ void seen_object_new(struct sim *sim, const void *from)
     task->object_node = row->node;
     task->object_epoch = sim->oracle.epoch; /* no worker here says what its store has */
     task->object_owned = row->owned;
+    if (row->state == DIRECTORY_STORED && !sim->oracle.replaying) {
+        rule_kept(sim, task);
+    }
 }
 
 void seen_object_owned(struct sim *sim, const void *from)

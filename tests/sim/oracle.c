@@ -152,7 +152,7 @@ static void add_task(struct sim *sim, struct task_seen task, struct slice deps)
         SIM_NOTE(sim, "        %llx waits for %llx", (unsigned long long)task.id,
                  (unsigned long long)dep.task);
     }
-    task.attempt = 1;
+    task.attempt = task.state < TASK_FINISHED; /* a value has none */
     if (task.state == TASK_READY && !self->replaying) {
         task.ready_ms = head_now_ms(sim);
         task.ready_epoch = self->epoch;
@@ -515,9 +515,8 @@ static void seen_event(struct sim *sim, const void *from)
     (void)from;
 }
 
-/*  Rows of used numbers, users, tokens, packages and of what objects have for people have no rule of their own here. */
+/*  Rows of used numbers, tokens, packages and of what objects have for people have no rule of their own here. */
 #define seen_ids_used       seen_event
-#define seen_user_put       seen_event
 #define seen_token_new      seen_event
 #define seen_token_end      seen_event
 #define seen_token_forget   seen_event

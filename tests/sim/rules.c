@@ -146,7 +146,12 @@ void rule_done(struct sim *sim, const struct task_seen *task, const struct row_t
 
 void rule_failed(struct sim *sim, const struct task_seen *task, const struct row_task_failed *row)
 {
-    check_live(sim, task, "has failed");
+    if (row->failure == FAILURE_QUOTA) {
+        rule_refused(sim, task);
+    }
+    if (row->failure != FAILURE_QUOTA || oracle_spec(sim, task->spec)->kind != SPEC_VALUE) {
+        check_live(sim, task, "has failed");
+    }
     check_attempts(sim, task, row->attempt);
     if (row->failure == FAILURE_APP || row->failure == FAILURE_EXIT) {
         const struct effect *effect = effect_of(sim, task->token);

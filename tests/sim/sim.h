@@ -10,7 +10,7 @@
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
     nested.c   tasks that submit tasks; actor.c actors, their calls, and what must hold of them
     place.c    where tasks ask to run, and how urgent they are
-    user.c     users, their tokens, and who hears of what; drain.c nodes that are drained
+    user.c     users, their tokens, and who hears of what; quota.c what they have; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
     faults.c   what goes wrong and when
@@ -24,6 +24,7 @@
 #include "tests/sim/drain.h"
 #include "tests/sim/nested.h"
 #include "tests/sim/place.h"
+#include "tests/sim/quota.h"
 #include "tests/sim/study.h"
 #include "worker/core/worker.h"
 
@@ -178,7 +179,8 @@ struct oracle {
     uint64_t *deps;
     uint64_t token_max, epoch, node_max;
     uint64_t commit;
-    bool replaying; /* rows are read again after a power cut: nothing is checked */
+    uint64_t quotas[USERS_MAX]; /* of object bytes */
+    bool replaying;             /* rows are read again after a power cut: nothing is checked */
     struct studies_seen studies;
     struct nodes_seen nodes;
 };
@@ -517,7 +519,7 @@ struct sim {
     uint64_t now_us, heal_us, end_us;
     bool healed, verbose;
     bool nests; /* tasks submit tasks */
-    struct prng world, net, fate, run, tune, kin, jobs, users, values, places,
+    struct prng world, net, fate, run, tune, kin, jobs, users, values, places, quota,
         actors; /* generators of their own, so that one part does not disturb another */
     struct sim_event *queue;
     uint32_t queue_count, queue_room;

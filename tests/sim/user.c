@@ -69,7 +69,8 @@ static void user_is(struct sim *sim, uint32_t user)
     user_name(user, name);
     head_own(sim, MSG_USER_PUT,
              &(struct msg_user_put){ .name = slice_text(name),
-                                     .disabled = sim->disabled[user] ? 1 : 2 });
+                                     .disabled = sim->disabled[user] ? 1 : 2,
+                                     .object_bytes_max = quota_of(sim, user) });
 }
 
 /*  At the start of a head, as its shell makes the first tokens; what is there already stays. */

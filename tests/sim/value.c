@@ -109,9 +109,10 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         }
         self->spec_first[spec] = self->spec_first[spec] == 0 ? counter : self->spec_first[spec];
         self->cancels -= call->cancel;
-        *call = (struct call){ .spec = spec, .told = true };
+        *call = (struct call){ .spec = spec };
         object_draw(sim, call);
-        self->told_count++;
+        call->told = call->stored_at == 0; /* else the head tells whether it may be there */
+        self->told_count += call->told;
         return;
     }
     if (counter > 1 && chance(&sim->values, 200)) {

@@ -55,6 +55,7 @@ static void world_open(struct sim *sim, uint64_t seed, const struct options *opt
     sim->kin.state = prng_next(&root);
     sim->nests = chance(&sim->kin, 500);
     sim->actors.state = prng_next(&root);
+    sim->quota.state = prng_next(&root);
     users_draw(sim);
     sim->studies = chance(&sim->tune, 500);
     wire_new(&sim->wire);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 24, BOXES = 2, BOX_SLOTS = 8, ARGS_MAX = 3, LARGE = 600 * 1024 };
+enum { SLOTS = 24, BOXES_MAX = 2, BOX_SLOTS = 8, ARGS_MAX = 3, LARGE = 600 * 1024 };
 
 static void must(int is, const char *what)
 {
@@ -177,8 +177,9 @@ struct slot {
 };
 
 static struct slot slots[SLOTS];
-static uint64_t kept[BOXES][BOX_SLOTS]; /* keys; 0: nothing */
-static rayc_actor boxes[BOXES];
+static uint64_t kept[BOXES_MAX][BOX_SLOTS]; /* keys; 0: nothing */
+static rayc_actor boxes[BOXES_MAX];
+static size_t box_count;
 static uint64_t state;
 
 static size_t drawn(size_t below)
@@ -245,7 +246,7 @@ static void call(struct slot *slot)
 /*  An actor takes a reference, lets one go, or says what it has. */
 static void use_box(struct slot *slot)
 {
-    size_t b = drawn(BOXES), i = drawn(BOX_SLOTS), how = drawn(3);
+    size_t b = drawn(box_count), i = drawn(BOX_SLOTS), how = drawn(3);
     rayc_arg at = rayc_int((int64_t)i);
     if (kept[b][i] != 0 && how > 0) {
         set(slot, (struct slot){ how == 1 ? rayc_tell(boxes[b], box_reference, at)
@@ -267,9 +268,10 @@ static void use_box(struct slot *slot)
 int main(int argc, char **argv)
 {
     must(rayc_init(NULL) == 0, "rayc_init");
-    must(argc == 3, "usage: reach SEED STEPS");
+    must(argc == 4, "usage: reach SEED STEPS BOXES");
     state = strtoull(argv[1], NULL, 10);
-    for (int b = 0; b < BOXES; b++) {
+    box_count = strtoul(argv[3], NULL, 10);
+    for (size_t b = 0; b < box_count; b++) {
         boxes[b] = rayc_new(box, rayc_nil());
     }
     for (int step = atoi(argv[2]); step > 0; step--) {
@@ -283,7 +285,9 @@ int main(int argc, char **argv)
             break;
         case 2:
         case 3:
-            use_box(slot);
+            if (box_count > 0) {
+                use_box(slot);
+            }
             break;
         case 4:
             if (slot->ref.number != 0) {

@@ -51,7 +51,8 @@ static inline int http_world_open(const char *rows)
         crypto_generichash(hash, sizeof(hash), (const uint8_t *)secret, (size_t)n, NULL, 0);
         sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
         snprintf(sql, sizeof(sql),
-                 "INSERT INTO user VALUES(%d,'%s',%d,0,-1,-1,1);"
+                 "INSERT INTO user(id,name,role,disabled,jobs_max,tasks_max,created_ms)"
+                 " VALUES(%d,'%s',%d,0,-1,-1,1);"
                  "INSERT INTO token(id,user,name,role,hash,created_ms,expires_ms)"
                  " VALUES(%d,%d,'t',%d,x'%s',1,0)",
                  11 + i, names[i], ROLE_ADMIN + i, 101 + i, 11 + i, ROLE_ADMIN + i, hex);

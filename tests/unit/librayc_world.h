@@ -74,7 +74,7 @@ static inline void say_submitted(uint64_t seq)
 {
     uint64_t half = 1 + (head.below - 1) / 2;
     head.synced = half > head.synced ? half : head.synced;
-    struct msg_submitted msg = { seq, SESSION, head.below, head.synced, head.results_seq };
+    struct msg_submitted msg = { seq, SESSION, head.below, head.synced, head.results_seq, 0 };
     say(MSG_SUBMITTED, &msg);
 }
 

@@ -74,7 +74,8 @@ static void older_schema_is_raised(void **state)
     store_close(&self->store);
     run_sql(
         self,
-        "DROP VIEW objects; DROP VIEW actors; DROP TRIGGER session_actors_gone; DROP TABLE actor;"
+        "DROP VIEW users; DROP VIEW objects; DROP VIEW actors; DROP TRIGGER session_actors_gone; "
+        "DROP TABLE actor;"
         "DROP TABLE actor_cause_name;"
         "ALTER TABLE task DROP COLUMN parent; ALTER TABLE task DROP COLUMN parent_fence;"
         "ALTER TABLE session DROP COLUMN nested; ALTER TABLE session DROP COLUMN refs;"
@@ -87,7 +88,7 @@ static void older_schema_is_raised(void **state)
         "TABLE node DROP COLUMN objects;"
         "ALTER TABLE node DROP COLUMN drain_ms; ALTER TABLE node DROP COLUMN "
         "drain_until_ms; CREATE VIEW nodes AS SELECT 1;"
-        "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW users; DROP VIEW "
+        "DROP TRIGGER spec_gone; DROP TABLE spec_file; DROP VIEW "
         "tokens; DROP VIEW audits; DROP VIEW jobs;"
         "DROP VIEW tasks; ALTER TABLE task DROP COLUMN actor; ALTER TABLE session DROP COLUMN high;"
         "DROP TABLE user; DROP TABLE token; DROP TABLE audit; DROP TABLE package;"
@@ -112,7 +113,8 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(labels) FROM node", "0");
     expect(self, "SELECT count(*) FROM actors", "0");
     expect(self, "SELECT count(*) FROM objects", "0");
-    expect(self, "PRAGMA user_version", "17");
+    expect(self, "SELECT count(*) FROM users WHERE object_bytes_max>=0", "0");
+    expect(self, "PRAGMA user_version", "18");
 }
 
 static void other_programs_files_are_refused(void **state)

@@ -265,6 +265,33 @@ static void the_death_of_a_client_releases_what_it_had(void **state)
     }
 }
 
+/*  Nobody may know of it but the store: the head is told three times, ever later. */
+static void what_a_client_has_sealed_is_told_of_when_it_is_gone(void **state)
+{
+    (void)state;
+    struct local_store *second;
+    struct rec_object left;
+    assert_int_equal(open_as(key, "", &second), OK);
+    put(mine, 1);
+    put(second, 2);
+    put(second, 3);
+    uint64_t now_ms = clock_ms() + (1 << 20);
+    assert_false(store_socket_left(door, now_ms, &left));
+    local_store_close(&second);
+    while (!store_socket_left(door, now_ms, &left)) {
+        sched_yield();
+    }
+    for (uint32_t pause_ms = 10000; pause_ms <= 1000000; pause_ms *= 10) {
+        assert_int_equal(left.task, 2);
+        assert_true(store_socket_left(door, now_ms, &left));
+        assert_int_equal(left.task, 3);
+        assert_false(store_socket_left(door, now_ms, &left));
+        assert_false(store_socket_left(door, now_ms + pause_ms - 1, &left));
+        now_ms += pause_ms;
+        assert_int_equal(store_socket_left(door, now_ms, &left), pause_ms < 1000000);
+    }
+}
+
 static void what_was_spilled_is_waited_for(void **state)
 {
     (void)state;
@@ -379,6 +406,7 @@ int main(void)
         TEST(what_is_sealed_cannot_be_written),
         TEST(a_buffer_that_is_given_up_is_used_again),
         TEST(the_death_of_a_client_releases_what_it_had),
+        TEST(what_a_client_has_sealed_is_told_of_when_it_is_gone),
         TEST(what_was_spilled_is_waited_for),
         TEST(a_client_has_limits),
         TEST(what_a_client_does_not_have_it_cannot_seal),

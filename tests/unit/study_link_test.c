@@ -68,7 +68,7 @@ static void say_later(enum msg_kind kind, const void *message)
 static void say_submitted(uint64_t seq)
 {
     say(MSG_SUBMITTED,
-        &(struct msg_submitted){ seq, SESSION, head.below, head.below, head.results });
+        &(struct msg_submitted){ seq, SESSION, head.below, head.below, head.results, 0 });
 }
 
 static void say_reports(const struct rec_report *reports, uint32_t count)
