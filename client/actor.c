@@ -1,10 +1,12 @@
 /*  actor.c - constructor, methods and destructor, found by the names that were registered. */
 #include "client/actor.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "client/actor_threads.h"
 
-enum { CLASSES_MAX = 256, METHODS_MAX = 4096 };
+enum { CLASSES_MAX = 256, METHODS_MAX = 4096, DESTROY_S_MAX = 30 /* as in Ray */ };
 
 static const rayc_class *classes[CLASSES_MAX];
 static const rayc_method *methods[METHODS_MAX];
@@ -132,10 +134,19 @@ bool actor_exits(const struct rayc_task *task)
     return actor.exits == task;
 }
 
+static void destroyed_too_long(int signal)
+{
+    (void)signal;
+    _exit(0); /* it was to end: that is no crash */
+}
+
 void actor_destroy(void)
 {
     if (actor.constructed && actor.class->destroy != NULL) {
+        signal(SIGALRM, destroyed_too_long);
+        alarm(DESTROY_S_MAX);
         actor.class->destroy(actor.state);
+        alarm(0);
     }
     actor.constructed = false;
     free(actor.state);

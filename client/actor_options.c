@@ -123,6 +123,8 @@ int actor_options_draft(struct actor_draft *out, const rayc_class *class,
     task.max_retries = options->max_restarts;
     task.crash_limit = 0;
     task.name = options->title;
+    task.strategy = options->strategy;
+    task.labels = options->labels;
     rc = rc ? rc : options_draft(&out->spec, &task);
     rc = rc ? rc : draft_groups(out, options->groups);
     out->spec.record.kind = SPEC_ACTOR;

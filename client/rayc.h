@@ -4,7 +4,8 @@
     worker starts the same executable, rayc_init() serves tasks there and does not return.  So call rayc_init()
     first in main().
 
-    One process, one cluster.  Every function is thread-safe.  Functions that return int or a count: zero or more
+    One process, one cluster; after a fork() the child has none, and may call rayc_init() itself.  Every function is
+    thread-safe, and none may be called in a signal handler.  Functions that return int or a count: zero or more
     is success, a code below zero (enum below) is not, and rayc_error() describes this thread's last failure.
     rayc_submit() never fails: rayc_get() tells.  Arguments are copied.  A reference is yours until rayc_drop();
     a value is read-only and lives as long as its reference. */
@@ -36,17 +37,20 @@ enum {
         -9, /* no head answered for as long as RAYC_RECONNECT_MS (default 10 minutes) */
     RAYC_ETIMEOUT = -10,  /* not ready in time; the task goes on */
     RAYC_ENOTFOUND = -11, /* no such reference, program or cluster */
-    RAYC_ECONFLICT = -12,
-    RAYC_EINVALID = -13,    /* a wrong argument of yours; the text says which */
-    RAYC_EKEY = -14,        /* the cluster's key is missing or was refused */
-    RAYC_EBUSY = -15,       /* a limit of the head is reached */
-    RAYC_ECLOSED = -16,     /* before rayc_init() or after rayc_shutdown() */
+    RAYC_ECONFLICT = -12, /* it exists already: an actor of this name, a cluster of this process */
+    RAYC_EINVALID = -13,  /* a wrong argument of yours; the text says which */
+    RAYC_EKEY = -14,      /* the access file is missing or has no key, or that was refused */
+    RAYC_EBUSY = -15,     /* a limit of the head is reached */
+    RAYC_ECLOSED = -16,   /* before rayc_init() or after rayc_shutdown() */
+    RAYC_ESTALE = -17,    /* this attempt was given up: another one has its place */
     RAYC_EINFEASIBLE = -18, /* no node can ever meet the demand */
+    RAYC_EFORBIDDEN = -19,  /* the role of your token may not do that */
+    RAYC_ETOKEN = -20,      /* your token is missing, wrong, expired or revoked */
     RAYC_EQUOTA = -21,      /* the user has as many jobs, tasks or bytes of values as it may */
     RAYC_ETASK = -30,       /* the task failed: app_code is its own code, or its exit status */
     RAYC_EDIED = -31,       /* its process or node died more often than retries allow */
     RAYC_ECANCELLED = -32,  /* it was cancelled, or its job was stopped */
-    RAYC_EARG = -33,        /* it read an argument as another kind */
+    RAYC_EARG = -33,        /* it read an argument as another kind, or one that there is not */
     RAYC_EUPSTREAM = -34,   /* an argument is the result of a failed task */
     RAYC_EUNKNOWN =
         -35, /* contact was lost; whether it ran is not known (only with max_retries 0) */
@@ -55,7 +59,7 @@ enum {
         -37,                /* the actor died in the call, which may have run; it starts again */
     RAYC_EFULL = -38,       /* the node's object store and its disk have no room for the value */
     RAYC_EOBJECTLOST = -39, /* all copies of the value are lost, and it cannot be made again */
-    RAYC_EOBJECTFREED = -40 /* nothing held the value any more: it is gone */
+    RAYC_EOBJECTFREED = -40 /* nothing held the value any more, or rayc_free() took it away */
 };
 
 /*  Bytes of one task's argument list.  Values over 100 KiB that are put or returned are in the object store of their node,
@@ -224,9 +228,10 @@ RAYC_API void rayc_pack_ref(rayc_ref, void *to);
 RAYC_API rayc_ref rayc_unpack_ref(const void *inside, size_t size);
 
 /*  Puts a value where every task of this user can use it: one reference for many tasks, and its bytes travel once.  It is
-    durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference cannot be
-    put: RAYC_EINVALID.  If the user has a quota of object bytes, the head is asked about what is over 100 KiB, and it is
-    not kept beyond that: RAYC_EQUOTA. */
+    durable as a task is, and never changes.  As rayc_submit(), it never fails: rayc_get() tells.  A reference, or what is
+    not one whole value, cannot be put: RAYC_EINVALID; RAYC_EFULL: there is no room; RAYC_ENOTFOUND: it is over
+    RAYC_VALUE_MAX, and no node of the cluster has a store.  If the user has a quota of object bytes, the head is asked
+    about what is over 100 KiB, and it is not kept beyond that: RAYC_EQUOTA. */
 RAYC_API rayc_ref rayc_put(rayc_arg);
 
 /*  Memory for bytes that are put or returned without a copy: over 100 KiB it is that of this node's object store, which
@@ -236,12 +241,13 @@ RAYC_API rayc_ref rayc_put(rayc_arg);
 typedef struct rayc_buffer rayc_buffer;
 RAYC_API rayc_buffer *rayc_buffer_new(size_t size);
 RAYC_API void *rayc_buffer_data(rayc_buffer *); /* aligned to 64 if it is in the store */
-/*  Puts the bytes, as rayc_put() does; or returns them from a task, as rayc_return().  The buffer is used up and zeroed;
-    whoever still writes to its data gets SIGSEGV if they are in the store. */
+/*  Puts the bytes, as rayc_put() does; or returns them from a task, as rayc_return(), 0.  The buffer is used up and
+    zeroed, one that is put or returned twice is RAYC_EINVALID; whoever still writes to its data gets SIGSEGV if they are
+    in the store.  One thread at a time has a buffer. */
 RAYC_API rayc_ref rayc_put_buffer(rayc_buffer **);
 RAYC_API int rayc_return_buffer(rayc_task *, rayc_buffer **);
 RAYC_API int rayc_return_buffer_at(rayc_task *, size_t index, rayc_buffer **); /* one of several */
-RAYC_API void rayc_buffer_free(rayc_buffer **); /* one that was not put or returned */
+RAYC_API void rayc_buffer_free(rayc_buffer **); /* one that was not put or returned; NULL-safe */
 
 /*  A command as a task: argv ends with NULL.  Its result is a map: status, stdout, stderr.  An exit status other
     than 0 is an application error (RAYC_ETASK, app_code).  `env` NULL or "K=V" strings up to NULL, added to the
@@ -256,18 +262,21 @@ RAYC_API rayc_ref rayc_command(const rayc_options *, const char *const *argv,
 RAYC_API int rayc_get(rayc_ref, double seconds, rayc_value *out);
 
 /*  Waits for all of them: values[i] is that of refs[i].  As soon as one has failed, how that one did, without waiting for
-    the rest.  `values` may be NULL. */
+    the rest; on a failure, RAYC_ETIMEOUT, too, no value is valid.  `seconds` and the rest as for rayc_get().  `values` may be
+    NULL. */
 RAYC_API int rayc_get_all(const rayc_ref *refs, size_t count, double seconds, rayc_value *values);
 
 /*  Waits until `wanted` of `count` references have ended, well or not; moves those to the front, both parts in
     their old order, and returns how many have (at most `wanted`).  On time-out: as many as have.  Each may be in the
-    list once; `wanted` is 1 to count; of an empty list 0 have. */
+    list once; `wanted` is 1 to count; of an empty list 0 have.  Below zero: RAYC_EINVALID, RAYC_ENOTFOUND as rayc_get(), and
+    the list is as it was. */
 RAYC_API int rayc_wait(rayc_ref *, size_t count, size_t wanted, double seconds);
 
 /*  Ends a task, and all that it has submitted, and what they have, and never retries any of it.  `how`: 0, or
     RAYC_FORCE: its process is killed at once; else a running function is only told (rayc_cancelled(); rayc_get() and
     rayc_wait() in it return RAYC_ECANCELLED instead of waiting), a running command gets SIGTERM and 3 s later SIGKILL.
-    RAYC_ALONE: what it has submitted goes on.  0 also when it had ended. */
+    RAYC_ALONE: what it has submitted goes on.  0 also when it had ended, and then it does nothing.  A call of an actor that
+    runs is only told; by force RAYC_EINVALID: rayc_kill() its actor.  RAYC_ENOTFOUND as rayc_get(). */
 enum { RAYC_FORCE = 1, RAYC_ALONE = 2 };
 RAYC_API int rayc_cancel(rayc_ref, int how);
 
@@ -282,14 +291,14 @@ typedef struct {
 } rayc_attempt_record;
 
 /*  Tells each attempt of a task that has ended, the first one first, also those that were retried.  The record lives
-    as long as the call.  Returns how many there were. */
+    as long as the call.  Returns how many there were; RAYC_ENOTFOUND as rayc_get(), RAYC_EINVALID: no `each`. */
 RAYC_API int rayc_history(rayc_ref, void (*each)(void *context, const rayc_attempt_record *),
                           void *context);
 
 /*  Takes values away whoever still has a reference of them: their copies in stores go at once, and whoever gets one of them
     from now on, or has it for an argument, gets RAYC_EOBJECTFREED or RAYC_EOBJECTLOST; this program also if it is small.
     For values that no one needs any more while references are still about.  What has not ended is left as it is.  The
-    references are still to be dropped.  0 when that is durable. */
+    references are still to be dropped.  0 when that is durable; RAYC_ENOTFOUND: one was dropped, or is zero. */
 RAYC_API int rayc_free(const rayc_ref *, size_t count);
 
 RAYC_API void rayc_drop(rayc_ref *); /* gives the reference up and zeroes it; its values die */
@@ -309,8 +318,9 @@ RAYC_API int64_t rayc_arg_int(rayc_task *, size_t index);
 RAYC_API double rayc_arg_float(rayc_task *, size_t index); /* takes an integer, too */
 RAYC_API const char *rayc_arg_string(rayc_task *, size_t index);
 RAYC_API const void *rayc_arg_bytes(rayc_task *, size_t index, size_t *size);
-RAYC_API rayc_ref rayc_arg_ref(rayc_task *, size_t index); /* of rayc_nested() */
-RAYC_API uint32_t rayc_attempt(const rayc_task *);         /* from 1 */
+/*  of rayc_nested(); yours until rayc_drop(), or the end of the task, or of the actor */
+RAYC_API rayc_ref rayc_arg_ref(rayc_task *, size_t index);
+RAYC_API uint32_t rayc_attempt(const rayc_task *); /* from 1 */
 /*  grows with each attempt: outside systems refuse lower ones */
 RAYC_API uint64_t rayc_fence(const rayc_task *);
 RAYC_API const char *rayc_task_id(const rayc_task *);
@@ -422,6 +432,8 @@ typedef struct {
     int get_if_exists; /* 1: of a name that is taken, the actor that has it; all else is ignored */
     int detached;      /* 1: it lives on without this program; only rayc_kill() ends it */
     const char *title; /* for people; default: the class's name */
+    const char *strategy; /* as in rayc_options; NULL: where there are fewest, or as for tasks */
+    const char *labels;   /* as in rayc_options */
 } rayc_actor_options;
 
 /*  Options of a call.  Start from rayc_method_defaults(). */
@@ -448,7 +460,8 @@ RAYC_API rayc_actor rayc_actor_new(const rayc_class *, const rayc_actor_options 
     max_pending_calls calls have not ended.  The method lives as long as the program. */
 RAYC_API rayc_ref rayc_actor_call(rayc_actor, const rayc_method *, const rayc_method_options *,
                                   const rayc_arg *, size_t count);
-/*  Finds an actor of this user by its name.  `space` NULL: the namespace of this program's job.  0; RAYC_ENOTFOUND. */
+/*  Finds an actor of this user by its name.  `space` NULL: the namespace of this program's job.  0; RAYC_ENOTFOUND: no actor
+    that is not dead has it; RAYC_EINVALID: no name. */
 RAYC_API int rayc_actor_get(const char *name, const char *space, rayc_actor *out);
 /*  Kills the actor's process at once, also before it has begun: no destructor runs.  `no_restart` 0: as if it had died,
     it starts again if max_restarts allow.  0 also when it is dead; RAYC_ENOTFOUND: there is no such actor of this
@@ -458,7 +471,7 @@ RAYC_API int rayc_kill(rayc_actor, int no_restart);
     program, unless it is detached, has a name, or was an argument. */
 RAYC_API void rayc_actor_drop(rayc_actor *);
 RAYC_API rayc_arg rayc_handle(rayc_actor); /* as an argument: who reads it may call the actor */
-RAYC_API rayc_actor rayc_arg_actor(rayc_task *, size_t index);
+RAYC_API rayc_actor rayc_arg_actor(rayc_task *, size_t index); /* need not be dropped */
 
 #define rayc_new(class, ...) rayc_new_with((const rayc_actor_options *)0, class, __VA_ARGS__)
 #define rayc_new_with(options, class, ...)                                                         \
@@ -503,7 +516,8 @@ RAYC_API void rayc_register_method_(const rayc_method *);
     }                                                                                              \
     static int class##_##name##_run_(rayc_task *call, struct class *self)
 
-/*  Opens the body of the destructor: it runs when the actor ends in order, not when its process is killed. */
+/*  Opens the body of the destructor: it runs when the actor ends in order, not when its process is killed, and for 30 s
+    at most. */
 #define RAYC_DESTRUCTOR(class, self)                                                               \
     static void class##_destroy_(struct class *self);                                              \
     static void class##_destroy_any_(void *state)                                                  \

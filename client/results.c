@@ -170,7 +170,8 @@ static int get(struct session *self, rayc_ref ref, uint64_t until_us, struct fou
             return rc;
         }
         if (until_us == 0 || clock_us() >= until_us) {
-            return failure_say(RAYC_ETIMEOUT, "task %016llx has not ended yet",
+            return failure_say(RAYC_ETIMEOUT,
+                               "task %016llx has not ended yet; 'rayc task explain' tells why",
                                (unsigned long long)ref.number);
         }
         slot->watched |= WATCHED_BY_CALLER;

@@ -312,7 +312,7 @@ enum role {
 #define WHY(NAME, value, text) WHY_##NAME = value,
 enum why {
 #include "proto/states.def"
-    WHYS = 17
+    WHYS = 18
 };
 #undef WHY
 #define JOB_ERROR(NAME, value, text) ERROR_##NAME = value,

@@ -4,11 +4,15 @@
     The child leads a session of its own and dies with its parent. */
 #include "worker/launch.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,12 +150,33 @@ static __attribute__((noinline)) pid_t start_as(uint32_t uid, bool kills)
     return pid;
 }
 
-void launch_kill_user(uint32_t uid)
+int launch_share_user(uint32_t uid)
 {
-    pid_t pid = uid ? start_as(uid, true) : -1;
+    char path[64];
+    snprintf(path, sizeof(path), "/run/rayc/uid-%u", uid);
+    (void)mkdir("/run/rayc", 0700);
+    int share = uid ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    if (share >= 0) {
+        (void)flock(share, LOCK_SH);
+    }
+    return share;
+}
+
+void launch_leave_user(int share)
+{
+    if (share >= 0) {
+        (void)flock(share, LOCK_UN);
+    }
+}
+
+void launch_kill_user(uint32_t uid, int share)
+{
+    bool alone = share < 0 || flock(share, LOCK_EX | LOCK_NB) == 0;
+    pid_t pid = uid && alone ? start_as(uid, true) : -1;
     if (pid > 0) {
         (void)waitpid(pid, NULL, 0);
     }
+    launch_leave_user(share);
 }
 
 bool launch_can_be(uint32_t uid)

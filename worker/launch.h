@@ -25,8 +25,13 @@ struct launch {
 
 /*  Returns when the child runs the program, or has failed and is reaped: then error says why. */
 pid_t launch_run(struct launch *self);
-/*  SIGKILL for every process of a user, at once: one that forks without end has no time to do so. */
-void launch_kill_user(uint32_t uid);
+/*  Another worker of this machine may have executors of the same user: each executor that runs holds a share of a lock of
+    it, a file in /run/rayc.  -1: there is no user, or no such file can be made. */
+int launch_share_user(uint32_t uid);
+void launch_leave_user(int share);
+/*  SIGKILL for every process of a user, at once: one that forks without end has no time to do so.  Not if another share
+    is held; what is there is left by this call. */
+void launch_kill_user(uint32_t uid, int share);
 /*  Does this machine let this process act as that user? */
 MUST_CHECK bool launch_can_be(uint32_t uid);
 #endif

@@ -43,6 +43,7 @@ struct executor {
     uint64_t mark;
     uint64_t group; /* its cgroup; 0: none */
     uint32_t uid;   /* of its own, shared with others of its job's owner; 0: none */
+    int share;      /* launch_share_user() */
     enum executor_state state;
     bool seen; /* by a sweep: something of it still lives */
     struct spawn_event exited;
@@ -104,6 +105,15 @@ static void flush(struct self *self)
 
 /* --- the end of executors -------------------------------------------------------------------------------- */
 
+static void give(struct self *self, uint32_t index)
+{
+    const struct executor *executor = pool_at(&self->executors, index);
+    if (executor->share >= 0) {
+        close(executor->share);
+    }
+    pool_give(&self->executors, index);
+}
+
 /*  Does another executor of this user run? */
 static bool user_runs(const struct self *self, uint32_t uid, uint32_t but)
 {
@@ -121,7 +131,7 @@ static void kill_user(const struct self *self, uint32_t index)
 {
     const struct executor *executor = pool_at(&self->executors, index);
     if (executor->uid != 0 && !user_runs(self, executor->uid, index)) {
-        launch_kill_user(executor->uid);
+        launch_kill_user(executor->uid, executor->share);
     }
 }
 
@@ -134,6 +144,7 @@ static void on_leader_ended(struct self *self, uint32_t index)
     pid_t pid = wait4((pid_t)executor->pid, &status, 0, &used);
     ensure(pid == (pid_t)executor->pid);
     map_remove(&self->by_pid, index);
+    launch_leave_user(executor->share);
     executor->state = EXECUTOR_ENDING;
     executor->exited = (struct spawn_event){
         .kind = SPAWN_EXITED,
@@ -227,7 +238,7 @@ static void sweep(struct self *self)
             tell(self, &executor->exited);
             chain_remove(&self->ending, &self->executors, offsetof(struct executor, ending), i);
             map_remove(&self->by_id, i);
-            pool_give(&self->executors, i);
+            give(self, i);
         }
         i = next;
     }
@@ -360,12 +371,13 @@ static void on_spawn(struct self *self, const struct spawn_frame *head, struct s
     uint32_t index = sent == self->fd_count ? pool_take(&self->executors) : NONE;
     if (index != NONE) {
         uint64_t group;
+        struct executor *executor = pool_at(&self->executors, index);
+        executor->share = launch_share_user(head->uid);
         pid_t pid = run(self, &launch, head->group_bytes, &group);
         event.error = launch.error;
         if (launch.error == 0) {
             event.kind = SPAWN_STARTED;
             event.pid = (uint32_t)pid;
-            struct executor *executor = pool_at(&self->executors, index);
             executor->id = head->id;
             executor->pid = (uint64_t)pid;
             executor->mark = head->mark;
@@ -376,7 +388,7 @@ static void on_spawn(struct self *self, const struct spawn_frame *head, struct s
             map_add(&self->by_pid, index);
             self->running++;
         } else {
-            pool_give(&self->executors, index);
+            give(self, index);
         }
     }
     tell(self, &event);

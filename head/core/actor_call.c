@@ -7,10 +7,7 @@
 #include "head/core/actor.h"
 #include "head/core/state.h"
 
-enum {
-    LANE_AHEAD = 4096,     /* calls of a lane that its actor's worker has at a time */
-    CALLS_PER_NODE = 65536 /* of all actors there */
-};
+enum { LANE_AHEAD = 4096 }; /* calls of a lane that its actor's worker has at a time */
 
 static uint64_t lane_key(uint32_t actor, uint32_t session, uint64_t group)
 {
@@ -163,7 +160,9 @@ void call_released(struct core *core, uint32_t index)
     if (--actor->leased == 0) {
         actor_settled(core, lane->actor);
     }
-    if (node_at(core, task->node)->calls-- == CALLS_PER_NODE) {
+    struct node *node = node_at(core, task->node);
+    bool full = !node_holds_more(node, node->calls--);
+    if (full && node_holds_more(node, node->calls)) {
         actors_wake(core, task->node);
     }
     actor_wake(core, lane->actor);
@@ -199,7 +198,7 @@ void lane_work(struct core *core, uint32_t index)
     }
     struct leasing leasing = lease_begin(core, node_index);
     uint32_t call;
-    while (!effects_nearly_full(core) && node->calls < CALLS_PER_NODE &&
+    while (!effects_nearly_full(core) && node_holds_more(node, node->calls) &&
            (call = lane_next(core, lane)) != NONE) {
         if (!lease_one(core, &leasing, call)) {
             actor_wake(core, lane->actor); /* as many leases as the head can hold */

@@ -4,7 +4,8 @@
     Who goes on takes its CPUs again at once, also when others have them: then the node owes them, and what is given back
     next pays.  What waits has begun, so it has a slot, be there room for one or not: it may have gone ahead of others
     while CPUs were free.  When something other than CPUs is owed then, whatever has not begun on the node is asked back:
-    it cannot begin before those who wait go on, and they may wait for what it keeps from beginning. */
+    it cannot begin before those who wait go on, and they may wait for what it keeps from beginning.  So it is when all
+    processes that the node can have are there. */
 #include "head/core/state.h"
 
 #include "common/bug.h"
@@ -45,6 +46,7 @@ void slots_set(struct core *core, uint32_t node_index, uint32_t demand, const st
     }
     core->demands[demand].slots += to->slots;
     core->demands[demand].slots -= slots->slots;
+    node->slots += to->slots - slots->slots;
     *slots = *to;
 }
 
@@ -70,6 +72,7 @@ void blocked_recall(struct core *core, uint32_t index)
     for (int kind = 0; kind < KINDS_MAX; kind++) {
         owes = owes || (kind != KIND_CPU && node->owed.of[kind] > 0);
     }
+    owes = owes || (!node_begins_more(node) && node->leases.count - node->calls > node->slots);
     for (uint32_t i = node->leases.first; owes && i != NONE && !effects_nearly_full(core);
          i = task_at(core, i)->place.next) {
         if (task_at(core, i)->state == TASK_LEASED) {

@@ -187,9 +187,10 @@ static void check_node(struct checker *self, uint32_t index)
     const struct core *core = self->core;
     const struct node *node = node_at(core, index);
     struct amounts used = node->free;
-    uint64_t leases = node->calls, waiting = 0, waits = 0;
+    uint64_t leases = node->calls, waiting = 0, waits = 0, open = 0;
     for (uint32_t d = 0; d < core->demand_count; d++) {
         const struct slots *slots = slots_at(core, index, d);
+        open += slots->slots;
         leases += slots->leases;
         waiting += slots->waiting;
         CHECK(slots->slots <= slots->leases && slots->waiting <= slots->slots, node->id);
@@ -203,6 +204,7 @@ static void check_node(struct checker *self, uint32_t index)
         CHECK(node->owed.of[k] == 0 || node->free.of[k] == 0, node->id);
     }
     CHECK(leases == node->leases.count, node->id);
+    CHECK(open == node->slots, node->id);
     uint32_t count = 0;
     for (uint32_t i = node->leases.first; i != NONE; i = task_at(core, i)->place.next, count++) {
         CHECK(task_at(core, i)->node == index, task_at(core, i)->id);

@@ -73,6 +73,10 @@ uint32_t task_near(const struct core *core, uint32_t task);
 uint32_t demand_place(struct core *core, uint32_t demand, uint32_t near);
 bool demand_of_nothing(const struct demand *demand);
 bool node_takes_work(const struct node *node);
+bool node_holds_more(const struct node *node, uint32_t count);
+bool node_begins_more(const struct node *node);
+/*  Nodes have room for it, but no process. */
+bool demand_lacks_process(const struct core *core, uint32_t demand);
 void node_labels_make(struct core *core, uint32_t node, struct slice given);
 void node_suits_set(struct core *core, uint32_t node);
 bool node_labels_fault(struct slice labels, struct diag *why);

@@ -228,8 +228,9 @@ static uint32_t lease_some(struct core *core, uint32_t queue_index, uint32_t nod
 {
     struct queue *queue = queue_at(core, queue_index);
     struct leasing leasing = lease_begin(core, node_index);
+    const struct node *node = node_at(core, node_index);
     uint32_t given = 0;
-    while (given < count && queue->tasks.count > 0 &&
+    while (given < count && queue->tasks.count > 0 && node_takes_work(node) &&
            (count == 1 || may_go_ahead(core, queue_index, node_index)) &&
            lease_one(core, &leasing, queue->tasks.first)) {
         given++;
@@ -290,8 +291,9 @@ static void lease_ahead(struct core *core, uint32_t demand_index)
     for (uint32_t i = core->all_nodes.first; i != NONE && ahead > 0;
          i = node_at(core, i)->all.next) {
         const struct slots *slots = slots_at(core, i, demand_index);
-        uint64_t limit =
-            demand_allows(core, demand_index, i) ? (uint64_t)slots->slots * (1 + ahead) : 0;
+        uint64_t limit = demand_allows(core, demand_index, i)
+                             ? slots->slots + (uint64_t)slots_busy(slots) * ahead
+                             : 0;
         while (node_takes_work(node_at(core, i)) && slots->leases < limit &&
                !effects_nearly_full(core) && (queue = line_first(core, demand_index)) != NONE &&
                may_go_ahead(core, queue, i)) {

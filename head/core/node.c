@@ -33,7 +33,8 @@ uint32_t node_find(const struct core *core, uint64_t id)
     return map_find(&core->node_map, id);
 }
 
-static void node_bind(struct core *core, uint32_t index, uint32_t peer)
+static void node_bind(struct core *core, uint32_t index, uint32_t peer,
+                      const struct msg_node_join *msg)
 {
     struct node *node = node_at(core, index);
     uint32_t found = peer_find(core, peer);
@@ -42,6 +43,8 @@ static void node_bind(struct core *core, uint32_t index, uint32_t peer)
         node->credential = token_at(core, peer_at(core, found)->token)->id;
     }
     node->peer = peer;
+    node->attempts_max = msg->attempts > 0 ? msg->attempts : ATTEMPTS_USUAL;
+    node->processes_max = msg->processes > 0 ? msg->processes : PROCESSES_USUAL;
     node->heard_ms = core->now_ms;
     node->gone_ms = 0;
     node->doubt = true;                                /* until its INVENTORY has come */
@@ -75,7 +78,7 @@ static void node_return(struct core *core, uint32_t peer, const struct msg_node_
         return;
     }
     if (index != NONE && node_at(core, index)->state != NODE_DEAD) {
-        node_bind(core, index, peer);
+        node_bind(core, index, peer, msg);
         copies_joined(core, index, msg, false);
         node_move(core, node_at(core, index), CAUSE_HEARD, "");
         node_joined(core, peer, msg->seq, msg->node, false);
@@ -114,6 +117,8 @@ uint32_t node_new(struct core *core, uint64_t id, struct slice key, struct slice
     node->peer = NONE;
     node->state = NODE_ALIVE;
     node->total = node->free = total;
+    node->attempts_max = ATTEMPTS_USUAL;
+    node->processes_max = PROCESSES_USUAL;
     node->heard_ms = core->now_ms;
     chain_init(&node->leases);
     chain_init(&node->objects.copies);
@@ -166,7 +171,7 @@ void on_node_join(struct core *core, uint32_t peer, const struct msg_node_join *
          core->wall_ms, msg->objects, slice_text(node->labels), msg->store_bytes);
     emit_event(core, "NODE_JOINED", 0, node->id, 0, msg->name);
     audit_number(core, peer, MSG_NODE_JOIN, node->id, OK);
-    node_bind(core, index, peer);
+    node_bind(core, index, peer, msg);
     copies_joined(core, index, msg, true);
     node_joined(core, peer, msg->seq, node->id, true);
     for (uint32_t i = core->ages.first; i != NONE; i = job_at(core, i)->age.next) {

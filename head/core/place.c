@@ -163,7 +163,32 @@ bool node_takes_work(const struct node *node)
 {
     return node->state == NODE_ALIVE && node->peer != NONE &&
            (node->draining == DRAIN_NONE || RAYC_BUG(LEASE_DRAINING)) &&
-           node->leases.count < LEASES_PER_NODE;
+           node_holds_more(node, node->leases.count - node->calls);
+}
+
+/*  Of what it can hold, one half is for calls of actors, and one for all else: neither keeps the other out. */
+bool node_holds_more(const struct node *node, uint32_t count)
+{
+    return count < node->attempts_max / 2;
+}
+
+/*  Can it begin one more, beside those that run or wait for others? */
+bool node_begins_more(const struct node *node)
+{
+    return node->slots < node->processes_max;
+}
+
+bool demand_lacks_process(const struct core *core, uint32_t demand)
+{
+    bool lacks = false;
+    for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
+        const struct node *node = node_at(core, i);
+        bool more =
+            node_begins_more(node) && node_holds_more(node, node->leases.count - node->calls);
+        lacks = lacks || (could_run(core, demand, i) && !more &&
+                          amounts_fit(&core->demands[demand].need, &node->free));
+    }
+    return lacks;
 }
 
 bool demand_of_nothing(const struct demand *demand)
@@ -233,7 +258,7 @@ uint32_t demand_place(struct core *core, uint32_t index, uint32_t near)
     bool nothing = demand_of_nothing(demand), limited = nothing && !demand->actors;
     for (uint32_t i = core->all_nodes.first; i != NONE; i = node_at(core, i)->all.next) {
         const struct node *node = node_at(core, i);
-        if (node_takes_work(node) && demand_suits(core, index, i) &&
+        if (node_takes_work(node) && node_begins_more(node) && demand_suits(core, index, i) &&
             !(limited && slots_busy(slots_at(core, i, index)) >= FREE_SLOTS_MAX)) {
             nodes[count++] = (struct place_node){ i, &node->total, &node->free, node->id };
             if (i == near && amounts_fit(&demand->need, &node->free)) {

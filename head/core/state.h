@@ -20,15 +20,16 @@
 
 enum {
     RETRY_CODES_MAX = 64,
-    SWEEP = 4096,         /* entities that one core_ready() handles of a long piece of work */
-    AHEAD_MAX = 1024,     /* leases per slot beyond the one that runs */
-    AHEAD_US = 10 * 1000, /* of work that waits at a worker */
-    LEASES_PER_NODE = 32768,
-    FREE_SLOTS_MAX = 64, /* of a demand of nothing (drivers), per node */
-    RUN_MAX = 512,       /* tasks in one lease row: a START frame stays below some 100 KiB */
-    ACK_MS = 5,          /* acknowledgements wait for company this long: nobody waits for them */
-    ACK_TASKS = 1024,    /* or for so many tasks */
-    TELL_MS = 100,       /* watchers hear of progress at most this often */
+    SWEEP = 4096,           /* entities that one core_ready() handles of a long piece of work */
+    AHEAD_MAX = 1024,       /* leases per slot beyond the one that runs */
+    AHEAD_US = 10 * 1000,   /* of work that waits at a worker */
+    ATTEMPTS_USUAL = 65536, /* of a worker that does not say how many it can hold */
+    PROCESSES_USUAL = 1024, /* likewise, how many can have begun */
+    FREE_SLOTS_MAX = 64,    /* of a demand of nothing (drivers), per node */
+    RUN_MAX = 512,          /* tasks in one lease row: a START frame stays below some 100 KiB */
+    ACK_MS = 5,             /* acknowledgements wait for company this long: nobody waits for them */
+    ACK_TASKS = 1024,       /* or for so many tasks */
+    TELL_MS = 100,          /* watchers hear of progress at most this often */
     AWAY_MS =
         1000,      /* between two events, while there is anybody to look at: the head stood still */
     SCAN_MS = 250, /* nodes, sessions and peers are looked at this often */
@@ -268,6 +269,8 @@ struct node {
     uint64_t start_seq_at_beat; /* and when the last beat was answered */
     struct chain leases;
     uint32_t calls; /* of them: of methods, which take no resources */
+    uint32_t slots; /* of all demands: each is a process, also while what runs in it waits */
+    uint32_t attempts_max, processes_max; /* what its worker can hold, and have begun */
     struct node_objects objects;
     struct link_pair all;
     char key[HASH_TEXT + 1];

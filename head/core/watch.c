@@ -268,9 +268,10 @@ static void explain_ready(struct core *core, const struct task *task, struct msg
         out->why = WHY_DRAINING;
     } else {
         out->other = line_before(core, task);
-        out->why = out->other > 0                     ? WHY_QUEUE
-                   : demand_bound(core, spec->demand) ? WHY_NODE
-                                                      : WHY_RESOURCES;
+        out->why = out->other > 0                             ? WHY_QUEUE
+                   : demand_lacks_process(core, spec->demand) ? WHY_PROCESSES
+                   : demand_bound(core, spec->demand)         ? WHY_NODE
+                                                              : WHY_RESOURCES;
     }
 }
 

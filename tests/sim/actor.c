@@ -99,9 +99,8 @@ bool actor_asks(struct sim *sim, struct client *self)
     for (uint32_t i = 0; i < self->actor_count; i++) {
         left += !self->calls[self->actors[i]].told;
     }
-    /*  Those that hold CPUs may be what all others wait for, also other clients. */
-    bool holds = sim->healed && self->plans[ACTOR_PLAN].demand[0] > 0;
-    if (left == 0 || (!holds && self->told_count + left < self->planned)) {
+    /*  What they hold, CPUs or a process, may be what all others wait for, also other clients. */
+    if (left == 0 || (!sim->healed && self->told_count + left < self->planned)) {
         return false;
     }
     uint64_t now_ms = client_now_ms(sim);

@@ -174,7 +174,7 @@ void rule_sent(struct sim *sim, uint32_t peer, const struct msg *msg)
             sent_drained(sim, &msg->as.changed);
         } else if ((msg->as.seq & SEQ_ACTOR) != 0) {
             actor_killed(sim, &msg->as.changed);
-        } else {
+        } else if ((msg->as.seq & SEQ_AWAITS) == 0) {
             sent_changed(sim, &msg->as.changed);
         }
         break;

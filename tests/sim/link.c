@@ -139,12 +139,18 @@ static void on_job_opened(struct sim *sim, struct client *self, const struct msg
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
+/*  A value that is said late, so that others wait for it, keeps back what comes behind it. */
+static uint64_t to_say(const struct sim *sim, const struct client *self)
+{
+    return self->late != 0 && client_now_ms(sim) < self->late_ms ? self->late - 1 : self->made;
+}
+
 static void send_batch(struct sim *sim, struct client *self)
 {
-    uint64_t first = self->unsent;
+    uint64_t first = self->unsent, last = to_say(sim, self);
     uint32_t count = 0, specs = 0;
     sim->elements.n = sim->extra.n = 0;
-    for (; self->unsent <= self->made && count < CALLS_OF_A_FRAME; self->unsent++, count++) {
+    for (; self->unsent <= last && count < CALLS_OF_A_FRAME; self->unsent++, count++) {
         const struct call *call = &self->calls[self->unsent];
         uint8_t ids[DEPS_FEW * 16], args[8];
         struct wire deps = { ids, 0, sizeof(ids), false };
@@ -199,7 +205,7 @@ void client_push(struct sim *sim, struct client *self)
         return;
     }
     for (uint32_t i = 0;
-         i < FRAMES_AT_ONCE && self->unsent <= self->made && self->resend_at_ms == 0; i++) {
+         i < FRAMES_AT_ONCE && self->unsent <= to_say(sim, self) && self->resend_at_ms == 0; i++) {
         send_batch(sim, self);
     }
     value_borrow(sim, self);
@@ -314,10 +320,11 @@ static void on_cancelled(struct client *self, const struct msg_cancelled *msg)
     self->asked_ms = 0;
 }
 
-static void ask_cancels(struct sim *sim, struct client *self)
+/*  False: there is nothing to ask for, or it is not submitted yet. */
+static bool ask_cancels(struct sim *sim, struct client *self)
 {
     uint32_t asked = 0;
-    for (uint64_t c = 1; c < self->below && asked < 8; c++) {
+    for (uint64_t c = 1; self->cancels > 0 && c < self->below && asked < 8; c++) {
         if (self->calls[c].cancel) {
             client_say(sim, self, MSG_CANCEL,
                        &(struct msg_cancel){ .seq = ++self->seq,
@@ -327,6 +334,7 @@ static void ask_cancels(struct sim *sim, struct client *self)
             asked++;
         }
     }
+    return asked > 0;
 }
 
 /*  What is to be said again until it is answered. */
@@ -340,8 +348,8 @@ static void ask(struct sim *sim, struct client *self)
     bool all_sent = self->made == self->planned && self->below == (uint64_t)self->made + 1;
     bool all_told = self->told_count == self->planned && !value_waits(self);
     self->asked_ms = now_ms;
-    if (submits && self->cancels > 0) {
-        ask_cancels(sim, self);
+    if (submits && ask_cancels(sim, self)) {
+        self->asked_ms = now_ms;
     } else if (self->kind == CLIENT_NESTED && all_sent && (all_told || !self->linger)) {
         client_leave(sim, self, 0); /* its session may be taken up again, or not */
     } else if (submits && all_sent && (all_told || !self->linger) && study_ending(sim, self)) {
@@ -390,6 +398,10 @@ static void on_refused(struct sim *sim, struct client *self, const struct msg_re
 
 void client_on_message(struct sim *sim, struct client *self, const struct msg *msg)
 {
+    if ((msg->as.seq & SEQ_AWAITS) != 0 && (msg->as.seq & SEQ_SESSION) == 0) {
+        nested_answer(sim, self, msg);
+        return;
+    }
     if ((msg->as.seq & SEQ_PRIES) != 0 ||
         ((msg->as.seq & SEQ_ACTOR) != 0 && (msg->as.seq & SEQ_SESSION) == 0)) {
         return;
@@ -486,8 +498,7 @@ void client_tick(struct sim *sim, struct client *self)
         client_hello(sim, self);
     }
     if (self->phase == PHASE_READY && self->polled_ms != 0 &&
-        now_ms >= self->polled_ms + ASK_AGAIN_MS &&
-        (self->told_count < self->made || value_waits(self))) {
+        now_ms >= self->polled_ms + ASK_AGAIN_MS && self->told_count < self->made) {
         self->poll_next = 1; /* the POLL, or its answer, may be lost */
     }
     if (self->phase == PHASE_READY && now_ms >= self->beat_at_ms) {
@@ -501,8 +512,8 @@ void client_tick(struct sim *sim, struct client *self)
     nested_waits(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
-        client_make_calls(sim, self,
-                          (uint32_t)between(&sim->world, 1, chance(&sim->world, 300) ? 300 : 20));
+        uint64_t most = self->kind == CLIENT_NESTED ? 2 : chance(&sim->world, 300) ? 300 : 20;
+        client_make_calls(sim, self, (uint32_t)between(&sim->world, 1, most));
     }
     client_push(sim, self);
     if (self->phase == PHASE_READY) {

@@ -57,13 +57,72 @@ void nested_token(const struct sim *sim, const struct client *self, char out[TOK
     ticket_text(key, &ticket, out);
 }
 
+/*  It says for what it waits: no circle, for nobody here waits for who has submitted it. */
+static void says_what_for(struct sim *sim, struct client *self)
+{
+    uint8_t bytes[AWAITS_MAX * 32];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    uint32_t count = 0;
+    for (uint32_t c = 1; c <= self->made && count < AWAITS_MAX; c++) {
+        if (!self->calls[c].told) {
+            proto_put_record(&wire, REC_ID, &(struct rec_id){ task_id_of(self->session, c).v });
+            count++;
+        }
+    }
+    client_say(
+        sim, self, MSG_AWAITS,
+        &(struct msg_awaits){ SEQ_AWAITS | ++self->seq, self->session, wire_list(&wire, count) });
+}
+
+void nested_answer(struct sim *sim, const struct client *self, const struct msg *msg)
+{
+    if (msg->kind == MSG_REFUSED && msg->as.refused.code == ERR_INVALID) {
+        sim_fail(sim, 19, "client %u is told that it waits in a circle, and does not", self->index);
+    }
+}
+
+bool nested_submits(const struct sim *sim, uint64_t task)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < sim->client_count && !found; i++) {
+        const struct client *self = &sim->clients[i];
+        found = self->alive && self->kind == CLIENT_NESTED && self->driver == task &&
+                self->made < self->planned;
+    }
+    return found;
+}
+
+/*  Who has submitted its task does not want it any more, nor what that has submitted and will submit. */
+static void is_not_wanted(struct sim *sim, const struct client *self)
+{
+    uint64_t counter = task_counter((task_id){ self->driver });
+    for (uint32_t i = 0; i < sim->client_count; i++) {
+        struct client *above = &sim->clients[i];
+        bool its = above->alive && above->session == task_session((task_id){ self->driver }) &&
+                   counter < above->below;
+        if (its && !above->calls[counter].cancel && !above->calls[counter].told) {
+            above->calls[counter].cancel = true;
+            above->cancels++;
+        }
+    }
+}
+
 /*  It has submitted all, and waits. */
 void nested_waits(struct sim *sim, struct client *self)
 {
+    bool submits = self->kind == CLIENT_NESTED && self->made > 0 && self->made < self->planned;
+    if (submits && chance(&sim->kin, 200)) {
+        is_not_wanted(sim, self);
+    }
     bool again = self->blocked && chance(&sim->kin, 100); /* another thread of it, too */
     if (self->kind == CLIENT_NESTED && self->made == self->planned && (!self->blocked || again)) {
         self->blocked = true;
         exec_waits_now(sim, self->index, HELD_BLOCKED_GET);
+    }
+    bool waits = self->kind == CLIENT_NESTED && self->blocked && self->phase == PHASE_READY &&
+                 self->session != 0;
+    if (waits && chance(&sim->kin, 300)) {
+        says_what_for(sim, self);
     }
 }
 
@@ -79,7 +138,8 @@ void rule_kin(struct sim *sim, const struct task_seen *task)
         sim_fail(sim, 15, "%llx is leased, but %llx was cancelled with all that it has submitted",
                  (ull)task->id, (ull)parent->id);
     }
-    if (parent->fence >= task->parent_token && parent->again_commit < commit) {
+    bool good = index_find(&sim->oracle.good_index, task->parent_token) != NONE;
+    if (parent->fence >= task->parent_token && parent->again_commit < commit && !good) {
         sim_fail(sim, 15, "%llx is leased, but the attempt of %llx that submitted it has failed",
                  (ull)task->id, (ull)parent->id);
     }

@@ -364,6 +364,7 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     if (chance(&sim->world, 150)) {
         limits =
             (struct worker_limits){ .attempts = 24, .executors = 24, .specs = 24, .reports = 2 };
+        limits.executors = chance(&sim->kin, 500) ? 9 : 24; /* more than wait for others */
     }
     struct worker_config config = config_of(sim, node);
     node->incarnation++;

@@ -201,6 +201,7 @@ void seen_object_again(struct sim *sim, const void *from)
         sim_fail(sim, 27, "the object of %llx is sealed again, but was not made again",
                  (ull)row->task);
     }
+    index_add(&sim->oracle.good_index, task->token, 0);
     task->object = DIRECTORY_STORED;
     task->object_node = row->node;
     task->object_epoch = sim->oracle.epoch;

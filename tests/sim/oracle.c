@@ -67,8 +67,8 @@ void oracle_reset(struct oracle *self)
 
 void oracle_fini(struct oracle *self)
 {
-    struct index *indexes[] = { &self->task_index, &self->spec_index, &self->lease_index,
-                                &self->job_index, &self->session_index };
+    struct index *indexes[] = { &self->task_index, &self->spec_index,    &self->lease_index,
+                                &self->job_index,  &self->session_index, &self->good_index };
     for (size_t i = 0; i < COUNT(indexes); i++) {
         index_fini(indexes[i]);
     }
@@ -248,6 +248,7 @@ static void seen_task_done(struct sim *sim, const void *from)
         actor_committed(sim, task->actor, effect->checkpoint);
     }
     task->hash = hash_bytes_of(1, row->result.p, row->result.n);
+    index_add(&sim->oracle.good_index, task->token, 0);
     end_task(sim, task, TASK_FINISHED, row->attempt);
 }
 
@@ -307,7 +308,8 @@ static void seen_task_cancel(struct sim *sim, const void *from)
     task->tree = task->tree || (row->cancelled & 4) != 0;
     bool torn =
         task->tree && !sim->oracle.replaying && !sim->healed && sim->faults[FAULT_HEAD_TORN] > 0;
-    if (torn && chance(&sim->fate, 300)) { /* what it submits must end, too, after a restart */
+    if (torn && (nested_submits(sim, task->id) || chance(&sim->fate, 300))) {
+        /*  what it submits must end, too, after a restart */
         sim->head.doom = DOOM_AFTER_COMMIT;
     }
 }

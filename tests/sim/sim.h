@@ -168,7 +168,7 @@ struct studies_seen {
 };
 
 struct oracle {
-    struct index task_index, spec_index, lease_index, job_index, session_index;
+    struct index task_index, spec_index, lease_index, job_index, session_index, good_index;
     struct task_seen *tasks;
     struct spec_seen *specs;
     struct lease_seen *leases;
@@ -419,13 +419,11 @@ struct client {
     bool alive, finished;
     uint32_t seat; /* who begins the next program; NONE */
     enum phase phase;
-    uint64_t seq, opening_seq, beat_seq;
-    uint64_t epoch, session, job;
+    uint64_t seq, opening_seq, beat_seq, epoch, session, job;
     uint64_t greeted_ms, beat_at_ms, asked_ms, polled_ms;
     uint64_t results_seen, poll_next, beat_below;
     uint32_t stalled, missed;
-    uint64_t resend_at_ms;
-    uint64_t stop_at_ms;
+    uint64_t resend_at_ms, stop_at_ms;
     uint32_t user;
     uint64_t token, driver;  /* of a driver, or nested: the token of its attempt, and its task */
     uint32_t node, executor; /* likewise */
@@ -437,16 +435,16 @@ struct client {
     uint32_t spec_first[SPECS_MAX]; /* counter of the call that used it first; 0: none yet */
     uint32_t durability;
     uint64_t array_count;
-    uint32_t planned, made;             /* calls */
-    uint64_t below, kept, unsent;       /* as librayc's outbox: counters */
-    uint64_t drops, dropped_ms;         /* REFS that were taken; when the newest was said */
-    uint64_t borrowed;                  /* another's task, of which it has a reference */
-    bool asks_borrowed, knows_borrowed; /* the head is to be asked; has told how it ended */
-    uint64_t told_count;
-    struct call *calls;              /* [counter] */
-    uint64_t cancels;                /* wanted and not yet acknowledged */
-    uint32_t actors[3], actor_count; /* counters */
-    uint64_t actors_until_ms;        /* they are kept so long; 0: not drawn yet */
+    uint32_t planned, made;               /* calls */
+    uint64_t below, kept, unsent;         /* as librayc's outbox: counters */
+    uint64_t drops, dropped_ms;           /* REFS that were taken; when the newest was said */
+    uint64_t borrowed, asked_us;          /* another's task, of which it has a reference; for it */
+    uint64_t late, late_ms, late_waiters; /* a value that is said then; calls that name it */
+    bool asks_borrowed, knows_borrowed;   /* the head is to be asked; has told how it ended */
+    uint64_t told_count, cancels;         /* cancels: wanted and not yet acknowledged */
+    struct call *calls;                   /* [counter] */
+    uint32_t actors[3], actor_count;      /* counters */
+    uint64_t actors_until_ms;             /* they are kept so long; 0: not drawn yet */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];

@@ -262,7 +262,11 @@ void rule_heard(struct sim *sim, uint32_t peer, const struct msg *msg)
         need_own(sim, self, msg->as.job_state.job, msg);
         break;
     case MSG_CHANGED:
-        need_own(sim, self, msg->as.changed.id, msg);
+        if ((msg->as.seq & SEQ_AWAITS) != 0) { /* its session */
+            need_own_task(sim, self, task_id_of(msg->as.changed.id, 1).v, msg);
+        } else {
+            need_own(sim, self, msg->as.changed.id, msg);
+        }
         break;
     case MSG_SUBMITTED:
         need_own_task(sim, self, task_id_of(msg->as.submitted.session, 1).v, msg);

@@ -37,13 +37,35 @@ uint64_t value_dep(const struct client *self, uint64_t dep)
     return dep >= TASK_ID_MIN ? dep : task_id_of(self->session, dep).v;
 }
 
+static bool may_share(const struct client *self, const struct client *other)
+{
+    return other != self && other->kind == CLIENT_ATTACHED && other->user == self->user &&
+           other->session != 0 && other->made > 0;
+}
+
+/*  A value that another client has not put yet: who asks for it waits; 0: there is none. */
+static uint64_t value_to_come(struct sim *sim, const struct client *self)
+{
+    enum { WAITERS_MAX = 3 }; /* they must not fill the head */
+    uint32_t first = (uint32_t)prng_below(&sim->values, sim->client_count);
+    for (uint32_t i = 0; i < sim->client_count; i++) {
+        struct client *other = &sim->clients[(first + i) % sim->client_count];
+        if (may_share(self, other) && other->alive && other->late >= other->unsent &&
+            client_now_ms(sim) < other->late_ms && other->late_waiters < WAITERS_MAX) {
+            other->late_waiters++;
+            return task_id_of(other->session, other->late).v;
+        }
+    }
+    return 0;
+}
+
 /*  A value of another attached client; 0: none was found. */
 static uint64_t value_of_others(struct sim *sim, const struct client *self)
 {
+    uint64_t to_come = chance(&sim->values, 500) ? value_to_come(sim, self) : 0;
     const struct client *other = &sim->clients[prng_below(&sim->values, sim->client_count)];
-    if (other == self || other->kind != CLIENT_ATTACHED || other->user != self->user ||
-        other->session == 0 || other->made == 0) {
-        return 0;
+    if (to_come != 0 || !may_share(self, other)) {
+        return to_come;
     }
     uint32_t counter = other->made; /* mostly one of the newest: the head may not have it yet */
     uint32_t back = (uint32_t)prng_below(&sim->values, chance(&sim->values, 900) ? 3 : counter);
@@ -71,14 +93,15 @@ void value_borrow(struct sim *sim, struct client *self)
     if (self->kind != CLIENT_ATTACHED || self->index % 3 != 1 || self->knows_borrowed) {
         return;
     }
-    self->asks_borrowed = self->asks_borrowed || self->poll_next == 1;
+    bool lost = sim->healed && self->asked_us < sim->heal_us; /* its POLL, perhaps */
+    self->asks_borrowed = self->asks_borrowed || self->poll_next == 1 || lost;
     if (self->borrowed == 0) {
         self->borrowed = task_of_others(sim, self);
         self->asks_borrowed = self->borrowed != 0;
     }
     if (self->borrowed != 0 && self->asks_borrowed) {
         self->asks_borrowed = false;
-        self->polled_ms = client_now_ms(sim);
+        self->asked_us = sim->now_us;
         sim->elements.n = 0;
         proto_put_record(&sim->elements, REC_ID, &(struct rec_id){ self->borrowed });
         client_say(sim, self, MSG_POLL,
@@ -113,6 +136,10 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         object_draw(sim, call);
         call->told = call->stored_at == 0; /* else the head tells whether it may be there */
         self->told_count += call->told;
+        if (self->late == 0 && chance(&sim->values, 300)) {
+            self->late = counter;
+            self->late_ms = client_now_ms(sim) + between(&sim->values, 100, 5000);
+        }
         return;
     }
     if (counter > 1 && chance(&sim->values, 200)) {

@@ -37,6 +37,17 @@ said() {
     ((${#pids[@]} >= $1))
 }
 
+note "each state"
+background "$BUILD/tests/actor_states" "$WORK/states"
+in_states() {
+    [[ $(rayc actor list -o json | jq -r '.items[]|"\(.name)=\(.state)"' | grep -E "^($1)=" | sort | xargs) == "$2" ]]
+}
+wait_until 30 in_states "unready|pending|alive|restarting|dead|unschedulable" \
+    "alive=ALIVE dead=DEAD pending=PENDING_CREATION restarting=RESTARTING unready=DEPENDENCIES_UNREADY unschedulable=DEAD"
+touch "$WORK/states"
+ended 0
+wait_until 30 in_states "unready|pending|alive|restarting" "alive=DEAD pending=DEAD restarting=DEAD unready=DEAD"
+
 note "its process, its worker and the head are killed"
 background "$calls" survives "$WORK/survives"
 wait_until 30 said 1

@@ -38,6 +38,26 @@ RAYC_TASK(leaves_a_child, task)
     return rayc_fail(task, 8, "and a child");
 }
 
+RAYC_TASK(adds_one, task)
+{
+    return rayc_return(task, rayc_int(rayc_arg_int(task, 0) + 1));
+}
+
+/*  Ends at once; what it has submitted goes on. */
+RAYC_TASK(leaves_and_ends, task)
+{
+    rayc_options patient = rayc_defaults();
+    patient.cpus = 2; /* all of the node: not before this one has ended */
+    return rayc_return(task, rayc_nested(rayc_call_with(&patient, adds_one, rayc_int(1))));
+}
+
+/*  Cancels a task that somebody else has submitted. */
+RAYC_TASK(cancels, task)
+{
+    int rc = rayc_cancel(rayc_arg_ref(task, 0), 0);
+    return rc < 0 ? rayc_fail(task, 1, "%s", rayc_error()->text) : rc;
+}
+
 static int never(rayc_task *task)
 {
     return rayc_return(task, rayc_nil());
@@ -81,10 +101,17 @@ static void tell_cancelled(void)
     rayc_options options = rayc_defaults();
     options.resources = "moon=1"; /* no node has it: it does not start */
     rayc_ref ref = rayc_call_with(&options, sleeps, rayc_nil());
+    rayc_ref needs_it = rayc_call(misreads, rayc_of(ref));
     if (rayc_cancel(ref, RAYC_FORCE) < 0) {
         exit(1);
     }
     tell("cancelled", ref);
+    tell("upstream_cancelled", needs_it);
+    ref = rayc_call_with(&options, sleeps, rayc_nil());
+    if (rayc_get(rayc_call(cancels, rayc_nested(ref)), RAYC_FOREVER, NULL) < 0) {
+        exit(1);
+    }
+    tell("cancelled_by_another", ref);
 }
 
 int main(void)
@@ -107,6 +134,12 @@ int main(void)
     tell("argument", rayc_call(misreads, rayc_string("four")));
     tell("unknown_task", rayc_call(not_registered, rayc_nil()));
     tell("parent", rayc_call(leaves_a_child, rayc_nil()));
+    rayc_value left, two;
+    if (rayc_get(rayc_call(leaves_and_ends, rayc_nil()), RAYC_FOREVER, &left) < 0 ||
+        rayc_get(left.as.ref, RAYC_FOREVER, &two) < 0 || two.as.i != 2) {
+        fprintf(stderr, "what it left: %s\n", rayc_error()->text);
+        return 1;
+    }
     tell_limits();
     tell_cancelled();
     rayc_shutdown();

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh" "$1"
 
 expect 0 rayc start --head --num-cpus 2 --port 0
-expect 0 "$BUILD/tests/failures"
+expect 0 "$BUILD/tests/failures" # also what a task that has ended well left behind
 cp "$WORK/out" "$WORK/told"
 
 # NAME, code of rayc.h, the application's code, signal, attempt that decided, Ray's error type, what the text says
@@ -34,6 +34,8 @@ queue_timeout -30 0 0 0 QUEUE_TIMEOUT            waited longer than its limit
 quarantined   -31 0 9 2 QUARANTINED              too many times in a row
 unschedulable -18 0 0 0 TASK_UNSCHEDULABLE_ERROR node 999
 cancelled     -32 0 0 0 TASK_CANCELLED           cancelled
+upstream_cancelled -34 0 0 0 UPSTREAM_FAILED     result of a failed task
+cancelled_by_another -32 0 0 0 TASK_CANCELLED    cancelled
 TABLE
 
 note "what a failed task has submitted"

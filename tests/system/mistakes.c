@@ -23,7 +23,7 @@ static void tell_get(const char *name, rayc_ref ref)
 static void must(int is)
 {
     if (!is) {
-        fprintf(stderr, "%s\n", rayc_error()->text);
+        fprintf(stderr, "%d %s\n", rayc_error()->code, rayc_error()->text);
         exit(1);
     }
 }

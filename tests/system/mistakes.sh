@@ -86,6 +86,16 @@ after_shutdown   -16 rayc_init() has not been called, or rayc_shutdown() has
 TABLE
 [[ ! -s $WORK/told ]] || fail "not in the table: $(<"$WORK/told")"
 
+note "who may not"
+expect 0 rayc token create --role viewer --out "$WORK/viewer.key"
+ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
+RAYC_ADDRESS=$ADDRESS RAYC_KEY_FILE=$WORK/viewer.key expect 1 "$BUILD/tests/mistakes"
+has err "-19 a token of role VIEWER may not do this"
+sed 's/"rayc_[^"]*"/"rayc_0000000000000000000000000000000000000000000"/' "$WORK/viewer.key" >"$WORK/wrong.key"
+chmod 600 "$WORK/wrong.key"
+RAYC_ADDRESS=$ADDRESS RAYC_KEY_FILE=$WORK/wrong.key expect 1 "$BUILD/tests/mistakes"
+has err "-20 no token, or one that is unknown"
+
 note "an option that there is not: the compiler says so"
 printf '#include <rayc.h>\nrayc_options options = { .cpuss = 1 };\n' >"$WORK/unknown.c"
 expect 1 cc -fsyntax-only -I "$(dirname "$0")/../../client" "$WORK/unknown.c"

@@ -32,6 +32,12 @@ part() {
 expect 0 rayc start --head --num-cpus 2 --port 0
 ADDRESS=$(<"$RAYC_STATE_DIR/head.address")
 
+note "what a node offers by default"
+expect 0 rayc node get 1 -o json
+offered=$(json resources_total.memory)
+[[ $offered -gt 0 && $offered -le $(awk '/MemTotal/ { printf "%.0f", $2 * 1024 * 0.7 }' /proc/meminfo) ]] || fail "it offers $offered bytes"
+[[ $(($(json object_store_memory) - offered * 3 / 10)) =~ ^-?[01]$ ]] || fail "its store has $(json object_store_memory) bytes"
+
 note "values that were put outlive the head, and are no tasks"
 part puts
 has out "values: 301"

@@ -375,6 +375,24 @@ static void it_has_one_life_at_a_time(void **unused)
     actors_free(a);
 }
 
+static void without_restarts_it_is_lost_with_its_node(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct rec_start call[2];
+    struct rec_result result;
+    lost_with_its_node(a, call);
+    uint64_t patience_ms = 2 * a->w->config.lease_ms;
+    for (uint64_t ms = 0; ms < patience_ms && !result_of(a->w, call[1].task, &result); ms += 1000) {
+        say(a->w, CLIENT, MSG_CLIENT_BEAT, &(struct msg_client_beat){ .session = a->session });
+        pass(a->w, 1000);
+    }
+    assert_true(result_of(a->w, call[1].task, &result));
+    assert_int_equal(result.failure, FAILURE_ACTOR_DIED);
+    assert_true(has_text(result.text, "NODE_DIED"));
+    actors_free(a);
+}
+
 static void a_new_process_of_its_worker_ends_the_wait(void **unused)
 {
     (void)unused;
@@ -486,6 +504,7 @@ int main(void)
         cmocka_unit_test(what_a_dead_one_has_left_ends),
         cmocka_unit_test(a_checkpoint_holds_what_is_inside),
         cmocka_unit_test(it_has_one_life_at_a_time),
+        cmocka_unit_test(without_restarts_it_is_lost_with_its_node),
         cmocka_unit_test(a_new_process_of_its_worker_ends_the_wait),
         cmocka_unit_test(a_call_says_what_it_waits_for),
         cmocka_unit_test(what_demands_nothing_needs_a_node_with_a_cpu),

@@ -45,6 +45,26 @@ RAYC_METHOD(counter, leave, call, self)
     return rayc_exit_actor(call);
 }
 
+/*  Its destructor does not end by itself. */
+struct hanging {
+    char none;
+};
+
+RAYC_ACTOR(hanging, call, self)
+{
+    (void)call;
+    self->none = 0;
+    return 0;
+}
+
+RAYC_DESTRUCTOR(hanging, self)
+{
+    (void)self;
+    dprintf(STDOUT_FILENO, "it has %u s\n", alarm(0));
+    raise(SIGALRM);
+    dprintf(STDOUT_FILENO, "and more\n");
+}
+
 /*  Waits until another call says that it may end. */
 struct gate {
     _Atomic int open;
@@ -198,6 +218,20 @@ static void test_terminate(void **state)
     assert_ended(self, "destroyed at 6\n");
 }
 
+static void test_hanging(void **state)
+{
+    struct executor *self = *state;
+    siginfo_t how = { 0 };
+    construct(self, "hanging", 0);
+    struct rec_run end = method("__ray_terminate__");
+    struct runs *runs = new_runs();
+    add(runs, &end, 0);
+    give(self, runs, true);
+    assert_ended(self, "it has 30 s\n");
+    assert_int_equal(waitid(P_PID, (id_t)self->pid, &how, WEXITED | WNOWAIT), 0);
+    assert_true(how.si_code == CLD_EXITED && how.si_status == 0);
+}
+
 static void test_exit(void **state)
 {
     struct executor *self = *state;
@@ -283,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_class, open_executor, close_executor),
         cmocka_unit_test_setup_teardown(test_restart, open_executor, close_executor),
         cmocka_unit_test_setup_teardown(test_terminate, open_executor, close_executor),
+        cmocka_unit_test_setup_teardown(test_hanging, open_executor, close_executor),
         cmocka_unit_test_setup_teardown(test_exit, open_executor, close_executor),
         cmocka_unit_test_setup_teardown(test_threads, open_executor, close_executor),
         cmocka_unit_test_setup_teardown(test_groups, open_executor, close_executor),

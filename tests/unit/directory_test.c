@@ -1,4 +1,5 @@
 /*  directory_test.c - stories of the head about objects: who holds them, which node has them, and when they go. */
+#include "tests/unit/actor_world.h"
 #include "tests/unit/object_world.h"
 
 static void a_stored_value_is_where_it_was_made(void **state)
@@ -321,6 +322,50 @@ static void a_rebuild_that_dies_is_tried_again_within_the_budget(void **state)
     world_free(w);
 }
 
+static void a_method_is_not_called_again(void **state)
+{
+    (void)state;
+    struct actors *a = actors_new(-1);
+    struct rec_start call;
+    alive(a, &a->start);
+    calls(a, 2, 1, -1);
+    assert_true(start_at(a->w, 0, &call));
+    done_stored(a->w, a->node, &call, (struct list){ 0 });
+    join(a->w, NEW_WORKER, 0, "n1", 1);
+    assert_lost(a->w, a->session, call.task, REASON_OBJECT_UNRECONSTRUCTABLE_ACTOR);
+    actors_free(a);
+}
+
+static void what_was_stopped_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, task = lost_with_its_node(w, 3, &session, &node);
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &start, OUTCOME_CANCELLED, 0);
+    assert_lost(w, session, task, REASON_OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED);
+    world_free(w);
+}
+
+/*  Not yet: what its task needs would have to be made again first. */
+static void what_needs_what_is_gone_is_not_made_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t session, node, first = made(w, &session, &node), second = task_id_of(session, 2).v;
+    call(w, session, 2, SPEC_FUNCTION, first);
+    assert_true(start_at(w, 0, &start));
+    done_stored(w, node, &start, (struct list){ 0 });
+    refs(w, CLIENT, session, 1, (struct rec_ref){ first, 0, 0, 0 });
+    node = join(w, NEW_WORKER, 0, "n1", 1);
+    assert_true(start_at(w, 0, &start) && start.task == second);
+    done(w, node, &start, OUTCOME_OBJECT_LOST, 0); /* its worker could not have it */
+    assert_lost(w, session, second, REASON_OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED);
+    world_free(w);
+}
+
 static void a_rebuild_ends_with_its_job(void **state)
 {
     (void)state;
@@ -384,6 +429,9 @@ int main(void)
         cmocka_unit_test(what_may_run_once_is_not_made_again),
         cmocka_unit_test(making_it_again_costs_retries),
         cmocka_unit_test(a_rebuild_that_dies_is_tried_again_within_the_budget),
+        cmocka_unit_test(a_method_is_not_called_again),
+        cmocka_unit_test(what_was_stopped_is_not_made_again),
+        cmocka_unit_test(what_needs_what_is_gone_is_not_made_again),
         cmocka_unit_test(a_rebuild_ends_with_its_job),
         cmocka_unit_test(a_copy_that_the_head_does_not_know_goes),
         cmocka_unit_test(another_copy_becomes_the_primary),

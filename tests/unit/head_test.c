@@ -470,7 +470,9 @@ static void cancel_beats_retry_and_survives_a_restart(void **unused)
     assert_true(result_of(w, task_id_of(session, 2).v, &result));
     assert_int_equal(result.failure, FAILURE_CANCELLED);
     say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = copy.task, .force = 1 });
-    must_hear(w, MSG_RECALL);
+    struct list leases = must_hear(w, MSG_RECALL)->as.recall.leases;
+    struct rec_lease lease;
+    assert_true(next_lease(&leases, &lease) && lease.force == RECALL_KILL);
     world_restart(w);
     join(w, WORKER, node, "n1", 1);
     proto_put_record(&w->wire, REC_HELD, &(struct rec_held){ copy.task, copy.token, 1, 5 });
@@ -481,6 +483,28 @@ static void cancel_beats_retry_and_survives_a_restart(void **unused)
     done(w, node, &copy, OUTCOME_SIGNAL, -9);
     assert_false(start_at(w, 0, &start));
     assert_int_equal(core_stats(turn_core(w->turn)).tasks_leased, 0);
+    world_free(w);
+}
+
+static void what_has_ended_is_not_cancelled(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 1), task = task_id_of(session, 1).v;
+    submit(w, session, 1, 1, spec_of(w, 1));
+    struct rec_start start;
+    struct rec_result result;
+    assert_true(start_at(w, 0, &start));
+    done(w, node, &start, OUTCOME_OK, 0);
+    say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = task, .force = 1 });
+    must_hear(w, MSG_CANCELLED);
+    assert_null(heard(w, MSG_RECALL, 0));
+    proto_put_record(&w->wire, REC_ID, &(struct rec_id){ task });
+    say(w, CLIENT, MSG_POLL,
+        &(struct msg_poll){ .session = session, .tasks = wire_list(&w->wire, 1) });
+    assert_true(result_of(w, task, &result));
+    assert_int_equal(result.failure, FAILURE_NONE);
     world_free(w);
 }
 
@@ -569,6 +593,7 @@ int main(void)
         cmocka_unit_test(infeasible_demands_are_told),
         cmocka_unit_test(an_array_is_a_job),
         cmocka_unit_test(cancel_beats_retry_and_survives_a_restart),
+        cmocka_unit_test(what_has_ended_is_not_cancelled),
         cmocka_unit_test(a_submission_id_is_one_job),
         cmocka_unit_test(jobs_take_turns),
         cmocka_unit_test(old_jobs_make_room),

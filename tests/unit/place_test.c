@@ -388,6 +388,48 @@ static void smaller_ones_pass_what_does_not_fit(void **unused)
 }
 
 /*  Between jobs of one priority the one with the least under way is next, whatever waits longer. */
+/*  Its CPUs are for others meanwhile, its GPU is not; who goes on has its CPUs again. */
+static void who_waits_keeps_all_but_its_cpus(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    struct rec_amount amounts[] = { { slice_text("CPU"), 2 * UNITS_PER_ONE },
+                                    { slice_text("GPU"), UNITS_PER_ONE } };
+    hello(w, WORKER, 2);
+    size_t at = w->wire.n;
+    proto_put_record(&w->wire, REC_AMOUNT, &amounts[0]);
+    proto_put_record(&w->wire, REC_AMOUNT, &amounts[1]);
+    struct list both = { slice_of(w->list + at, w->wire.n - at), 2 };
+    say(w, WORKER, MSG_NODE_JOIN,
+        &(struct msg_node_join){
+            .key = slice_text("n"), .name = slice_text("n"), .capacity = both });
+    uint64_t node = must_hear(w, MSG_NODE_JOINED)->as.node_joined.node;
+    struct rec_spec spec = spec_of(w, 2), small;
+    at = w->wire.n;
+    proto_put_record(&w->wire, REC_AMOUNT, &amounts[0]);
+    proto_put_record(&w->wire, REC_AMOUNT, &amounts[1]);
+    spec.demand = (struct list){ slice_of(w->list + at, w->wire.n - at), 2 };
+    submit(w, session, 1, 1, spec);
+    struct rec_start start, other;
+    assert_true(start_at(w, 0, &start));
+    small = spec_of(w, 0);
+    small.index = 2;
+    small.demand = amount(w, "GPU", 1);
+    submit(w, session, 2, 1, small);
+    small = spec_of(w, 1);
+    small.index = 3;
+    submit(w, session, 3, 1, small);
+    assert_false(start_at(w, 0, &other));
+    proto_put_record(&w->wire, REC_HELD,
+                     &(struct rec_held){ start.task, start.token, HELD_BLOCKED_GET, 5 });
+    say(w, WORKER, MSG_NODE_WAITS,
+        &(struct msg_node_waits){ .node = node, .held = wire_list(&w->wire, 1) });
+    assert_true(start_at(w, 0, &other) && other.task == task_id_of(session, 3).v);
+    assert_false(start_at(w, 1, &other));
+    world_free(w);
+}
+
 static void jobs_share_a_priority(void **unused)
 {
     (void)unused;
@@ -433,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_retry_hides_nobody),
         cmocka_unit_test(priority_counts_between_demands),
         cmocka_unit_test(smaller_ones_pass_what_does_not_fit),
+        cmocka_unit_test(who_waits_keeps_all_but_its_cpus),
         cmocka_unit_test(jobs_share_a_priority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

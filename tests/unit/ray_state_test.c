@@ -256,6 +256,10 @@ static void actors_and_objects(void **state)
         2,
         (struct ray_ask){ .resource = "tasks", .limit = 9, FILTER({ "type", "=", "ACTOR_TASK" }) },
         2, 1, 1);
+    check(2,
+          (struct ray_ask){
+              .resource = "tasks", .limit = 9, FILTER({ "type", "=", "ACTOR_CREATION_TASK" }) },
+          2, 1, 1);
     json_t *result = ask_as(0, (struct ray_ask){ .resource = "actors", .summary = true });
     assert_int_equal(IN_SUMMARY(result, "summary", "keeper", "state_counts", "PENDING_CREATION"),
                      1);

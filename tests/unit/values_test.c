@@ -241,6 +241,59 @@ static void a_failure_is_that_of_each_value(void **state)
     refs_fini(&refs);
 }
 
+/* --- failures --------------------------------------------------------------------------------- */
+
+/*  A program sees numbers of err.def: those that can reach it have a name in rayc.h. */
+static void codes_have_names(void **state)
+{
+    (void)state;
+    static const struct {
+        int ours, theirs;
+    } codes[] = {
+        { ERR_MEMORY, RAYC_EMEMORY },
+        { ERR_SYSTEM, RAYC_ESYSTEM },
+        { ERR_TOO_LARGE, RAYC_ETOOLARGE },
+        { ERR_VERSION, RAYC_EVERSION },
+        { ERR_UNREACHABLE, RAYC_EUNREACHABLE },
+        { ERR_TIMEOUT, RAYC_ETIMEOUT },
+        { ERR_NOT_FOUND, RAYC_ENOTFOUND },
+        { ERR_CONFLICT, RAYC_ECONFLICT },
+        { ERR_INVALID, RAYC_EINVALID },
+        { ERR_KEY, RAYC_EKEY },
+        { ERR_BUSY, RAYC_EBUSY },
+        { ERR_CLOSED, RAYC_ECLOSED },
+        { ERR_STALE, RAYC_ESTALE },
+        { ERR_INFEASIBLE, RAYC_EINFEASIBLE },
+        { ERR_FORBIDDEN, RAYC_EFORBIDDEN },
+        { ERR_TOKEN, RAYC_ETOKEN },
+        { ERR_QUOTA, RAYC_EQUOTA },
+        { ERR_TASK, RAYC_ETASK },
+        { ERR_DIED, RAYC_EDIED },
+        { ERR_CANCELLED, RAYC_ECANCELLED },
+        { ERR_ARG, RAYC_EARG },
+        { ERR_UPSTREAM, RAYC_EUPSTREAM },
+        { ERR_UNKNOWN, RAYC_EUNKNOWN },
+        { ERR_ACTOR_DIED, RAYC_EACTORDIED },
+        { ERR_FULL, RAYC_EFULL },
+        { ERR_ACTOR_UNAVAILABLE, RAYC_EACTORUNAVAILABLE },
+        { ERR_OBJECT_LOST, RAYC_EOBJECTLOST },
+        { ERR_OBJECT_FREED, RAYC_EOBJECTFREED },
+        { ERR_STORE, 0 }, /* of the head: */
+        { ERR_STORE_NEWER, 0 },
+        { ERR_LOCKED, 0 },
+        { ERR_FRAME, 0 },
+        { ERR_CONFIG, 0 },
+    };
+    size_t all = 0;
+#define ERR(name, code, exit_code, text) all++;
+#include "common/err.def"
+#undef ERR
+    assert_int_equal(all, COUNT(codes)); /* a new one is told here, and there if programs see it */
+    for (size_t i = 0; i < COUNT(codes); i++) {
+        assert_true(codes[i].theirs == 0 || codes[i].ours == codes[i].theirs);
+    }
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int draft_of(const rayc_options *options, struct spec_draft *draft)
@@ -517,6 +570,7 @@ int main(void)
         cmocka_unit_test(defaults_are_rays),
         cmocka_unit_test(demands_are_in_steps),
         cmocka_unit_test(retries_are_checked),
+        cmocka_unit_test(codes_have_names),
         cmocka_unit_test(actors_have_rays_defaults),
         cmocka_unit_test(calls_take_what_their_actor_says),
         cmocka_unit_test(where_and_when_are_checked),

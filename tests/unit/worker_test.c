@@ -206,11 +206,17 @@ static void test_lanes(void **state)
     start(world, &other, 2, 1); /* another function of the same program and demand */
     finish_all(world, 10);
     assert_int_equal(world->spawned, 1);
+    struct spec_told of_another_job = FUNCTION;
+    of_another_job.id = 6;
+    of_another_job.job = 2;
+    start(world, &of_another_job, 5, 1);
+    finish_all(world, 10);
+    assert_int_equal(world->spawned, 2);
     struct spec_told wider = FUNCTION;
     wider.id = 4;
     wider.cpus = 5000;
     start(world, &wider, 3, 1);
-    assert_int_equal(world->spawned, 2);
+    assert_int_equal(world->spawned, 3);
     struct spec_told widest = FUNCTION;
     widest.id = 5;
     widest.gpus = 10000; /* there is none */
@@ -254,7 +260,11 @@ static void test_cancel_function(void **state)
     ran(world, 0, OUTCOME_OK, 10);
     assert_int_equal(outcome_of(world, 2), OUTCOME_CANCELLED); /* whatever it returned */
     begin(world, 0);
+    world->no_die = true;
     recall(world, 3, 1003, RECALL_KILL);
+    assert_int_equal(world->executors[0].killed, SIGKILL);
+    world->no_die = false;
+    exited(world, 0, -SIGKILL, "");
     assert_int_equal(outcome_of(world, 3), OUTCOME_CANCELLED);
     assert_int_equal(world->done_count, 3);
     finish_all(world, 10);

@@ -317,6 +317,7 @@ struct spec_told {
     const char *program, *odd; /* odd: a resource that no node has */
     const char *package;
     uint32_t concurrency;
+    uint64_t job; /* 0: 1 */
 };
 
 static inline struct world *world_new(uint64_t cpus, uint64_t gpus, struct worker_limits limits)
@@ -404,7 +405,7 @@ static inline void put_spec(struct wire *wire, const struct spec_told *spec)
     proto_put_record(
         wire, REC_SPEC_INFO,
         &(struct rec_spec_info){ .id = spec->id,
-                                 .job = 1,
+                                 .job = spec->job ? spec->job : 1,
                                  .kind = spec->kind,
                                  .user = 7,
                                  .packages = wire_list(&packages, spec->package != NULL),

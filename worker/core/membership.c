@@ -213,7 +213,9 @@ static void join_emit(struct worker *self)
                                 .capacity = wire_list(wire, self->config.amount_count),
                                 .objects = slice_text(self->config.objects),
                                 .store_bytes = self->config.store_bytes,
-                                .labels = slice_text(self->config.labels) };
+                                .labels = slice_text(self->config.labels),
+                                .attempts = self->limits.attempts,
+                                .processes = self->limits.executors };
 }
 
 static enum held_state held_state(const struct worker *self, const struct attempt *attempt)
