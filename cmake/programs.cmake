@@ -52,7 +52,7 @@ target_link_libraries(rayc-bench PRIVATE rayc_driver rayc_worker)
 # The simulator compiles the sources of head and worker core again, with its planted bugs behind a variable, and puts
 # its disk between turn and store.
 file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
-add_executable(rayc-sim ${sim_sources} ${core_sources} ${head_sources} ${worker_core_sources})
+add_executable(rayc-sim ${sim_sources} ${core_sources} ${head_sources} ${worker_core_sources} worker/stock.c)
 target_link_libraries(rayc-sim PRIVATE rayc_proto rayc_web PkgConfig::sqlite3 PkgConfig::libzmq PkgConfig::libczmq PkgConfig::jansson m)
 target_compile_definitions(rayc-sim PRIVATE RAYC_SIM_BUGS="tests/sim/bugs.def")
 target_link_options(rayc-sim PRIVATE -Wl,--wrap=store_apply,--wrap=store_sync,--wrap=store_synced,--wrap=ensure_failed)

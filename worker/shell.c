@@ -62,7 +62,7 @@ static void report_end(struct shell *self)
 
 static void report_add(struct shell *self, const struct act *act)
 {
-    if (act->as.done.outcome != OUTCOME_OK) { /* what it has sealed is nobody's */
+    if (act->as.done.outcome != OUTCOME_OK && !act->refusal) { /* what it has sealed is nobody's */
         node_store_drop_task(self->store, act->as.done.task);
     }
     if (self->report != act->report) {
@@ -209,7 +209,7 @@ static void look_at(struct shell *self, const struct msg *msg)
         carry_answer(self->carry, &msg->as.token_may);
     } else if (msg->kind == MSG_PLACES) {
         wanted_places(self->wanted, &msg->as.places);
-    } else if (msg->kind == MSG_NODE_JOINED) {
+    } else if (msg->kind == MSG_NODE_JOINED && worker_joins(self->core)) {
         set_joined(self, msg->as.node_joined.node);
         executors_joined(self->executors, &msg->as.node_joined);
     } else if (msg->kind == MSG_WHO) {
@@ -311,7 +311,7 @@ static void send_streams(struct shell *self)
         send_msg(self, MSG_REPORT, &report);
     }
     struct msg_stock stock;
-    while (stock_next(self->stock, &stock)) {
+    while (stock_next(self->stock, self->now_ms, &stock)) {
         send_msg(self, MSG_STOCK, &stock);
     }
     struct msg_log log;

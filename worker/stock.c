@@ -1,14 +1,15 @@
-/*  stock.c - frames in order, each kept until the head has it.  A connection loses nothing but with its end, and then all
-    that is there is told anew. */
+/*  stock.c - frames in order, each kept until the head has it, and said again when it does not say so.  At the end of a
+    connection all is forgotten: what is there is told anew then. */
 #include "worker/stock.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-enum { COPIES_PER_FRAME = 1024, COPY_BYTES = 32 };
+enum { COPIES_PER_FRAME = 1024, COPY_BYTES = 32, AGAIN_MS = 5000 };
 
 struct stock_frame {
     struct stock_frame *next;
     uint64_t number;
+    uint64_t sent_ms;
     bool all, last, sent;
     uint32_t count;
     struct wire copies;
@@ -141,7 +142,14 @@ void stock_look(struct stock *self)
     eventfd_t news;
     (void)eventfd_read(self->news, &news);
     while (node_store_gone(self->store, &copy)) {
-        tell_gone(self, copy.id.task, copy.id.index);
+        uint64_t task = copy.id.task;
+        uint32_t index = copy.id.index;
+        if (node_store_has(self->store, task, index, &copy)) {
+            tell_copy(self, &copy,
+                      false); /* it has come again meanwhile, and was told before this */
+        } else {
+            tell_gone(self, task, index);
+        }
     }
     while (node_store_spilled(self->store, &copy)) {
         tell_copy(self, &copy, false);
@@ -176,16 +184,17 @@ void stock_on_ack(struct stock *self, const struct msg_stock_ack *msg)
     forget(self, msg->number + 1);
 }
 
-bool stock_next(struct stock *self, struct msg_stock *out)
+bool stock_next(struct stock *self, uint64_t now_ms, struct msg_stock *out)
 {
     struct stock_frame *frame = self->node != 0 ? self->first : NULL;
-    while (frame != NULL && frame->sent) {
+    while (frame != NULL && frame->sent && now_ms < frame->sent_ms + AGAIN_MS) {
         frame = frame->next;
     }
     if (frame == NULL) {
         return false;
     }
     frame->sent = true;
+    frame->sent_ms = now_ms;
     *out = (struct msg_stock){ .seq = frame->number,
                                .node = self->node,
                                .number = frame->number,

@@ -21,5 +21,5 @@ void stock_on_drop(struct stock *self, const struct msg_object_drop *msg);
 void stock_on_keep(struct stock *self, const struct msg_object_keep *msg);
 void stock_on_ack(struct stock *self, const struct msg_stock_ack *msg);
 /*  The next frame to be sent, valid until the next call of any of these; false: there is none. */
-bool stock_next(struct stock *self, struct msg_stock *out);
+bool stock_next(struct stock *self, uint64_t now_ms, struct msg_stock *out);
 #endif

@@ -564,10 +564,8 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
         if (index != NONE && !speaks_for(core, peer, task_at(core, index)->node)) {
             index = NONE; /* another worker's */
         }
-        full =
-            full ||
-            index ==
-                NONE; /* a late report, or told before: in rows that are maybe not on the disk yet */
+        /*  A late report, or told before: in rows that are maybe not on the disk yet. */
+        full = full || index == NONE;
         if (index != NONE) {
             full = full || task_job(core, task_at(core, index))->durability == DURABLE_FULL;
             if (!looked && call_outlived(core, index, done.outcome)) {
@@ -575,6 +573,8 @@ void on_done(struct core *core, uint32_t peer, const struct msg_done *msg)
                 actor_first(core, index, list);
             }
             attempt_ended(core, index, &done);
+        } else if (node != NONE && !RAYC_BUG(LATE_COPY)) {
+            copies_refused(core, node, &done);
         }
     }
     if (node == NONE || node_at(core, node)->peer != peer) {

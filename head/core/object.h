@@ -116,6 +116,9 @@ void objects_refused(struct core *core, uint64_t task, struct list sealed, uint6
 
 /*  object_copy.c: where it is. */
 void on_stock(struct core *core, uint32_t peer, const struct msg_stock *msg);
+/*  A report that is refused, or told again: what it has sealed, and is not known to be there, is nobody's.  Its node is told so before the next START: later,
+    the task may seal it there again. */
+void copies_refused(struct core *core, uint32_t node, const struct rec_done *done);
 void on_where(struct core *core, uint32_t peer, const struct msg_where *msg);
 void on_fetch_failed(struct core *core, uint32_t peer, const struct msg_fetch_failed *msg);
 /*  A list of all that it has follows. */

@@ -113,10 +113,19 @@ static void copy_drop(struct core *core, uint32_t index)
 void copies_drop(struct core *core, uint32_t object)
 {
     for (uint32_t i = object_at(core, object)->copies; i != NONE; i = copy_at(core, i)->next) {
-        if (!copy_at(core, i)->dropping) {
+        if (!copy_at(core, i)->dropping && !RAYC_BUG(KEEP_COPIES)) {
             copy_drop(core, i);
         }
     }
+}
+
+static void drop_say(struct core *core, const struct node *node, const struct wire *objects,
+                     uint32_t count)
+{
+    struct msg_object_drop *drop =
+        &emit_send(core, node->peer, MSG_OBJECT_DROP, true)->as.object_drop;
+    drop->seq = token_of(core->epoch, ++core->objects.drop_last).v;
+    drop->objects = (struct list){ scratch_put(core, objects->p, objects->n), count };
 }
 
 /*  One OBJECT_DROP for what the node has not been told yet, from the newest back. */
@@ -134,10 +143,7 @@ static void drops_tell(struct core *core, struct node *node)
         count++;
     }
     if (count > 0) {
-        struct msg_object_drop *drop =
-            &emit_send(core, node->peer, MSG_OBJECT_DROP, true)->as.object_drop;
-        drop->seq = token_of(core->epoch, ++core->objects.drop_last).v;
-        drop->objects = (struct list){ scratch_put(core, wire.p, wire.n), count };
+        drop_say(core, node, &wire, count);
     }
 }
 
@@ -240,7 +246,7 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
         }
         return;
     }
-    if (!wanted && is_to_come(core, it->task)) {
+    if (!wanted && (is_to_come(core, it->task) || RAYC_BUG(UNKNOWN_STAYS))) {
         return;
     }
     object = object == NONE ? object_new(core, it->task, it->index, DIRECTORY_FREED) : object;
@@ -257,6 +263,27 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
         return;
     }
     copy_drop(core, copy);
+}
+
+void copies_refused(struct core *core, uint32_t node, const struct rec_done *done)
+{
+    uint8_t bytes[RETURNS_MAX * 16];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    struct list list = done->sealed;
+    struct rec_sealed it;
+    uint32_t count = 0, task = task_find(core, done->task);
+    bool again = task != NONE && task_at(core, task)->node == node; /* it is sealed there again */
+    bool known = node_at(core, node)->peer != NONE && node_at(core, node)->objects.listed;
+    while (known && !again && next_sealed(&list, &it)) {
+        uint32_t object = object_any(core, done->task, it.index);
+        if (it.size > 0 && (object == NONE || copy_of(core, object, node) == NONE)) {
+            proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ done->task, it.index });
+            count++;
+        }
+    }
+    if (count > 0) {
+        drop_say(core, node_at(core, node), &wire, count);
+    }
 }
 
 /*  The list of all has been read: what was not in it is gone. */

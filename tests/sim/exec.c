@@ -269,7 +269,7 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
     if (outcome == OUTCOME_OK) {
         value_put(item->task, item->token, note.value);
         note.ran.value = slice_of(note.value, sizeof(note.value));
-        note.ran.sealed = object_result(item->task, note.sealed, sizeof(note.sealed));
+        note.ran.sealed = object_result(sim, who, item, slice_of(note.sealed, sizeof(note.sealed)));
         sim->effects[self->effect].value_hash = hash_bytes_of(1, note.value, sizeof(note.value));
     }
     if (outcome == OUTCOME_OK && item->spec->kind == SPEC_METHOD && chance(&sim->run, 200)) {

@@ -130,6 +130,12 @@ static void arrives_at_head(struct sim *sim, uint32_t endpoint, uint64_t number,
     head_frame(sim, self->peer, frame);
 }
 
+/*  What a worker says of itself and its store: it begins to count anew with each NODE_JOIN, so that must be the newest. */
+static void arrives_in_order(struct sim *sim, uint32_t endpoint, uint64_t number, void *data)
+{
+    arrives_at_head(sim, endpoint, number, data);
+}
+
 static void arrives_from_head(struct sim *sim, uint32_t endpoint, uint64_t number, void *data)
 {
     struct connection *self = &sim->connections[endpoint];
@@ -162,14 +168,15 @@ static void carry(struct sim *sim, uint32_t endpoint, struct slice bytes, uint64
     }
     bool to_worker =
         arrives == arrives_from_head && endpoint < WORKERS_MAX; /* relies on order: README.md */
-    if (!to_worker && fault_strikes(sim, FAULT_REORDER)) {
+    bool ordered = to_worker || arrives == arrives_in_order;
+    if (!ordered && fault_strikes(sim, FAULT_REORDER)) {
         at += between(&sim->net, 0, 300000);
     } else {
         at = at > *newest_us ? at : *newest_us;
         *newest_us = at;
     }
     sim_at(sim, at, arrives, endpoint, self->generation, bytes_new(bytes.p, bytes.n));
-    if (fault_strikes(sim, FAULT_DUPLICATE)) {
+    if (arrives != arrives_in_order && fault_strikes(sim, FAULT_DUPLICATE)) {
         uint64_t later = at + (chance(&sim->net, 700) ? between(&sim->net, 0, 20000)
                                                       : between(&sim->net, 0, 8000000));
         sim_at(sim, later, arrives, endpoint, self->generation, bytes_new(bytes.p, bytes.n));
@@ -189,7 +196,13 @@ void net_to_head(struct sim *sim, uint32_t endpoint, enum msg_kind kind, const v
     sim->wire.n = 0;
     proto_put(&sim->wire, kind, value);
     ensure(!sim->wire.full);
-    net_frame_to_head(sim, endpoint, slice_of(sim->wire.p, sim->wire.n));
+    struct slice frame = slice_of(sim->wire.p, sim->wire.n);
+    struct connection *self = &sim->connections[endpoint];
+    if (kind != MSG_STOCK && kind != MSG_NODE_JOIN) {
+        net_frame_to_head(sim, endpoint, frame);
+    } else if (self->up) {
+        carry(sim, endpoint, frame, &self->to_head_us, arrives_in_order);
+    }
 }
 
 void net_from_head(struct sim *sim, uint32_t peer, struct slice frame)

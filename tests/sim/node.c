@@ -4,6 +4,7 @@
 
 #include "tests/sim/object.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/store.h"
 
 enum { REPORT_CAPACITY = 1 << 20 };
 
@@ -58,6 +59,9 @@ static void report_add(struct sim *sim, struct node *node, const struct act *act
 {
     if (node->report_records > 0 && node->report_seq != act->report) {
         report_close(sim, node);
+    }
+    if (act->as.done.outcome != OUTCOME_OK && !act->refusal) {
+        store_unseal(node, act->as.done.task);
     }
     node->report_seq = act->report;
     node->report_send = act->how != 0;
@@ -229,6 +233,7 @@ void worker_tell(struct sim *sim, uint32_t index, struct worker_event *event)
         }
         report_close(sim, node);
     }
+    store_tells(sim, node);
     timer_set(sim, node, batch.deadline_ms);
     if (++node->steps % 64 == 0) {
         node_check(sim, index);
@@ -254,6 +259,9 @@ static void connection_news(struct sim *sim, uint32_t who, uint64_t number, void
     if (sim->now_us < node->paused_us) {
         sim_at(sim, node->paused_us, connection_news, who, number, data);
         return;
+    }
+    if ((number & 1) == 0) {
+        store_away(node);
     }
     worker_tell(sim, who,
                 &(struct worker_event){ .kind = number & 1 ? WEV_CONNECTED : WEV_DISCONNECTED });
@@ -291,6 +299,7 @@ static void frame_comes(struct sim *sim, uint32_t who, uint64_t number, void *da
         free(frame);
         return;
     }
+    store_message(node, &msg);
     struct list reports = msg.as.done_ack.reports;
     struct rec_id report;
     while (msg.kind == MSG_DONE_ACK && next_id(&reports, &report)) {
@@ -335,6 +344,7 @@ static struct worker_config config_of(const struct sim *sim, const struct node *
     struct worker_config config = { .pid = 1000 + node->incarnation,
                                     .idle_ms = 10000,
                                     .grace_ms = 3000,
+                                    .store_bytes = 1 << 30,
                                     .name = "w?",
                                     .version = "sim" };
     memcpy(config.key, node->key, sizeof(node->key));
@@ -376,6 +386,7 @@ void node_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     ensure(node->memory != NULL && node->executors != NULL && node->report.p != NULL);
     node->report_records = 0;
     node->core = worker_init(node->memory, &limits, &config);
+    store_starts(sim, node);
     SIM_NOTE(sim, "worker %u starts, incarnation %u", who, node->incarnation);
     worker_tell(sim, who, &(struct worker_event){ .kind = WEV_TICK });
     net_dial(sim, who, between(&sim->net, 1000, 50000));
@@ -403,15 +414,13 @@ void node_close(struct sim *sim, uint32_t index)
     free(node->frames);
     free(node->kept);
     free(node->asks);
-    free(node->pulled);
+    store_ends(sim, node);
     free(node->report.p);
     free(node->memory);
     node->executors = NULL;
     node->frames = NULL;
     node->kept = NULL;
     node->asks = NULL;
-    node->pulled = NULL;
-    node->pulled_count = node->pulled_room = 0;
     node->ask_count = node->ask_room = 0;
     node->memory = NULL;
     node->core = NULL;

@@ -5,15 +5,20 @@
 #include <stdlib.h>
 #include "tests/sim/drain.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/store.h"
 
 enum { DROP_AGAIN_MS = 2000, DROPS_OF_A_FRAME = 64 };
 #define INSIDE_OF_ARGUMENTS UINT32_MAX /* an index */
 typedef unsigned long long ull;
 
-void object_draw(struct sim *sim, struct call *call)
+void object_draw(struct sim *sim, struct call *call, uint64_t id)
 {
-    const struct node *node = &sim->nodes[prng_below(&sim->values, sim->worker_count)];
-    call->stored_at = node->alive ? worker_stats(node->core).node : 0;
+    struct node *node = &sim->nodes[prng_below(&sim->values, sim->worker_count)];
+    call->stored_at =
+        node->alive && task_session((task_id){ id }) != 0 ? worker_stats(node->core).node : 0;
+    if (call->stored_at != 0) {
+        store_seal(sim, node, id, 0);
+    }
 }
 
 void object_call(const struct client *self, const struct call *call, struct wire *sealed,
@@ -34,12 +39,14 @@ void object_call(const struct client *self, const struct call *call, struct wire
     }
 }
 
-struct list object_result(uint64_t task, uint8_t *bytes, size_t capacity)
+struct list object_result(struct sim *sim, uint32_t node, const struct item *item,
+                          struct slice room)
 {
-    struct wire sealed = { bytes, 0, capacity, false };
-    if (task % 3 != 0) {
+    struct wire sealed = { (uint8_t *)(uintptr_t)room.p, 0, room.n, false };
+    if (item->task % 3 != 0 || item->spec->kind == SPEC_ACTOR) {
         return (struct list){ 0 };
     }
+    store_seal(sim, &sim->nodes[node], item->task, item->token);
     proto_put_record(&sealed, REC_SEALED, &(struct rec_sealed){ .size = OBJECT_BYTES });
     return wire_list(&sealed, 1);
 }
@@ -85,6 +92,25 @@ struct pulled {
     uint64_t objects[];
 };
 
+/*  Of what it could not get, the head is asked where it is now; the answer is not looked at, but who has said that he
+    has it may not be named again. */
+static void fetch_failed(struct sim *sim, struct node *node, uint64_t task)
+{
+    uint8_t bytes[WORKERS_MAX * 32];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sim->worker_count; i++) {
+        uint64_t id = sim->nodes[i].alive ? worker_stats(sim->nodes[i].core).node : 0;
+        if (id != 0 && !store_has(&sim->nodes[i], task)) {
+            proto_put_record(&wire, REC_MISSING, &(struct rec_missing){ .task = task, .node = id });
+            count++;
+        }
+    }
+    net_to_head(sim, node->index, MSG_FETCH_FAILED,
+                &(struct msg_fetch_failed){ .node = worker_stats(node->core).node,
+                                            .missing = wire_list(&wire, count) });
+}
+
 static void pull_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
 {
     struct node *node = &sim->nodes[who];
@@ -95,17 +121,20 @@ static void pull_ends(struct sim *sim, uint32_t who, uint64_t number, void *data
         return;
     }
     if (node->alive && node->incarnation == number) {
-        bool full = chance(&sim->run, 20);
-        for (uint32_t i = 0; i < pulled->count && !full; i++) {
-            node->pulled =
-                grown(node->pulled, &node->pulled_room, node->pulled_count, sizeof(*node->pulled));
-            node->pulled[node->pulled_count++] = pulled->objects[i];
+        bool full = chance(&sim->run, 20), lost = false;
+        for (uint32_t i = 0; i < pulled->count && !full && !lost; i++) {
+            lost = !store_fetch(sim, node, pulled->objects[i]);
+            if (lost) {
+                fetch_failed(sim, node, pulled->objects[i]);
+            }
         }
         worker_tell(sim, who,
                     &(struct worker_event){ .kind = WEV_PULLED,
                                             .task = pulled->task,
                                             .token = pulled->token,
-                                            .code = full ? ERR_FULL : OK });
+                                            .code = full   ? ERR_FULL
+                                                    : lost ? ERR_NOT_FOUND
+                                                           : OK });
     }
     free(bytes);
 }
@@ -141,10 +170,7 @@ void object_needed(struct sim *sim, const struct node *node, const struct act *a
         while (next_keeper(&source.places, &keeper)) {
             here = here || keeper.node == worker_stats(node->core).node;
         }
-        for (uint32_t i = 0; i < node->pulled_count && !here; i++) {
-            here = node->pulled[i] == source.task;
-        }
-        if (!here) {
+        if (!here && !store_had(node, source.task)) {
             sim_fail(sim, 14, "worker %u starts %llx before %llx, its argument, is there",
                      node->index, (ull)act->held.task, (ull)source.task);
         }
@@ -265,6 +291,11 @@ void seen_object_state(struct sim *sim, const void *from)
     struct task_seen *task = oracle_task(sim, row->task);
     if (task == NULL || row->idx == INSIDE_OF_ARGUMENTS) {
         return; /* of a job that is deleted */
+    }
+    bool lost = row->state == DIRECTORY_LOST || row->state == DIRECTORY_REBUILDING;
+    if (lost && index_find(&sim->died, row->task) == NONE) {
+        sim_fail(sim, 29, "the object of %llx is lost, but no node has died that had a copy",
+                 (ull)row->task);
     }
     bool freed = row->state == DIRECTORY_FREED && task->object == DIRECTORY_STORED;
     if (freed && !sim->oracle.replaying && task->object_owned) {

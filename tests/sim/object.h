@@ -9,14 +9,17 @@ struct sim;
 struct client;
 struct call;
 struct node;
+struct item;
 struct task_seen;
 
-void object_draw(struct sim *sim, struct call *call); /* a put: some are stored in a node */
+void object_draw(struct sim *sim, struct call *call,
+                 uint64_t id); /* a put: some are stored in a node */
 /*  What its CALL says of that, and of what its arguments have inside; `sealed` has room for one record. */
 void object_call(const struct client *self, const struct call *call, struct wire *sealed,
                  struct rec_call *out);
 /*  What a task has returned is stored where it ran, of every third task. */
-struct list object_result(uint64_t task, uint8_t *bytes, size_t capacity);
+struct list object_result(struct sim *sim, uint32_t node, const struct item *item,
+                          struct slice room);
 /*  Some clients drop all that they have, when all is submitted: a task that uses a value holds it then. */
 void object_drops(struct sim *sim, struct client *self);
 void object_taken(struct client *self, const struct msg_refs_taken *msg);

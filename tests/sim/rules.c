@@ -4,6 +4,7 @@
 
 #include "tests/sim/object.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/store.h"
 
 typedef unsigned long long ull;
 
@@ -234,6 +235,11 @@ void rule_counts(struct sim *sim)
 /*  A worker is given up only when it really was silent, and the head awake to hear it. */
 void rule_node_dead(struct sim *sim, const struct row_node_state *row)
 {
+    for (uint32_t i = 0; i < sim->worker_count; i++) {
+        if (sim->nodes[i].alive && worker_stats(sim->nodes[i].core).node == row->id) {
+            store_lost(sim, &sim->nodes[i]);
+        }
+    }
     if (row->reason.n < 6 || memcmp(row->reason.p, "silent", 6) != 0) {
         return;
     }

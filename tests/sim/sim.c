@@ -104,6 +104,7 @@ void sim_fini(struct sim *sim)
     free(sim->answered);
     actors_fini(sim);
     index_fini(&sim->effect_index);
+    index_fini(&sim->died);
     index_fini(&sim->started);
     free(sim->wire.p);
     free(sim->elements.p);

@@ -9,7 +9,7 @@
     exec.c     executors: processes that begin and end attempts, and the log of effects; begins.c what must hold
     client.c   a model of librayc: sessions, go-back-N, polls, cancels; link.c its connection
     nested.c   tasks that submit tasks; actor.c actors, their calls, and what must hold of them
-    place.c    where tasks ask to run, and how urgent they are
+    place.c    where tasks ask to run, and how urgent they are; store.c what nodes have of values
     user.c     users, their tokens, and who hears of what; quota.c what they have; drain.c nodes that are drained
     study.c    of those, the ones that drive a study, and what the rows say of studies
     report.c   what a worker keeps of its trials: reports, until they are decided on
@@ -100,6 +100,7 @@ struct task_seen { /* one row of `task`, as the rows made it */
     uint64_t parent, parent_token, again_commit;
     uint32_t object, rebuilds;          /* DIRECTORY_...; 0: it has none; runs for it */
     uint64_t object_node, object_epoch; /* where it is, as the head of that epoch knows */
+    uint64_t missing_us;                /* since when no node has it; 0: one has */
     uint64_t hash;                      /* of the terminal row */
     uint64_t ready_ms, ready_epoch;     /* when its row was new, if it was ready; 0: it was not */
     uint64_t actor, checkpoint;         /* of a call; of an actor: hash of its newest, 0: none */
@@ -272,8 +273,8 @@ struct node {
     struct executor *executors;
     struct ask *asks;
     uint32_t ask_count, ask_room;
-    uint64_t *pulled; /* tasks whose objects have come from other nodes */
-    uint32_t pulled_count, pulled_room;
+    struct node_store *store;
+    struct stock *stock;
     uint64_t capacity[3]; /* CPU, memory, GPU */
     struct wire report;   /* DONE records of the report being made */
     uint32_t report_records;
@@ -544,6 +545,7 @@ struct sim {
     struct effect *effects;
     uint32_t effect_count, effect_room;
     struct index effect_index;
+    struct index died;    /* tasks whose objects a node had that was lost */
     struct index started; /* task id: starts of it */
     uint32_t *started_count;
     uint32_t started_room;

@@ -133,7 +133,7 @@ void value_draw(struct sim *sim, struct client *self, uint32_t counter)
         self->spec_first[spec] = self->spec_first[spec] == 0 ? counter : self->spec_first[spec];
         self->cancels -= call->cancel;
         *call = (struct call){ .spec = spec };
-        object_draw(sim, call);
+        object_draw(sim, call, task_id_of(self->session, counter).v);
         call->told = call->stored_at == 0; /* else the head tells whether it may be there */
         self->told_count += call->told;
         if (self->late == 0 && chance(&sim->values, 300)) {

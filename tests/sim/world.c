@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
+#include "tests/sim/store.h"
 
 enum {
     SCRATCH_BYTES = 1 << 20,
@@ -164,6 +165,7 @@ static void run(struct sim *sim)
             continue;
         }
         look_us = sim->now_us + LOOK_US;
+        rule_stores(sim);
         if (is_quiet(sim) && sim->now_us >= sim->end_us) {
             break;
         }

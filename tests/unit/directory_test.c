@@ -66,6 +66,44 @@ static void what_nobody_holds_is_dropped_until_its_node_says_so(void **state)
     world_free(w);
 }
 
+/*  Its task has ended meanwhile: nobody else will drop it. */
+static void what_a_late_report_has_sealed_is_dropped(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t node = join(w, WORKER, 0, "n1", 4), session = open_job(w, CLIENT, "objects");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    say(w, CLIENT, MSG_CANCEL, &(struct msg_cancel){ .task = start.task, .force = 1 });
+    done(w, node, &start, OUTCOME_CANCELLED, 0);
+    done_stored(w, node, &start, (struct list){ 0 });
+    assert_true(told_to_drop(w, start.task));
+    world_free(w);
+}
+
+/*  A head that has started again does not know yet what is where. */
+static void a_report_that_comes_again_drops_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct rec_start start;
+    uint64_t node = join(w, WORKER, 0, "n1", 4), session = open_job(w, CLIENT, "objects");
+    submit(w, session, 1, 1, spec_of(w, 1));
+    assert_true(start_at(w, 0, &start));
+    struct rec_start kept = { .task = start.task, .token = start.token };
+    done_stored(w, node, &kept, (struct list){ 0 });
+    done_stored(w, node, &kept, (struct list){ 0 });
+    assert_false(told_to_drop(w, kept.task));
+    world_restart(w);
+    hello(w, WORKER, 2);
+    say(w, WORKER, MSG_NODE_JOIN,
+        &(struct msg_node_join){ .node = node, .key = slice_text("n1"), .store_bytes = 1 << 30 });
+    done_stored(w, node, &kept, (struct list){ 0 });
+    assert_false(told_to_drop(w, kept.task));
+    world_free(w);
+}
+
 static void an_argument_is_held_by_its_task(void **state)
 {
     (void)state;
@@ -416,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_stored_value_is_where_it_was_made),
         cmocka_unit_test(people_may_ask_where_it_is),
         cmocka_unit_test(what_is_on_the_disk_is_told),
+        cmocka_unit_test(what_a_late_report_has_sealed_is_dropped),
+        cmocka_unit_test(a_report_that_comes_again_drops_nothing),
         cmocka_unit_test(what_nobody_holds_is_dropped_until_its_node_says_so),
         cmocka_unit_test(an_argument_is_held_by_its_task),
         cmocka_unit_test(what_is_inside_lives_while_the_outer_one_does),

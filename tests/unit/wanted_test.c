@@ -177,7 +177,7 @@ static void what_comes_is_a_copy_that_the_head_is_told_of(void **state)
     must_be_told(1, OK);
     assert_false(copy_here(10).primary);
     assert_int_equal(copy_here(10).user, USER);
-    while (stock_next(stock, &more)) {
+    while (stock_next(stock, 1, &more)) {
         told = more;
     }
     struct rec_copy copy;
@@ -188,6 +188,20 @@ static void what_comes_is_a_copy_that_the_head_is_told_of(void **state)
     assert_int_equal(wanted_due(wanted), UINT64_MAX);
     need(2, 10, THERE); /* it is here now */
     must_be_told(2, OK);
+}
+
+static void what_is_not_acknowledged_is_told_again(void **state)
+{
+    (void)state;
+    struct msg_stock told;
+    stock_joined(stock, HERE);
+    assert_true(stock_next(stock, 1000, &told));
+    uint64_t number = told.number;
+    assert_false(stock_next(stock, 1001, &told));
+    assert_true(stock_next(stock, 1000 + 60000, &told));
+    assert_int_equal(told.number, number);
+    stock_on_ack(stock, &(struct msg_stock_ack){ .number = number });
+    assert_false(stock_next(stock, 1000 + 120000, &told));
 }
 
 static void many_wait_for_one_transfer(void **state)
@@ -307,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_comes_is_a_copy_that_the_head_is_told_of),
+        TEST(what_is_not_acknowledged_is_told_again),
         TEST(many_wait_for_one_transfer),
         TEST(another_node_is_asked),
         TEST(what_is_lost_is_told_with_its_reason),

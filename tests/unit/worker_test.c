@@ -244,6 +244,8 @@ static void test_cancel_command(void **state)
     assert_int_equal(done_of(world, 3, 1003)->status, 3);
     recall(world, 99, 1, RECALL_KILL);
     assert_int_equal(done_of(world, 99, 1)->outcome, OUTCOME_RETURNED); /* not here */
+    assert_true(done_of(world, 99, 1)->refusal); /* what it may have sealed stays */
+    assert_false(done_of(world, 3, 1003)->refusal);
     world_free(world);
 }
 

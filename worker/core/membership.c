@@ -82,6 +82,11 @@ static void come_back_as_new(struct worker *self)
     link_set(self, LINK_JOINING);
 }
 
+bool worker_joins(const struct worker *self)
+{
+    return self->link == LINK_JOINING;
+}
+
 void on_node_joined(struct worker *self, const struct worker_event *event)
 {
     uint64_t node = event->msg->as.node_joined.node;

@@ -82,7 +82,8 @@ struct worker_event {
 enum act_kind {
     ACT_SEND = 1, /* msg to the head */
     ACT_REPORT, /* one DONE record; neighbours with the same `report` are joined into one DONE frame with seq = report,
-                        kept until ACT_FORGET; how 1: send it now, 0: only keep it, ACT_RESEND comes after the next join */
+                        kept until ACT_FORGET; how 1: send it now, 0: only keep it, ACT_RESEND comes after the next join.
+                        `refusal`: of an attempt that is not here, and maybe has ended well */
     ACT_RESEND, /* send the kept DONE frame of seq `report` again */
     ACT_FORGET, /* drop it: acknowledged */
     ACT_FETCH,  /* `hash` is needed, a program, or a package of `user`: answer with WEV_PROGRAM */
@@ -112,6 +113,7 @@ struct act {
     uint32_t executor;
     uint32_t frame;
     int how;
+    bool refusal;
     uint64_t report;
     const struct spec_view *spec; /* valid while the worker lives */
     struct held held;
@@ -180,6 +182,8 @@ struct worker_stats {
     const char *cluster; /* its id; empty before the first WELCOME */
 };
 struct worker_stats worker_stats(const struct worker *self);
+/*  It waits for NODE_JOINED: one that comes at another time is an answer that was said twice. */
+bool worker_joins(const struct worker *self);
 /*  Does anything that waits or runs need this package of the user's, or with user 0 this program?  If not, it can go: say so
     with a WEV_PROGRAM whose code is ERR_CLOSED. */
 bool worker_needs(const struct worker *self, struct slice hash, uint64_t user);
