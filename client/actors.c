@@ -2,12 +2,15 @@
 #include "client/actors.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include "client/actor.h"
 #include "client/actor_options.h"
 #include "client/failure.h"
 #include "client/serve.h"
 #include "client/submit.h"
 #include "common/ids.h"
+
+enum { AGAIN_US = 5000 };
 
 /* --- making ----------------------------------------------------------------------------------- */
 
@@ -22,7 +25,10 @@ static int claim(struct session *self, const rayc_actor_options *options, uint64
     struct reply reply;
     self->naming = true;
     pthread_mutex_unlock(&self->lock);
-    int rc = session_ask(self, MSG_ACTOR_NAME, &ask, RAYC_FOREVER, &reply);
+    int rc;
+    while ((rc = session_ask(self, MSG_ACTOR_NAME, &ask, RAYC_FOREVER, &reply)) == RAYC_EBUSY) {
+        usleep(AGAIN_US); /* another program is making it, or the head is full: as with a submit */
+    }
     if (rc == RAYC_OK) {
         *actor = reply.msg.as.actor_named.actor;
         rc = reply.msg.as.actor_named.existed != 0;
@@ -84,6 +90,9 @@ int session_actor_new(struct session *self, const rayc_class *class,
     pthread_mutex_lock(&self->lock);
     rc = submit_begin(self);
     rc = rc < 0 ? rc : make(self, &draft, &complete, args, count, out);
+    if (rc == RAYC_OK && complete.name != NULL) { /* whoever hears of it now can find it */
+        rc = session_wait_accepted(self, (task_id){ out->number });
+    }
     pthread_mutex_unlock(&self->lock);
     return rc;
 }

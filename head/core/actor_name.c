@@ -89,6 +89,11 @@ void on_actor_name(struct core *core, uint32_t peer, const struct msg_actor_name
     uint32_t holder = name_find(core, owner, space, msg->name);
     uint64_t has = holder == NONE ? 0 : actor_at(core, holder)->id;
     int code = OK;
+    if (has != 0 && has != id && msg->if_exists && actor_at(core, holder)->task == NONE) {
+        emit_refused(core, peer, msg->seq, ERR_BUSY,
+                     "an actor of this name is being made: ask again");
+        return;
+    }
     if (has != 0 && (has == id || msg->if_exists)) {
         tell_named(core, peer, msg->seq, has, has != id); /* has == id: it asks again */
         return;
@@ -119,7 +124,7 @@ void on_actor_find(struct core *core, uint32_t peer, const struct msg_actor_find
         index = name_find(core, job_at(core, session_at(core, session)->job)->owner,
                           space_of(core, msg->space, session), msg->name);
     }
-    if (index == NONE) {
+    if (index == NONE || actor_at(core, index)->task == NONE) { /* or it is not made yet */
         emit_refused(core, peer, msg->seq, ERR_NOT_FOUND,
                      "no actor that is not dead has this name in this namespace");
         return;

@@ -86,7 +86,8 @@ static void driver_text(struct text *message, const struct ending *how)
 static void sessions_close(struct core *core, const struct job *job)
 {
     for (uint32_t i = job->sessions.first; i != NONE; i = session_at(core, i)->in_job.next) {
-        if (!session_at(core, i)->internal && session_at(core, i)->root == 0) {
+        bool its = session_at(core, i)->root == 0 || RAYC_BUG(CLOSE_ROOTED);
+        if (!session_at(core, i)->internal && its) {
             session_close(core, i);
         }
     }

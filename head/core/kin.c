@@ -110,7 +110,8 @@ void kin_ended(struct core *core, const struct task *task, bool failed)
     }
     bool ends = !spec_goes_on(core, spec_at(core, task->spec));
     bool alone = (task->flags & TASK_CANCEL) && !(task->flags & TASK_CANCEL_TREE);
-    uint32_t parent = map_find(&core->parent_map, task->token);
+    bool doomed = task->failure != 0; /* it has no token, but an argument */
+    uint32_t parent = doomed ? NONE : map_find(&core->parent_map, task->token);
     if (parent == NONE) {
         return;
     }

@@ -229,10 +229,10 @@ void rebuild_end(struct core *core, uint32_t index, const struct ending *how)
     uint32_t job = spec_at(core, task->spec)->job;
     bool ran = task->state == TASK_LEASED || task->state == TASK_RUNNING;
     bool waiters = task->flags & TASK_HAS_WAITERS;
-    if (ran) {
+    if (ran) { /* else its token is the newest that is void: another's, maybe */
         task_attempt_row(core, task, how);
+        kin_ended(core, task, how->failure != 0);
     }
-    kin_ended(core, task, how->failure != 0);
     leave(core, index);
     pool_give(&core->tasks, index);
     if (how->failure == 0) {

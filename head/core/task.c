@@ -490,6 +490,7 @@ void task_restart(struct core *core, uint32_t index, const struct ending *how)
 {
     struct task *task = task_at(core, index);
     emit_attempt(core, task, how, task_sentence(core, how));
+    kin_orphan(core, task);
     lease_release(core, index);
     task->attempt++;
     task_move(core, task, CAUSE_RETURNED);

@@ -16,12 +16,14 @@ void actor_specs(struct sim *sim, struct client *self)
     if (!submits || self->study.wanted || !chance(rng, 400)) {
         return;
     }
+    self->detaches = chance(rng, 400);
     for (uint32_t i = ACTOR_PLAN; i <= CALL_PLAN; i++) {
         bool actor = i == ACTOR_PLAN;
         char name[24];
         snprintf(name, sizeof(name), "f %u.%u", self->index, i);
         struct plan *plan = &self->plans[i];
         plan->kind = actor ? SPEC_ACTOR : SPEC_METHOD;
+        plan->nests = actor && sim->nests;
         plan->run_us = actor ? 20000 : (uint32_t)between(rng, 200, 50000);
         plan->app_error = chance(rng, 300) ? (uint32_t)between(rng, 10, 300) : 0;
         plan->death = chance(rng, actor ? 150 : 400) ? (uint32_t)between(rng, 5, 150) : 0;
@@ -38,7 +40,8 @@ void actor_specs(struct sim *sim, struct client *self)
                                    .max_retries = (int32_t)prng_below(rng, actor ? 6 : 3),
                                    .retry_mode = actor ? RETRY_NONE : (uint32_t)prng_below(rng, 2),
                                    .backoff_ms = 100,
-                                   .backoff_ms_max = 1000 };
+                                   .backoff_ms_max = 1000,
+                                   .detached = actor && self->detaches };
         proto_put_record(&sim->wire, REC_SPEC, &record);
         ensure(!sim->wire.full);
         self->specs[i] = bytes_new(sim->wire.p, sim->wire.n);
@@ -92,12 +95,26 @@ uint64_t actor_called(const struct client *self, uint32_t counter)
     return actor == 0 ? 0 : task_id_of(self->session, actor).v;
 }
 
+static uint32_t actors_left(const struct client *self)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < self->actor_count; i++) {
+        left += !self->calls[self->actors[i]].told;
+    }
+    return left;
+}
+
+uint32_t actors_detached(const struct client *self)
+{
+    return self->detaches ? actors_left(self) : 0;
+}
+
 bool actor_asks(struct sim *sim, struct client *self)
 {
     enum { KEPT_MS_MAX = 60000 };
-    uint64_t left = 0;
-    for (uint32_t i = 0; i < self->actor_count; i++) {
-        left += !self->calls[self->actors[i]].told;
+    uint64_t left = actors_left(self);
+    if (self->detaches) {
+        return false; /* they live on */
     }
     /*  What they hold, CPUs or a process, may be what all others wait for, also other clients. */
     if (left == 0 || (!sim->healed && self->told_count + left < self->planned)) {
@@ -119,6 +136,34 @@ bool actor_asks(struct sim *sim, struct client *self)
         }
     }
     return true;
+}
+
+/*  A detached actor has had its time: somebody kills it. */
+static void detached_ends(struct sim *sim, uint32_t who, uint64_t actor, void *data)
+{
+    enum { AGAIN_US = 3000000 };
+    const struct task_seen *task = oracle_task(sim, actor);
+    bool lives = task != NULL && task->state < TASK_FINISHED;
+    if (!lives && sim->healed) {
+        return; /* before that, a power cut may take its row, or its end */
+    }
+    if (lives && sim->head.up && !sim->head.dead) {
+        bool restart = !sim->healed && chance(&sim->actors, 300);
+        SIM_NOTE(sim, "the actor %llx is killed%s", (ull)actor, restart ? ", to start again" : "");
+        head_own(sim, MSG_ACTOR_KILL, &(struct msg_actor_kill){ 0, actor, restart });
+    }
+    sim_at(sim, sim->now_us + AGAIN_US, detached_ends, who, actor, data);
+}
+
+void seen_actor_new(struct sim *sim, const void *from)
+{
+    enum { KEPT_US_MAX = 200000000 };
+    const struct row_actor_new *row = from;
+    if (row->detached && !sim->oracle.replaying) {
+        uint64_t until_us = sim->now_us + between(&sim->actors, 0, KEPT_US_MAX);
+        until_us = until_us < sim->heal_us || sim->healed ? until_us : sim->heal_us;
+        sim_at(sim, until_us, detached_ends, 0, row->id, NULL);
+    }
 }
 
 /* --- what must hold --------------------------------------------------------------------------- */
@@ -270,6 +315,57 @@ void seen_actor_dead(struct sim *sim, const void *from)
     const struct task_seen *task = oracle_task(sim, row->id);
     if (!sim->oracle.replaying && (task == NULL || task->state < TASK_FINISHED)) {
         sim_fail(sim, 25, "the actor %llx is dead, and its task has not ended", (ull)row->id);
+    }
+}
+
+/*  The detached actor that it goes on with; NULL: with its job. */
+static const struct task_seen *root_of(struct sim *sim, const struct task_seen *task)
+{
+    const struct session_seen *session = oracle_session(sim, task_session((task_id){ task->id }));
+    return session == NULL || session->root == 0 ? NULL : oracle_task(sim, session->root);
+}
+
+bool actor_lingers(struct sim *sim, const struct task_seen *task)
+{
+    return oracle_spec(sim, task->spec)->detached || root_of(sim, task) != NULL;
+}
+
+void rule_root(struct sim *sim, const struct task_seen *task)
+{
+    const struct task_seen *root = root_of(sim, task);
+    bool dead = root != NULL && root->state >= TASK_FINISHED && root->commit < sim->oracle.commit;
+    if (dead && !oracle_spec(sim, task->spec)->detached) {
+        sim_fail(sim, 15, "%llx is leased, but the actor %llx, which has led to it, is dead",
+                 (ull)task->id, (ull)root->id);
+    }
+}
+
+void rule_orphan(struct sim *sim, const struct task_seen *task, uint32_t failure)
+{
+    if (failure != FAILURE_OWNER_DIED && actor_lingers(sim, task)) {
+        sim_fail(sim, 25, "%llx is given up with its job, but is detached, or a detached actor's",
+                 (ull)task->id);
+    }
+    const struct task_seen *root = root_of(sim, task);
+    const struct task_seen *parent = oracle_task(sim, task->parent);
+    bool over = parent == NULL || parent->state >= TASK_FINISHED ||
+                parent->fence >= task->parent_token || parent->token != task->parent_token;
+    if (failure == FAILURE_OWNER_DIED && !over && (root == NULL || root->state < TASK_FINISHED)) {
+        sim_fail(sim, 15, "%llx is given up, but %llx, which has submitted it, goes on",
+                 (ull)task->id, (ull)task->parent);
+    }
+}
+
+void rule_session(struct sim *sim, const struct client *self)
+{
+    const struct task_seen *actor = oracle_task(sim, self->driver);
+    bool lives = actor != NULL && actor->token == self->token && actor->fence < self->token &&
+                 (actor->state == TASK_LEASED || actor->state == TASK_RUNNING);
+    bool silent = client_now_ms(sim) >= self->heard_ms + sim->head.config.lease_ms;
+    if (lives && oracle_spec(sim, actor->spec)->detached && sim->head.power_cuts == 0 &&
+        (self->session == 0 || !silent)) {
+        sim_fail(sim, 25, "the actor %llx lives, is detached, and may submit nothing",
+                 (ull)actor->id);
     }
 }
 

@@ -7,6 +7,7 @@
 struct sim;
 struct client;
 struct item;
+struct task_seen;
 
 enum {
     ACTOR_PLAN = 6, /* index of the spec of a client's actors, and of the calls of their methods */
@@ -29,6 +30,9 @@ void actor_draw(struct sim *sim, struct client *self, uint32_t counter);
 uint64_t actor_called(const struct client *self, uint32_t counter);
 /*  When all else has ended, or nothing may hold CPUs any longer, its actors are killed.  True: it has asked for that. */
 bool actor_asks(struct sim *sim, struct client *self);
+/*  Those of its actors that live on when it leaves: somebody else ends them, later. */
+uint32_t actors_detached(const struct client *self);
+void seen_actor_new(struct sim *sim, const void *from);
 
 /*  An attempt begins: of an actor, no other process of it lives; of a call that begins for the first time, no later
     one of its lane has begun. */
@@ -45,5 +49,12 @@ void seen_actor_checkpoint(struct sim *sim, const void *from);
 void actor_sent(struct sim *sim, const struct rec_start *start);
 void actor_killed(struct sim *sim, const struct msg_changed *msg);
 void seen_actor_dead(struct sim *sim, const void *from);
+/*  It is a detached actor, or has been submitted by one: it goes on when its job has ended. */
+bool actor_lingers(struct sim *sim, const struct task_seen *task);
+void rule_root(struct sim *sim, const struct task_seen *task); /* it is leased */
+/*  It is given up, because whoever has submitted it is gone. */
+void rule_orphan(struct sim *sim, const struct task_seen *task, uint32_t failure);
+/*  The session of its executor is refused, or has been closed. */
+void rule_session(struct sim *sim, const struct client *self);
 void actors_fini(struct sim *sim);
 #endif

@@ -197,7 +197,7 @@ static struct client *client_new(struct sim *sim, const struct client *as)
     snprintf(self->submission, sizeof(self->submission), "sub-%u-%llu", index,
              (unsigned long long)sim->seed);
     bool submits = kind == CLIENT_ATTACHED || kind == CLIENT_DRIVER;
-    self->planned = kind == CLIENT_NESTED ? (uint32_t)between(&sim->kin, 1, 5)
+    self->planned = kind == CLIENT_NESTED ? (uint32_t)between(&sim->kin, 1, self->slow ? 40 : 5)
                     : submits             ? (uint32_t)between(rng, 1, chance(rng, 200) ? 300 : 60)
                                           : 0;
     self->array_count = between(rng, 1, chance(rng, 300) ? 300 : 40);

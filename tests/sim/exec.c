@@ -7,6 +7,8 @@
 #include "tests/sim/object.h"
 #include "tests/sim/sim.h"
 
+enum { REST_US_MAX = 15000000 }; /* of an actor, before it submits anything */
+
 struct note { /* what an executor, or the spawner, says to its worker */
     struct worker_event event;
     struct rec_ran ran;
@@ -238,6 +240,16 @@ static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool res
     return OUTCOME_OK;
 }
 
+/*  An actor that has lived for a while submits tasks, once in each of its lives. */
+static void life_works(struct sim *sim, uint32_t who, uint64_t number, void *data)
+{
+    (void)data;
+    struct executor *self = executor_live(sim, who, number);
+    if (self != NULL && self->life != NONE && !sim->healed) {
+        self->driver = nested_new(sim, who, (uint32_t)number, &self->lives);
+    }
+}
+
 static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
 {
     (void)data;
@@ -256,6 +268,9 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
     }
     if (self->actor == item->task && outcome == OUTCOME_OK) {
         self->life = self->effect; /* until its process ends */
+        self->lives = *item;
+        sim_at(sim, sim->now_us + prng_below(&sim->kin, REST_US_MAX), life_works, who, number,
+               NULL);
         self->running = false;
     } else {
         effect_ends(sim, self, outcome, status);
@@ -338,9 +353,11 @@ static void begin_next(struct sim *sim, uint32_t node, uint32_t executor)
         self->driver = client_driver_new(sim, node, executor, item->spec->job, item->token);
         return; /* ends when its program does */
     }
-    self->driver = self->resident ? nested_new(sim, node, executor, item) : NONE;
-    if (self->driver != NONE) {
-        return; /* likewise */
+    if (item->spec->kind == SPEC_FUNCTION) {
+        self->driver = nested_new(sim, node, executor, item);
+        if (self->driver != NONE) {
+            return; /* likewise */
+        }
     }
     const struct plan *plan = client_plan(sim, item->owner);
     uint64_t run_us = plan->run_us / 2 + prng_below(&sim->run, plan->run_us + 1) + 10;
@@ -529,7 +546,7 @@ void exec_waits_now(struct sim *sim, uint32_t client, enum held_state how)
 {
     const struct client *nested = &sim->clients[client];
     struct executor *self = executor_of(sim, client);
-    if (self != NULL && self->running) {
+    if (self != NULL && self->running && self->actor == 0) {
         struct note note = { .event = { .kind = WEV_WAITS,
                                         .executor = nested->executor,
                                         .token = nested->token,
@@ -550,6 +567,9 @@ void exec_nested_ends(struct sim *sim, uint32_t client)
         exec_waits_now(sim, client, HELD_RUNS);
     }
     self->driver = NONE;
+    if (self->actor != 0) {
+        return; /* it lives on */
+    }
     sim_at(sim, sim->now_us + between(&sim->kin, 100, 50000), run_ends, nested->node,
            place_of(nested->executor, self), NULL);
 }

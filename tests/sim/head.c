@@ -278,6 +278,9 @@ void head_start(struct sim *sim, uint32_t who, uint64_t number, void *data)
     }
     head->incarnation++;
     head->peers = 0;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        sim->nodes[i].beat_peer = 0; /* it was one of the last head's */
+    }
     head->dead = head->turn_due = false;
     head->doom = DOOM_NONE;
     head->wake_us = 0;

@@ -257,6 +257,7 @@ static void on_submitted(struct sim *sim, struct client *self, const struct msg_
         self->poll_next = 1;
         be_ready(sim, self);
     } else if (msg->seq == self->beat_seq) {
+        self->heard_ms = self->beat_sent_ms;
         on_beat_answer(sim, self, msg);
     }
 }
@@ -346,7 +347,7 @@ static void ask(struct sim *sim, struct client *self)
         return;
     }
     bool all_sent = self->made == self->planned && self->below == (uint64_t)self->made + 1;
-    bool all_told = self->told_count == self->planned && !value_waits(self);
+    bool all_told = self->told_count + actors_detached(self) == self->planned && !value_waits(self);
     self->asked_ms = now_ms;
     if (submits && ask_cancels(sim, self)) {
         self->asked_ms = now_ms;
@@ -391,6 +392,9 @@ static void on_refused(struct sim *sim, struct client *self, const struct msg_re
         return;
     }
     bool opening = self->phase != PHASE_READY && msg->seq == self->opening_seq;
+    if (self->slow && (msg->code == ERR_CLOSED || msg->code == ERR_STALE)) {
+        rule_session(sim, self);
+    }
     if (opening || (msg->seq & SEQ_SESSION) != 0 || msg->code == ERR_NOT_FOUND) {
         client_leave(sim, self, 1); /* the session has ended without it */
     }
@@ -504,6 +508,7 @@ void client_tick(struct sim *sim, struct client *self)
     if (self->phase == PHASE_READY && now_ms >= self->beat_at_ms) {
         self->beat_at_ms = now_ms + BEAT_MS;
         self->beat_seq = SEQ_SESSION | ++self->seq;
+        self->beat_sent_ms = now_ms;
         client_say(sim, self, MSG_CLIENT_BEAT,
                    &(struct msg_client_beat){ self->beat_seq, self->session });
     }
@@ -512,7 +517,8 @@ void client_tick(struct sim *sim, struct client *self)
     nested_waits(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
-        uint64_t most = self->kind == CLIENT_NESTED ? 2 : chance(&sim->world, 300) ? 300 : 20;
+        bool nested = self->kind == CLIENT_NESTED;
+        uint64_t most = self->slow ? 1 : nested ? 2 : chance(&sim->world, 300) ? 300 : 20;
         client_make_calls(sim, self, (uint32_t)between(&sim->world, 1, most));
     }
     client_push(sim, self);

@@ -28,9 +28,22 @@ static bool has_room(const struct sim *sim, uint32_t node)
     return count < NESTED_PER_NODE && sim->client_count + SEATS_KEPT < CLIENTS_MAX;
 }
 
+/*  After a power cut a token may be another process's, too: that one has the session. */
+static bool has_client(const struct sim *sim, uint64_t token)
+{
+    uint32_t i = 0;
+    while (i < sim->client_count &&
+           !(sim->clients[i].kind == CLIENT_NESTED && sim->clients[i].token == token)) {
+        i++;
+    }
+    return i < sim->client_count;
+}
+
 uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor, const struct item *item)
 {
-    if (!client_plan(sim, item->owner)->nests || !has_room(sim, node) || !chance(&sim->kin, 300)) {
+    bool lives = item->spec->kind == SPEC_ACTOR;
+    if (!client_plan(sim, item->owner)->nests || !has_room(sim, node) ||
+        !(lives || chance(&sim->kin, 300)) || has_client(sim, item->token)) {
         return NONE;
     }
     const struct client *above = &sim->clients[item->owner / 10];
@@ -40,7 +53,8 @@ uint32_t nested_new(struct sim *sim, uint32_t node, uint32_t executor, const str
                            .job = item->spec->job,
                            .token = item->token,
                            .driver = item->task,
-                           .depth = above->depth + 1 };
+                           .depth = above->depth + 1,
+                           .slow = lives };
     return client_inside(sim, &self);
 }
 
@@ -95,6 +109,10 @@ bool nested_submits(const struct sim *sim, uint64_t task)
 /*  Who has submitted its task does not want it any more, nor what that has submitted and will submit. */
 static void is_not_wanted(struct sim *sim, const struct client *self)
 {
+    const struct task_seen *parent = oracle_task(sim, self->driver);
+    if (parent == NULL || oracle_spec(sim, parent->spec)->kind == SPEC_ACTOR) {
+        return; /* an actor is killed, not cancelled */
+    }
     uint64_t counter = task_counter((task_id){ self->driver });
     for (uint32_t i = 0; i < sim->client_count; i++) {
         struct client *above = &sim->clients[i];
@@ -111,7 +129,7 @@ static void is_not_wanted(struct sim *sim, const struct client *self)
 void nested_waits(struct sim *sim, struct client *self)
 {
     bool submits = self->kind == CLIENT_NESTED && self->made > 0 && self->made < self->planned;
-    if (submits && chance(&sim->kin, 200)) {
+    if (submits && !self->slow && chance(&sim->kin, 200)) { /* an actor is killed, not cancelled */
         is_not_wanted(sim, self);
     }
     bool again = self->blocked && chance(&sim->kin, 100); /* another thread of it, too */

@@ -425,7 +425,8 @@ static void seen_job_delete(struct sim *sim, const void *from)
 static void seen_session_new(struct sim *sim, const void *from)
 {
     const struct row_session_new *row = from;
-    ADD(session, sessions, row->id) = (struct session_seen){ .id = row->id, .job = row->job };
+    ADD(session, sessions, row->id) =
+        (struct session_seen){ .id = row->id, .job = row->job, .root = row->root };
 }
 
 static void seen_session_low(struct sim *sim, const void *from)
@@ -478,6 +479,7 @@ static void seen_spec_new(struct sim *sim, const void *from)
                                                     .backoff_ms_max = record.backoff_ms_max,
                                                     .retry_mode = record.retry_mode,
                                                     .max_retries = record.max_retries,
+                                                    .detached = record.detached,
                                                     .owner = owner };
     place_seen_spec(sim, &sim->oracle.specs[sim->oracle.spec_count - 1], &record);
 }
@@ -528,7 +530,6 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_package_forget seen_event
 #define seen_actor_name     seen_event
 #define seen_actor_unclaim  seen_event
-#define seen_actor_new      seen_event
 #define seen_actor_alive    seen_event
 #define seen_actor_kill     seen_event
 #define seen_spec_file      seen_event

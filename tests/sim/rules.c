@@ -55,6 +55,7 @@ void rule_lease(struct sim *sim, struct task_seen *task, uint64_t token, uint64_
     check_deps(sim, task);
     if (!object_is_remade(task)) { /* who needs its object is not its parent */
         rule_kin(sim, task);
+        rule_root(sim, task);
     }
     rule_place(sim, task, node);
     rule_after(sim, oracle_job_of(sim, task->id));
@@ -166,6 +167,10 @@ void rule_failed(struct sim *sim, const struct task_seen *task, const struct row
     if (row->failure == FAILURE_UNKNOWN && oracle_spec(sim, task->spec)->max_retries != 0) {
         sim_fail(sim, 10, "%llx ends UNKNOWN_OUTCOME, but may be retried", (ull)task->id);
     }
+    if (row->failure == FAILURE_OWNER_DIED || row->failure == FAILURE_DRIVER_DIED ||
+        row->failure == FAILURE_JOB_STOPPED) {
+        rule_orphan(sim, task, row->failure);
+    }
     if (row->failure == FAILURE_UNSCHEDULABLE) {
         rule_unschedulable(sim, task);
     }
@@ -208,7 +213,7 @@ void rule_job(struct sim *sim, const struct job_seen *job, const struct row_job_
     for (uint32_t i = 0; i < sim->oracle.task_count; i++) {
         const struct task_seen *task = &sim->oracle.tasks[i];
         const struct job_seen *its = oracle_job_of(sim, task->id);
-        if (its == job && task->state < TASK_FINISHED) {
+        if (its == job && task->state < TASK_FINISHED && !actor_lingers(sim, task)) {
             sim_fail(sim, 34, "job %s has ended, its task %llx has not", job->submission,
                      (ull)task->id);
         }

@@ -22,6 +22,7 @@
 #include "head/turn.h"
 #include "tests/sim/actor.h"
 #include "tests/sim/drain.h"
+#include "tests/sim/job.h"
 #include "tests/sim/nested.h"
 #include "tests/sim/place.h"
 #include "tests/sim/quota.h"
@@ -111,12 +112,14 @@ struct spec_seen {
     uint64_t id, session;
     uint32_t idx, kind, crash_limit, backoff_ms, backoff_ms_max, retry_mode;
     int32_t max_retries;
+    bool detached;
     uint64_t owner; /* from its name */
     struct place_seen place;
 };
 
 struct session_seen {
     uint64_t id, job, last, low, high;
+    uint64_t root; /* the detached actor that it is of */
     bool closed;
 };
 
@@ -243,6 +246,7 @@ struct executor {
     uint64_t slice_us;          /* between two of them */
     uint64_t actor;             /* whose process it is; 0: of none */
     uint32_t life;              /* of an actor that is alive: its effect; NONE */
+    struct item lives;          /* likewise */
 };
 
 struct ask { /* a report that is not decided on */
@@ -430,6 +434,8 @@ struct client {
     uint32_t node, executor; /* likewise */
     uint32_t depth;          /* of a nested one: from 1 */
     bool blocked;            /* it waits for what it has submitted */
+    bool slow;               /* of an actor, which does now this and now that */
+    uint64_t beat_sent_ms, heard_ms; /* of the newest beat; of the newest that was answered */
     uint32_t spec_count;
     struct plan plans[SPECS_MAX];
     struct bytes *specs[SPECS_MAX]; /* encoded SPEC records */
@@ -446,6 +452,7 @@ struct client {
     struct call *calls;                   /* [counter] */
     uint32_t actors[3], actor_count;      /* counters */
     uint64_t actors_until_ms;             /* they are kept so long; 0: not drawn yet */
+    bool detaches;                        /* they are detached */
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];
@@ -478,19 +485,6 @@ void client_power_cut(struct sim *sim); /* results that were not synced may be l
 /*  A program that runs in an executor: `as` has its kind, and whose it is. */
 uint32_t client_inside(struct sim *sim, const struct client *as);
 const struct plan *client_plan(struct sim *sim, uint64_t owner);
-
-/* --- job.c --------------------------------------------------------------------------------------------- */
-void job_draw(struct sim *sim, struct client *self);
-struct list job_after(struct sim *sim, const struct client *self); /* in sim->extra */
-bool job_asks(struct sim *sim, struct client *self,
-              uint32_t state); /* true: it may not leave yet */
-void job_changed_is(struct sim *sim, struct client *self, const struct msg_changed *msg);
-void jobs_check(struct sim *sim); /* what was told to be deleted stays so */
-void seen_job_waits(struct sim *sim, const void *from);
-void after_seen(struct job_seen *job, struct slice waits);
-void rule_after(struct sim *sim, const struct job_seen *job);   /* it begins */
-bool after_failed(struct sim *sim, const struct job_seen *job); /* one that must succeed did not */
-void sent_changed(struct sim *sim, const struct msg_changed *msg);
 
 /* --- user.c ------------------------------------------------------------------------------------------- */
 #define SEQ_PRIES (1ull << 60) /* a request for what is another user's; its answer means nothing */

@@ -162,6 +162,22 @@ RAYC_METHOD(service, leave, call, self)
     return 0;
 }
 
+/*  One of a crowd that makes the same actor at the same time. */
+RAYC_TASK(shares, task)
+{
+    rayc_value value;
+    rayc_actor_options options = rayc_actor_defaults();
+    options.name = rayc_arg_string(task, 0);
+    options.space = "here";
+    options.get_if_exists = 1;
+    options.detached = 1;
+    rayc_actor shared = rayc_new_with(&options, helper, rayc_nil());
+    rayc_ref ref = rayc_tell(shared, helper_ask, rayc_nil());
+    int rc = rayc_get(ref, RAYC_FOREVER, &value);
+    rayc_drop(&ref);
+    return rc < 0 ? fails(task) : rayc_return(task, rayc_int(value.as.i));
+}
+
 static rayc_actor find(void)
 {
     rayc_actor service;
@@ -223,14 +239,34 @@ static void kept(const char *argument)
     MUST(number(rayc_tell(find(), service_kept, rayc_nil())) == argument[0]);
 }
 
+/*  All get the one actor that one of them has made. */
+static void crowd(const char *argument)
+{
+    enum { TURNS = 25, CROWD = 4 };
+    for (int turn = 0; turn < TURNS; turn++) {
+        char name[64];
+        rayc_actor shared;
+        rayc_ref refs[CROWD];
+        int64_t sum = 0;
+        snprintf(name, sizeof(name), "%s %d", argument, turn);
+        for (int i = 0; i < CROWD; i++) {
+            refs[i] = rayc_call(shares, rayc_string(name));
+        }
+        for (int i = 0; i < CROWD; i++) {
+            sum += number(refs[i]);
+        }
+        MUST(sum == CROWD * (CROWD + 1) / 2); /* 1 and 2 and 3 and 4 */
+        MUST(rayc_actor_get(name, "here", &shared) == 0 && rayc_kill(shared, 1) == 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(const char *argument);
-    } stories[] = {
-        { "make", make }, { "use", use }, { "keep", keep }, { "kept", kept }, { "leave", leave }
-    };
+    } stories[] = { { "make", make }, { "use", use },     { "keep", keep },
+                    { "kept", kept }, { "crowd", crowd }, { "leave", leave } };
     if (rayc_init(NULL) < 0) {
         fprintf(stderr, "%s\n", rayc_error()->text);
         return 2;

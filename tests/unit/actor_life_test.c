@@ -91,7 +91,35 @@ static void a_claim_goes_with_its_session(void **unused)
     world_restart(a->w);
     hello(a->w, OTHER, 1);
     say(a->w, OTHER, MSG_RESUME, &(struct msg_resume){ .session = other });
+    struct rec_spec spec = actor_spec(1, 0);
+    a->session = other;
+    submit_as(a, OTHER, 1, 1, &spec, (struct rec_call){ 0 });
     assert_int_equal(find(a->w, OTHER, other, "s", "n"), task_id_of(other, 1).v);
+    actors_free(a);
+}
+
+/*  Nobody can call what is not made yet: it is not found, and who would make it too is to ask again. */
+static void a_claimed_one_is_not_there_yet(void **unused)
+{
+    (void)unused;
+    struct actors *a = actors_new(0);
+    struct msg_actor_name ask = {
+        .session = a->session, .counter = 2, .space = slice_text("s"), .name = slice_text("n")
+    };
+    name(a->w, CLIENT, &ask);
+    must_hear(a->w, MSG_ACTOR_NAMED);
+    uint64_t other = open_job(a->w, OTHER, "b");
+    ask.session = other;
+    ask.counter = 1;
+    ask.if_exists = 1;
+    name(a->w, OTHER, &ask);
+    assert_int_equal(must_hear(a->w, MSG_REFUSED)->as.refused.code, ERR_BUSY);
+    assert_int_equal(find(a->w, OTHER, other, "s", "n"), 0);
+    struct rec_spec spec = actor_spec(1, 0);
+    submit_calls(a, 2, 1, &spec, (struct rec_call){ 0 });
+    name(a->w, OTHER, &ask);
+    assert_int_equal(must_hear(a->w, MSG_ACTOR_NAMED)->as.actor_named.actor, a->actor + 1);
+    assert_int_equal(find(a->w, OTHER, other, "s", "n"), a->actor + 1);
     actors_free(a);
 }
 
@@ -226,13 +254,18 @@ static void a_detached_one_works_on(void **unused)
     actors_free(a);
 }
 
-/*  Also what its executor, which is gone, had submitted. */
+/*  Also what tasks of it have left behind, and when its executor has gone. */
 static void what_a_dead_one_has_left_ends(void **unused)
 {
     (void)unused;
     struct actors *a = actors_new(0);
-    struct rec_start start, child;
+    struct rec_start start, child, left;
     uint64_t session = make_busy(a, &start, &child);
+    attach(a, &child);
+    submit_child(a, must_hear(a->w, MSG_JOB_OPENED)->as.job_opened.session, 1, &left);
+    done(a->w, a->node, &child, OUTCOME_OK, 0);
+    assert_int_equal(recalled(a), 0);
+    executor_hello(a, &start);
     say(a->w, EXECUTOR, MSG_BYE, &(struct msg_bye){ .seq = 8, .session = session });
     must_hear(a->w, MSG_BYE_DONE);
     open_job(a->w, OTHER, "b");
@@ -413,12 +446,15 @@ static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
 {
     (void)unused;
     struct actors *a = actors_new(1);
-    struct rec_start call, again;
+    struct rec_start call, again, child;
     alive(a, &a->start);
+    attach(a, &a->start);
+    submit_child(a, must_hear(a->w, MSG_JOB_OPENED)->as.job_opened.session, 1, &child);
     join(a->w, SECOND, 0, "n2", 2);
     say(a->w, CLIENT, MSG_NODE_DRAIN,
         &(struct msg_node_drain){ .node = a->node, .drain = DRAIN_ASKED, .grace_ms = 2000 });
-    assert_null(heard(a->w, MSG_RECALL, 0)); /* it lives until the grace is over, and takes calls */
+    assert_int_equal(recalled(a),
+                     1); /* the task: it lives until the grace is over, and takes calls */
     calls(a, 2, 1, 1);
     assert_true(start_at(a->w, 0, &call));
     pass(a->w, 2500);
@@ -430,6 +466,7 @@ static void given_back_by_a_drained_node_it_is_not_charged(void **unused)
                                          .started_ms = 7 });
     say(a->w, WORKER, MSG_DONE,
         &(struct msg_done){ .seq = 9, .node = a->node, .done = wire_list(&a->w->wire, 1) });
+    assert_int_equal(recalled(a), 1); /* what its last process has submitted */
     returned(a, &call);
     assert_true(start_at(a->w, 0, &again) && again.task == a->actor && again.attempt == 2);
     /* its one restart is still there */
@@ -498,6 +535,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_held_by_one),
         cmocka_unit_test(a_claim_goes_with_its_session),
+        cmocka_unit_test(a_claimed_one_is_not_there_yet),
         cmocka_unit_test(it_ends_with_its_session),
         cmocka_unit_test(a_detached_one_lives_on),
         cmocka_unit_test(a_detached_one_works_on),
