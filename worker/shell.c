@@ -311,7 +311,8 @@ static void send_streams(struct shell *self)
         send_msg(self, MSG_REPORT, &report);
     }
     struct msg_stock stock;
-    while (stock_next(self->stock, self->now_ms, &stock)) {
+    /*  Behind a NODE_JOIN the head counts anew: what is said now would be taken for the new list. */
+    while (!worker_joins(self->core) && stock_next(self->stock, self->now_ms, &stock)) {
         send_msg(self, MSG_STOCK, &stock);
     }
     struct msg_log log;

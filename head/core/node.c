@@ -324,7 +324,8 @@ bool node_holds(struct core *core, uint32_t node_index, const struct rec_held *h
     bool blocked = held->running == HELD_BLOCKED_GET || held->running == HELD_BLOCKED_WAIT;
     if (held->running == HELD_ALIVE && task_kind(core, task) == SPEC_ACTOR) {
         actor_lives(core, index, held->started_ms);
-    } else if (held->running == HELD_RUNS || held->running == HELD_ALIVE || blocked) {
+    } else if (held->running == HELD_RUNS || held->running == HELD_ALIVE ||
+               (blocked && held->started_ms != 0)) { /* else its arguments are on their way */
         task_started(core, index, held->started_ms);
     }
     lease_waits(core, task, blocked);

@@ -221,6 +221,18 @@ bool copies_lost(struct core *core, uint32_t index)
     return at->copies.count + at->drops.count == 0;
 }
 
+/*  Of an object that is still to come: what an attempt has sealed that is void goes; a put may name this copy yet. */
+static void has_early(struct core *core, uint32_t node, const struct rec_copy *it)
+{
+    uint8_t bytes[32];
+    struct wire wire = { bytes, 0, sizeof(bytes), false };
+    uint32_t task = task_find(core, it->task);
+    if (task != NONE && task_at(core, task)->node != node) {
+        proto_put_record(&wire, REC_OBJECT, &(struct rec_object){ it->task, it->index });
+        drop_say(core, node_at(core, node), &wire, 1);
+    }
+}
+
 /*  A copy that the head knows nothing of: of an object that is to come, or nobody wants it. */
 static void has(struct core *core, uint32_t node, const struct rec_copy *it)
 {
@@ -228,7 +240,8 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
     bool wanted = object != NONE && (object_at(core, object)->state == DIRECTORY_STORED ||
                                      object_at(core, object)->state == DIRECTORY_AWAITED);
     if (object != NONE && object_at(core, object)->state == DIRECTORY_AWAITED) {
-        return; /* its task says which copy counts */
+        has_early(core, node, it); /* its task says which copy counts */
+        return;
     }
     if (object != NONE && object_at(core, object)->state == DIRECTORY_REBUILDING) {
         object_at(core, object)->state = DIRECTORY_STORED; /* it was not lost; counted as before */
@@ -247,6 +260,7 @@ static void has(struct core *core, uint32_t node, const struct rec_copy *it)
         return;
     }
     if (!wanted && (is_to_come(core, it->task) || RAYC_BUG(UNKNOWN_STAYS))) {
+        has_early(core, node, it);
         return;
     }
     object = object == NONE ? object_new(core, it->task, it->index, DIRECTORY_FREED) : object;

@@ -517,7 +517,7 @@ void client_tick(struct sim *sim, struct client *self)
     nested_waits(sim, self);
     if (self->made < self->planned && study_settled(self) &&
         (self->made == 0 || chance(&sim->world, 300))) {
-        bool nested = self->kind == CLIENT_NESTED;
+        bool nested = self->kind == CLIENT_NESTED && !sim->healed;
         uint64_t most = self->slow ? 1 : nested ? 2 : chance(&sim->world, 300) ? 300 : 20;
         client_make_calls(sim, self, (uint32_t)between(&sim->world, 1, most));
     }

@@ -209,6 +209,16 @@ void seen_object_owned(struct sim *sim, const void *from)
     }
 }
 
+void seen_object_where(struct sim *sim, const void *from)
+{
+    const struct row_object_where *row = from;
+    struct task_seen *task = row->idx == 0 ? oracle_task(sim, row->task) : NULL;
+    if (task != NULL) {
+        task->object_node = row->node;
+        task->object_epoch = sim->oracle.epoch;
+    }
+}
+
 bool object_is_remade(const struct task_seen *task)
 {
     return task->state == TASK_FINISHED && task->object == DIRECTORY_REBUILDING;

@@ -31,6 +31,7 @@ void object_needed(struct sim *sim, const struct node *node, const struct act *a
 /*  What the rows say, and what must hold of them. */
 void seen_object_new(struct sim *sim, const void *row);
 void seen_object_owned(struct sim *sim, const void *row);
+void seen_object_where(struct sim *sim, const void *row);
 void seen_object_state(struct sim *sim, const void *row);
 void seen_object_again(struct sim *sim, const void *row);
 void seen_object_rebuilds(struct sim *sim, const void *row);

@@ -533,7 +533,6 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_actor_alive    seen_event
 #define seen_actor_kill     seen_event
 #define seen_spec_file      seen_event
-#define seen_object_where   seen_event
 #define seen_rebuild_begin  seen_event
 #define seen_node_store     seen_event
 #define seen_object_delete  seen_event

@@ -15,6 +15,7 @@ typedef unsigned long long ull;
 struct held_copy {
     uint64_t task;
     uint64_t token;   /* of the attempt that made it: its hash; 0: it was put */
+    uint64_t node;    /* which this was, when it was made here */
     uint64_t used;    /* order of uses */
     uint64_t left_us; /* since when nobody wants it; 0: somebody does */
     bool primary, disk;
@@ -196,9 +197,11 @@ void store_ends(struct sim *sim, struct node *node)
 
 void store_seal(struct sim *sim, struct node *node, uint64_t task, uint64_t token)
 {
-    const struct node_seen *seen = node_seen_of(sim, worker_stats(node->core).node);
+    uint64_t id = worker_stats(node->core).node;
+    const struct node_seen *seen = node_seen_of(sim, id);
     drop(node->store, task);
-    add(node->store, &(struct held_copy){ .task = task, .token = token, .primary = true });
+    add(node->store,
+        &(struct held_copy){ .task = task, .token = token, .node = id, .primary = true });
     if (seen == NULL || seen->dead) {
         index_add(&sim->died, task, 0);
     }
@@ -265,7 +268,8 @@ void store_tells(struct sim *sim, struct node *node)
 {
     struct msg_stock stock;
     stock_look(node->stock);
-    while (stock_next(node->stock, node->boot_ms + sim->now_us / 1000, &stock)) {
+    while (!worker_joins(node->core) &&
+           stock_next(node->stock, node->boot_ms + sim->now_us / 1000, &stock)) {
         net_to_head(sim, node->index, MSG_STOCK, &stock);
     }
 }
@@ -297,6 +301,14 @@ static bool somebody_has(const struct sim *sim, uint64_t task)
     return found;
 }
 
+/*  The head can tell it what to drop. */
+static bool can_hear(struct sim *sim, const struct node *node)
+{
+    const struct node_seen *seen = node_seen_of(sim, worker_stats(node->core).node);
+    return seen != NULL && !seen->dead && sim->connections[node->index].up &&
+           node->paused_us <= sim->now_us;
+}
+
 /*  It has been so for too long; while the head stands still nothing changes. */
 static bool is_over(const struct sim *sim, uint64_t since_us)
 {
@@ -306,14 +318,16 @@ static bool is_over(const struct sim *sim, uint64_t since_us)
 
 static void check_copies(struct sim *sim, const struct node *node)
 {
+    bool hears = can_hear(sim, node);
     for (uint32_t i = 0; i < node->store->count; i++) {
         struct held_copy *copy = &node->store->copies[i];
         check_hash(sim, node, copy);
-        /*  What was put by a client that died before it could say so is found when the node joins again. */
-        bool unsaid = copy->token == 0 && oracle_task(sim, copy->task) == NULL;
-        copy->left_us = unsaid || is_wanted(sim, copy->task) ? 0
-                        : copy->left_us == 0                 ? sim->now_us
-                                                             : copy->left_us;
+        /*  What was put, and not said before its client or the node had died, is found when that joins again. */
+        bool unsaid = copy->token == 0 && (oracle_task(sim, copy->task) == NULL ||
+                                           copy->node != worker_stats(node->core).node);
+        copy->left_us = !hears || unsaid || is_wanted(sim, copy->task) ? 0
+                        : copy->left_us == 0                           ? sim->now_us
+                                                                       : copy->left_us;
         if (copy->left_us != 0 && is_over(sim, copy->left_us)) {
             sim_fail(sim, 31, "worker %u keeps a copy of %llx, which nobody needs any more",
                      node->index, (ull)copy->task);

@@ -225,6 +225,34 @@ static void late_reports_are_fenced(void **unused)
     world_free(w);
 }
 
+static void say_held(struct world *w, uint64_t node, const struct rec_start *start, uint32_t how)
+{
+    struct rec_held held = { .task = start->task, .token = start->token, .running = how };
+    w->wire.n = 0;
+    proto_put_record(&w->wire, REC_HELD, &held);
+    say(w, WORKER, MSG_NODE_WAITS,
+        &(struct msg_node_waits){ .node = node, .held = wire_list(&w->wire, 1) });
+}
+
+static void who_waits_for_arguments_leaves_the_cpu(void **unused)
+{
+    (void)unused;
+    struct world *w = world_new();
+    uint64_t session = open_job(w, CLIENT, "a");
+    uint64_t node = join(w, WORKER, 0, "n1", 1);
+    submit(w, session, 1, 3, spec_of(w, 1));
+    struct rec_start first, second, third;
+    assert_true(start_at(w, 0, &first));
+    say_held(w, node, &first, HELD_BLOCKED_GET);
+    assert_true(start_at(w, 0, &second));
+    say_held(w, node, &first, HELD_WAITS);
+    done(w, node, &second, OUTCOME_OK, 0);
+    assert_false(start_at(w, 0, &third));
+    done(w, node, &first, OUTCOME_OK, 0);
+    assert_true(start_at(w, 0, &third));
+    world_free(w);
+}
+
 static void a_restart_adopts(void **unused)
 {
     (void)unused;
@@ -553,6 +581,7 @@ int main(void)
         cmocka_unit_test(errors_are_retried_if_they_are_listed),
         cmocka_unit_test(without_end_is_without_end),
         cmocka_unit_test(late_reports_are_fenced),
+        cmocka_unit_test(who_waits_for_arguments_leaves_the_cpu),
         cmocka_unit_test(a_restart_adopts),
         cmocka_unit_test(a_lost_node_is_retried_elsewhere),
         cmocka_unit_test(dependants_wait_and_fail_with_their_argument),

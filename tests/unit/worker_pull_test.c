@@ -43,6 +43,37 @@ static void pulled(struct world *world, uint64_t task, uint64_t token, int32_t c
                                              .text = slice_text("why") });
 }
 
+/*  The newest NODE_WAITS is the one of that number, and says this of one attempt, which has not begun. */
+static void is_told(const struct world *world, uint32_t number, uint64_t task, enum held_state how)
+{
+    assert_int_equal(world->sent[MSG_NODE_WAITS], number);
+    assert_int_equal(world->held_count, 1);
+    assert_int_equal(world->held[0].task, task);
+    assert_int_equal(world->held[0].running, how);
+    assert_int_equal(world->held[0].started_ms, 0);
+}
+
+/*  As many as there are CPUs: else all that is ready would be fetched. */
+static void the_head_hears_whose_cpus_are_free(void **state)
+{
+    (void)state;
+    struct world *world = joined(10000, 0);
+    start_with(world, 1, 1001, ELSEWHERE);
+    is_told(world, 1, 1, HELD_BLOCKED_GET);
+    start_with(world, 2, 1002, ELSEWHERE);
+    is_told(world, 1, 1, HELD_BLOCKED_GET);
+    pulled(world, 1, 1001, OK);
+    is_told(world, 2, 1, HELD_WAITS);
+    pulled(world, 2, 1002, OK);
+    start_with(world, 3, 1003, ELSEWHERE);
+    is_told(world, 3, 3, HELD_BLOCKED_GET);
+    recall(world, 3, 1003, RECALL_IF_WAITING);
+    start_with(world, 4, 1004, ELSEWHERE);
+    is_told(world, 4, 4, HELD_BLOCKED_GET);
+    finish_all(world, 10);
+    world_free(world);
+}
+
 static void it_starts_when_they_are_here(void **state)
 {
     (void)state;
@@ -122,7 +153,8 @@ static void a_reconnect_changes_nothing(void **state)
     world_tell(world, (struct worker_event){ .kind = WEV_DISCONNECTED });
     connect_to(world, EPOCH, NODE);
     assert_int_equal(world->held_count, 1);
-    assert_int_equal(world->held[0].running, HELD_WAITS);
+    assert_int_equal(world->held[0].running, HELD_BLOCKED_GET);
+    assert_int_equal(world->held[0].started_ms, 0);
     pulled(world, 1, 1001, OK);
     assert_int_not_equal(runs_task(world, 1), NONE);
     assert_int_equal(world->pulled, 1);
@@ -143,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_starts_when_they_are_here),
+        cmocka_unit_test(the_head_hears_whose_cpus_are_free),
         cmocka_unit_test(what_is_here_is_not_fetched),
         cmocka_unit_test(what_cannot_be_had_is_told),
         cmocka_unit_test(it_can_be_recalled_meanwhile),

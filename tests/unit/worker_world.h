@@ -57,7 +57,7 @@ struct world {
     uint32_t done_count;
     uint32_t sent[MSG_KINDS];
     struct msg last[MSG_KINDS]; /* numbers only: lists and texts are gone */
-    struct rec_held held[1024]; /* of the last whole inventory, or of the last beat */
+    struct rec_held held[1024]; /* of the last whole inventory, beat or NODE_WAITS */
     uint32_t held_count;
     uint32_t spawned, taken_back, fetched, resent, forgotten, pulled;
     uint64_t pull_user; /* of the last ACT_PULL */
@@ -166,9 +166,11 @@ static inline void see_message(struct world *world, const struct msg *msg)
     assert_true(proto_same(msg, &again));
     world->sent[msg->kind]++;
     world->last[msg->kind] = *msg;
-    if (msg->kind == MSG_INVENTORY || msg->kind == MSG_NODE_BEAT) {
+    if (msg->kind == MSG_INVENTORY || msg->kind == MSG_NODE_BEAT || msg->kind == MSG_NODE_WAITS) {
         bool inventory = msg->kind == MSG_INVENTORY;
-        struct list list = inventory ? msg->as.inventory.held : msg->as.node_beat.running;
+        struct list list = inventory                    ? msg->as.inventory.held
+                           : msg->kind == MSG_NODE_BEAT ? msg->as.node_beat.running
+                                                        : msg->as.node_waits.held;
         struct rec_held held;
         world->held_count = inventory && more ? world->held_count : 0;
         while (next_held(&list, &held)) {

@@ -232,9 +232,11 @@ static enum held_state held_state(const struct worker *self, const struct attemp
         spec_at(self, attempt->spec)->view.kind == SPEC_ACTOR) {
         return HELD_ALIVE;
     }
-    return attempt->started_ms == 0 ? HELD_WAITS
-           : attempt->how != 0      ? (enum held_state)attempt->how
-                                    : HELD_RUNS;
+    bool begun = attempt->started_ms != 0;
+    return attempt->how != 0 && (begun || attempt->state == ATTEMPT_PULLING)
+               ? (enum held_state)attempt->how
+           : begun ? HELD_RUNS
+                   : HELD_WAITS;
 }
 
 void held_put(struct worker *self, const struct attempt *attempt)
@@ -327,25 +329,36 @@ static void beat_emit(struct worker *self)
     self->beat_at_ms = self->now_ms + self->beat_ms;
 }
 
+/*  Number `i` of those that may have news: the first one of each executor, or, when one has pulled, any. */
+static uint32_t told_of(const struct worker *self, uint32_t i, bool pulls)
+{
+    if (pulls) {
+        return attempt_at(self, i)->state != ATTEMPT_FREE ? i : NONE;
+    }
+    const struct executor *executor = executor_at(self, i);
+    return executor->state == EXECUTOR_FREE ? NONE : executor->given.first;
+}
+
 /*  Those of which it has changed whether they wait for others; a beat or inventory would say so later. */
 static void waits_emit(struct worker *self)
 {
+    bool pulls = self->tell_pulls;
     self->scratch.n = 0;
-    self->tell_how = false;
+    self->tell_how = self->tell_pulls = false;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < self->executors.fresh; i++) {
-        const struct executor *executor = executor_at(self, i);
-        uint32_t first = executor->state == EXECUTOR_FREE ? NONE : executor->given.first;
-        if (first == NONE || !attempt_at(self, first)->tell_how) {
+    for (uint32_t i = 0; i < (pulls ? self->attempts.fresh : self->executors.fresh); i++) {
+        uint32_t index = told_of(self, i, pulls);
+        if (index == NONE || !attempt_at(self, index)->tell_how) {
             continue;
         }
         if (count == CALLS_PER_FRAME_MAX) {
             self->tell_how = true;
+            self->tell_pulls = pulls;
             break;
         }
-        attempt_at(self, first)->tell_how = false;
-        if (attempt_at(self, first)->want != WANT_DROP) {
-            held_put(self, attempt_at(self, first));
+        attempt_at(self, index)->tell_how = false;
+        if (attempt_at(self, index)->want != WANT_DROP) {
+            held_put(self, attempt_at(self, index));
             count++;
         }
     }

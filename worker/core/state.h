@@ -67,7 +67,7 @@ struct attempt {
     uint32_t number;
     int32_t status;
     uint8_t state, want, outcome;
-    uint8_t how;   /* of one that runs: enum held_state; 0: it has not said */
+    uint8_t how;   /* of one that runs, or pulls: enum held_state; 0: it has not said */
     bool tell_how; /* that is news for the head */
     bool timed_out;
     bool asked; /* of a pulling one: the shell */
@@ -265,6 +265,8 @@ struct worker {
     uint32_t cpu;            /* index in config.amounts, or NONE */
     uint32_t gpu, gpu_count; /* likewise */
     bool tell_how;           /* some attempt has news of that kind */
+    bool tell_pulls;         /* likewise, one that pulls, or has pulled */
+    uint32_t pulls_told;     /* attempts whose CPUs are free for others, as the head knows */
 
     struct refusal *refusals;
     uint32_t refusal_first, refusal_count,
