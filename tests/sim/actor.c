@@ -292,8 +292,8 @@ void actor_sent(struct sim *sim, const struct rec_start *start)
     const struct task_seen *task = oracle_task(sim, start->task);
     const struct spec_seen *spec = task == NULL ? NULL : oracle_spec(sim, task->spec);
     if (spec == NULL || spec->kind != SPEC_ACTOR || start->attempt == 1 ||
-        task->token != start->token) {
-        return;
+        task->token != start->token || effect_of(sim, start->token) != NULL) {
+        return; /* also if it has begun: it is said again, and does not start from that */
     }
     uint64_t hash =
         start->checkpoint.n > 0 ? hash_bytes_of(3, start->checkpoint.p, start->checkpoint.n) : 0;
