@@ -19,6 +19,7 @@
 enum {
     IPC_ADDRESS_MAX = 100, /* of "ipc://" and a path that fits sockaddr_un */
     START_MS_MAX = 10000,
+    BACK_MS_MAX = 3000, /* a head that has died and is started again */
     POLL_MS = 1
 };
 
@@ -333,6 +334,23 @@ static bool is_orphaned(const struct state *state)
            strcmp(address, embedded) != 0;
 }
 
+/*  A head that somebody starts again is back in a moment. */
+static int await_head(const struct state *state, char *address)
+{
+    uint64_t until_ms = clock_ms() + BACK_MS_MAX;
+    while (is_orphaned(state)) {
+        if (clock_ms() >= until_ms) {
+            return failure_say(ERR_UNREACHABLE,
+                               "the head of the cluster in %s has died, and its worker waits for "
+                               "it: start it again as before ('rayc start --head'), or end the "
+                               "worker ('rayc stop')",
+                               state->dir);
+        }
+        nap();
+    }
+    return read_address(state, address);
+}
+
 int cluster_start_embedded(char address[ADDRESS_BYTES_MAX])
 {
     struct state state;
@@ -343,12 +361,8 @@ int cluster_start_embedded(char address[ADDRESS_BYTES_MAX])
     if (file_make_dir(state.dir, 0700) != OK) {
         return failure_say(ERR_SYSTEM, "cannot make the folder %s: %s", state.dir, strerror(errno));
     }
-    if (is_orphaned(&state)) {
-        return failure_say(ERR_UNREACHABLE,
-                           "the head of the cluster in %s has died, and its worker waits for it: "
-                           "start it again as before ('rayc start --head'), or end the worker "
-                           "('rayc stop')",
-                           state.dir);
+    if (is_orphaned(&state) && (rc = await_head(&state, address)) != ERR_NOT_FOUND) {
+        return rc; /* else its worker has ended */
     }
     int lock = take_start_lock(&state);
     if (lock < 0) {

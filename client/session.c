@@ -154,6 +154,20 @@ static void push_all(struct session *self)
     self->waiters--;
 }
 
+void session_tell_drops(struct session *self)
+{
+    uint64_t below = self->changes.first + self->changes.count;
+    int rc = RAYC_OK;
+    self->waiters++;
+    self->leaving++;
+    session_send_all(self);
+    while (rc == RAYC_OK && self->broken == 0 && self->changes.first < below) {
+        rc = session_sleep(self, UINT64_MAX);
+    }
+    self->leaving--;
+    self->waiters--;
+}
+
 /*  Every task is with the head, and the head says goodbye. */
 static void leave(struct session *self)
 {

@@ -148,6 +148,7 @@ int session_sleep(struct session *self, uint64_t until_us);
 /*  Until the head has the task, if it is this session's: it cannot end what it does not know. */
 int session_wait_accepted(struct session *self, task_id id);
 int session_usable(const struct session *self);         /* RAYC_OK, RAYC_ECLOSED */
+void session_tell_drops(struct session *self);          /* until the head knows of all so far */
 void session_await(struct session *self, rayc_ref ref); /* until it has ended, or never can */
 uint64_t session_deadline(double seconds);
 /*  As session_sleep(), until `target` watched references have ended.  While the thread keeps out

@@ -385,6 +385,19 @@ struct kept {
     struct far_put far;
 };
 
+static bool is_kept(const struct kept *kept)
+{
+    return kept->local.store != NULL || kept->far.push != NULL;
+}
+
+/*  What was dropped before makes room for it. */
+static void make_room(struct session *self, const struct kept *kept)
+{
+    if (is_kept(kept) && self->quota && !self->closing) {
+        session_tell_drops(self);
+    }
+}
+
 /*  It is a value from now on, and a placeholder goes to the head. */
 static int seal_value(struct session *self, struct kept *kept, struct rec_call *call)
 {
@@ -412,17 +425,17 @@ static rayc_ref put(struct session *self, const rayc_value *value, struct kept *
 {
     struct rec_call call = { 0 };
     struct wire spec = { 0 };
-    bool is_kept = kept->local.store != NULL || kept->far.push != NULL;
+    bool stored = is_kept(kept);
     int rc = value_spec(self, &spec);
     if (rc >= 0) {
         call.spec = (uint32_t)rc;
-        int encoded = is_kept ? seal_value(self, kept, &call) : encode_value(self, value, &call);
+        int encoded = stored ? seal_value(self, kept, &call) : encode_value(self, value, &call);
         rc = encoded == RAYC_OK ? rc : encoded;
     }
     rayc_ref ref;
     if (rc >= 0) {
         ref = submit_call(self, &call, slice_of(spec.p, spec.n));
-        if (is_kept && self->quota) {
+        if (stored && self->quota) {
             session_await(self, ref); /* the head says whether it may be there */
         } else {
             ensure(ref_set_value(session_find_slot(self, ref), call.args));
@@ -458,6 +471,7 @@ rayc_ref session_put(struct session *self, const rayc_value *value)
     struct kept kept = { 0 };
     int stored = store_value(self, value, &kept);
     pthread_mutex_lock(&self->lock);
+    make_room(self, &kept);
     if (submit_begin(self) == RAYC_OK) {
         ref = stored == RAYC_OK ? put(self, value, &kept) : submit_failed(self);
     }
@@ -472,6 +486,7 @@ rayc_ref session_put_buffer(struct session *self, struct local_buffer *buffer)
     rayc_ref ref = { 0 };
     struct kept kept = { .local = *buffer };
     pthread_mutex_lock(&self->lock);
+    make_room(self, &kept);
     if (submit_begin(self) == RAYC_OK) {
         ref = put(self, NULL, &kept);
     }

@@ -173,7 +173,7 @@ static void put_disk(struct exposition *out, const char *dir)
     }
 }
 
-/*  --- what the database tells: actors, studies ------------------------------------------------------------ */
+/*  --- what the database tells: actors, users, studies ----------------------------------------------------------- */
 
 /*  The newest 20 studies, whose trials an index counts. */
 #define NEWEST "(SELECT id, name, maximize FROM study ORDER BY id DESC LIMIT 20)"
@@ -221,6 +221,12 @@ static int put_stored(struct exposition *out, sqlite3 *db)
         { METRIC_ACTORS,
           "SELECT state, class_name, submission_id, count(*) FROM actors"
           " WHERE id IN (SELECT id FROM actor WHERE cause=0) GROUP BY 1, 2, 3 LIMIT 4096" },
+        { METRIC_USER_OBJECTS,
+          "SELECT u.name, sum(o.size) FROM object o INDEXED BY object_live"
+          " JOIN session s ON s.id=o.task>>40 JOIN job j ON j.id=s.job JOIN user u ON u.id=j.owner"
+          " WHERE o.state<6 AND o.state IN (3,4) AND o.size>0 GROUP BY u.id LIMIT 4096" },
+        { METRIC_USER_OBJECTS_MAX,
+          "SELECT name, object_bytes_max FROM user WHERE object_bytes_max>=0 LIMIT 4096" },
         { METRIC_TUNE_TRIALS,
           "SELECT s.name, n.name, count(*) FROM " NEWEST " s JOIN trial t ON t.study=s.id"
           " JOIN trial_state_name n ON n.value=t.state GROUP BY s.id, t.state" },

@@ -389,16 +389,18 @@ static const char node_view_13[] =
     " FROM node o LEFT JOIN node_state_name n ON n.value=o.state;";
 
 /*  How many bytes of objects users have, and may have, in stores. */
-static const char user_objects[] =
-    "ALTER TABLE user ADD COLUMN object_bytes_max INTEGER DEFAULT -1;"
-    "DROP VIEW users;"
-    "CREATE VIEW users AS SELECT u.name AS name, r.name AS role, u.disabled AS disabled,"
-    " iif(u.jobs_max<0,NULL,u.jobs_max) AS jobs_max, iif(u.tasks_max<0,NULL,u.tasks_max) AS tasks_max,"
-    " iif(u.object_bytes_max<0,NULL,u.object_bytes_max) AS object_bytes_max,"
-    " (SELECT coalesce(sum(o.size),0) FROM job j JOIN session s ON s.job=j.id"
-    "  JOIN object o ON o.task BETWEEN " FIRST_TASK("s.id") " AND " LAST_TASK("s.id")
-    "  AND o.state IN (3,4) WHERE j.owner=u.id) AS object_bytes,"
-    TIME("created", "u.created_ms") ", u.id AS id FROM user u LEFT JOIN role_name r ON r.value=u.role;";
+#define USER_VIEW(living) \
+    "DROP VIEW users;" \
+    "CREATE VIEW users AS SELECT u.name AS name, r.name AS role, u.disabled AS disabled," \
+    " iif(u.jobs_max<0,NULL,u.jobs_max) AS jobs_max, iif(u.tasks_max<0,NULL,u.tasks_max) AS tasks_max," \
+    " iif(u.object_bytes_max<0,NULL,u.object_bytes_max) AS object_bytes_max," \
+    " (SELECT coalesce(sum(o.size),0) FROM job j JOIN session s ON s.job=j.id" \
+    "  JOIN object o ON o.task BETWEEN " FIRST_TASK("s.id") " AND " LAST_TASK("s.id") \
+    "  AND " living "o.state IN (3,4) WHERE j.owner=u.id) AS object_bytes," \
+    TIME("created", "u.created_ms") ", u.id AS id FROM user u LEFT JOIN role_name r ON r.value=u.role;"
+static const char user_objects[] = "ALTER TABLE user ADD COLUMN object_bytes_max INTEGER DEFAULT -1;"
+    USER_VIEW("");
+static const char user_view_19[] = USER_VIEW("o.state<6 AND "); /* that an index has */
 
 /*  The words of states.def. */
 static const char names[] =
@@ -474,6 +476,7 @@ static const char *const steps[][8] = {
     { inside_column },
     { user_objects },
     { holder_column },
+    { user_view_19 },
 };
 
 const char *schema_advice(sqlite3 *db)

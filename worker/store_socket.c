@@ -314,8 +314,10 @@ static void on_store_get(struct store_socket *self, struct client *client,
     bool here = node_store_has(self->store, msg->task, msg->index, &copy);
     if (client->held >= STORE_HOLDS_MAX) {
         store_refuse(client, msg->seq, ERR_BUSY);
-    } else if (here || !store_want(self, client, msg->task, msg->index, msg->seq)) {
+    } else if (here) {
         store_get(self, client, msg->task, msg->index, msg->seq);
+    } else {
+        store_want(self, client, msg->task, msg->index, msg->seq);
     }
 }
 

@@ -24,26 +24,20 @@ static struct absent *take_oldest(struct absent **list)
     return oldest;
 }
 
-bool store_want(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
+/*  While the head is away, too: it will say where the value is. */
+void store_want(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
                 uint64_t seq)
 {
-    const struct store_want want = { task, client->user, index };
+    struct absent *absent = absent_new(&(struct store_want){ task, client->user, index }, OK);
     pthread_mutex_lock(&self->lock);
-    bool joined = self->node != 0;
-    if (joined) {
-        struct absent *absent = absent_new(&want, OK);
-        absent->next = self->wants;
-        self->wants = absent;
-    }
+    absent->next = self->wants;
+    self->wants = absent;
     pthread_mutex_unlock(&self->lock);
-    if (joined) {
-        uint32_t at = store_take_hold(client);
-        client->holds[at] =
-            (struct hold){ .seq = seq, .used = true, .absent = true, .task = task, .index = index };
-        client->waiting++;
-        (void)eventfd_write(self->loop_fd, 1);
-    }
-    return joined;
+    uint32_t at = store_take_hold(client);
+    client->holds[at] =
+        (struct hold){ .seq = seq, .used = true, .absent = true, .task = task, .index = index };
+    client->waiting++;
+    (void)eventfd_write(self->loop_fd, 1);
 }
 
 bool store_socket_wants(struct store_socket *self, struct store_want *out)

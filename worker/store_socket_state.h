@@ -70,8 +70,8 @@ void store_refuse(struct client *client, uint64_t seq, int code);
 void store_get(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
                uint64_t seq);
 
-/*  store_socket_absent.c.  False: it cannot be had. */
-bool store_want(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
+/*  store_socket_absent.c */
+void store_want(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
                 uint64_t seq);
 void store_take_fetched(struct store_socket *self);
 void store_free_absent(struct store_socket *self);

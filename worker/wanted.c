@@ -227,12 +227,17 @@ static void fetch(struct wanted *self, struct want *want, const struct rec_sourc
     }
 }
 
+static void take_back(struct wanted *self, struct want *want)
+{
+    for (; want->orders > 0; want->orders--) {
+        carry_cancel(self->parts.carry, want->it.task, want->it.index);
+    }
+}
+
 static void lost(struct wanted *self, struct want *want, const struct rec_source *source)
 {
     uint32_t reason = source->state == DIRECTORY_FREED ? REASON_OBJECT_FREED : source->reason;
-    for (uint32_t i = 0; i < want->orders; i++) {
-        carry_cancel(self->parts.carry, want->it.task, want->it.index);
-    }
+    take_back(self, want);
     fail(self, want, ERR_NOT_FOUND, object_reason_text(reason));
 }
 
@@ -241,6 +246,7 @@ static void on_source(struct wanted *self, struct want *want, const struct rec_s
     struct node_copy copy;
     want->asked = false;
     if (node_store_has(self->parts.store, want->it.task, want->it.index, &copy)) {
+        take_back(self, want); /* it was made here */
         end(self, want, OK, "");
     } else if (source->state == DIRECTORY_LOST || source->state == DIRECTORY_FREED) {
         lost(self, want, source);

@@ -469,12 +469,8 @@ static void sweep(struct core *core, uint32_t index)
     }
 }
 
-void objects_work(struct core *core)
+void objects_release(struct core *core)
 {
-    for (uint32_t n = 0; core->objects.unswept > 0 && n < SWEEP && !effects_nearly_full(core);
-         n++) {
-        sweep(core, --core->objects.unswept);
-    }
     for (uint32_t n = 0;
          core->objects.released.count > 0 && n < SWEEP && !effects_nearly_full(core); n++) {
         uint32_t index = core->objects.released.first;
@@ -485,6 +481,15 @@ void objects_work(struct core *core)
             release(core, index);
         }
     }
+}
+
+void objects_work(struct core *core)
+{
+    for (uint32_t n = 0; core->objects.unswept > 0 && n < SWEEP && !effects_nearly_full(core);
+         n++) {
+        sweep(core, --core->objects.unswept);
+    }
+    objects_release(core);
     rebuilds_work(core);
     copies_tell(core);
 }

@@ -32,7 +32,8 @@ uint32_t object_met(struct core *core, uint64_t session, uint64_t task, uint32_t
 void objects_inside(struct core *core, uint64_t session, struct list inside, uint64_t by);
 
 void hold_add(struct core *core, uint32_t object, uint64_t by);
-void objects_sweep(struct core *core); /* look at all of them, in pieces */
+void objects_release(struct core *core); /* what nothing holds: a bounded piece of it */
+void objects_sweep(struct core *core);   /* look at all of them, in pieces */
 bool session_lives(const struct core *core, uint64_t task);
 
 /*  object_quota.c */

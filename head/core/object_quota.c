@@ -51,12 +51,21 @@ static struct slice fault_text(struct core *core, const struct user *user, uint6
     return scratch_put(core, buffer, text.n);
 }
 
+static bool fits(const struct user *user, uint64_t more)
+{
+    uint64_t used = user->object_bytes, most = user->object_bytes_max;
+    return more == 0 || most == UINT64_MAX || (more <= most && used <= most - more) ||
+           RAYC_BUG(NO_QUOTA);
+}
+
 void quota_judge(struct core *core, uint32_t user_index, struct ending *how)
 {
     const struct user *user = user_at(core, user_index);
-    uint64_t more = bytes_of(how->sealed), used = user->object_bytes, most = user->object_bytes_max;
-    if (more > 0 && most != UINT64_MAX && (more > most || used > most - more) &&
-        !RAYC_BUG(NO_QUOTA)) {
+    uint64_t more = bytes_of(how->sealed);
+    if (!fits(user, more)) {
+        objects_release(core);
+    }
+    if (!fits(user, more)) {
         how->failure = FAILURE_QUOTA;
         how->value = (struct slice){ 0 };
         how->text = fault_text(core, user, more);

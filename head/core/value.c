@@ -48,6 +48,9 @@ bool value_take(struct core *core, uint32_t session_index, uint32_t spec,
         result_tell(core, session_index,
                     &(struct rec_result){ id, how.failure, 0, 0, how.value, text });
     }
+    const struct user *user = user_at(core, job_at(core, session->job)->user);
+    session->ack_now =
+        session->ack_now || (call->node != 0 && user->object_bytes_max != UINT64_MAX);
     session->low_dirty = true; /* so that a restart reads no values */
     if (!RAYC_BUG(PUT_WAKES_NOBODY)) {
         edges_wake(core, id, how.failure != 0); /* who has named it before it was here */

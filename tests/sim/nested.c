@@ -109,6 +109,10 @@ bool nested_submits(const struct sim *sim, uint64_t task)
 /*  Who has submitted its task does not want it any more, nor what that has submitted and will submit. */
 static void is_not_wanted(struct sim *sim, const struct client *self)
 {
+    const struct task_seen *parent = oracle_task(sim, self->driver);
+    if (parent == NULL || oracle_spec(sim, parent->spec)->kind == SPEC_ACTOR) {
+        return; /* an actor is killed, not cancelled */
+    }
     uint64_t counter = task_counter((task_id){ self->driver });
     for (uint32_t i = 0; i < sim->client_count; i++) {
         struct client *above = &sim->clients[i];

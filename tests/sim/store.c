@@ -297,6 +297,13 @@ static bool somebody_has(const struct sim *sim, uint64_t task)
     return found;
 }
 
+/*  It has been so for too long; while the head stands still nothing changes. */
+static bool is_over(const struct sim *sim, uint64_t since_us)
+{
+    uint64_t paused_us = sim->head.paused_us;
+    return sim->now_us > (since_us > paused_us ? since_us : paused_us) + BOUND_US;
+}
+
 static void check_copies(struct sim *sim, const struct node *node)
 {
     for (uint32_t i = 0; i < node->store->count; i++) {
@@ -307,7 +314,7 @@ static void check_copies(struct sim *sim, const struct node *node)
         copy->left_us = unsaid || is_wanted(sim, copy->task) ? 0
                         : copy->left_us == 0                 ? sim->now_us
                                                              : copy->left_us;
-        if (copy->left_us != 0 && sim->now_us > copy->left_us + BOUND_US) {
+        if (copy->left_us != 0 && is_over(sim, copy->left_us)) {
             sim_fail(sim, 31, "worker %u keeps a copy of %llx, which nobody needs any more",
                      node->index, (ull)copy->task);
         }
@@ -326,7 +333,7 @@ void rule_stores(struct sim *sim)
         bool stored = !task->deleted && task->object == DIRECTORY_STORED && task->object_node != 0;
         bool missing = stored && !somebody_has(sim, task->id);
         task->missing_us = !missing ? 0 : task->missing_us == 0 ? sim->now_us : task->missing_us;
-        if (missing && sim->now_us > task->missing_us + BOUND_US) {
+        if (missing && is_over(sim, task->missing_us)) {
             sim_fail(sim, 29, "the object of %llx is held, and no node has it", (ull)task->id);
         }
     }

@@ -97,6 +97,36 @@ static void what_is_dropped_makes_room(void **state)
     world_free(w);
 }
 
+/*  What the head hears before anything else of this turn. */
+static void says_first(struct world *w, enum msg_kind kind, const void *value)
+{
+    uint8_t bytes[200];
+    struct wire frame = { bytes, 0, sizeof(bytes), false };
+    struct msg msg;
+    proto_put(&frame, kind, value);
+    assert_int_equal(proto_decode(slice_of(frame.p, frame.n), &msg, NULL), OK);
+    turn_event(w->turn, &(struct event){ .kind = EV_MESSAGE,
+                                         .peer = CLIENT,
+                                         .now_ms = w->now_ms,
+                                         .wall_ms = 1700000000000 + w->now_ms,
+                                         .msg = &msg });
+    w->wire.n = 0;
+}
+
+static void what_is_dropped_just_before_makes_room(void **state)
+{
+    (void)state;
+    uint64_t session, node;
+    struct world *w = limited(SIZE, &session, &node);
+    put(w, session, 1, node);
+    proto_put_record(&w->wire, REC_REF, &(struct rec_ref){ task_id_of(session, 1).v, 0, 0, 0 });
+    says_first(
+        w, MSG_REFS,
+        &(struct msg_refs){ .session = session, .first = 1, .refs = wire_list(&w->wire, 1) });
+    assert_int_equal(put(w, session, 2, node).failure, FAILURE_NONE);
+    world_free(w);
+}
+
 static void a_task_whose_result_is_beyond_it_fails(void **state)
 {
     (void)state;
@@ -173,6 +203,7 @@ int main(void)
         cmocka_unit_test(what_is_beyond_it_is_not_kept),
         cmocka_unit_test(who_was_not_told_may_ask),
         cmocka_unit_test(what_is_dropped_makes_room),
+        cmocka_unit_test(what_is_dropped_just_before_makes_room),
         cmocka_unit_test(a_task_whose_result_is_beyond_it_fails),
         cmocka_unit_test(a_restart_counts_the_same),
         cmocka_unit_test(what_is_there_stays_when_less_is_allowed),

@@ -114,7 +114,7 @@ static void older_schema_is_raised(void **state)
     expect(self, "SELECT count(*) FROM actors", "0");
     expect(self, "SELECT count(*) FROM objects", "0");
     expect(self, "SELECT count(*) FROM users WHERE object_bytes_max>=0", "0");
-    expect(self, "PRAGMA user_version", "18");
+    expect(self, "PRAGMA user_version", "19");
 }
 
 static void other_programs_files_are_refused(void **state)

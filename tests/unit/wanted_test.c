@@ -1,5 +1,6 @@
 /*  wanted_test.c - values that are needed on a node and are on others: two nodes in one process, and the test is the head. */
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -302,6 +303,35 @@ static void what_this_node_has_lost_is_said(void **state)
     must_be_told(1, OK);
 }
 
+static uint64_t in_use(void)
+{
+    struct node_store_stats stats = node_store_stats(here.store);
+    return stats.used - stats.free;
+}
+
+/*  Made here while it was to come from a node that says nothing: that transfer ends, and gives its memory back. */
+static void what_is_here_meanwhile_is_not_fetched(void **state)
+{
+    (void)state;
+    struct msg_where where;
+    struct worker_event event;
+    make(&here, 9);
+    uint64_t one = in_use();
+    need(1, 10, THERE);
+    while (in_use() == one) {
+        sched_yield();
+    }
+    make(&here, 10);
+    wanted_turn(wanted, 1001);
+    assert_true(wanted_ask(wanted, &where));
+    answer(10, DIRECTORY_STORED, HERE);
+    assert_true(wanted_next(wanted, &event));
+    assert_int_equal(event.code, OK);
+    while (in_use() != 2 * one) {
+        sched_yield();
+    }
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -327,6 +357,7 @@ int main(void)
         TEST(what_is_lost_is_told_with_its_reason),
         TEST(a_new_head_is_asked_again),
         TEST(what_this_node_has_lost_is_said),
+        TEST(what_is_here_meanwhile_is_not_fetched),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
