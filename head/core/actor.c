@@ -1,6 +1,7 @@
 /*  actor.c - actors: how they are made, live, are killed and die, and what of them is remembered. */
 #include "head/core/actor.h"
 
+#include "common/bug.h"
 #include "common/text.h"
 #include "head/core/state.h"
 
@@ -260,7 +261,9 @@ void actor_ended(struct core *core, uint32_t index, const struct ending *how)
         session_at(core, spec->session)->detached--;
         sessions_root_ended(core, spec->job, actor->id);
     }
-    actor_unnamed(core, index);
+    if (!RAYC_BUG(NAME_OF_DEAD)) {
+        actor_unnamed(core, index);
+    }
     objects_actor_dead(core, index);
     EMIT(core, actor_dead, actor->id, actor->death, scratch_put(core, actor->text, text.n),
          core->wall_ms);

@@ -2,6 +2,7 @@
     for an actor before its CALL comes, so that who asks for a taken one is told before it makes anything. */
 #include "head/core/actor.h"
 
+#include "common/bug.h"
 #include "common/text.h"
 #include "head/core/state.h"
 
@@ -86,7 +87,7 @@ void on_actor_name(struct core *core, uint32_t peer, const struct msg_actor_name
     uint64_t owner = job_at(core, session->job)->owner;
     uint64_t id = task_id_of(session->id, msg->counter).v;
     struct slice space = space_of(core, msg->space, session_index);
-    uint32_t holder = name_find(core, owner, space, msg->name);
+    uint32_t holder = RAYC_BUG(NAME_TWICE) ? NONE : name_find(core, owner, space, msg->name);
     uint64_t has = holder == NONE ? 0 : actor_at(core, holder)->id;
     int code = OK;
     if (has != 0 && has != id && msg->if_exists && actor_at(core, holder)->task == NONE) {

@@ -17,6 +17,7 @@ void actor_specs(struct sim *sim, struct client *self)
         return;
     }
     self->detaches = chance(rng, 400);
+    name_draw(sim, self);
     for (uint32_t i = ACTOR_PLAN; i <= CALL_PLAN; i++) {
         bool actor = i == ACTOR_PLAN;
         char name[24];
@@ -84,6 +85,8 @@ void actor_draw(struct sim *sim, struct client *self, uint32_t counter)
     }
     if (makes) {
         self->actors[self->actor_count++] = counter;
+        bool first = self->naming.name != 0 && self->naming.counter == 0;
+        self->naming.counter = first ? counter : self->naming.counter;
     } else {
         call->actor = self->actors[prng_below(rng, self->actor_count)];
     }
@@ -92,14 +95,15 @@ void actor_draw(struct sim *sim, struct client *self, uint32_t counter)
 uint64_t actor_called(const struct client *self, uint32_t counter)
 {
     uint32_t actor = self->calls[counter].actor;
-    return actor == 0 ? 0 : task_id_of(self->session, actor).v;
+    bool found = actor != 0 && name_is_found(self, actor);
+    return actor == 0 ? 0 : found ? self->naming.found : task_id_of(self->session, actor).v;
 }
 
 static uint32_t actors_left(const struct client *self)
 {
     uint32_t left = 0;
     for (uint32_t i = 0; i < self->actor_count; i++) {
-        left += !self->calls[self->actors[i]].told;
+        left += !self->calls[self->actors[i]].told && !name_is_found(self, self->actors[i]);
     }
     return left;
 }
@@ -128,7 +132,7 @@ bool actor_asks(struct sim *sim, struct client *self)
         return false;
     }
     for (uint32_t i = 0; i < self->actor_count; i++) {
-        if (!self->calls[self->actors[i]].told) {
+        if (!self->calls[self->actors[i]].told && !name_is_found(self, self->actors[i])) {
             client_say(sim, self, MSG_ACTOR_KILL,
                        &(struct msg_actor_kill){ SEQ_ACTOR | ++self->seq,
                                                  task_id_of(self->session, self->actors[i]).v,
@@ -288,8 +292,8 @@ void actor_sent(struct sim *sim, const struct rec_start *start)
     const struct task_seen *task = oracle_task(sim, start->task);
     const struct spec_seen *spec = task == NULL ? NULL : oracle_spec(sim, task->spec);
     if (spec == NULL || spec->kind != SPEC_ACTOR || start->attempt == 1 ||
-        task->token != start->token) {
-        return;
+        task->token != start->token || effect_of(sim, start->token) != NULL) {
+        return; /* also if it has begun: it is said again, and does not start from that */
     }
     uint64_t hash =
         start->checkpoint.n > 0 ? hash_bytes_of(3, start->checkpoint.p, start->checkpoint.n) : 0;
@@ -312,6 +316,7 @@ void actor_killed(struct sim *sim, const struct msg_changed *msg)
 void seen_actor_dead(struct sim *sim, const void *from)
 {
     const struct row_actor_dead *row = from;
+    name_freed(sim, row->id);
     const struct task_seen *task = oracle_task(sim, row->id);
     if (!sim->oracle.replaying && (task == NULL || task->state < TASK_FINISHED)) {
         sim_fail(sim, 25, "the actor %llx is dead, and its task has not ended", (ull)row->id);

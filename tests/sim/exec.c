@@ -243,9 +243,12 @@ static uint32_t drawn_outcome(struct sim *sim, const struct plan *plan, bool res
 /*  An actor that has lived for a while submits tasks, once in each of its lives. */
 static void life_works(struct sim *sim, uint32_t who, uint64_t number, void *data)
 {
-    (void)data;
+    const struct bytes *token = data;
     struct executor *self = executor_live(sim, who, number);
-    if (self != NULL && self->life != NONE && !sim->healed) {
+    bool lives = self != NULL && self->life != NONE &&
+                 memcmp(&self->lives.token, token->p, sizeof(self->lives.token)) == 0;
+    free(data);
+    if (lives && !sim->healed) {
         self->driver = nested_new(sim, who, (uint32_t)number, &self->lives);
     }
 }
@@ -270,7 +273,7 @@ static void run_ends(struct sim *sim, uint32_t who, uint64_t number, void *data)
         self->life = self->effect; /* until its process ends */
         self->lives = *item;
         sim_at(sim, sim->now_us + prng_below(&sim->kin, REST_US_MAX), life_works, who, number,
-               NULL);
+               bytes_new(&item->token, sizeof(item->token)));
         self->running = false;
     } else {
         effect_ends(sim, self, outcome, status);

@@ -150,7 +150,8 @@ static void send_batch(struct sim *sim, struct client *self)
     uint64_t first = self->unsent, last = to_say(sim, self);
     uint32_t count = 0, specs = 0;
     sim->elements.n = sim->extra.n = 0;
-    for (; self->unsent <= last && count < CALLS_OF_A_FRAME; self->unsent++, count++) {
+    for (; self->unsent <= last && count < CALLS_OF_A_FRAME && !name_waits(sim, self);
+         self->unsent++, count++) {
         const struct call *call = &self->calls[self->unsent];
         uint8_t ids[DEPS_FEW * 16], args[8];
         struct wire deps = { ids, 0, sizeof(ids), false };
@@ -204,8 +205,9 @@ void client_push(struct sim *sim, struct client *self)
     if (self->phase != PHASE_READY || self->session == 0) {
         return;
     }
-    for (uint32_t i = 0;
-         i < FRAMES_AT_ONCE && self->unsent <= to_say(sim, self) && self->resend_at_ms == 0; i++) {
+    for (uint32_t i = 0; i < FRAMES_AT_ONCE && self->unsent <= to_say(sim, self) &&
+                         self->resend_at_ms == 0 && !name_waits(sim, self);
+         i++) {
         send_batch(sim, self);
     }
     value_borrow(sim, self);
@@ -384,7 +386,7 @@ static void on_job_state(struct sim *sim, struct client *self, const struct msg_
 
 static void on_refused(struct sim *sim, struct client *self, const struct msg_refused *msg)
 {
-    if (study_refused(self, msg)) {
+    if (study_refused(self, msg) || name_refused(self, msg)) {
         return;
     }
     if (msg->code == ERR_BUSY) {
@@ -439,6 +441,9 @@ void client_on_message(struct sim *sim, struct client *self, const struct msg *m
         break;
     case MSG_CHANGED:
         job_changed_is(sim, self, &msg->as.changed);
+        break;
+    case MSG_ACTOR_NAMED:
+        name_told(sim, self, &msg->as.actor_named);
         break;
     case MSG_BYE_DONE:
         client_leave(sim, self, 0);

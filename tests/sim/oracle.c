@@ -74,6 +74,7 @@ void oracle_fini(struct oracle *self)
     }
     free(self->tasks);
     free(self->nodes.list);
+    free(self->names.list);
     free(self->specs);
     free(self->leases);
     free(self->jobs);
@@ -528,8 +529,6 @@ static void seen_event(struct sim *sim, const void *from)
 #define seen_audit          seen_event
 #define seen_package_put    seen_event
 #define seen_package_forget seen_event
-#define seen_actor_name     seen_event
-#define seen_actor_unclaim  seen_event
 #define seen_actor_alive    seen_event
 #define seen_actor_kill     seen_event
 #define seen_spec_file      seen_event

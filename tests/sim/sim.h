@@ -23,6 +23,7 @@
 #include "tests/sim/actor.h"
 #include "tests/sim/drain.h"
 #include "tests/sim/job.h"
+#include "tests/sim/names.h"
 #include "tests/sim/nested.h"
 #include "tests/sim/place.h"
 #include "tests/sim/quota.h"
@@ -187,6 +188,7 @@ struct oracle {
     bool replaying;             /* rows are read again after a power cut: nothing is checked */
     struct studies_seen studies;
     struct nodes_seen nodes;
+    struct names_seen names;
 };
 void oracle_fini(struct oracle *self);
 void oracle_reset(struct oracle *self);
@@ -453,6 +455,7 @@ struct client {
     uint32_t actors[3], actor_count;      /* counters */
     uint64_t actors_until_ms;             /* they are kept so long; 0: not drawn yet */
     bool detaches;                        /* they are detached */
+    struct naming naming;
     uint64_t wake, wake_us;
     bool linger; /* waits for results; false: submits and leaves */
     char submission[48];

@@ -271,6 +271,9 @@ void rule_heard(struct sim *sim, uint32_t peer, const struct msg *msg)
     case MSG_SUBMITTED:
         need_own_task(sim, self, task_id_of(msg->as.submitted.session, 1).v, msg);
         break;
+    case MSG_ACTOR_NAMED:
+        need_own_task(sim, self, msg->as.actor_named.actor, msg);
+        break;
     case MSG_RETRIED:
         need_own_task(sim, self, msg->as.retried.task, msg);
         break;
