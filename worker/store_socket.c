@@ -299,25 +299,27 @@ static void on_store_create(struct store_socket *self, struct client *client,
          may ? node_store_create(self->store, client->user, msg->size, &wanted.number) : ERR_BUSY);
 }
 
+/*  One that is not here, or was evicted a moment ago, is fetched; one that is another user's is not found. */
 void store_get(struct store_socket *self, struct client *client, uint64_t task, uint32_t index,
                uint64_t seq)
 {
+    struct node_copy copy;
     struct hold wanted = { .seq = seq, .used = true };
-    hold(self, client, &wanted,
-         node_store_get(self->store, client->user, task, index, &wanted.number));
+    int rc = node_store_get(self->store, client->user, task, index, &wanted.number);
+    if (rc == ERR_NOT_FOUND && !node_store_has(self->store, task, index, &copy)) {
+        store_want(self, client, task, index, seq);
+    } else {
+        hold(self, client, &wanted, rc);
+    }
 }
 
 static void on_store_get(struct store_socket *self, struct client *client,
                          const struct msg_store_get *msg)
 {
-    struct node_copy copy;
-    bool here = node_store_has(self->store, msg->task, msg->index, &copy);
     if (client->held >= STORE_HOLDS_MAX) {
         store_refuse(client, msg->seq, ERR_BUSY);
-    } else if (here) {
-        store_get(self, client, msg->task, msg->index, msg->seq);
     } else {
-        store_want(self, client, msg->task, msg->index, msg->seq);
+        store_get(self, client, msg->task, msg->index, msg->seq);
     }
 }
 

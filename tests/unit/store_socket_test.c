@@ -155,6 +155,25 @@ static void what_is_not_here_is_fetched(void **state)
     await_nothing_pinned();
 }
 
+/*  Others need the room before it is given to who waits for it. */
+static void what_goes_again_at_once_is_fetched_again(void **state)
+{
+    (void)state;
+    struct asking asking;
+    struct store_want want;
+    begin_asking(&asking, mine, 65);
+    store_socket_fetched(door, &(struct store_want){ 65, USER, 0 }, OK);
+    while (!store_socket_wants(door, &want)) {
+        sched_yield();
+    }
+    assert_int_equal(want.task, 65);
+    arrives(65);
+    end_asking(&asking, OK);
+    assert_int_equal(asking.code, OK);
+    local_store_release(&asking.view);
+    await_nothing_pinned();
+}
+
 /*  Others that wait are not disturbed, and the next one who asks gets it. */
 static void who_has_no_time_left_asks_again(void **state)
 {
@@ -406,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_value_is_seen_by_all_of_its_user_and_nobody_else),
         TEST(what_is_not_here_is_fetched),
+        TEST(what_goes_again_at_once_is_fetched_again),
         TEST(who_has_no_time_left_asks_again),
         TEST(who_has_no_key_gets_nothing),
         TEST(what_is_sealed_cannot_be_written),
