@@ -62,7 +62,8 @@ static void report_end(struct shell *self)
 
 static void report_add(struct shell *self, const struct act *act)
 {
-    if (act->as.done.outcome != OUTCOME_OK && !act->refusal) { /* what it has sealed is nobody's */
+    /*  What it has sealed is nobody's.  If it has not begun, what there is was sealed by an earlier attempt. */
+    if (act->as.done.outcome != OUTCOME_OK && act->as.done.started_ms != 0) {
         node_store_drop_task(self->store, act->as.done.task);
     }
     if (self->report != act->report) {

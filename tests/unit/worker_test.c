@@ -244,8 +244,10 @@ static void test_cancel_command(void **state)
     assert_int_equal(done_of(world, 3, 1003)->status, 3);
     recall(world, 99, 1, RECALL_KILL);
     assert_int_equal(done_of(world, 99, 1)->outcome, OUTCOME_RETURNED); /* not here */
-    assert_true(done_of(world, 99, 1)->refusal); /* what it may have sealed stays */
-    assert_false(done_of(world, 3, 1003)->refusal);
+    /*  What has not begun has sealed nothing: what is there is of an earlier attempt, and stays. */
+    assert_int_equal(done_of(world, 99, 1)->started_ms, 0);
+    assert_int_equal(done_of(world, 2, 1002)->started_ms, 0);
+    assert_int_not_equal(done_of(world, 3, 1003)->started_ms, 0);
     world_free(world);
 }
 

@@ -40,7 +40,6 @@ struct done_seen {
     int32_t status;
     bool acknowledged;
     char text[80];
-    bool refusal;
 };
 
 struct world {
@@ -191,8 +190,7 @@ static inline void see_report(struct world *world, const struct act *act)
                                 .started_ms = told->started_ms,
                                 .checkpoint_bytes = told->checkpoint.n,
                                 .outcome = told->outcome,
-                                .status = told->status,
-                                .refusal = act->refusal };
+                                .status = told->status };
     slice_copy_text(told->text, done->text, sizeof(done->text));
 }
 

@@ -220,7 +220,6 @@ static void refusal_tell(struct worker *self, const struct report *report)
     struct refusal *refusal = refusal_at(self, self->refusals_told++);
     refusal->report = report->seq;
     struct rec_done *done = report_act(self, report);
-    self->acts[self->act_count - 1].refusal = true;
     done->task = refusal->task;
     done->token = refusal->token;
     done->outcome = refusal->outcome;

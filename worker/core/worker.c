@@ -207,7 +207,6 @@ struct act *act_new(struct worker *self, enum act_kind kind)
     act->executor = NONE;
     act->frame = NONE;
     act->how = 0;
-    act->refusal = false;
     act->report = 0;
     act->spec = NULL;
     act->gpus[0] = 0;

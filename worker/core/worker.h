@@ -113,7 +113,6 @@ struct act {
     uint32_t executor;
     uint32_t frame;
     int how;
-    bool refusal;
     uint64_t report;
     const struct spec_view *spec; /* valid while the worker lives */
     struct held held;
