@@ -4,8 +4,8 @@
     Who goes on takes its CPUs again at once, also when others have them: then the node owes them, and what is given back
     next pays.  What waits has begun, so it has a slot, be there room for one or not: it may have gone ahead of others
     while CPUs were free.  When something other than CPUs is owed then, whatever has not begun on the node is asked back:
-    it cannot begin before those who wait go on, and they may wait for what it keeps from beginning.  So it is when all
-    processes that the node can have are there. */
+    it cannot begin before those who wait go on, and they may wait for what it keeps from beginning.  So it is when the
+    node has all processes that it can have, or holds all attempts that it can. */
 #include "head/core/state.h"
 
 #include "common/bug.h"
@@ -65,6 +65,15 @@ void lease_waits(struct core *core, struct task *task, bool waits)
     core->schedule = true;
 }
 
+static bool somebody_waits(const struct core *core, uint32_t index)
+{
+    bool waits = false;
+    for (uint32_t d = 0; d < core->demand_count && !waits; d++) {
+        waits = slots_at(core, index, d)->waiting > 0;
+    }
+    return waits;
+}
+
 void blocked_recall(struct core *core, uint32_t index)
 {
     const struct node *node = node_at(core, index);
@@ -72,7 +81,10 @@ void blocked_recall(struct core *core, uint32_t index)
     for (int kind = 0; kind < KINDS_MAX; kind++) {
         owes = owes || (kind != KIND_CPU && node->owed.of[kind] > 0);
     }
-    owes = owes || (!node_begins_more(node) && node->leases.count - node->calls > node->slots);
+    uint32_t leased = node->leases.count - node->calls;
+    bool full =
+        !node_begins_more(node) || (!node_holds_more(node, leased) && somebody_waits(core, index));
+    owes = owes || (full && leased > node->slots);
     for (uint32_t i = node->leases.first; owes && i != NONE && !effects_nearly_full(core);
          i = task_at(core, i)->place.next) {
         if (task_at(core, i)->state == TASK_LEASED) {
