@@ -137,8 +137,8 @@ static void await(struct local_store *self, uint64_t until_us)
 struct request {
     enum msg_kind kind;
     void *msg;
-    uint64_t
-        until_us; /* of clock_us(): the store is told to answer now what it cannot answer before */
+    /*  of clock_us(): the store is told to answer now what it cannot answer before */
+    uint64_t until_us;
 };
 
 /*  The reply borrows from `waiter`. */

@@ -62,8 +62,7 @@ static void report_end(struct shell *self)
 
 static void report_add(struct shell *self, const struct act *act)
 {
-    /*  What it has sealed is nobody's.  If it has not begun, what there is was sealed by an earlier attempt. */
-    if (act->as.done.outcome != OUTCOME_OK && act->as.done.started_ms != 0) {
+    if (act->unseal) {
         node_store_drop_task(self->store, act->as.done.task);
     }
     if (self->report != act->report) {

@@ -60,7 +60,7 @@ static void report_add(struct sim *sim, struct node *node, const struct act *act
     if (node->report_records > 0 && node->report_seq != act->report) {
         report_close(sim, node);
     }
-    if (act->as.done.outcome != OUTCOME_OK && act->as.done.started_ms != 0) {
+    if (act->unseal) {
         store_unseal(node, act->as.done.task);
     }
     node->report_seq = act->report;

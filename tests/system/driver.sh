@@ -59,5 +59,6 @@ expect 125 "$BUILD/examples/parallel_compute" --tasks 1
 has err "its worker waits for it"
 expect 125 rayc submit -- true
 has err "rayc start --head"
+background "$BUILD/examples/parallel_compute" --tasks 1 # but waits for one that is started again
 expect 0 rayc start --head --num-cpus 0 --port "${address##*:}"
-expect 0 "$BUILD/examples/parallel_compute" --tasks 1
+ended 0

@@ -40,6 +40,7 @@ struct done_seen {
     int32_t status;
     bool acknowledged;
     char text[80];
+    bool unseal;
 };
 
 struct world {
@@ -190,7 +191,8 @@ static inline void see_report(struct world *world, const struct act *act)
                                 .started_ms = told->started_ms,
                                 .checkpoint_bytes = told->checkpoint.n,
                                 .outcome = told->outcome,
-                                .status = told->status };
+                                .status = told->status,
+                                .unseal = act->unseal };
     slice_copy_text(told->text, done->text, sizeof(done->text));
 }
 

@@ -183,13 +183,13 @@ static void forget(struct worker *self)
     }
 }
 
-static struct rec_done *report_act(struct worker *self, const struct report *report)
+static struct act *report_act(struct worker *self, const struct report *report)
 {
     struct act *act = act_new(self, ACT_REPORT);
     act->report = report->seq;
     act->how = self->link >= LINK_JOINING;
     act->as.done = (struct rec_done){ 0 };
-    return &act->as.done;
+    return act;
 }
 
 static void report_attempt(struct worker *self, uint32_t index, uint32_t report_index)
@@ -200,7 +200,9 @@ static void report_attempt(struct worker *self, uint32_t index, uint32_t report_
     chain_append(&report->attempts, &self->attempts, ATTEMPT_PLACE, index);
     attempt->state = ATTEMPT_REPORTED;
     attempt->owner = report_index;
-    struct rec_done *done = report_act(self, report);
+    struct act *act = report_act(self, report);
+    struct rec_done *done = &act->as.done;
+    act->unseal = attempt->outcome != OUTCOME_OK && attempt->started_ms != 0;
     done->task = attempt->task;
     done->token = attempt->token;
     done->outcome = attempt->outcome;
@@ -219,7 +221,7 @@ static void refusal_tell(struct worker *self, const struct report *report)
 {
     struct refusal *refusal = refusal_at(self, self->refusals_told++);
     refusal->report = report->seq;
-    struct rec_done *done = report_act(self, report);
+    struct rec_done *done = &report_act(self, report)->as.done;
     done->task = refusal->task;
     done->token = refusal->token;
     done->outcome = refusal->outcome;

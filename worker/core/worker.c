@@ -208,6 +208,7 @@ struct act *act_new(struct worker *self, enum act_kind kind)
     act->frame = NONE;
     act->how = 0;
     act->report = 0;
+    act->unseal = false;
     act->spec = NULL;
     act->gpus[0] = 0;
     return act;

@@ -114,6 +114,9 @@ struct act {
     uint32_t frame;
     int how;
     uint64_t report;
+    /*  ACT_REPORT: what the attempt has sealed is nobody's.  Of one that has not begun, what there is stays: an earlier
+        attempt has sealed it. */
+    bool unseal;
     const struct spec_view *spec; /* valid while the worker lives */
     struct held held;
     char gpus[256];   /* ACT_SPAWN: CUDA_VISIBLE_DEVICES; "" none */
