@@ -2,6 +2,7 @@
     and takes them back, and drops what it has in any order.  Each value says of itself what made it: what is read is
     compared with what it must be.  At its end it has dropped everything. */
 #include <rayc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,18 @@ RAYC_TASK(nest, task)
         return rayc_fail(task, 1, "%s", rayc_error()->text);
     }
     return rayc_return(task, rayc_bytes(value.as.raw.data, value.as.raw.size));
+}
+
+/*  Stores values, and is gone before the head has heard of them. */
+RAYC_TASK(vanish, task)
+{
+    (void)task;
+    for (int i = 0; i < 8; i++) {
+        rayc_buffer *buffer = rayc_buffer_new(LARGE);
+        must(buffer != NULL, "a buffer");
+        rayc_put_buffer(&buffer);
+    }
+    return raise(SIGKILL);
 }
 
 /* --- an actor that keeps references ------------------------------------------------------------ */
@@ -274,6 +287,11 @@ int main(int argc, char **argv)
     for (size_t b = 0; b < box_count; b++) {
         boxes[b] = rayc_new(box, rayc_nil());
     }
+    rayc_options once = rayc_defaults();
+    once.max_retries = 0;
+    rayc_ref gone = rayc_call_with(&once, vanish, rayc_nil());
+    must(rayc_get(gone, RAYC_FOREVER, NULL) < 0, "who is killed has not ended well");
+    rayc_drop(&gone);
     for (int step = atoi(argv[2]); step > 0; step--) {
         struct slot *slot = &slots[drawn(SLOTS)];
         switch (drawn(8)) {
